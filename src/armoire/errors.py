@@ -1,0 +1,22 @@
+"""Errors that speak to the person who can mend them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ArmoireError(Exception):
+    """Something the user can mend, told in one sentence: what, where, how. The command line exits with 2."""
+
+
+class TrainingInterruptedError(Exception):
+    """Training was asked to stop and has saved its state. The command line exits with 130."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A clause that names the nearest known name, or lists them all where none is near."""
+    known = sorted(known)
+    if near := difflib.get_close_matches(name, known, n=1, cutoff=0.5):
+        return f"did you mean '{near[0]}'?"
+    return f"there is: {', '.join(known)}" if known else "there is none"

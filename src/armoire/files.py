@@ -1,0 +1,103 @@
+"""Files that are complete or absent, never half: written beside, flushed, renamed.
+
+The recipe is the one of LWN's "Ensuring data reaches disk": write a temporary file in the same folder, fsync it,
+rename it over the target, fsync the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from armoire.errors import ArmoireError
+
+
+def cache_folder() -> Path:
+    """Where armoire keeps what it can make again: $ARMOIRE_CACHE, else ~/.cache/armoire."""
+    return Path(os.environ.get("ARMOIRE_CACHE") or Path.home() / ".cache" / "armoire").expanduser()
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder and its parents; one sentence where that is not allowed."""
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write `path` into an ArmoireError."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ArmoireError(
+            f"cannot write {path}: {reason}; choose another place or mend its permissions or free space"
+        ) from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` (same suffix) to write to; on success it takes the place of `path` in one step."""
+    beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield beside
+            _sync(beside)
+            beside.replace(path)
+            _sync(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` to fill; on success it becomes `path`, replacing what was there."""
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        with writing(path):
+            beside.mkdir(parents=True)
+            yield beside
+            for file in beside.iterdir():
+                _sync(file)
+            _sync(beside)
+            if path.exists():
+                shutil.rmtree(path)
+            beside.rename(path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a binary file atomically."""
+    with atomic_path(path) as beside:
+        beside.write_bytes(content)
+
+
+def sha256(*parts: bytes) -> str:
+    """Hexadecimal SHA-256 of the parts, one after the other."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,88 @@
+"""Pictures in: sources, decoding, the packed store; what comes out is an ImageSet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from armoire.errors import ArmoireError
+from armoire.images.fit import Fit, How, RejectedImageError, parse_colour, read_image
+from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
+from armoire.progress import SILENT, Progress
+
+__all__ = ["Fit", "ImageSet", "SetInfo", "from_array", "load_images", "open_image"]
+
+DEFAULT_SIZE = 64
+
+
+def load_images(
+    source: str | Path,
+    size: int | None = None,
+    fit: How = "crop",
+    background: str = "white",
+    progress: Progress = SILENT,
+) -> ImageSet:
+    """Open a data set, packing it into the cache the first time.
+
+    Args:
+        source: `fashion-mnist`, `fashion-mnist:FOLDER`, or the path of a folder or zip of images.
+        size: side that pictures of a folder are fitted to, 16 to 256 pixels (default 64), then padded with
+            background to a power of two.
+        fit: what is done to pictures that are not square: `crop`, `pad` or `stretch`.
+        background: colour under transparent pixels and in padding, a CSS name or #rrggbb.
+        progress: where to report.
+
+    Raises:
+        ArmoireError: the source does not exist or holds no readable image.
+    """
+    from armoire.images import fashion, folder
+
+    name, _, rest = str(source).partition(":")
+    path = Path(rest if name == fashion.NAME and rest else source).expanduser()
+    if str(source) == fashion.NAME or name == fashion.NAME or (path.is_dir() and fashion.is_fashion(path)):
+        if size not in (None, 28, 32):
+            raise ArmoireError(f"fashion-mnist is 28 x 28, padded to 32; a size of {size} does not apply to it")
+        given = None if str(source) == fashion.NAME else path
+        return fashion.load_fashion(given, progress)
+    if not path.exists():
+        raise ArmoireError(f"no data at '{source}'; give {fashion.NAME}, or the path of a folder or zip of images")
+    return folder.load_folder(path, Fit(size or DEFAULT_SIZE, fit, parse_colour(background)), progress)
+
+
+def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:
+    """An ImageSet over an array in memory; 10 % of it, chosen by content, is held out as the test split.
+
+    Args:
+        images: uint8 (n, h, w, c), square, h a power of two from 16 to 256, c 1 or 3.
+        labels: n class numbers, or None.
+        classes: names of the classes.
+        name: how to call the set.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
+        raise ArmoireError(f"images must be uint8 (n, h, w, 1 or 3), not {images.dtype} {images.shape}")
+    size = images.shape[1]
+    fit = Fit(size, channels=images.shape[3])
+    if images.shape[2] != size or fit.canvas != size:
+        raise ArmoireError(f"images must be square with a side of 16, 32, 64, 128 or 256, not {images.shape[1:3]}")
+    splits = [split_by_content(image.tobytes()) for image in images]
+    if len(set(splits)) < 2:
+        splits = ["train"] * (len(splits) - 1) + ["test"]
+    order = np.argsort([split == "test" for split in splits], kind="stable")
+    given = [None] * len(images) if labels is None else [int(label) for label in labels]
+    table = make_table([f"{i:06d}" for i in order], [splits[i] for i in order], [given[i] for i in order])
+    images = images[order]
+    return ImageSet(images, table, SetInfo(name, "", fit, tuple(classes), fingerprint(images, table)))
+
+
+def open_image(path: Path, fit: Fit) -> np.ndarray:
+    """One picture from a file, fitted like the training data: uint8 (h, w, c)."""
+    try:
+        with path.open("rb") as file:
+            return fit(read_image(file, at_least=fit.size))
+    except RejectedImageError as error:
+        raise ArmoireError(f"{path} cannot be read: {error}; give a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None
+    except OSError as error:
+        raise ArmoireError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None

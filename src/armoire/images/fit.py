@@ -1,0 +1,149 @@
+"""How a picture of any size and mode becomes an array of the size a model wants."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from typing import IO, Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+
+from armoire.errors import ArmoireError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_PIXELS = 64_000_000
+SMALLEST, LARGEST = 16, 256
+
+How = Literal["crop", "pad", "stretch"]
+
+
+class RejectedImageError(Exception):
+    """One picture that cannot be used; str() is the reason, without the picture's name."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How pictures are fitted to a square canvas, so that a new picture can be treated as the training data were.
+
+    Attributes:
+        size: side of the square that the picture is resized to (bilinear with antialiasing), in pixels.
+        how: `crop` takes the largest centred square, `pad` adds background to make a square, `stretch` does neither.
+        background: what shows through transparent pixels and in padding, as an RGB triple in 0..255.
+        channels: 1 (grey, ITU-R 601-2 luma) or 3 (RGB).
+    """
+
+    size: int
+    how: How = "crop"
+    background: tuple[int, int, int] = (255, 255, 255)
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        if not SMALLEST <= self.size <= LARGEST:
+            raise ArmoireError(f"the image size must lie in {SMALLEST} to {LARGEST} pixels, not {self.size}")
+
+    @property
+    def canvas(self) -> int:
+        """Side of the stored image: `size` padded with background to the next power of two."""
+        return 1 << (self.size - 1).bit_length()
+
+    def __call__(self, image: Image.Image) -> UInt8[np.ndarray, "h w c"]:
+        """Fit one decoded picture; returns (canvas, canvas, channels)."""
+        image = flatten(image, self.background)
+        if self.how == "crop":
+            image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.BILINEAR)
+        elif self.how == "pad":
+            image = ImageOps.pad(image, (self.size, self.size), Image.Resampling.BILINEAR, color=self._fill(image))
+        elif image.size != (self.size, self.size):
+            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        image = image.convert("L" if self.channels == 1 else "RGB")
+        margin = self.canvas - self.size
+        if margin:
+            before, after = margin // 2, margin - margin // 2
+            image = ImageOps.expand(image, (before, before, after, after), fill=self._fill(image))
+        return np.asarray(image, dtype=np.uint8).reshape(self.canvas, self.canvas, self.channels)
+
+    def _fill(self, image: Image.Image) -> int | tuple[int, int, int]:
+        return luma(self.background) if image.mode == "L" else self.background
+
+    def to_json(self) -> str:
+        """The fit as JSON; `from_json` reads it back."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Fit:
+        """Read back what `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**fields | {"background": tuple(fields["background"])})
+
+
+def luma(colour: tuple[int, int, int]) -> int:
+    """The grey value of an RGB colour, as Pillow's conversion to "L" computes it (ITU-R 601-2)."""
+    return Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))  # type: ignore[return-value]
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """An RGB triple from a CSS colour name or #rrggbb."""
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(text)
+    except ValueError:
+        raise ArmoireError(f"'{text}' is not a colour; write a name such as white, or #rrggbb") from None
+    return red, green, blue
+
+
+def read_image(file: IO[bytes], at_least: int | None = None) -> Image.Image:
+    """Decode the first frame of a picture, upright, in one of the modes L, LA, RGB, RGBA.
+
+    Args:
+        file: an open binary file; only JPEG, PNG, WEBP, BMP, GIF and TIFF are read, whatever its name says.
+        at_least: let a large JPEG be decoded at a reduced size no smaller than this.
+
+    Raises:
+        RejectedImageError: the file is no such picture, is damaged, or has more than 64 million pixels.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata; the pixels decide here, and its size limit is checked below.
+            warnings.simplefilter("ignore")
+            image = Image.open(file, formats=FORMATS)
+            if image.width * image.height > MAX_PIXELS:
+                raise RejectedImageError(f"{image.width} x {image.height} is more than 64 million pixels")
+            if at_least:
+                image.draft(None, (2 * at_least, 2 * at_least))
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            return _eight_bit(image)
+    except RejectedImageError:
+        raise
+    except UnidentifiedImageError:
+        raise RejectedImageError("not a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None
+    except Image.DecompressionBombError:
+        raise RejectedImageError("more than 64 million pixels") from None
+    except Exception as error:  # a decoder fed with damaged bytes can raise nearly anything
+        raise RejectedImageError(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
+
+
+def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """Composite transparent pixels on the background; returns mode L or RGB."""
+    if image.mode == "LA" and len(set(background)) > 1:
+        image = image.convert("RGBA")
+    if image.mode in ("LA", "RGBA"):
+        alpha, opaque = image.getchannel("A"), image.convert(image.mode.removesuffix("A"))
+        fill = background[0] if opaque.mode == "L" else background
+        return Image.composite(opaque, Image.new(opaque.mode, opaque.size, fill), alpha)
+    return image
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "LA", "RGB", "RGBA"):
+        return image
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's own conversion would clip instead of scale
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8))
+    if image.mode == "F":
+        raise RejectedImageError("floating-point pixels, whose range is not stated")
+    if image.mode == "1":
+        return image.convert("L")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")

@@ -1,0 +1,144 @@
+"""A plain folder or zip of pictures: names, labels and splits from where the files lie."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from armoire.errors import ArmoireError
+from armoire.files import sha256
+from armoire.images.fit import Fit, RejectedImageError
+from armoire.images.imageset import ImageSet, SetInfo
+from armoire.images.store import Entry, build_store, open_store, store_path
+from armoire.progress import Progress
+
+SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
+    ("val", "valid", "validation", "dev"), "valid"
+)
+# What commonly lies beside pictures and is not one; anything else is tried, and named if it cannot be read.
+BESIDE = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".db", ".ini"}
+LARGEST_FILE = 256_000_000  # bytes
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a source, and how to open one.
+
+    Attributes:
+        names: paths inside the source, with forward slashes, sorted.
+        open: opens one of them.
+        digest: changes when a file comes, goes or is rewritten.
+        ignored: number of files that are not pictures by their name.
+    """
+
+    names: list[str]
+    open: Callable[[str], IO[bytes]]
+    digest: str
+    ignored: int
+
+
+def load_folder(path: Path, fit: Fit, progress: Progress) -> ImageSet:
+    """The pictures of a folder or zip, packed once; built again when the source changes."""
+    listing = list_zip(path) if path.is_file() else list_folder(path)
+    if not listing.names:
+        raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
+    source = str(path.resolve())
+    store = store_path(path.stem or "images", sha256(source.encode(), fit.to_json().encode()))
+    ready = open_store(store)
+    if ready is None or ready.info.listing != listing.digest:
+        entries, classes = _entries(listing.names)
+        info = SetInfo(path.stem, source, fit, tuple(classes), listing=listing.digest, ignored=listing.ignored)
+        ready = build_store(store, entries, lambda entry: listing.open(entry.id), info, progress)
+    if ready.info.rejected:
+        total = len(ready) + ready.info.rejected
+        progress.note(
+            f"{ready.info.rejected:,} of {total:,} files could not be read and are left out; "
+            f"each is named with its reason in {store / 'rejected.csv'}"
+        )
+    return ready
+
+
+def list_folder(path: Path) -> Listing:
+    """Every file below a folder but hidden ones; links to folders are not followed, so loops cannot trap it."""
+    names, stamps, ignored = [], [], 0
+    for root, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in sorted(files):
+            name = (Path(root) / file).relative_to(path).as_posix()
+            if _is_hidden(name):
+                continue
+            if Path(file).suffix.lower() in BESIDE:
+                ignored += 1
+                continue
+            facts = (Path(root) / file).lstat()
+            names.append(name)
+            stamps.append(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}")
+    return Listing(names, lambda name: _open_file(path / name), _digest(stamps), ignored)
+
+
+def list_zip(path: Path) -> Listing:
+    """Every file in a zip but hidden ones; nothing is ever unpacked to disk."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ArmoireError(f"{path} is not a readable zip ({error}); give a folder or zip of images") from None
+    members = {m.filename: m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)}
+    names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in BESIDE)
+    facts = path.stat()
+
+    def open_member(name: str) -> IO[bytes]:
+        if members[name].file_size > LARGEST_FILE:
+            raise RejectedImageError(f"{members[name].file_size:,} bytes are more than {LARGEST_FILE:,}")
+        try:
+            return BytesIO(archive.read(members[name]))
+        except Exception as error:  # damaged archives raise zlib, struct and zipfile errors alike
+            raise RejectedImageError(f"damaged in the archive: {error}") from None
+
+    return Listing(
+        names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), len(members) - len(names)
+    )
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    # A device or a pipe would block for ever; only what is a plain file in the end is opened.
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise RejectedImageError("not a plain file")
+    if facts.st_size == 0:
+        raise RejectedImageError("empty file")
+    if facts.st_size > LARGEST_FILE:
+        raise RejectedImageError(f"{facts.st_size:,} bytes are more than {LARGEST_FILE:,}")
+    return path.open("rb")
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _digest(stamps: list[str]) -> str:
+    return sha256("\n".join(stamps).encode("utf-8", "surrogateescape"))
+
+
+def _entries(names: list[str]) -> tuple[list[Entry], list[str]]:
+    """Splits and labels from sub-folder names: [train|valid|test/]LABEL/.../picture."""
+    places = [PurePosixPath(name).parts[:-1] for name in names]
+    while places[0] and len({place[0] if place else "" for place in places}) == 1:
+        places = [place[1:] for place in places]
+    splits: list[str | None] = [None] * len(names)
+    if all(place and place[0].lower() in SPLIT_NAMES for place in places):
+        splits = [SPLIT_NAMES[place[0].lower()] for place in places]
+        places = [place[1:] for place in places]
+        if "test" not in splits and "valid" not in splits:
+            splits = [None] * len(names)
+    classes = sorted({place[0] for place in places if place})
+    if len(classes) < 2:
+        classes = []
+    number = {name: i for i, name in enumerate(classes)}
+    labels = [number.get(place[0]) if place else None for place in places]
+    return [Entry(n, s, lab) for n, s, lab in zip(names, splits, labels, strict=True)], classes

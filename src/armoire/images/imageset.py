@@ -1,0 +1,177 @@
+"""ImageSet: the pictures of a data set and what is known of each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.files import sha256
+from armoire.images.fit import Fit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class SetInfo:
+    """What is true of a whole data set.
+
+    Attributes:
+        name: how people call it.
+        source: what to give to `load_images` to get it again.
+        fit: how its pictures were fitted.
+        classes: names of the labels, in the order of their numbers; empty where nothing is labelled.
+        fingerprint: SHA-256 over pixels, splits and labels: equal data, equal fingerprint.
+        rejected: number of pictures that could not be read.
+        ignored: number of files that are not pictures by their name.
+        listing: what the source looked like when it was read, to notice when it has changed.
+    """
+
+    name: str
+    source: str
+    fit: Fit
+    classes: tuple[str, ...] = ()
+    fingerprint: str = ""
+    rejected: int = 0
+    ignored: int = 0
+    listing: str = ""
+
+    def to_json(self) -> str:
+        """The facts as JSON; `from_json` reads them back."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> SetInfo:
+        """Read back what `to_json` wrote."""
+        fields = json.loads(text)
+        fields["fit"] = Fit.from_json(json.dumps(fields["fit"]))
+        fields["classes"] = tuple(fields["classes"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images and their table.
+
+    Attributes:
+        images: uint8 (n, h, w, c), usually memory-mapped; training images first, then validation, then test.
+        table: one row an image: id (string), split (train, valid or test), label (int32, missing where unknown), and
+            one boolean column an attribute (missing allowed).
+        info: what is true of the whole set.
+    """
+
+    images: UInt8[np.ndarray, "n h w c"]
+    table: pa.Table
+    info: SetInfo = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        height, width, channels = self.shape
+        return f"ImageSet({self.info.name!r}, {len(self)} images of {height} x {width} x {channels})"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of each image."""
+        _, height, width, channels = self.images.shape
+        return height, width, channels
+
+    @cached_property
+    def labels(self) -> Int[np.ndarray, " n"]:
+        """Class number of each image, -1 where it is not known."""
+        return self.table["label"].fill_null(-1).to_numpy().astype(np.int64)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Name of each image within the set."""
+        return self.table["id"].to_pylist()
+
+    @cached_property
+    def split_of(self) -> np.ndarray:
+        """Split of each image, as an array of strings."""
+        return np.asarray(self.table["split"].to_pylist(), dtype=object)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of images in each split that has any."""
+        return {name: n for name in SPLITS if (n := int((self.split_of == name).sum()))}
+
+    @property
+    def held_out(self) -> str:
+        """The split that a model is measured on: test, or valid where there is no test split."""
+        return "test" if "test" in self.splits else "valid"
+
+    def split(self, name: str) -> ImageSet:
+        """The images of one split; a view, not a copy."""
+        where = np.flatnonzero(self.split_of == name)
+        if not len(where):
+            raise ArmoireError(f"{self.info.name} has no split '{name}'; {did_you_mean(name, self.splits)}")
+        return self[where[0] : where[-1] + 1]
+
+    def first(self, n: int | None) -> ImageSet:
+        """The first n images, or all."""
+        return self[:n]
+
+    def __getitem__(self, rows: slice) -> ImageSet:
+        start, stop, _ = rows.indices(len(self))
+        return replace(self, images=self.images[start:stop], table=self.table.slice(start, max(0, stop - start)))
+
+    def describe(self) -> dict[str, Any]:
+        """The facts that `armoire data` prints: size, channels, splits, labels, attributes, rejected files."""
+        height, width, channels = self.shape
+        counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.info.classes))
+        known = ("id", "split", "label")
+        return {
+            "name": self.info.name,
+            "n": len(self),
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "fit": asdict(self.info.fit),
+            "splits": self.splits,
+            "labels": dict(zip(self.info.classes, counts.tolist(), strict=True)),
+            "attributes": [name for name in self.table.column_names if name not in known],
+            "rejected": self.info.rejected,
+            "ignored": self.info.ignored,
+            "fingerprint": self.info.fingerprint,
+        }
+
+
+def make_table(ids: list[str], splits: list[str], labels: list[int | None]) -> pa.Table:
+    """The table of an ImageSet without attributes."""
+    import pyarrow as pa
+
+    return pa.table(
+        {
+            "id": pa.array(ids, pa.string()),
+            "split": pa.array(splits, pa.string()),
+            "label": pa.array(labels, pa.int32()),
+        }
+    )
+
+
+def fingerprint(images: np.ndarray, table: pa.Table) -> str:
+    """SHA-256 over shape, pixels and table: what makes two data sets the same to a model."""
+    rows = json.dumps(table.to_pydict()).encode()
+    return sha256(repr(images.shape).encode(), *(np.ascontiguousarray(part).data for part in _parts(images)), rows)
+
+
+def split_by_content(pixels: bytes, held_out_percent: int = 10) -> str:
+    """Train or test, decided by the pixels, so that copies of a picture never straddle the two.
+
+    The decision depends on nothing else: it stays the same when pictures are added, and on any machine.
+    """
+    return "test" if int(sha256(pixels)[:8], 16) % 100 < held_out_percent else "train"
+
+
+def _parts(images: np.ndarray, rows: int = 4096) -> Any:
+    return (images[start : start + rows] for start in range(0, len(images), rows))

@@ -1,0 +1,199 @@
+"""The packed store: a data set as one memory-mapped array and one table, built once.
+
+    images.npy     uint8 (n, h, w, c); training images first, then validation, then test
+    table.parquet  id, split, label, attributes
+    info.json      name, source, fit, classes, fingerprint, counts
+    rejected.csv   name, reason
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from armoire.errors import ArmoireError
+from armoire.files import atomic_folder, cache_folder
+from armoire.images.fit import Fit, RejectedImageError, read_image
+from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
+from armoire.progress import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VERSION = 1
+CHUNK = 1024  # images handed to the decoding threads at a time: bounds memory, whatever the size of the set
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture that a source lists: its name there, and its split and label where the source states them."""
+
+    id: str
+    split: str | None = None
+    label: int | None = None
+
+
+def store_path(name: str, key: str) -> Path:
+    """Where the store of a source lies in the cache."""
+    return cache_folder() / "stores" / f"{name}-{key[:12]}-v{VERSION}"
+
+
+def open_store(folder: Path) -> ImageSet | None:
+    """Open a store, or None where there is none or it is damaged: it is a cache, and can be built again."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        info = SetInfo.from_json((folder / "info.json").read_text(encoding="utf-8"))
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        table = pq.read_table(folder / "table.parquet")
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return None
+    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != table.num_rows:
+        return None
+    return ImageSet(images, table, info)
+
+
+def write_store(
+    folder: Path,
+    images: np.ndarray,
+    table: pa.Table,
+    info: SetInfo,
+    rejected: Sequence[tuple[str, str]] = (),
+    order: np.ndarray | None = None,
+) -> ImageSet:
+    """Write a store in one step and open it.
+
+    Args:
+        folder: where it goes.
+        images: uint8 (m, h, w, c).
+        table: n rows, in the final order.
+        info: its fingerprint and counts are filled in here.
+        rejected: (name, reason) of pictures that could not be read.
+        order: n indices into `images`; by default all of them as they are.
+    """
+    import pyarrow.parquet as pq
+
+    order = np.arange(len(images)) if order is None else order
+    with atomic_folder(folder) as beside:
+        packed = np.lib.format.open_memmap(
+            beside / "images.npy", mode="w+", dtype=np.uint8, shape=(len(order), *images.shape[1:])
+        )
+        for start in range(0, len(order), CHUNK):
+            packed[start : start + CHUNK] = images[order[start : start + CHUNK]]
+        packed.flush()
+        info = replace(info, fingerprint=fingerprint(packed, table), rejected=len(rejected))
+        pq.write_table(table, beside / "table.parquet")
+        (beside / "info.json").write_text(info.to_json(), encoding="utf-8")
+        with (beside / "rejected.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("name", "reason"), *rejected])
+        del packed
+    built = open_store(folder)
+    if built is None:
+        raise ArmoireError(f"the store just written to {folder} cannot be read back; is the disk full or failing?")
+    return built
+
+
+def build_store(
+    folder: Path,
+    entries: Sequence[Entry],
+    read: Callable[[Entry], IO[bytes]],
+    info: SetInfo,
+    progress: Progress,
+) -> ImageSet:
+    """Decode every entry in parallel and pack what can be read.
+
+    The number of channels is detected: grey (1) when every pixel of every picture is grey, colour (3) otherwise.
+    Entries without a split are divided into 90 % train and 10 % test by their content.
+    """
+    colour = replace(info.fit, channels=3)
+    canvas = info.fit.canvas
+    scratch_path = folder.with_name(f".{folder.name}.{os.getpid()}.scratch.npy")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        scratch = np.lib.format.open_memmap(
+            scratch_path, mode="w+", dtype=np.uint8, shape=(len(entries), canvas, canvas, 3)
+        )
+        outcomes = _decode_all(entries, read, colour, scratch, progress, info.name)
+        kept = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
+        rejected = [(e.id, o.reason) for e, o in zip(entries, outcomes, strict=True) if o.reason]
+        if len(kept) < 2:
+            raise ArmoireError(_too_few(info.source, len(kept), rejected))
+        splits = _splits([entries[i].split or outcomes[i].split for i in kept])
+        by_split = sorted(range(len(kept)), key=lambda k: SPLITS.index(splits[k]))
+        rows = [entries[kept[k]] for k in by_split]
+        table = make_table([e.id for e in rows], [splits[k] for k in by_split], [e.label for e in rows])
+        channels = 1 if all(outcomes[i].grey for i in kept) else 3
+        return write_store(
+            folder,
+            scratch[..., :channels],
+            table,
+            replace(info, fit=replace(info.fit, channels=channels)),
+            rejected,
+            np.asarray(kept)[by_split],
+        )
+    finally:
+        scratch_path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    reason: str = ""
+    grey: bool = True
+    split: str = "train"
+
+
+def _decode_all(
+    entries: Sequence[Entry],
+    read: Callable[[Entry], IO[bytes]],
+    fit: Fit,
+    out: np.ndarray,
+    progress: Progress,
+    name: str,
+) -> list[_Outcome]:
+    def decode(position: int) -> _Outcome:
+        try:
+            with read(entries[position]) as file:
+                pixels = fit(read_image(file, at_least=fit.size))
+        except RejectedImageError as error:
+            return _Outcome(str(error))
+        except (OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
+            return _Outcome(f"cannot be opened: {getattr(error, 'strerror', None) or error}")
+        out[position] = pixels
+        grey = bool((pixels[..., :1] == pixels[..., 1:]).all())
+        return _Outcome(grey=grey, split=split_by_content(pixels.tobytes()))
+
+    outcomes: list[_Outcome] = []
+    workers = os.cpu_count() or 1
+    with (
+        progress.task(f"reading {name}", len(entries), "images", rate=True) as task,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        for start in range(0, len(entries), CHUNK):
+            for outcome in pool.map(decode, range(start, min(start + CHUNK, len(entries)))):
+                outcomes.append(outcome)
+                task.advance()
+    return outcomes
+
+
+def _splits(splits: list[str]) -> list[str]:
+    """Make sure that something is held out and something is left to train on."""
+    if "train" not in splits:
+        splits = ["train" if split == "valid" else split for split in splits]
+    if "train" not in splits:
+        return ["train"] * (len(splits) - 1) + ["test"]
+    if set(splits) == {"train"}:
+        return [*splits[:-1], "test"]
+    return splits
+
+
+def _too_few(source: str, kept: int, rejected: list[tuple[str, str]]) -> str:
+    why = f"; {len(rejected)} could not be read, the first, {rejected[0][0]}, is {rejected[0][1]}" if rejected else ""
+    return f"{source} holds {kept} readable image{'s' * (kept != 1)}{why}; give a folder or zip of at least 2"

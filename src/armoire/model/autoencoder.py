@@ -1,0 +1,123 @@
+"""One Autoencoder, composed of an encoder, a posterior, a decoder and a likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armoire.model.likelihood import make_likelihood
+from armoire.model.networks import conv_decoder, conv_encoder, derive_channels, glorot
+from armoire.model.posterior import HEADS, Posterior
+from armoire.model.pretrained import Pretrained
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything needed to build an Autoencoder; it travels in the header of its weights.
+
+    Attributes:
+        size: side of the square images, a power of two.
+        image_channels: 1 or 3.
+        latent: number of latent dimensions d.
+        posterior: `point` (an autoencoder) or `gaussian` (a variational autoencoder).
+        likelihood: `bernoulli`, `gaussian` or `calibrated`.
+        sigma: standard deviation of the `gaussian` likelihood.
+        channels: channels of each halving; empty derives them from the size.
+        norm: `none` or `batch`.
+        activation: `relu` or `leaky_relu`.
+    """
+
+    size: int
+    image_channels: int
+    latent: int
+    posterior: str = "gaussian"
+    likelihood: str = "bernoulli"
+    sigma: float = 1.0
+    channels: tuple[int, ...] = ()
+    norm: str = "none"
+    activation: str = "relu"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, as they are written to a file."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What one look at n images costs, per image and in nats; `error` is the likelihood's mean error a pixel value."""
+
+    z: Float[Tensor, "n d"]
+    error: Float[Tensor, " n"]
+    distortion: Float[Tensor, " n"]
+    rate: Float[Tensor, " n"]
+
+    def objective(self, beta: float) -> Float[Tensor, " n"]:
+        """distortion + beta * rate; beta weighs the KL, as in Higgins et al. 2017."""
+        return self.distortion + beta * self.rate
+
+
+class Autoencoder(nn.Module, Pretrained):
+    """x -> q(z|x) -> z -> p(x|z). Its settings make it an autoencoder, a VAE, or what lies between."""
+
+    def __init__(self, architecture: Architecture, generator: torch.Generator | None = None) -> None:
+        """Build it with fresh weights, drawn with `generator` where one is given."""
+        super().__init__()
+        a = architecture
+        self.architecture = a
+        channels = a.channels or derive_channels(a.size)
+        if a.size % (1 << len(channels)):
+            raise ValueError(f"{len(channels)} halvings do not divide a size of {a.size}")
+        features = channels[-1] * (a.size >> len(channels)) ** 2
+        self.encoder = conv_encoder(a.image_channels, channels, a.norm, a.activation)
+        self.head = HEADS[a.posterior](features, a.latent)
+        self.decoder = conv_decoder(a.latent, a.image_channels, a.size, channels, a.norm, a.activation)
+        self.likelihood = make_likelihood(a.likelihood, a.sigma)
+        glorot(self, generator)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.parameters()).device
+
+    @property
+    def pixels(self) -> int:
+        """D, the number of values in an image."""
+        return self.architecture.image_channels * self.architecture.size**2
+
+    def encode(self, x: Float[Tensor, "n c h w"]) -> Posterior:
+        """q(z|x) of images in [0, 1]."""
+        return self.head(self.encoder(x))
+
+    def decode(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
+        """E[x|z], images in [0, 1]."""
+        return self.likelihood.mean(self.decoder(z))
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The reconstruction of images in [0, 1], from the mean of their posterior."""
+        return self.decode(self.encode(x).mean)
+
+    def terms(
+        self,
+        x: Float[Tensor, "n c h w"],
+        generator: torch.Generator | None = None,
+        seen: Float[Tensor, "n c h w"] | None = None,
+    ) -> Terms:
+        """Distortion and rate of images in [0, 1], with one z drawn an image.
+
+        Args:
+            x: the images to explain.
+            generator: draws z.
+            seen: what the encoder is shown in place of x, a noisy copy for a denoising autoencoder.
+        """
+        posterior = self.encode(x if seen is None else seen)
+        z = posterior.sample(generator)
+        error = self.likelihood.error(self.decoder(z), x)
+        return Terms(z, error, self.likelihood.cost(error, self.pixels), posterior.rate())
+
+    def parameter_count(self) -> int:
+        """Number of trainable parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())

@@ -1,0 +1,63 @@
+"""Convolutional encoders and decoders, mirror images of each other, built for any size (S2, S3, S17)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(),
+    "leaky_relu": lambda: nn.LeakyReLU(0.3),  # Keras' slope, which the published networks were trained with
+}
+SMALLEST_SIDE = 4
+
+
+def derive_channels(size: int) -> tuple[int, ...]:
+    """Channels of each halving from `size` down to 4 x 4: 32, doubled each time up to 256."""
+    stages = max(1, (size // SMALLEST_SIDE).bit_length() - 1)
+    return tuple(min(256, 32 << stage) for stage in range(stages))
+
+
+def conv_encoder(image_channels: int, channels: Sequence[int], norm: str, activation: str) -> nn.Sequential:
+    """(n, c, h, w) to features (n, f): for each of `channels` a 3x3 convolution of stride 2, norm, activation."""
+    layers: list[nn.Module] = []
+    for before, after in zip([image_channels, *channels], channels, strict=False):
+        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), *_finish(after, norm, activation)]
+    return nn.Sequential(*layers, nn.Flatten())
+
+
+def conv_decoder(
+    latent: int, image_channels: int, size: int, channels: Sequence[int], norm: str, activation: str
+) -> nn.Sequential:
+    """(n, d) to the likelihood's parameters (n, c, h, w): dense, then transposed convolutions of stride 2 back up."""
+    deepest, side = channels[-1], size >> len(channels)
+    layers: list[nn.Module] = [nn.Linear(latent, deepest * side * side)]
+    if norm == "batch":  # the published networks normalise the dense layer too, and only where they normalise at all
+        layers += _finish(deepest * side * side, norm, activation, flat=True)
+    layers.append(nn.Unflatten(1, (deepest, side, side)))
+    upwards = list(reversed(channels))
+    for before, after in zip([deepest, *upwards], upwards, strict=False):
+        layers += [
+            nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1),
+            *_finish(after, norm, activation),
+        ]
+    return nn.Sequential(*layers, nn.Conv2d(upwards[-1], image_channels, 3, padding=1))
+
+
+def glorot(network: nn.Module, generator: torch.Generator | None = None) -> None:
+    """Glorot uniform weights and zero biases, the initialisation that the published networks were trained from.
+
+    Glorot and Bengio 2010, eq. 16. PyTorch's own default draws from a narrower interval and random biases.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(module.weight, generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _finish(channels: int, norm: str, activation: str, flat: bool = False) -> list[nn.Module]:
+    batch_norm = nn.BatchNorm1d if flat else nn.BatchNorm2d
+    return [*([batch_norm(channels)] if norm == "batch" else []), ACTIVATIONS[activation]()]

@@ -1,0 +1,44 @@
+"""How long work reports on itself without printing: the rooms call, the command line draws."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+
+class Task(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, amount: int = 1, **figures: float | str) -> None:
+        """Add `amount` to what is done; `figures` are the latest values worth showing."""
+        ...
+
+
+class Progress(Protocol):
+    """Where work in progress is shown."""
+
+    def task(
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False
+    ) -> AbstractContextManager[Task]:
+        """Open a task of `total` units (None: unknown), `done` of them done already; `rate` shows units a second."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say one line that stays."""
+        ...
+
+
+class _Silent:
+    def advance(self, amount: int = 1, **figures: float | str) -> None:
+        pass
+
+    def task(
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False
+    ) -> AbstractContextManager[Task]:
+        return nullcontext(self)
+
+    def note(self, text: str) -> None:
+        pass
+
+
+SILENT: Progress = _Silent()

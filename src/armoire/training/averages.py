@@ -1,0 +1,93 @@
+"""Distortion, rate and objective averaged over images: the one place where the batch is reduced."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from armoire.model import Autoencoder, Terms
+from armoire.training.feed import Feed
+from armoire.training.noise import corrupt
+from armoire.training.randomness import generator
+from armoire.training.recipe import Recipe
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Means over images, in nats per image; `error` a pixel value, in the likelihood's unit."""
+
+    distortion: float
+    rate: float
+    objective: float
+    error: float
+
+
+@dataclass(frozen=True)
+class BookScale:
+    """The same numbers in the scale of the published code: weight * mean error over pixels, + KL."""
+
+    reconstruction_loss: float
+    kl_loss: float
+    total_loss: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, under the keys of `evaluate --json`."""
+        return asdict(self)
+
+
+def book_scale(recipe: Recipe, averages: Averages) -> BookScale | None:
+    """Averages in the recipe's published scale, or None where it has no counterpart.
+
+    weight * mean error + KL = (weight / D) * [distortion + (D / weight) * rate] for the Bernoulli likelihood; the
+    squared error is that of a Gaussian with sigma^2 = D / (2 * weight) and beta = 1.
+    """
+    if recipe.book_weight is None or recipe.book_error is None:
+        return None
+    if (recipe.book_error == "bce") != (recipe.likelihood == "bernoulli"):
+        return None
+    error = averages.error**0.5 if recipe.book_error == "rmse" else averages.error
+    reconstruction = recipe.book_weight * error
+    return BookScale(reconstruction, averages.rate, reconstruction + averages.rate)
+
+
+class Sums:
+    """Running sums of distortion, rate and error, in float64, on the device until they are asked for."""
+
+    def __init__(self, device: torch.device, values: Tensor | None = None) -> None:
+        # mps has no float64
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.values = torch.zeros(4, dtype=dtype) if values is None else values.to(dtype)
+        self.values = self.values.to(device)
+
+    def add(self, terms: Terms) -> None:
+        """Count a batch."""
+        sums = torch.stack([terms.distortion.sum(), terms.rate.sum(), terms.error.sum()]).detach()
+        self.values[:3] += sums.to(self.values.dtype)
+        self.values[3] += len(terms.rate)
+
+    def averages(self, beta: float) -> Averages:
+        """Means over all images counted."""
+        distortion, rate, error, n = self.values.tolist()
+        return Averages(distortion / n, rate / n, (distortion + beta * rate) / n, error / n)
+
+
+def look(model: Autoencoder, x: Tensor, recipe: Recipe, draws: torch.Generator) -> Terms:
+    """What a batch costs under a recipe: noise on the input where it says so, one z drawn an image."""
+    seen = corrupt(x, recipe.noise, draws) if recipe.noise else None
+    return model.terms(x, draws, seen)
+
+
+@torch.no_grad()
+def average_over(model: Autoencoder, feed: Feed, recipe: Recipe) -> Averages:
+    """Averages over all of a feed in evaluation mode, by the very objective of training, with draws of their own."""
+    was_training = model.training
+    model.eval()
+    sums = Sums(model.device)
+    for position, x in enumerate(feed.in_turn(EVALUATION_BATCH)):
+        sums.add(look(model, x, recipe, generator(recipe.seed, "held out", position, model.device)))
+    model.train(was_training)
+    return sums.averages(recipe.beta)

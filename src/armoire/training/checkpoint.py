@@ -1,0 +1,100 @@
+"""Checkpoints: all that a training needs to go on, in one safetensors file each, complete or absent."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from armoire.errors import ArmoireError
+from armoire.files import write_bytes
+
+FORMAT = "armoire-checkpoint-1"
+KEEP = 2
+BEST = "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training at rest.
+
+    Attributes:
+        step: optimiser steps done, counted over all epochs.
+        tensors: weights as `model.NAME`, Adam's moments as `optimizer.INDEX.NAME`, the epoch's sums so far as `sums`.
+        facts: plain values: history, data fingerprint, recipe, seconds spent in the epoch.
+    """
+
+    step: int
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names begin with `prefix.`, without it."""
+        start = f"{prefix}."
+        return {name.removeprefix(start): t for name, t in self.tensors.items() if name.startswith(start)}
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: bool = False) -> Path:
+    """Write a checkpoint, drop all but the last two, and keep a copy if it is the best so far."""
+    from safetensors.torch import save
+
+    header = {
+        "format": FORMAT,
+        "step": str(checkpoint.step),
+        "facts": json.dumps(checkpoint.facts),
+    }
+    content = save({name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}, header)
+    path = folder / f"step-{checkpoint.step:09d}.safetensors"
+    write_bytes(path, content)
+    if best:
+        write_bytes(folder / BEST, content)
+    for old in list_checkpoints(folder)[:-KEEP]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints from the oldest to the newest, the best one's copy aside."""
+    return sorted(path for path in folder.glob("step-*.safetensors") if re.fullmatch(r"step-\d{9}", path.stem))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint back.
+
+    Raises:
+        ArmoireError: it is damaged, or not a checkpoint.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as opened:
+            header = opened.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise ArmoireError(f"{path} is not a checkpoint of armoire's; delete it to go on from an earlier one")
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        return Checkpoint(int(header["step"]), tensors, json.loads(header["facts"]))
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ArmoireError(f"{path} is damaged ({error}); delete it to go on from an earlier one") from None
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Adam's moments and step counts as named tensors."""
+    return {
+        f"optimizer.{index}.{name}": value
+        for index, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+
+
+def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `pack_optimizer` took, `tensors` without the leading `optimizer.`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

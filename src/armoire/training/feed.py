@@ -1,0 +1,37 @@
+"""Batches for a model: uint8 kept as it is stored, converted once a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from armoire.model import to_unit
+
+RESIDENT = 1 << 30  # bytes of pixels copied into memory, or onto the device; a larger set stays memory-mapped
+
+
+class Feed:
+    """The images of a split, served as float batches on a device."""
+
+    def __init__(self, images: UInt8[np.ndarray, "n h w c"], device: torch.device) -> None:
+        self._device = device
+        self._mapped = images
+        self._resident = torch.from_numpy(np.array(images)).to(device) if images.nbytes <= RESIDENT else None
+
+    def __len__(self) -> int:
+        return len(self._mapped)
+
+    def batch(self, indices: Tensor) -> Float[Tensor, "n c h w"]:
+        """The images at int64 indices (n,)."""
+        if self._resident is not None:
+            return to_unit(self._resident[indices.to(self._device)])
+        return to_unit(torch.from_numpy(self._mapped[indices.numpy()]).to(self._device))
+
+    def in_turn(self, size: int) -> Iterator[Float[Tensor, "n c h w"]]:
+        """All images once, in the order they are stored."""
+        for start in range(0, len(self), size):
+            yield self.batch(torch.arange(start, min(start + size, len(self))))

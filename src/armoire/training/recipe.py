@@ -1,0 +1,176 @@
+"""Recipes: every setting of a model and its training, under one name.
+
+The same fields stand in a recipe's TOML file, in `armoire.train(...)` and behind the flags of `armoire train`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.images import ImageSet
+from armoire.model import Architecture
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Recipe(BaseModel):
+    """Frozen, strict settings: an unknown key is an error that names the nearest known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: Annotated[str, Field(description="what the recipe is called")]
+    summary: Annotated[str, Field(description="what it is, in one line")] = ""
+
+    data: Annotated[str, Field(description="the data set it trains on where no other is given")] = ""
+    size: Annotated[int | None, Field(ge=16, le=256, description="side a folder's images are fitted to, pixels")] = None
+    fit: Annotated[
+        Literal["crop", "pad", "stretch"], Field(description="what is done to images that are not square")
+    ] = "crop"
+    background: Annotated[str, Field(description="colour under transparent pixels and in padding")] = "white"
+
+    posterior: Annotated[
+        Literal["point", "gaussian"], Field(description="point: an autoencoder; gaussian: a variational one")
+    ] = "gaussian"
+    latent: Annotated[int, Field(ge=1, le=4096, description="latent dimensions")] = 2
+    likelihood: Annotated[
+        Literal["bernoulli", "gaussian", "calibrated"], Field(description="what an error in a pixel costs")
+    ] = "bernoulli"
+    sigma: Annotated[Positive, Field(description="standard deviation of the gaussian likelihood, of 1")] = 1.0
+    beta: Annotated[float, Field(ge=0, description="weight of the rate in distortion + beta * rate")] = 1.0
+    noise: Annotated[
+        Share, Field(description="standard deviation of Gaussian noise on the input, of 1; the target stays clean")
+    ] = 0.0
+    channels: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=4096)], ...],
+        Field(strict=False, description="channels of each halving of the image; empty: derived from its size"),
+    ] = ()
+    norm: Annotated[Literal["none", "batch"], Field(description="normalisation after each convolution")] = "none"
+    activation: Annotated[Literal["relu", "leaky_relu"], Field(description="after each convolution")] = "relu"
+
+    epochs: Annotated[int, Field(ge=1, description="passes over the training images")] = 5
+    batch: Annotated[int, Field(ge=1, description="images a step")] = 100
+    lr: Annotated[Positive, Field(description="largest learning rate of Adam")] = 1e-3
+    schedule: Annotated[
+        Literal["constant", "one-cycle"], Field(description="one-cycle: linear up, then half a cosine down to 0")
+    ] = "one-cycle"
+    warmup: Annotated[Share, Field(description="share of one-cycle's steps that go up")] = 0.1
+    seed: Annotated[int, Field(ge=0, description="what every random draw derives from")] = 0
+    limit: Annotated[int | None, Field(ge=2, description="train on the first images only")] = None
+
+    book_weight: Annotated[
+        float | None, Field(gt=0, description="the published weight of the pixel error, for numbers in its scale")
+    ] = None
+    book_error: Annotated[
+        Literal["bce", "mse", "rmse"] | None, Field(description="the published pixel error, a mean over pixels")
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_numbers_are_numbers(cls, values: Any) -> Any:
+        # TOML and Python both write 1 for 1.0; strictness is meant for "1" and true.
+        if isinstance(values, dict):
+            return {
+                key: float(value)
+                if type(value) is int and key in ("sigma", "beta", "noise", "lr", "warmup", "book_weight")
+                else value
+                for key, value in values.items()
+            }
+        return values
+
+    def architecture(self, images: ImageSet) -> Architecture:
+        """The model that this recipe makes for a data set."""
+        height, _, image_channels = images.shape
+        if self.channels and (height < 1 << len(self.channels) or height % (1 << len(self.channels))):
+            raise ArmoireError(
+                f"recipe {self.name} halves images {len(self.channels)} times, which {height} x {height} does not "
+                "allow; use images-vae, whose network is derived from the size"
+            )
+        return Architecture(
+            size=height,
+            image_channels=image_channels,
+            latent=self.latent,
+            posterior=self.posterior,
+            likelihood=self.likelihood,
+            sigma=self.sigma,
+            channels=self.channels,
+            norm=self.norm,
+            activation=self.activation,
+        )
+
+    def change(self, **settings: Any) -> Recipe:
+        """The recipe with some settings changed; None leaves a setting as it is."""
+        given = {key: value for key, value in settings.items() if value is not None}
+        return parse_recipe(self.model_dump() | given, f"recipe {self.name}") if given else self
+
+    def to_toml(self, comments: bool = False, everything: bool = True) -> str:
+        """The recipe as TOML, one setting a line; `everything` writes those left at their default too."""
+        lines = []
+        for key, field in type(self).model_fields.items():
+            value = getattr(self, key)
+            if value is None or (not everything and value == field.default):
+                continue
+            lines.append(f"{key} = {_toml(value)}" + (f"  # {field.description}" if comments else ""))
+        return "\n".join(lines) + "\n"
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with armoire."""
+    folder = resources.files("armoire") / "recipes"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A recipe by name, or from a .toml file.
+
+    Raises:
+        ArmoireError: there is none of that name, or its settings are not valid.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        return read_recipe(path)
+    if str(name) not in (known := recipe_names()):
+        raise ArmoireError(f"no recipe '{name}'; {did_you_mean(str(name), known)} (`armoire recipes` lists them)")
+    text = (resources.files("armoire") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    return parse_recipe({"name": str(name)} | tomllib.loads(text), f"recipe {name}")
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a TOML file; its name is the file's unless it states one."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArmoireError(f"no recipe file {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ArmoireError(f"{path} cannot be read as TOML: {error}") from None
+    return parse_recipe({"name": path.stem} | values, str(path))
+
+
+def parse_recipe(values: dict[str, Any], where: str) -> Recipe:
+    """A recipe from plain values, with one sentence about the first thing wrong."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden":
+            raise ArmoireError(f"no setting '{key}' in {where}; {did_you_mean(key, Recipe.model_fields)}") from None
+        what = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        raise ArmoireError(f"{key} in {where} should be {what}, not {first['input']!r}") from None
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return repr(value)

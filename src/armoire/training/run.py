@@ -1,0 +1,127 @@
+"""A run is a folder that holds everything needed to use a model, and how it came to be."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from armoire.errors import ArmoireError
+from armoire.files import write_text
+from armoire.images import ImageSet, SetInfo
+from armoire.model import Autoencoder
+from armoire.model.pretrained import FILE, read_header
+from armoire.training.recipe import Recipe, read_recipe
+
+UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder.
+
+        recipe.toml  model.safetensors  history.csv  checkpoints/  previews/
+        latents.parquet  figures/*.png  report.html
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Open a run that holds at least a recipe and a model.
+
+        Raises:
+            ArmoireError: it does not, or one of them is damaged.
+        """
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise ArmoireError(f"no run at {path}; train one with `armoire train RECIPE --out {path}`")
+        if not (run.path / "recipe.toml").is_file():
+            raise ArmoireError(f"{path} is no run (it holds no recipe.toml); give a folder that armoire train wrote")
+        if not (run.path / FILE).is_file():
+            raise ArmoireError(f"{path} holds no {FILE}; finish it with `armoire train {run.recipe.name} --resume`")
+        return run
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The settings it was trained with."""
+        return read_recipe(self.path / "recipe.toml")
+
+    @cached_property
+    def header(self) -> dict[str, str]:
+        """Version, git commit, data, seed and units, from the header of the weights."""
+        return read_header(self.path / FILE)
+
+    @cached_property
+    def data(self) -> SetInfo:
+        """The data set it was trained on: name, source, fit, classes, fingerprint."""
+        try:
+            return SetInfo.from_json(self.header["data"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArmoireError(f"{self.path / FILE} is damaged (its data entry cannot be read: {error})") from None
+
+    def model(self, device: torch.device | str = "cpu") -> Autoencoder:
+        """The trained model, in evaluation mode."""
+        return Autoencoder.from_pretrained(self.path).to(device)
+
+    @cached_property
+    def history(self) -> list[dict[str, float]]:
+        """One row an epoch, as in history.csv."""
+        path = self.path / "history.csv"
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+        except OSError:
+            raise ArmoireError(f"no history.csv in {self.path}; restore it, or train again") from None
+        except (ValueError, TypeError, csv.Error) as error:
+            raise ArmoireError(f"{path} is damaged ({error}); restore it, or train again") from None
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        """Write history.csv."""
+        text = StringIO(newline="")
+        writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path / "history.csv", text.getvalue())
+
+    def write_model(self, model: Autoencoder, recipe: Recipe, images: ImageSet, step: int, epoch: float) -> None:
+        """Write model.safetensors with all that is worth knowing of it in its header."""
+        facts: dict[str, Any] = {
+            "armoire_version": metadata.version("armoire"),
+            "git_commit": git_commit(),
+            "torch_version": torch.__version__,
+            "recipe": recipe.to_toml(),
+            "data": images.info.to_json(),
+            "data_fingerprint": images.info.fingerprint,
+            "seed": str(recipe.seed),
+            "step": str(step),
+            "epoch": json.dumps(epoch),
+            "units": UNITS,
+        }
+        model.save_pretrained(self.path, facts)
+
+
+def git_commit() -> str:
+    """The commit of the source that is running, "" where it is not a checkout."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
