@@ -1,0 +1,118 @@
+"""Where every image of a data set lies, as a table that other tools can read too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from armoire.errors import ArmoireError
+from armoire.files import atomic_path
+from armoire.images import ImageSet
+from armoire.model import Autoencoder, DiagonalGaussian
+from armoire.progress import SILENT, Progress
+from armoire.training.averages import EVALUATION_BATCH
+from armoire.training.feed import Feed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """The posteriors of n images over d latent dimensions.
+
+    Attributes:
+        table: id, split, label and attributes of each image, as in its ImageSet.
+        mean: float32 (n, d), the mean of q(z|x).
+        log_var: float32 (n, d), the log-variance of q(z|x); None for an autoencoder, whose places are points.
+    """
+
+    table: pa.Table
+    mean: Float[np.ndarray, "n d"]
+    log_var: Float[np.ndarray, "n d"] | None
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def labels(self) -> Int[np.ndarray, " n"]:
+        """Class number of each image, -1 where it is not known."""
+        return self.table["label"].fill_null(-1).to_numpy().astype(np.int64)
+
+    @property
+    def ids(self) -> list[str]:
+        """Name of each image."""
+        return self.table["id"].to_pylist()
+
+    def split(self, name: str) -> Latents:
+        """The latents of one split."""
+        import pyarrow.compute as pc
+
+        mask = pc.equal(self.table["split"], name)  # type: ignore[attr-defined]
+        keep = mask.to_numpy()
+        return Latents(self.table.filter(mask), self.mean[keep], None if self.log_var is None else self.log_var[keep])
+
+    def first(self, n: int) -> Latents:
+        """The first n."""
+        return Latents(self.table.slice(0, n), self.mean[:n], None if self.log_var is None else self.log_var[:n])
+
+    def write(self, path: Path, metadata: dict[str, str]) -> None:
+        """Write id, split, label, attributes, mean_0.. and log_var_0.. as Parquet, atomically."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = self.table
+        for name, values in (("mean", self.mean), ("log_var", self.log_var)):
+            for k in range(0 if values is None else values.shape[1]):
+                table = table.append_column(f"{name}_{k}", pa.array(values[:, k]))  # type: ignore[index]
+        with atomic_path(path) as beside:
+            pq.write_table(table.replace_schema_metadata(metadata), beside)
+
+    @classmethod
+    def read(cls, path: Path) -> tuple[Latents, dict[str, str]]:
+        """Read latents and their metadata back.
+
+        Raises:
+            ArmoireError: the file is missing or damaged.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+            facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+            mean, log_var = _block(table, "mean"), _block(table, "log_var")
+        except (OSError, ValueError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0]
+            raise ArmoireError(f"{path} cannot be read ({reason}); delete it, and it is made again") from None
+        if mean is None:
+            raise ArmoireError(f"{path} holds no latents (no column mean_0); delete it, and it is made again")
+        blocks = {f"{name}_{k}" for name in ("mean", "log_var") for k in range(mean.shape[1])}
+        return cls(table.select([n for n in table.column_names if n not in blocks]), mean, log_var), facts
+
+
+def _block(table: pa.Table, name: str) -> np.ndarray | None:
+    columns = []
+    while (column := f"{name}_{len(columns)}") in table.column_names:
+        columns.append(table[column].to_numpy())
+    return np.stack(columns, axis=1) if columns else None
+
+
+@torch.no_grad()
+def encode_set(model: Autoencoder, images: ImageSet, progress: Progress = SILENT) -> Latents:
+    """The posterior of every image of a set, in its order."""
+    model.eval()
+    means, log_vars = [], []
+    with progress.task("encoding", len(images), "images", rate=True) as task:
+        for x in Feed(images.images, model.device).in_turn(EVALUATION_BATCH):
+            posterior = model.encode(x)
+            means.append(posterior.mean.cpu().numpy())
+            if isinstance(posterior, DiagonalGaussian):
+                log_vars.append(posterior.log_var.cpu().numpy())
+            task.advance(len(x))
+    return Latents(images.table, np.concatenate(means), np.concatenate(log_vars) if log_vars else None)

@@ -1,0 +1,48 @@
+"""Paths between two places of the latent space."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from armoire.errors import ArmoireError
+
+PathKind = Literal["linear", "spherical"]
+
+
+def path(
+    a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"], steps: int, kind: PathKind = "linear"
+) -> Float[np.ndarray, "steps d"]:
+    """Latents from a to b, both included.
+
+    Args:
+        a: where it starts.
+        b: where it ends.
+        steps: number of latents, at least 2.
+        kind: `linear` is z_A (1 - t) + z_B t (S22). `spherical` turns the direction at constant speed (Shoemake 1985)
+            while the length goes evenly from one to the other, so that no step is nearer the origin than both ends:
+            in many dimensions a straight line leaves the shell in which N(0, I) lies.
+    """
+    if steps < 2:
+        raise ArmoireError(f"a path needs at least 2 steps, its ends, not {steps}")
+    if kind not in ("linear", "spherical"):
+        raise ArmoireError(f"a path is linear or spherical, not '{kind}'")
+    a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    t = np.linspace(0, 1, steps, dtype=np.float64)[:, None]
+    z = a * (1 - t) + b * t if kind == "linear" else _spherical(a.astype(np.float64), b.astype(np.float64), t)
+    z[0], z[-1] = a, b
+    return z.astype(np.float32)
+
+
+def _spherical(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
+    length_a, length_b = np.linalg.norm(a), np.linalg.norm(b)
+    if length_a == 0 or length_b == 0:
+        return a * (1 - t) + b * t
+    u, v = a / length_a, b / length_b
+    angle = np.arccos(np.clip(u @ v, -1, 1))
+    if np.sin(angle) < 1e-6:  # parallel or opposite: no single great circle joins them
+        return a * (1 - t) + b * t
+    direction = (np.sin((1 - t) * angle) * u + np.sin(t * angle) * v) / np.sin(angle)
+    return direction * (length_a * (1 - t) + length_b * t)

@@ -1,0 +1,234 @@
+"""Wardrobe: a trained model, where everything of its data set lies, and what one does there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from armoire.errors import ArmoireError
+from armoire.images import ImageSet, from_array, load_images
+from armoire.images.fit import Fit
+from armoire.images.mosaic import to_pil
+from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.progress import SILENT, Progress
+from armoire.training import Recipe, Run, load_recipe
+from armoire.training import train as train_run
+from armoire.training.averages import EVALUATION_BATCH
+from armoire.training.machine import pick_device
+from armoire.wardrobe.latents import Latents, encode_set
+from armoire.wardrobe.neighbours import Neighbours, nearest
+from armoire.wardrobe.paths import PathKind, path
+from armoire.wardrobe.priors import Prior, make_prior
+
+Pictures = UInt8[np.ndarray, "n h w c"] | Image.Image | Sequence[Image.Image]
+
+
+class Wardrobe:
+    """An opened run. Images are uint8 (n, h, w, c) arrays or PIL images, latents float32 (n, d) arrays.
+
+    Attributes:
+        run: the folder it came from.
+        model: the trained Autoencoder, in evaluation mode.
+    """
+
+    def __init__(self, run: Run, model: Autoencoder, images: ImageSet | None = None, progress: Progress = SILENT):
+        """Prefer `Wardrobe.open`."""
+        self.run = run
+        self.model = model
+        self._images = images
+        self._progress = progress
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        images: ImageSet | None = None,
+        device: str = "auto",
+        progress: Progress = SILENT,
+    ) -> Wardrobe:
+        """Open a run.
+
+        Args:
+            path: the run's folder.
+            images: its data, where it is at hand; else it is found where the run says, when it is needed.
+            device: auto, cpu, cuda or mps.
+            progress: where to report.
+
+        Raises:
+            ArmoireError: the run is incomplete or damaged.
+        """
+        run = Run.open(path)
+        return cls(run, run.model(pick_device(device)), images, progress)
+
+    def __repr__(self) -> str:
+        return f"Wardrobe({str(self.run.path)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The settings it was trained with."""
+        return self.run.recipe
+
+    @property
+    def fit(self) -> Fit:
+        """How its training images were fitted."""
+        return self.run.data.fit
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """The data set it was trained on.
+
+        Raises:
+            ArmoireError: it is gone, or no longer the same.
+        """
+        if self._images is not None:
+            return self._images
+        data = self.run.data
+        if not data.source:
+            raise ArmoireError(f"{self.run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)")
+        red, green, blue = data.fit.background
+        found = load_images(
+            data.source, data.fit.size, data.fit.how, f"#{red:02x}{green:02x}{blue:02x}", self._progress
+        )
+        if found.info.fingerprint != data.fingerprint:
+            raise ArmoireError(f"{data.source} has changed since {self.run.path} was trained on it; train again")
+        return found
+
+    @cached_property
+    def latents(self) -> Latents:
+        """Where the images it was trained on, and the held-out ones, lie; kept in latents.parquet."""
+        path, key = self.run.path / "latents.parquet", self._latents_key()
+        if path.is_file():
+            latents, facts = Latents.read(path)
+            if all(facts.get(name) == value for name, value in key.items()):
+                return latents
+        latents = encode_set(self.model, self._images_used(), self._progress)
+        latents.write(path, key)
+        return latents
+
+    def place(self, images: Pictures) -> Float[np.ndarray, "n d"]:
+        """Where images belong: the mean of q(z|x). Those of another size are fitted like the training data."""
+        pixels, means = self.fitted(images), []
+        with torch.no_grad():
+            for start in range(0, len(pixels), EVALUATION_BATCH):
+                x = to_unit(torch.from_numpy(np.array(pixels[start : start + EVALUATION_BATCH])).to(self.model.device))
+                means.append(self.model.encode(x).mean.cpu().numpy())
+        return np.concatenate(means)
+
+    def make(self, z: Float[np.ndarray, "n d"]) -> UInt8[np.ndarray, "n h w c"]:
+        """The images at places of the latent space."""
+        z = np.atleast_2d(np.asarray(z, dtype=np.float32))
+        if z.shape[1] != self.recipe.latent:
+            raise ArmoireError(f"{self.run.path} has {self.recipe.latent} latent dimensions, the places given {z.shape[1]}")
+        made = []
+        with torch.no_grad():
+            for start in range(0, len(z), EVALUATION_BATCH):
+                part = torch.from_numpy(z[start : start + EVALUATION_BATCH]).to(self.model.device)
+                made.append(to_pixels(self.model.decode(part)))
+        return np.concatenate(made)
+
+    def sample(self, n: int, seed: int = 0, prior: str | None = None) -> Float[np.ndarray, "n d"]:
+        """Draw n places to make something new at.
+
+        Args:
+            n: how many.
+            seed: the same seed draws the same places.
+            prior: `normal` or `box`; see `make_prior` for the default.
+        """
+        return self.prior(prior).sample(n, np.random.default_rng(seed))
+
+    def prior(self, kind: str | None = None) -> Prior:
+        """The distribution that `sample` draws from; `box` is that of the held-out images' embeddings."""
+        return make_prior(kind, self.latents.split(self.held_out).mean, self.recipe.posterior)
+
+    @property
+    def held_out(self) -> str:
+        """The split that was measured on: test, or valid where there is no test split."""
+        import pyarrow.compute as pc
+
+        return "test" if "test" in pc.unique(self.latents.table["split"]).to_pylist() else "valid"  # type: ignore[attr-defined]
+
+    def path(
+        self, a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"], steps: int = 9, kind: PathKind = "linear"
+    ) -> Float[np.ndarray, "steps d"]:
+        """Latents from a to b, both ends included."""
+        return path(a, b, steps, kind)
+
+    def nearest(self, z: Float[np.ndarray, "m d"], k: int = 6) -> Neighbours:
+        """The k images nearest to each place, as rows of `latents` and distances."""
+        return nearest(self.latents.mean, np.atleast_2d(z), k)
+
+    def fitted(self, images: Pictures) -> UInt8[np.ndarray, "n h w c"]:
+        """Images as the model wants them: arrays of its shape as they are, all others fitted like its data."""
+        size, channels = self.model.architecture.size, self.model.architecture.image_channels
+        if isinstance(images, np.ndarray):
+            pixels = images[None] if images.ndim == 3 else images
+            if pixels.ndim != 4 or pixels.dtype != np.uint8:
+                raise ArmoireError(f"images must be uint8 (n, h, w, c), not {images.dtype} {images.shape}")
+            if pixels.shape[1:] == (size, size, channels):
+                return pixels
+            pictures: Sequence[Image.Image] = [to_pil(image) for image in pixels]
+        else:
+            pictures = [images] if isinstance(images, Image.Image) else images
+        return np.stack([self.fit(picture) for picture in pictures])
+
+    def _images_used(self) -> ImageSet:
+        if self.recipe.limit is None or self.images.splits.get("train", 0) <= self.recipe.limit:
+            return self.images
+        import pyarrow as pa
+
+        images, skipped = self.images, self.images.splits["train"]
+        limit = self.recipe.limit
+        # The rest is a view where it can be: only a quick look is ever limited, and small.
+        pixels = np.concatenate([images.images[:limit], images.images[skipped:]])
+        table = pa.concat_tables([images.table.slice(0, limit), images.table.slice(skipped)])
+        return ImageSet(pixels, table, images.info)
+
+    def _latents_key(self) -> dict[str, str]:
+        header = self.run.header
+        return {name: header.get(name, "") for name in ("step", "data_fingerprint", "seed")}
+
+
+def train(
+    recipe: str | Recipe,
+    images: ImageSet | np.ndarray | str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    **settings: Any,
+) -> Wardrobe:
+    """Train a recipe, encode its data, and open what came of it.
+
+    Args:
+        recipe: the name of one, a .toml file's path, or a Recipe.
+        images: an ImageSet, a uint8 array (n, h, w, c), or what `load_images` takes; by default the recipe's own data.
+        out: the run's folder, by default runs/RECIPE.
+        resume: go on where an interrupted training of `out` stopped.
+        device: auto, cpu, cuda or mps.
+        progress: where to report.
+        **settings: settings of the recipe to change, e.g. epochs=3.
+
+    Raises:
+        ArmoireError: something given does not fit, or training came to a numerical end.
+        TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
+    """
+    chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
+    if isinstance(images, np.ndarray):
+        images = from_array(images)
+    elif not isinstance(images, ImageSet):
+        source = str(images or chosen.data)
+        if not source:
+            raise ArmoireError(f"recipe {chosen.name} brings no data of its own; give some with --data")
+        images = load_images(source, chosen.size, chosen.fit, chosen.background, progress)
+        chosen = chosen.change(data=source)
+    run = train_run(chosen, images, out or Path("runs") / chosen.name, resume, device, progress)
+    wardrobe = Wardrobe.open(run.path, images, device, progress)
+    wardrobe.latents  # encode now, so that the run is whole
+    return wardrobe
