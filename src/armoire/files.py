@@ -53,7 +53,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             beside.replace(path)
             _sync(path.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stopped the writing stops this too, and has been told
+            beside.unlink()
 
 
 @contextlib.contextmanager
@@ -87,7 +88,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         beside.write_bytes(content)
 
 
-def sha256(*parts: bytes) -> str:
+def sha256(*parts: bytes | memoryview) -> str:
     """Hexadecimal SHA-256 of the parts, one after the other."""
     digest = hashlib.sha256()
     for part in parts:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from armoire.errors import ArmoireError
-from armoire.images.fit import Fit, How, RejectedImageError, parse_colour, read_image
+from armoire.images.fit import Fit, How, RejectedImageError, no_warnings, parse_colour, read_image
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.progress import SILENT, Progress
 
@@ -23,6 +23,7 @@ def load_images(
     fit: How = "crop",
     background: str = "white",
     progress: Progress = SILENT,
+    channels: int | None = None,
 ) -> ImageSet:
     """Open a data set, packing it into the cache the first time.
 
@@ -33,6 +34,7 @@ def load_images(
         fit: what is done to pictures that are not square: `crop`, `pad` or `stretch`.
         background: colour under transparent pixels and in padding, a CSS name or #rrggbb.
         progress: where to report.
+        channels: 1 or 3; by default 1 where every picture is grey, else 3.
 
     Raises:
         ArmoireError: the source does not exist or holds no readable image.
@@ -48,25 +50,29 @@ def load_images(
         return fashion.load_fashion(given, progress)
     if not path.exists():
         raise ArmoireError(f"no data at '{source}'; give {fashion.NAME}, or the path of a folder or zip of images")
-    return folder.load_folder(path, Fit(size or DEFAULT_SIZE, fit, parse_colour(background)), progress)
+    wanted = Fit(DEFAULT_SIZE if size is None else size, fit, parse_colour(background))
+    return folder.load_folder(path, wanted, progress, channels)
 
 
 def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:
     """An ImageSet over an array in memory; 10 % of it, chosen by content, is held out as the test split.
 
     Args:
-        images: uint8 (n, h, w, c), square, h a power of two from 16 to 256, c 1 or 3.
+        images: uint8 (n, h, h) or (n, h, h, c), c 1 or 3, h from 16 to 256, padded with black to a power of two.
         labels: n class numbers, or None.
         classes: names of the classes.
         name: how to call the set.
     """
     images = np.asarray(images)
+    images = images[..., None] if images.ndim == 3 else images
     if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
         raise ArmoireError(f"images must be uint8 (n, h, w, 1 or 3), not {images.dtype} {images.shape}")
-    size = images.shape[1]
-    fit = Fit(size, channels=images.shape[3])
-    if images.shape[2] != size or fit.canvas != size:
-        raise ArmoireError(f"images must be square with a side of 16, 32, 64, 128 or 256, not {images.shape[1:3]}")
+    if images.shape[1] != images.shape[2] or len(images) < 2:
+        raise ArmoireError(f"images must be at least 2 and square, not {images.shape}")
+    fit = Fit(images.shape[1], background=(0, 0, 0), channels=images.shape[3])
+    before = (fit.canvas - fit.size) // 2
+    margin = (before, fit.canvas - fit.size - before)
+    images = np.pad(images, ((0, 0), margin, margin, (0, 0)))
     splits = [split_by_content(image.tobytes()) for image in images]
     if len(set(splits)) < 2:
         splits = ["train"] * (len(splits) - 1) + ["test"]
@@ -80,7 +86,7 @@ def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] 
 def open_image(path: Path, fit: Fit) -> np.ndarray:
     """One picture from a file, fitted like the training data: uint8 (h, w, c)."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, no_warnings():
             return fit(read_image(file, at_least=fit.size))
     except RejectedImageError as error:
         raise ArmoireError(f"{path} cannot be read: {error}; give a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None

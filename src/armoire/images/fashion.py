@@ -6,6 +6,7 @@ arXiv:1708.07747.
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 import zlib
@@ -76,7 +77,7 @@ def _unpacked(name: str, folder: Path | None, progress: Progress, home: str) -> 
             if path.is_file():
                 return _checked(path, path.read_bytes())
     if folder:
-        raise ArmoireError(f"no {name}.gz in {folder}; {_ways()}")
+        raise ArmoireError(f"no {name}.gz in {folder}; {ways_to_get_it()}")
     packed = _download(f"{home}/{name}.gz", progress)
     content = _checked(Path(f"{name}.gz"), packed)
     write_bytes(cache / f"{name}.gz", packed)
@@ -90,11 +91,11 @@ def _checked(path: Path, content: bytes) -> bytes:
             unpacker = zlib.decompressobj(wbits=31)
             content = unpacker.decompress(content, LARGEST_FILE)
         except zlib.error as error:
-            raise ArmoireError(f"{path} is not a sound gzip file ({error}); {_ways()}") from None
+            raise ArmoireError(f"{path} is not a sound gzip file ({error}); {ways_to_get_it()}") from None
         if not unpacker.eof:
-            raise ArmoireError(f"{path} is cut short or too large; {_ways()}")
+            raise ArmoireError(f"{path} is cut short or too large; {ways_to_get_it()}")
     if sha256(content) != FILES[name]:
-        raise ArmoireError(f"{path} is not the published file (its SHA-256 differs); {_ways()}")
+        raise ArmoireError(f"{path} is not the published file (its SHA-256 differs); {ways_to_get_it()}")
     return content
 
 
@@ -108,12 +109,15 @@ def _download(url: str, progress: Progress) -> bytes:
                     received += block
                     task.advance(len(block))
             return bytes(received)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         reason = getattr(error, "reason", error)
-        raise ArmoireError(f"Fashion-MNIST cannot be fetched from {url} ({reason}); {_ways()}") from None
+        raise ArmoireError(f"Fashion-MNIST cannot be fetched from {url} ({reason}); {ways_to_get_it()}") from None
 
 
-def _ways() -> str:
+def ways_to_get_it() -> str:
+    """The clause that says how to get the four files."""
     return (
         "get it in one of three ways: `apt-get install dataset-fashion-mnist` on Debian or Ubuntu, a network "
         f"connection to {HOME.split('/')[2]}, or the four gzipped files in {cache_folder() / NAME} "
@@ -121,7 +125,7 @@ def _ways() -> str:
     )
 
 
-def _idx(content: bytes, dimensions: int) -> UInt8[np.ndarray, "..."]:
+def _idx(content: bytes, dimensions: int) -> UInt8[np.ndarray, ...]:
     """Read the IDX format: two zero bytes, type 8 (uint8), the number of dimensions, big-endian sizes, values."""
     shape = np.frombuffer(content, ">u4", count=dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape.tolist())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import IO, Literal
+from io import BufferedReader, BytesIO
+from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -18,6 +21,7 @@ MAX_PIXELS = 64_000_000
 SMALLEST, LARGEST = 16, 256
 
 How = Literal["crop", "pad", "stretch"]
+OpenFile = BufferedReader | BytesIO  # IO[bytes], in a form that can be checked while it runs
 
 
 class RejectedImageError(Exception):
@@ -48,6 +52,11 @@ class Fit:
     def canvas(self) -> int:
         """Side of the stored image: `size` padded with background to the next power of two."""
         return 1 << (self.size - 1).bit_length()
+
+    @property
+    def background_hex(self) -> str:
+        """The background as #rrggbb."""
+        return "#{:02x}{:02x}{:02x}".format(*self.background)
 
     def __call__(self, image: Image.Image) -> UInt8[np.ndarray, "h w c"]:
         """Fit one decoded picture; returns (canvas, canvas, channels)."""
@@ -93,7 +102,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def read_image(file: IO[bytes], at_least: int | None = None) -> Image.Image:
+def read_image(file: OpenFile, at_least: int | None = None) -> Image.Image:
     """Decode the first frame of a picture, upright, in one of the modes L, LA, RGB, RGBA.
 
     Args:
@@ -104,17 +113,13 @@ def read_image(file: IO[bytes], at_least: int | None = None) -> Image.Image:
         RejectedImageError: the file is no such picture, is damaged, or has more than 64 million pixels.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata; the pixels decide here, and its size limit is checked below.
-            warnings.simplefilter("ignore")
-            image = Image.open(file, formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise RejectedImageError(f"{image.width} x {image.height} is more than 64 million pixels")
-            if at_least:
-                image.draft(None, (2 * at_least, 2 * at_least))
-            image.load()
-            image = ImageOps.exif_transpose(image)
-            return _eight_bit(image)
+        image = Image.open(file, formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise RejectedImageError(f"{image.width} x {image.height} is more than 64 million pixels")
+        if at_least:
+            image.draft(None, (2 * at_least, 2 * at_least))
+        image.load()
+        return plain(image)
     except RejectedImageError:
         raise
     except UnidentifiedImageError:
@@ -123,6 +128,22 @@ def read_image(file: IO[bytes], at_least: int | None = None) -> Image.Image:
         raise RejectedImageError("more than 64 million pixels") from None
     except Exception as error:  # a decoder fed with damaged bytes can raise nearly anything
         raise RejectedImageError(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
+
+
+@contextlib.contextmanager
+def no_warnings() -> Iterator[None]:
+    """Silence Pillow, which warns of odd metadata: the pixels decide here, and `read_image` checks the size.
+
+    Warning filters belong to the whole process, so this goes around a pool of threads, never into one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """A picture upright, in one of the modes L, LA, RGB, RGBA."""
+    return _eight_bit(ImageOps.exif_transpose(image))
 
 
 def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
@@ -137,6 +158,8 @@ def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
+    if image.mode in ("L", "RGB") and image.has_transparency_data:  # one colour stands for transparent
+        return image.convert(f"{image.mode}A")
     if image.mode in ("L", "LA", "RGB", "RGBA"):
         return image
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's own conversion would clip instead of scale

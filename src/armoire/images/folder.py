@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from armoire.errors import ArmoireError
 from armoire.files import sha256
-from armoire.images.fit import Fit, RejectedImageError
+from armoire.images.fit import Fit, OpenFile, RejectedImageError
 from armoire.images.imageset import ImageSet, SetInfo
 from armoire.images.store import Entry, build_store, open_store, store_path
 from armoire.progress import Progress
@@ -38,23 +37,24 @@ class Listing:
     """
 
     names: list[str]
-    open: Callable[[str], IO[bytes]]
+    open: Callable[[str], OpenFile]
     digest: str
     ignored: int
 
 
-def load_folder(path: Path, fit: Fit, progress: Progress) -> ImageSet:
+def load_folder(path: Path, fit: Fit, progress: Progress, channels: int | None = None) -> ImageSet:
     """The pictures of a folder or zip, packed once; built again when the source changes."""
     listing = list_zip(path) if path.is_file() else list_folder(path)
     if not listing.names:
         raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
     source = str(path.resolve())
-    store = store_path(path.stem or "images", sha256(source.encode(), fit.to_json().encode()))
+    name = Path(source).stem or "images"
+    store = store_path(name, sha256(source.encode(), fit.to_json().encode(), repr(channels).encode()))
     ready = open_store(store)
     if ready is None or ready.info.listing != listing.digest:
         entries, classes = _entries(listing.names)
-        info = SetInfo(path.stem, source, fit, tuple(classes), listing=listing.digest, ignored=listing.ignored)
-        ready = build_store(store, entries, lambda entry: listing.open(entry.id), info, progress)
+        info = SetInfo(name, source, fit, tuple(classes), listing=listing.digest, ignored=listing.ignored)
+        ready = build_store(store, entries, lambda entry: listing.open(entry.id), info, progress, channels)
     if ready.info.rejected:
         total = len(ready) + ready.info.rejected
         progress.note(
@@ -66,7 +66,7 @@ def load_folder(path: Path, fit: Fit, progress: Progress) -> ImageSet:
 
 def list_folder(path: Path) -> Listing:
     """Every file below a folder but hidden ones; links to folders are not followed, so loops cannot trap it."""
-    names, stamps, ignored = [], [], 0
+    real, stamps, ignored = {}, [], 0
     for root, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
@@ -77,9 +77,10 @@ def list_folder(path: Path) -> Listing:
                 ignored += 1
                 continue
             facts = (Path(root) / file).lstat()
-            names.append(name)
+            # Tables hold UTF-8, which a file's name need not be.
+            real[name.encode("utf-8", "backslashreplace").decode()] = path / name
             stamps.append(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}")
-    return Listing(names, lambda name: _open_file(path / name), _digest(stamps), ignored)
+    return Listing(list(real), lambda name: _open_file(real[name]), _digest(stamps), ignored)
 
 
 def list_zip(path: Path) -> Listing:
@@ -92,7 +93,7 @@ def list_zip(path: Path) -> Listing:
     names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in BESIDE)
     facts = path.stat()
 
-    def open_member(name: str) -> IO[bytes]:
+    def open_member(name: str) -> OpenFile:
         if members[name].file_size > LARGEST_FILE:
             raise RejectedImageError(f"{members[name].file_size:,} bytes are more than {LARGEST_FILE:,}")
         try:
@@ -100,12 +101,10 @@ def list_zip(path: Path) -> Listing:
         except Exception as error:  # damaged archives raise zlib, struct and zipfile errors alike
             raise RejectedImageError(f"damaged in the archive: {error}") from None
 
-    return Listing(
-        names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), len(members) - len(names)
-    )
+    return Listing(names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), len(members) - len(names))
 
 
-def _open_file(path: Path) -> IO[bytes]:
+def _open_file(path: Path) -> OpenFile:
     # A device or a pipe would block for ever; only what is a plain file in the end is opened.
     facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):

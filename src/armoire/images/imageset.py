@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,11 +67,13 @@ class ImageSet:
         table: one row an image: id (string), split (train, valid or test), label (int32, missing where unknown), and
             one boolean column an attribute (missing allowed).
         info: what is true of the whole set.
+        store: the folder that it is mapped from, if it is.
     """
 
     images: UInt8[np.ndarray, "n h w c"]
     table: pa.Table
     info: SetInfo = field(repr=False)
+    store: Path | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -88,7 +91,7 @@ class ImageSet:
     @cached_property
     def labels(self) -> Int[np.ndarray, " n"]:
         """Class number of each image, -1 where it is not known."""
-        return self.table["label"].fill_null(-1).to_numpy().astype(np.int64)
+        return labels_of(self.table)
 
     @cached_property
     def ids(self) -> list[str]:
@@ -157,6 +160,11 @@ def make_table(ids: list[str], splits: list[str], labels: list[int | None]) -> p
             "label": pa.array(labels, pa.int32()),
         }
     )
+
+
+def labels_of(table: pa.Table) -> Int[np.ndarray, " n"]:
+    """Class number of each row, -1 where it is not known."""
+    return table["label"].fill_null(-1).to_numpy().astype(np.int64)
 
 
 def fingerprint(images: np.ndarray, table: pa.Table) -> str:

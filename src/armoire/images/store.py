@@ -1,9 +1,9 @@
 """The packed store: a data set as one memory-mapped array and one table, built once.
 
-    images.npy     uint8 (n, h, w, c); training images first, then validation, then test
-    table.parquet  id, split, label, attributes
-    info.json      name, source, fit, classes, fingerprint, counts
-    rejected.csv   name, reason
+images.npy     uint8 (n, h, w, c); training images first, then validation, then test
+table.parquet  id, split, label, attributes
+info.json      name, source, fit, classes, fingerprint, counts
+rejected.csv   name, reason
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, cache_folder
-from armoire.images.fit import Fit, RejectedImageError, read_image
+from armoire.files import atomic_folder, cache_folder, make_folder, writing
+from armoire.images.fit import Fit, OpenFile, RejectedImageError, no_warnings, read_image
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.progress import Progress
 
@@ -54,11 +54,11 @@ def open_store(folder: Path) -> ImageSet | None:
         info = SetInfo.from_json((folder / "info.json").read_text(encoding="utf-8"))
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
         table = pq.read_table(folder / "table.parquet")
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != table.num_rows:
         return None
-    return ImageSet(images, table, info)
+    return ImageSet(images, table, info, folder)
 
 
 def write_store(
@@ -104,24 +104,26 @@ def write_store(
 def build_store(
     folder: Path,
     entries: Sequence[Entry],
-    read: Callable[[Entry], IO[bytes]],
+    read: Callable[[Entry], OpenFile],
     info: SetInfo,
     progress: Progress,
+    channels: int | None = None,
 ) -> ImageSet:
     """Decode every entry in parallel and pack what can be read.
 
-    The number of channels is detected: grey (1) when every pixel of every picture is grey, colour (3) otherwise.
+    Where `channels` is not given it is detected: 1 when every pixel of every picture is grey, 3 otherwise.
     Entries without a split are divided into 90 % train and 10 % test by their content.
     """
-    colour = replace(info.fit, channels=3)
+    fit = replace(info.fit, channels=channels or 3)
     canvas = info.fit.canvas
     scratch_path = folder.with_name(f".{folder.name}.{os.getpid()}.scratch.npy")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     try:
-        scratch = np.lib.format.open_memmap(
-            scratch_path, mode="w+", dtype=np.uint8, shape=(len(entries), canvas, canvas, 3)
-        )
-        outcomes = _decode_all(entries, read, colour, scratch, progress, info.name)
+        with writing(scratch_path):
+            scratch = np.lib.format.open_memmap(
+                scratch_path, mode="w+", dtype=np.uint8, shape=(len(entries), canvas, canvas, fit.channels)
+            )
+        outcomes = _decode_all(entries, read, fit, scratch, progress, info.name)
         kept = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
         rejected = [(e.id, o.reason) for e, o in zip(entries, outcomes, strict=True) if o.reason]
         if len(kept) < 2:
@@ -130,7 +132,7 @@ def build_store(
         by_split = sorted(range(len(kept)), key=lambda k: SPLITS.index(splits[k]))
         rows = [entries[kept[k]] for k in by_split]
         table = make_table([e.id for e in rows], [splits[k] for k in by_split], [e.label for e in rows])
-        channels = 1 if all(outcomes[i].grey for i in kept) else 3
+        channels = channels or (1 if all(outcomes[i].grey for i in kept) else 3)
         return write_store(
             folder,
             scratch[..., :channels],
@@ -152,7 +154,7 @@ class _Outcome:
 
 def _decode_all(
     entries: Sequence[Entry],
-    read: Callable[[Entry], IO[bytes]],
+    read: Callable[[Entry], OpenFile],
     fit: Fit,
     out: np.ndarray,
     progress: Progress,
@@ -168,11 +170,13 @@ def _decode_all(
             return _Outcome(f"cannot be opened: {getattr(error, 'strerror', None) or error}")
         out[position] = pixels
         grey = bool((pixels[..., :1] == pixels[..., 1:]).all())
-        return _Outcome(grey=grey, split=split_by_content(pixels.tobytes()))
+        content = pixels[..., :1] if grey else pixels  # grey or as grey in three channels: the same picture
+        return _Outcome(grey=grey, split=split_by_content(content.tobytes()))
 
     outcomes: list[_Outcome] = []
     workers = os.cpu_count() or 1
     with (
+        no_warnings(),
         progress.task(f"reading {name}", len(entries), "images", rate=True) as task,
         ThreadPoolExecutor(workers) as pool,
     ):

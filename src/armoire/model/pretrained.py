@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, TypeVar
 
 from armoire.errors import ArmoireError
 from armoire.files import write_bytes
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 FORMAT = "armoire-model-1"
 
+# typing.Self would say the same, but beartype cannot check it in a class that it does not decorate as a whole.
+Model = TypeVar("Model", bound="Pretrained")
+
 
 class Pretrained:
     """Gives a module `from_pretrained` and `save_pretrained`."""
@@ -26,7 +29,7 @@ class Pretrained:
     architecture: Architecture
 
     @classmethod
-    def from_pretrained(cls, path: str | Path) -> Self:
+    def from_pretrained(cls: type[Model], path: str | Path) -> Model:
         """Open a model from a run folder or a .safetensors file, in evaluation mode.
 
         Raises:
@@ -37,7 +40,11 @@ class Pretrained:
 
         file = Path(path) / FILE if Path(path).is_dir() else Path(path)
         metadata = read_header(file)
-        model = cls(_architecture(file, metadata))  # type: ignore[call-arg]
+        architecture = _architecture(file, metadata)
+        try:
+            model = cls(architecture)  # type: ignore[call-arg]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ArmoireError(f"{file} is damaged (no model has its architecture: {error}); restore it") from None
         try:
             model.load_state_dict(load_file(file))  # type: ignore[attr-defined]
         except (SafetensorError, RuntimeError, OSError) as error:

@@ -53,8 +53,10 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: bool = False) ->
     write_bytes(path, content)
     if best:
         write_bytes(folder / BEST, content)
-    for old in list_checkpoints(folder)[:-KEEP]:
-        old.unlink(missing_ok=True)
+    # A later one is damaged, or training would have gone on from it.
+    kept = [other for other in list_checkpoints(folder) if other.name <= path.name][-KEEP:]
+    for other in set(list_checkpoints(folder)) - set(kept):
+        other.unlink(missing_ok=True)
     return path
 
 
@@ -93,8 +95,12 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put back what `pack_optimizer` took, `tensors` without the leading `optimizer.`."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
+        parameter = parameters[int(index)]
+        # Laid out in memory as its parameter is: fused Adam walks through both as flat arrays.
+        moment = torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        state.setdefault(int(index), {})[name] = moment
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from armoire.files import make_folder, write_text
 from armoire.images import ImageSet
 from armoire.images.mosaic import mosaic, save_png
 from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.progress import SILENT, Progress, Task
 from armoire.training.averages import Averages, Sums, average_over, book_scale, look
 from armoire.training.checkpoint import (
     Checkpoint,
@@ -32,7 +34,6 @@ from armoire.training.recipe import Recipe, parse_recipe
 from armoire.training.run import Run
 from armoire.training.schedule import learning_rate
 from armoire.training.stopping import stop_requests
-from armoire.progress import SILENT, Progress, Task
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 STEPS_BETWEEN_LOOKS = 10  # how often the losses are fetched from the device, to be shown and checked
@@ -82,6 +83,11 @@ class _Training:
         recipe, images = self.recipe, self.images
         self.train_images = images.split("train").first(recipe.limit)
         self.feed = Feed(self.train_images.images, self.device)
+        if recipe.norm == "batch" and min(recipe.batch, len(self.feed)) < 2:
+            raise ArmoireError(
+                f"recipe {recipe.name} normalises by batches, and one image has no statistics: "
+                "give at least 2 training images and a --batch of 2 or more"
+            )
         self.held_out = Feed(images.split(images.held_out).images, self.device)
         self.model = Autoencoder(recipe.architecture(images), generator(recipe.seed, "weights")).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.lr, fused=self.device.type != "mps")
@@ -147,7 +153,9 @@ class _Training:
             was = ", ".join(f"{key} {getattr(saved, key)} (now {getattr(self.recipe, key)})" for key in changed)
             raise ArmoireError(f"{self.out.path} was begun with {was}; resume it unchanged, or choose another --out")
         if checkpoint.facts["data_fingerprint"] != self.images.info.fingerprint:
-            raise ArmoireError(f"{self.out.path} was begun on other data; resume it on the same, or choose another --out")
+            raise ArmoireError(
+                f"{self.out.path} was begun on other data; resume it on the same, or choose another --out"
+            )
 
     def _epoch(self, task: Task, stop: Callable[[], str]) -> None:
         self.model.train()
@@ -160,24 +168,27 @@ class _Training:
             chosen = indices[position * self.recipe.batch : (position + 1) * self.recipe.batch]
             losses.append(self._step(chosen))
             self.seconds = before + time.monotonic() - began
-            if len(losses) == STEPS_BETWEEN_LOOKS or position + 1 == self.steps_per_epoch:
+            last = position + 1 == self.steps_per_epoch
+            if len(losses) == STEPS_BETWEEN_LOOKS or last:
                 self._show(losses, task, chosen)
                 losses = []
             else:
                 task.advance(len(chosen))
-            if asked := stop():
+            asked = stop()
+            if last:
+                self._end_epoch(epoch)
+            elif asked or time.monotonic() - since_save > SECONDS_BETWEEN_CHECKPOINTS:
                 self._check_finite(losses)
                 self._save()
-                self.out.write_model(self.model, self.recipe, self.images, self.step, self.step / self.steps_per_epoch)
+                since_save = time.monotonic()
+            if asked:
+                if not last:
+                    epochs = self.step / self.steps_per_epoch
+                    self.out.write_model(self.model, self.recipe, self.images, self.step, epochs)
                 raise TrainingInterruptedError(
                     f"stopped by {asked} after {self.step:,} of {self.total:,} steps; all is saved in {self.out.path}, "
                     "and --resume goes on from there"
                 )
-            if time.monotonic() - since_save > SECONDS_BETWEEN_CHECKPOINTS:
-                self._check_finite(losses)
-                self._save()
-                since_save = time.monotonic()
-        self._end_epoch(epoch)
 
     def _step(self, chosen: Tensor) -> Tensor:
         x = self.feed.batch(chosen)
@@ -201,18 +212,22 @@ class _Training:
     def _check_finite(self, losses: list[Tensor]) -> None:
         if not losses or torch.isfinite(stacked := torch.stack(losses)).all():
             return
-        first = self.step - len(losses) + 1 + int((~torch.isfinite(stacked)).nonzero()[0])
+        raise self._diverged(self.step - len(losses) + 1 + int((~torch.isfinite(stacked)).nonzero()[0]))
+
+    def _diverged(self, step: int) -> ArmoireError:
         saved = list_checkpoints(self.folder)
         good = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written before"
-        lr = learning_rate(self.recipe, first - 1, self.total)
-        raise ArmoireError(
-            f"training stopped at step {first:,}: the objective is no longer finite, most likely because the learning "
+        lr = learning_rate(self.recipe, step - 1, self.total)
+        return ArmoireError(
+            f"training stopped at step {step:,}: the objective is no longer finite, most likely because the learning "
             f"rate ({lr:.2g} there) is too high: try --lr {self.recipe.lr / 10:.2g}; {good}"
         )
 
     def _end_epoch(self, epoch: int) -> None:
         trained = self.sums.averages(self.recipe.beta)
         held_out = average_over(self.model, self.held_out, self.recipe)
+        if not math.isfinite(held_out.objective):
+            raise self._diverged(self.step)
         split = self.images.held_out
         seen = min(len(self.feed), self.steps_per_epoch * self.recipe.batch)
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
@@ -237,6 +252,8 @@ class _Training:
     def _save(self, best: bool = False) -> None:
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
         tensors |= pack_optimizer(self.optimizer) | {"sums": self.sums.values}
+        if not all(torch.isfinite(t).all() for t in tensors.values()):
+            raise self._diverged(self.step)
         facts = {
             "recipe": self.recipe.model_dump(),
             "data_fingerprint": self.images.info.fingerprint,

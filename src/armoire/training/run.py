@@ -39,12 +39,14 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """Open a run that holds at least a recipe and a model.
+        """Open a run, by its folder or by its name in runs/, that holds at least a recipe and a model.
 
         Raises:
             ArmoireError: it does not, or one of them is damaged.
         """
-        run = cls(Path(path))
+        # A bare name stands for the folder that `armoire train` gave it.
+        given, usual = Path(path), Path("runs") / path
+        run = cls(usual if usual.is_dir() and not given.exists() else given)
         if not run.path.is_dir():
             raise ArmoireError(f"no run at {path}; train one with `armoire train RECIPE --out {path}`")
         if not (run.path / "recipe.toml").is_file():

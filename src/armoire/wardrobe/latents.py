@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from armoire.errors import ArmoireError
 from armoire.files import atomic_path
 from armoire.images import ImageSet
+from armoire.images.imageset import labels_of
 from armoire.model import Autoencoder, DiagonalGaussian
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -42,7 +43,7 @@ class Latents:
     @property
     def labels(self) -> Int[np.ndarray, " n"]:
         """Class number of each image, -1 where it is not known."""
-        return self.table["label"].fill_null(-1).to_numpy().astype(np.int64)
+        return labels_of(self.table)
 
     @property
     def ids(self) -> list[str]:

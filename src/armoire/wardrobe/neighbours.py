@@ -26,11 +26,14 @@ class Neighbours:
 def nearest(latents: Float[np.ndarray, "n d"], z: Float[np.ndarray, "m d"], k: int) -> Neighbours:
     """Exact search: every distance is computed."""
     k = min(k, len(latents))
-    squares = np.einsum("nd,nd->n", latents, latents)
+    # About their middle: far from the origin, the differences of large squares are all rounding.
+    middle = latents.mean(axis=0)
+    centred = latents - middle
+    squares = np.einsum("nd,nd->n", centred, centred)
     rows, distances = [], []
     for start in range(0, len(z), CHUNK):
         part = z[start : start + CHUNK]
-        scores = squares - 2 * part @ latents.T
+        scores = squares - 2 * (part - middle) @ centred.T
         near = np.argpartition(scores, k - 1, axis=1)[:, :k]
         exact = np.linalg.norm(latents[near] - part[:, None], axis=2)
         order = np.argsort(exact, axis=1, kind="stable")

@@ -13,8 +13,10 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from armoire.errors import ArmoireError
+from armoire.files import write_bytes
 from armoire.images import ImageSet, from_array, load_images
-from armoire.images.fit import Fit
+from armoire.images.fashion import NAME as FASHION
+from armoire.images.fit import Fit, plain
 from armoire.images.mosaic import to_pil
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.progress import SILENT, Progress
@@ -27,7 +29,7 @@ from armoire.wardrobe.neighbours import Neighbours, nearest
 from armoire.wardrobe.paths import PathKind, path
 from armoire.wardrobe.priors import Prior, make_prior
 
-Pictures = UInt8[np.ndarray, "n h w c"] | Image.Image | Sequence[Image.Image]
+Pictures = np.ndarray | Image.Image | Sequence[Image.Image]
 
 
 class Wardrobe:
@@ -87,18 +89,31 @@ class Wardrobe:
         Raises:
             ArmoireError: it is gone, or no longer the same.
         """
-        if self._images is not None:
-            return self._images
-        data = self.run.data
+        data, given = self.run.data, self._images
+        if given is not None:
+            if given.info.fingerprint != data.fingerprint:
+                raise ArmoireError(f"{given.info.name} is not what {self.run.path} was trained on; give the same data")
+            return given
         if not data.source:
-            raise ArmoireError(f"{self.run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)")
-        red, green, blue = data.fit.background
-        found = load_images(
-            data.source, data.fit.size, data.fit.how, f"#{red:02x}{green:02x}{blue:02x}", self._progress
-        )
+            raise ArmoireError(
+                f"{self.run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)"
+            )
+        found = self.load(data.source)
         if found.info.fingerprint != data.fingerprint:
             raise ArmoireError(f"{data.source} has changed since {self.run.path} was trained on it; train again")
         return found
+
+    def load(self, source: str | Path) -> ImageSet:
+        """A data set as `load_images` takes it, fitted like the training data."""
+        size = None if str(source).startswith(FASHION) else self.fit.size
+        images = load_images(source, size, self.fit.how, self.fit.background_hex, self._progress, self.fit.channels)
+        a = self.model.architecture
+        if images.shape != (a.size, a.size, a.image_channels):
+            raise ArmoireError(
+                f"{source} holds images of {images.shape}, but {self.run.path} was trained on "
+                f"{(a.size, a.size, a.image_channels)} (height, width, channels)"
+            )
+        return images
 
     @cached_property
     def latents(self) -> Latents:
@@ -111,6 +126,10 @@ class Wardrobe:
         latents = encode_set(self.model, self._images_used(), self._progress)
         latents.write(path, key)
         return latents
+
+    def hang(self) -> None:
+        """Encode the data now, if that is not done yet, so that the run's folder is whole."""
+        _ = self.latents
 
     def place(self, images: Pictures) -> Float[np.ndarray, "n d"]:
         """Where images belong: the mean of q(z|x). Those of another size are fitted like the training data."""
@@ -125,7 +144,9 @@ class Wardrobe:
         """The images at places of the latent space."""
         z = np.atleast_2d(np.asarray(z, dtype=np.float32))
         if z.shape[1] != self.recipe.latent:
-            raise ArmoireError(f"{self.run.path} has {self.recipe.latent} latent dimensions, the places given {z.shape[1]}")
+            raise ArmoireError(
+                f"{self.run.path} has {self.recipe.latent} latent dimensions, the places given {z.shape[1]}"
+            )
         made = []
         with torch.no_grad():
             for start in range(0, len(z), EVALUATION_BATCH):
@@ -176,7 +197,7 @@ class Wardrobe:
             pictures: Sequence[Image.Image] = [to_pil(image) for image in pixels]
         else:
             pictures = [images] if isinstance(images, Image.Image) else images
-        return np.stack([self.fit(picture) for picture in pictures])
+        return np.stack([self.fit(plain(picture)) for picture in pictures])
 
     def _images_used(self) -> ImageSet:
         if self.recipe.limit is None or self.images.splits.get("train", 0) <= self.recipe.limit:
@@ -227,8 +248,19 @@ def train(
         if not source:
             raise ArmoireError(f"recipe {chosen.name} brings no data of its own; give some with --data")
         images = load_images(source, chosen.size, chosen.fit, chosen.background, progress)
-        chosen = chosen.change(data=source)
-    run = train_run(chosen, images, out or Path("runs") / chosen.name, resume, device, progress)
+    chosen = chosen.change(**_data_settings(images))
+    path = Path(out or Path("runs") / chosen.name)
+    run = train_run(chosen, images, path, resume, device, progress)
+    if images.info.rejected and images.store:
+        write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
     wardrobe = Wardrobe.open(run.path, images, device, progress)
-    wardrobe.latents  # encode now, so that the run is whole
+    wardrobe.hang()
     return wardrobe
+
+
+def _data_settings(images: ImageSet) -> dict[str, Any]:
+    """The settings that say which data a recipe was trained on, so that the run's recipe.toml is the whole truth."""
+    info = images.info
+    if not info.source or info.source == FASHION:
+        return {"data": info.source}
+    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": info.fit.background_hex}

@@ -1,0 +1,5 @@
+"""`python -m armoire` is `armoire`."""
+
+from armoire.cli import main
+
+main()

@@ -1,0 +1,92 @@
+"""The verbs, loaded when they are called, and how the program ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+
+from cyclopts import App, CycloptsError
+
+from armoire.errors import ArmoireError, TrainingInterruptedError
+
+# verb: (where it is, what it does, an example)
+VERBS = {
+    "train": (
+        "training:train",
+        "Train a recipe on a data set and leave a run behind: a folder with everything needed to use the model.",
+        "armoire train images-vae --data my-photos/ --size 64 --latent 32",
+    ),
+    "figures": (
+        "looking:figures",
+        "Draw what a run looks like, and its report.html.",
+        "armoire figures runs/fashion-vae latent-by-label samples",
+    ),
+    "evaluate": (
+        "looking:evaluate",
+        "Measure a run on images it was not trained on.",
+        "armoire evaluate runs/fashion-vae --json",
+    ),
+    "sample": (
+        "making:sample",
+        "Make new images from places drawn at random.",
+        "armoire sample runs/fashion-vae -n 30 --out samples.png",
+    ),
+    "reconstruct": (
+        "making:reconstruct",
+        "Put image files through a run and save originals (as fitted) above reconstructions.",
+        "armoire reconstruct runs/fashion-vae shoe.png --out shoe-again.png",
+    ),
+    "encode": (
+        "making:encode",
+        "Write where every image of a data set lies, as Parquet: id, split, label, mean_0.., log_var_0..",
+        "armoire encode runs/fashion-vae fashion-mnist --out latents.parquet",
+    ),
+    "data": (
+        "looking:data",
+        "Read a data set in, if that is not done yet, and describe it.",
+        "armoire data my-photos/ --size 64",
+    ),
+    "recipes": (
+        "training:recipes",
+        "List the recipes, or print one in full, as TOML that can be changed and given to train.",
+        "armoire recipes fashion-vae",
+    ),
+    "check": (
+        "looking:check",
+        "Tell what is installed here: versions, devices, caches, what is missing and how to get it.",
+        "armoire check",
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `armoire` and leave with its exit code: 0 done, 2 yours to mend, 130 interrupted, 1 a bug of ours."""
+    app = App(
+        name="armoire",
+        help="Give it images, and it gives you a wardrobe: a latent space that people can use.",
+        version=lambda: metadata.version("armoire"),
+        help_format="plaintext",
+        result_action="return_value",
+    )
+    for verb, (place, help_line, example) in VERBS.items():
+        app.command(f"armoire.cli.{place}", name=verb, help=help_line, help_epilogue=f"Example: {example}")
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        _leave(2, " ".join(str(error).split()))
+    except ArmoireError as error:
+        _leave(2, str(error))
+    except TrainingInterruptedError as stop:
+        _leave(130, str(stop))
+    except KeyboardInterrupt:
+        _leave(130, "interrupted")
+    except BrokenPipeError:
+        # The reader of a pipe has gone, which is no error; Python would complain of it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _leave(code: int, sentence: str) -> None:
+    print(f"armoire: {sentence}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,134 @@
+"""Verbs that look: figures, evaluate, data, check."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from armoire.cli.terminal import print_json, print_table, terminal_progress
+
+Json = Annotated[bool, Parameter(negative="")]
+How = Literal["crop", "pad", "stretch"]
+
+
+def figures(run: Path, /, *names: str) -> None:
+    """Draw RUN/figures/NAME.png and print the paths; without a NAME all figures that apply, and report.html.
+
+    Args:
+        run: folder of a run.
+        names: figures to draw.
+    """
+    from armoire.figures import save
+    from armoire.measure import evaluate as measure
+    from armoire.publish import write_report
+    from armoire.wardrobe import Wardrobe
+
+    progress = terminal_progress()
+    wardrobe = Wardrobe.open(run, progress=progress)
+    paths = save(wardrobe, list(names) or None, progress)
+    if not names:
+        paths.append(write_report(wardrobe, measure(wardrobe, progress=progress), paths))
+    for path in paths:
+        print(path)
+
+
+def evaluate(run: Path, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:
+    """Measure a run: reconstruction, ELBO, book scale, and the shape of its latent space.
+
+    Args:
+        run: folder of a run.
+        data: other data to measure it on; by default what it was trained on.
+        split: train, valid or test; by default the held-out one.
+        json: print one JSON object.
+    """
+    from armoire.measure import evaluate as measure
+    from armoire.wardrobe import Wardrobe
+
+    progress = terminal_progress()
+    wardrobe = Wardrobe.open(run, progress=progress)
+    found = measure(wardrobe, wardrobe.load(data) if data else None, split, progress)
+    if not found["data"]["as_trained_on"]:
+        progress.note(f"measured on {found['data']['name']}, which is not the data that {run} was trained on")
+    if json:
+        print_json(found)
+    else:
+        print_table(_flat(found))
+
+
+def data(
+    source: str, /, *, size: int | None = None, fit: How = "crop", background: str = "white", json: Json = False
+) -> None:
+    """Read a data set in, if that is not done yet, and describe it.
+
+    Args:
+        source: fashion-mnist, or a folder or zip of images.
+        size: side that a folder's images are fitted to, 16 to 256 pixels (default 64).
+        fit: crop, pad or stretch images that are not square.
+        background: colour under transparent pixels and in padding, a name or #rrggbb.
+        json: print one JSON object.
+    """
+    from armoire.images import load_images
+
+    described = load_images(source, size, fit, background, terminal_progress()).describe()
+    if json:
+        print_json(described)
+    else:
+        print_table(_flat(described))
+
+
+def check(*, json: Json = False) -> None:
+    """Tell what is installed here: versions, devices, caches, what is missing and how to get it.
+
+    Args:
+        json: print one JSON object.
+    """
+    import torch
+
+    from armoire.files import cache_folder
+    from armoire.images import fashion
+
+    cache = cache_folder()
+    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib")
+    ready = any(fashion.is_fashion(place) for place in (cache / fashion.NAME, fashion.DEBIAN))
+    ready = ready or any((cache / "stores").glob(f"{fashion.NAME}-*"))
+    found = {
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in packages},
+        "devices": {
+            "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            "cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none",
+            "mps": "yes" if torch.backends.mps.is_available() else "none",
+        },
+        "cache": {
+            "folder": str(cache),
+            "megabytes": round(sum(f.stat().st_size for f in cache.rglob("*") if f.is_file()) / 1e6, 1),
+        },
+        "fashion-mnist": "ready" if ready else f"missing; {fashion.ways_to_get_it()}",
+    }
+    if json:
+        print_json(found)
+    else:
+        print_table(_flat(found))
+
+
+def _flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in found.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key} ")
+        else:
+            rows.append((f"{prefix}{key}".replace("_", " "), _readable(value)))
+    return rows
+
+
+def _readable(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
+    if isinstance(value, list):
+        return ", ".join(map(_readable, value)) or "none"
+    return f"{value:,}" if type(value) is int else str(value)

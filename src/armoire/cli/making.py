@@ -1,0 +1,120 @@
+"""Verbs that make: sample, reconstruct, encode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from armoire.cli.terminal import print_table, terminal_progress
+from armoire.errors import ArmoireError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def sample(
+    run: Path,
+    /,
+    *,
+    out: Path,
+    number: Annotated[int, Parameter(name=["-n", "--number"])] = 18,
+    seed: int = 0,
+    prior: str | None = None,
+) -> None:
+    """Make new images from places drawn at random.
+
+    Args:
+        run: folder of a run.
+        out: FILE.png (a grid), FILE.npy (uint8, n x h x w x c), or FOLDER/ (a PNG each).
+        number: how many.
+        seed: the same seed makes the same images.
+        prior: where to draw from: normal, which is N(0, I), or box, uniform over where the held-out images lie; by
+            default normal for a variational autoencoder and box for a plain one.
+    """
+    from armoire.wardrobe import Wardrobe
+
+    if number < 1:
+        raise ArmoireError(f"-n should be 1 or more, not {number}")
+    if seed < 0:
+        raise ArmoireError(f"--seed should be 0 or more, not {seed}")
+    progress = terminal_progress()
+    wardrobe = Wardrobe.open(run, progress=progress)
+    images = wardrobe.make(wardrobe.sample(number, seed, prior))
+    _write_images(images, out)
+    progress.note(f"{number:,} images drawn from {wardrobe.prior(prior).name}")
+    print(out)
+
+
+def reconstruct(run: Path, /, *images: Path, out: Path) -> None:
+    """Put image files through a run and save originals (as fitted) above reconstructions.
+
+    Args:
+        run: folder of a run.
+        images: image files of any size; each is fitted like the training data.
+        out: FILE.png.
+    """
+    import numpy as np
+
+    from armoire.images import open_image
+    from armoire.images.mosaic import mosaic, save_png
+    from armoire.wardrobe import Wardrobe
+
+    if not images:
+        raise ArmoireError("reconstruct needs at least one image file after the run")
+    if out.suffix.lower() != ".png":
+        raise ArmoireError(f"--out should be a .png file, not {out}")
+    wardrobe = Wardrobe.open(run)
+    originals = np.stack([open_image(path, wardrobe.fit) for path in images])
+    again = wardrobe.make(wardrobe.place(originals))
+    save_png(out, mosaic(np.concatenate([originals, again]), len(originals)), _scale(originals))
+    errors = np.square((originals.astype(np.float64) - again) / 255).mean(axis=(1, 2, 3))
+    print_table([(str(path), f"mean squared error {error:.4f}") for path, error in zip(images, errors, strict=True)])
+    print(out)
+
+
+def encode(run: Path, data: str, /, *, out: Path) -> None:
+    """Write where every image of a data set lies, as Parquet: id, split, label, mean_0.., log_var_0..
+
+    Args:
+        run: folder of a run.
+        data: fashion-mnist, or a folder or zip of images, fitted like the training data.
+        out: FILE.parquet.
+    """
+    from armoire.wardrobe import Wardrobe, encode_set
+
+    if out.suffix.lower() != ".parquet":
+        raise ArmoireError(f"--out should be a .parquet file, not {out}")
+    progress = terminal_progress()
+    wardrobe = Wardrobe.open(run, progress=progress)
+    images = wardrobe.load(data)
+    encode_set(wardrobe.model, images, progress).write(out, {"data_fingerprint": images.info.fingerprint})
+    print(out)
+
+
+def _write_images(images: np.ndarray, out: Path) -> None:
+    import io
+
+    import numpy as np
+
+    from armoire.files import write_bytes
+    from armoire.images.mosaic import mosaic, save_png
+
+    if out.suffix.lower() == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, images, allow_pickle=False)
+        write_bytes(out, buffer.getvalue())
+    elif out.suffix.lower() == ".png":
+        columns = max(1, round((len(images) * 2) ** 0.5)) if len(images) > 6 else len(images)
+        save_png(out, mosaic(images, columns), _scale(images))
+    elif out.suffix:
+        raise ArmoireError(f"--out should be a .png or .npy file or a folder, not {out}")
+    else:
+        for i, image in enumerate(images):
+            save_png(out / f"{i:0{len(str(len(images)))}d}.png", image)
+
+
+def _scale(images: np.ndarray) -> int:
+    """Small images are enlarged by a whole number, to be seen without losing a pixel."""
+    return max(1, 128 // images.shape[1])

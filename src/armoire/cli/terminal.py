@@ -1,0 +1,160 @@
+"""Progress on a terminal (a live bar) and elsewhere (a plain line now and then), always on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from armoire.progress import Progress, Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+SECONDS_BETWEEN_LINES = 15.0
+SECONDS_WORTH_TELLING = 3.0
+WINDOW = 30  # marks, a second or more apart, over which a pace is taken
+
+
+def terminal_progress() -> Progress:
+    """The reporter for where stderr goes."""
+    return _Live() if sys.stderr.isatty() else _Plain()
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(rows: list[tuple[str, str]]) -> None:
+    """Names and values in two columns on stdout."""
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        print(f"{name:<{width}}  {value}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 42 s, 3 min 20 s, 2 h 5 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class _Pace:
+    """Units a second over the last half minute or so: what is left is told by how it goes now, not how it began."""
+
+    def __init__(self) -> None:
+        self.marks = deque([(time.monotonic(), 0)], maxlen=WINDOW)
+        self.amount = 0
+
+    def advance(self, amount: int) -> None:
+        self.amount += amount
+        if (now := time.monotonic()) - self.marks[-1][0] > 1:
+            self.marks.append((now, self.amount))
+
+    @property
+    def a_second(self) -> float:
+        then, before = self.marks[0]
+        return (self.amount - before) / max(1e-9, time.monotonic() - then)
+
+
+class _Line:
+    """Progress told in lines: for logs, pipes and CI."""
+
+    def __init__(self, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
+        self.title, self.total, self.unit, self.done, self.rate = title, total, unit, done, rate
+        self.pace, self.began = _Pace(), time.monotonic()
+        self.told = self.began
+
+    def advance(self, amount: int = 1, **figures: float | str) -> None:
+        self.done += amount
+        self.pace.advance(amount)
+        waited = time.monotonic() - self.told
+        # What comes with figures is waited for a little, so that a line says more.
+        if waited > (SECONDS_BETWEEN_LINES if figures else 2 * SECONDS_BETWEEN_LINES):
+            self.tell(figures)
+
+    def tell(self, figures: dict[str, float | str]) -> None:
+        self.told = time.monotonic()
+        of_total = f" of {self.total:,}" if self.total else ""
+        parts = [f"{self.title}: {self.done:,}{of_total} {self.unit}"]
+        parts += [f"{name} {_short(value)}" for name, value in figures.items()]
+        if self.rate:
+            parts.append(f"{self.pace.a_second:,.0f} {self.unit}/s")
+        if self.total and self.pace.a_second:
+            parts.append(f"{duration((self.total - self.done) / self.pace.a_second)} left")
+        _say(", ".join(parts))
+
+
+class _Plain:
+    @contextmanager
+    def task(self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False) -> Iterator[Task]:
+        line = _Line(title, total, unit, done, rate)
+        yield line
+        if (spent := time.monotonic() - line.began) > SECONDS_WORTH_TELLING:
+            _say(f"{title}: {line.done:,} {unit} in {duration(spent)}")
+
+    def note(self, text: str) -> None:
+        _say(text)
+
+
+class _Live:
+    def __init__(self) -> None:
+        self.bars: Bars | None = None
+
+    @contextmanager
+    def task(self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False) -> Iterator[Task]:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan"),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=Console(stderr=True),
+            transient=True,
+            expand=True,
+        )
+        with bars:
+            self.bars = bars
+            try:
+                yield _Bar(bars, title, total, unit, done, rate)
+            finally:
+                self.bars = None
+
+    def note(self, text: str) -> None:
+        if self.bars is None:
+            _say(text)
+        else:
+            self.bars.console.print(text, highlight=False, markup=False)
+
+
+class _Bar:
+    def __init__(self, bars: Bars, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
+        self.bars, self.unit, self.rate = bars, unit, rate
+        self.pace, self.shown = _Pace(), ""
+        self.id = bars.add_task(title, total=total, completed=done, figures="")
+
+    def advance(self, amount: int = 1, **figures: float | str) -> None:
+        self.pace.advance(amount)
+        if figures:
+            self.shown = "  ".join(f"{name} {_short(value)}" for name, value in figures.items()) + "  "
+        pace = f"{self.pace.a_second:,.0f} {self.unit}/s" if self.rate else ""
+        self.bars.update(self.id, advance=amount, figures=self.shown + pace)
+
+
+def _short(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

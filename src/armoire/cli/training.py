@@ -1,0 +1,122 @@
+"""Verbs about training: train, recipes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from armoire.cli.terminal import duration, print_json, print_table, terminal_progress
+from armoire.errors import ArmoireError
+
+
+def train(
+    recipe: str,
+    /,
+    *,
+    data: str | None = None,
+    out: Path | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    latent: int | None = None,
+    size: int | None = None,
+    beta: float | None = None,
+    likelihood: Literal["bernoulli", "gaussian", "calibrated"] | None = None,
+    noise: float | None = None,
+    seed: int | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    limit: int | None = None,
+    setting: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Train a recipe on a data set and leave a run behind: a folder with everything needed to use the model.
+
+    Args:
+        recipe: name of a recipe (`armoire recipes` lists them), or a .toml file.
+        data: fashion-mnist, or a folder or zip of images; by default the recipe's own.
+        out: folder of the run; by default runs/RECIPE.
+        epochs: passes over the training images.
+        batch: images a step.
+        lr: largest learning rate.
+        latent: latent dimensions.
+        size: side that a folder's images are fitted to, 16 to 256 pixels, padded to a power of two.
+        beta: weight of the rate in distortion + beta * rate.
+        likelihood: what an error in a pixel costs.
+        noise: standard deviation of noise on the input, for a denoising autoencoder.
+        seed: on a CPU the same seed gives the same bits.
+        device: where to compute; auto takes the fastest there is.
+        resume: go on from the run's last checkpoint.
+        limit: train on the first images only, for a quick look.
+        setting: any other setting of the recipe, as KEY=VALUE in TOML's writing; may be given more than once.
+        json: print the outcome as one JSON object.
+    """
+    import armoire
+
+    flags = {
+        "epochs": epochs,
+        "batch": batch,
+        "lr": lr,
+        "latent": latent,
+        "size": size,
+        "beta": beta,
+        "likelihood": likelihood,
+        "noise": noise,
+        "seed": seed,
+        "limit": limit,
+    }
+    chosen = armoire.load_recipe(recipe).change(**flags | _settings(setting or []))
+    began = time.monotonic()
+    wardrobe = armoire.train(chosen, data, out, resume, device, terminal_progress())
+    last = wardrobe.run.history[-1]
+    seconds = time.monotonic() - began
+    if json:
+        print_json({"run": str(wardrobe.run.path), "seconds": round(seconds, 1), "last_epoch": last})
+    else:
+        _summarise(wardrobe, last, seconds)
+
+
+def recipes(name: str | None = None, /) -> None:
+    """List the recipes with one line each, or print one in full.
+
+    Args:
+        name: the recipe to print, as the TOML that can be changed and given to `armoire train`.
+    """
+    import armoire
+
+    if name:
+        print(armoire.load_recipe(name).to_toml(comments=True), end="")
+    else:
+        print_table([(known, armoire.load_recipe(known).summary) for known in armoire.recipe_names()])
+
+
+def _settings(given: list[str]) -> dict[str, Any]:
+    import tomllib
+
+    settings: dict[str, Any] = {}
+    for setting in given:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ArmoireError(f"--set takes KEY=VALUE, not '{setting}'")
+        try:
+            settings[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[key.strip()] = value  # a bare word is a string, as one would expect of a shell
+    return settings
+
+
+def _summarise(wardrobe: Any, last: dict[str, float], seconds: float) -> None:
+    run, split = wardrobe.run.path, wardrobe.held_out
+    rows = [
+        ("run", str(run)),
+        ("data", f"{wardrobe.run.data.name}, {len(wardrobe.latents):,} images encoded in latents.parquet"),
+        ("model", f"{wardrobe.model.parameter_count():,} parameters, {wardrobe.recipe.latent} latent dimensions"),
+        ("distortion", f"{last[f'{split}_distortion_nats']:.2f} nats an image on the {split} images"),
+        ("rate", f"{last[f'{split}_rate_nats']:.2f} nats an image"),
+    ]
+    if (book := last.get(f"{split}_book_total_loss")) is not None:
+        rows.append(("book scale", f"{book:.4g} in total"))
+    print_table([*rows, ("time", duration(seconds)), ("next", f"armoire figures {run}")])

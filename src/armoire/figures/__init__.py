@@ -1,0 +1,98 @@
+"""Pictures about a model: `save(wardrobe)` draws all that say something about a run into RUN/figures."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from matplotlib.figure import Figure
+
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.figures.figure import FigureKind, needs_classes, needs_history, needs_plane, needs_prior, needs_sibling
+from armoire.figures.grids import p_grid, plane
+from armoire.figures.histograms import histograms
+from armoire.figures.latent import embeddings, embeddings_by_label, p_space
+from armoire.figures.loss_choice import loss_choice
+from armoire.figures.losses import losses
+from armoire.figures.reconstruction import denoising, reconstructions
+from armoire.figures.samples import samples
+from armoire.figures.style import png, style
+from armoire.files import write_bytes
+from armoire.progress import SILENT, Progress
+from armoire.wardrobe import Wardrobe
+
+__all__ = ["FIGURES", "FigureKind", "draw", "save"]
+
+#: Every figure by name, in the order in which a run is told.
+FIGURES: Mapping[str, FigureKind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            FigureKind("losses", "distortion, rate and objective by epoch", losses, (needs_history,)),
+            FigureKind("reconstructions", "held-out images above their reconstructions", reconstructions),
+            FigureKind("latent", "where the held-out images lie", embeddings),
+            FigureKind("latent-by-label", "the same, coloured by label", embeddings_by_label, (needs_classes,)),
+            FigureKind("samples", "places drawn at random, and the images made there", samples),
+            FigureKind("plane", "the latent plane decoded, beside what lies there", plane, (needs_plane,)),
+            FigureKind(
+                "p-space",
+                "the scatter by label in z and in p = Φ(z)",
+                p_space,
+                (needs_prior, needs_plane, needs_classes),
+            ),
+            FigureKind("p-grid", "images decoded evenly over p = Φ(z)", p_grid, (needs_prior, needs_plane)),
+            FigureKind("latent-histograms", "each dimension against N(0, 1)", histograms, (needs_prior,)),
+            FigureKind("loss-choice", "cross-entropy against squared error", loss_choice, (needs_sibling,)),
+            FigureKind(
+                "denoising", "noisy, clean and output", denoising, wanted=lambda wardrobe: wardrobe.recipe.noise > 0
+            ),
+        )
+    }
+)
+
+
+def draw(wardrobe: Wardrobe, name: str) -> Figure:
+    """Draw one figure of a run; the same run gives the same figure.
+
+    Raises:
+        ArmoireError: there is no such figure, or it cannot be drawn for this run.
+    """
+    return _kind(name).draw(wardrobe)
+
+
+def save(wardrobe: Wardrobe, names: list[str] | None = None, progress: Progress = SILENT) -> list[Path]:
+    """Draw figures into RUN/figures/NAME.png and return their paths.
+
+    Args:
+        wardrobe: the run.
+        names: which; by default all that apply to it.
+        progress: where to report.
+
+    Raises:
+        ArmoireError: as `draw`.
+    """
+    # All names are looked at first: a slip in the last should not cost the time of the others.
+    kinds = [_kind(name) for name in names or []] or [kind for kind in FIGURES.values() if kind.applies(wardrobe)]
+    paths = []
+    with progress.task("drawing figures", len(kinds), "figures") as task:
+        for kind in kinds:
+            path = wardrobe.run.path / "figures" / f"{kind.name}.png"
+            write_bytes(path, _rendered(kind.draw(wardrobe)))
+            paths.append(path)
+            task.advance()
+    return paths
+
+
+def _kind(name: str) -> FigureKind:
+    if name not in FIGURES:
+        raise ArmoireError(f"no figure '{name}'; {did_you_mean(name, FIGURES)}")
+    return FIGURES[name]
+
+
+def _rendered(figure: Figure) -> bytes:
+    with style(), warnings.catch_warnings():
+        # A class name in a script that no installed font has is drawn as boxes; that is no reason to stop.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
+        return png(figure)

@@ -1,0 +1,165 @@
+"""What the choice of the loss does to the images (S5): cross-entropy against squared error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from armoire.errors import ArmoireError
+from armoire.figures.material import held_out_images, of_data, reconstruct, run_name
+from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, PAPER, QUIET, WARNING, Sheet, sheet, tiles
+from armoire.images import ImageSet
+from armoire.measure.reconstruction import reconstruction_error
+from armoire.model import Autoencoder
+from armoire.training import Recipe, Run
+from armoire.wardrobe import Wardrobe
+
+COLUMNS = 6
+MEASURED = 500  # held-out images that the numbers are averaged over
+TARGETS = ((0.7, ACCENT), (0.3, WARNING))
+OF_THE_LOSS = {"likelihood", "sigma", "book_weight", "book_error", "name", "summary", "data"}
+NAMES = {"bernoulli": "binary cross-entropy", "gaussian": "squared error", "calibrated": "root mean squared error"}
+
+
+def penalty(loss: str, target: float, guess: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """What a guess in (0, 1) costs a pixel value: bce -t log g - (1 - t) log(1 - g), or mse (t - g)^2."""
+    if loss == "bce":
+        return -target * np.log(guess) - (1 - target) * np.log1p(-guess)
+    return (target - guess) ** 2
+
+
+def sharpness(images: UInt8[np.ndarray, "n h w c"]) -> float:
+    """Variance of the Laplacian, averaged over images (Pech-Pacheco et al. 2000), pixels in [0, 1]."""
+    x = images.astype(np.float32) / 255
+    around = x[:, :-2, 1:-1] + x[:, 2:, 1:-1] + x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
+    return float((around - 4 * x[:, 1:-1, 1:-1]).var(axis=(1, 2, 3)).mean())
+
+
+def sibling(wardrobe: Wardrobe) -> Run | None:
+    """A run beside this one, on the same data, whose recipe differs in the loss alone; the first by name."""
+    here = wardrobe.run.path.resolve()
+    for path in sorted(here.parent.iterdir()):
+        if path == here or not (path / "recipe.toml").is_file():
+            continue
+        try:
+            other = Run.open(path)
+            if (
+                _differ_in_loss(wardrobe.recipe, other.recipe)
+                and other.data.fingerprint == wardrobe.run.data.fingerprint
+            ):
+                return other
+        except ArmoireError:  # half a run, or not one: there may be another
+            continue
+    return None
+
+
+def to_train(wardrobe: Wardrobe) -> str:
+    """The sentence that says which run is missing."""
+    recipe, folder = wardrobe.recipe, wardrobe.run.path.parent
+    pair = {"fashion-ae": "fashion-ae-rmse", "fashion-ae-rmse": "fashion-ae"}
+    if recipe.name in pair:
+        other = pair[recipe.name]
+        return f"no run beside it differs in the loss alone; `armoire train {other} --out {folder / other}` makes one"
+    kind = "calibrated" if recipe.likelihood == "bernoulli" else "bernoulli"
+    out = folder / f"{wardrobe.run.path.name}-{kind}"
+    return (
+        f"no run beside it differs in the loss alone; `armoire train {recipe.name} --likelihood {kind} --out {out}`, "
+        "with the other settings as they were, makes one"
+    )
+
+
+def loss_choice(wardrobe: Wardrobe) -> Figure:
+    """Left what each loss charges; right what came of it in this run and in its sibling."""
+    other = sibling(wardrobe)
+    if other is None:
+        raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run.path}: {to_train(wardrobe)}")
+    images = held_out_images(wardrobe).first(MEASURED)
+    rows = [_Row.of(run_name(wardrobe), wardrobe.recipe, wardrobe.model, images)]
+    rows.append(_Row.of(other.path.name, other.recipe, other.model(wardrobe.model.device), images))
+    rows.sort(key=lambda row: row.recipe.likelihood != "bernoulli")
+    softer, sharper = sorted(rows, key=lambda row: row.sharpness)
+    page = sheet(
+        "Cross-entropy charges more for an error towards the extremes; "
+        f"{softer.name} comes out softer than {sharper.name}",
+        f"Left: what a guess costs above the best guess, a pixel value. Right: two runs that differ "
+        f"in it alone, on the first {of_data(wardrobe, len(images))}.",
+    )
+    _charges(page)
+    _show(page, images, rows)
+    return page.figure
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    recipe: Recipe
+    made: np.ndarray
+    errors: dict[str, float]
+    sharpness: float  # of 1, that of the originals
+
+    @classmethod
+    def of(cls, name: str, recipe: Recipe, model: Autoencoder, images: ImageSet) -> _Row:
+        made, _ = reconstruct(model, images.images)
+        share = sharpness(made) / max(sharpness(np.asarray(images.images)), 1e-12)
+        return cls(name, recipe, made, reconstruction_error(model, images), share)
+
+    @property
+    def numbers(self) -> str:
+        kept = f"sharpness {100 * self.sharpness:.0f} % of the originals'"
+        return f"BCE {self.errors['bce']:.4f}   MSE {self.errors['mse']:.4f}   {kept}"
+
+
+def _differ_in_loss(a: Recipe, b: Recipe) -> bool:
+    ours, theirs = (recipe.model_dump(exclude=OF_THE_LOSS) for recipe in (a, b))
+    return ours == theirs and a.likelihood != b.likelihood
+
+
+def _charges(page: Sheet) -> None:
+    height = (page.top - 1.2) / 2
+    for k, loss in enumerate(("bce", "mse")):
+        axes = page.panel(MARGIN + 0.55, 0.8 + (1 - k) * (height + 0.3), 3.9, height - 0.3)
+        _curves(axes, loss)
+        if k == 1:
+            axes.set_xlabel("guess")
+
+
+def _curves(axes: Axes, loss: str) -> None:
+    guess = np.linspace(0.02, 0.98, 193)
+    for target, colour in TARGETS:
+        least = penalty(loss, target, np.array([target]))
+        axes.plot(guess, penalty(loss, target, guess) - least, color=colour, linewidth=2, label=f"target {target}")
+    near = np.array([0.6, 0.8])
+    costs = penalty(loss, 0.7, near) - penalty(loss, 0.7, np.array([0.7]))
+    axes.plot(near, costs, linestyle="", marker="o", markersize=6, color=ACCENT)
+    clear = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # the curves would run through the numbers
+    for x, cost, side in zip(near, costs, ("right", "left"), strict=True):
+        offset = (-4 if side == "right" else 6, 8)
+        axes.annotate(
+            f"{cost:.3f}", (x, cost), offset, textcoords="offset points", fontsize=11, color=ACCENT, ha=side, bbox=clear
+        )
+    axes.set_title("BCE, nats" if loss == "bce" else "Squared error", loc="left", fontsize=12, pad=10)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 0.3 if loss == "bce" else 0.15)
+    axes.set_xticks([0, 0.3, 0.6, 0.7, 0.8, 1], ["0", "0.3", "0.6", "0.7", "0.8", "1"])
+    axes.grid(axis="x", color=HAIRLINE, linewidth=0.6)
+    if loss == "bce":
+        axes.legend(loc="lower right", bbox_to_anchor=(1.02, 1), fontsize=11, handlelength=1, ncols=2, columnspacing=1)
+
+
+def _show(page: Sheet, images: ImageSet, rows: list[_Row]) -> None:
+    originals = np.asarray(images.images)
+    left, low = 5.6, 0.3
+    blank = page.blank(left, low, page.width - left - MARGIN + 0.1, page.top - low)
+    step = ((page.width - left - MARGIN + 0.1) / COLUMNS, (page.top - low) / 3)
+    side = min(step[0] - 0.08, step[1] - 0.55)
+    bands = [(originals, "original", "")]
+    bands += [(row.made, f"{row.name}: {NAMES[row.recipe.likelihood]}", row.numbers) for row in rows]
+    for k, (pictures, name, numbers) in enumerate(bands):
+        top = page.top - low - k * step[1]
+        blank.text(0, top - 0.05, name, fontsize=BODY, color=INK, va="top")
+        blank.text(0, top - 0.26, numbers, fontsize=10, color=QUIET, va="top")
+        tiles(blank, pictures[:COLUMNS], COLUMNS, top - (0.46 if numbers else 0.3), 0, side, (step[0], 0))

@@ -1,0 +1,91 @@
+"""What comes back: originals above reconstructions (S9, S18), and noise that does not (S6)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from armoire.figures.material import ERRORS, held_out_images, of_data, reconstruct, run_name, unit
+from armoire.figures.style import MARGIN, QUIET, number, sheet, tiles, vector
+from armoire.model import to_pixels
+from armoire.training.noise import corrupt
+from armoire.training.randomness import generator
+from armoire.wardrobe import Wardrobe
+
+COLUMNS = 10
+BANDS = 2
+NOISE = 0.3  # shown to a model that was trained without any
+LABELS = 1.25  # inches kept at the left for the names of the rows
+
+
+def reconstructions(wardrobe: Wardrobe) -> Figure:
+    """The first held-out images above their reconstructions, with the error and, on a plane, the z of each (S9)."""
+    images = held_out_images(wardrobe).first(COLUMNS * BANDS).images
+    made, errors = reconstruct(wardrobe.model, images)
+    kind = wardrobe.model.likelihood.unit
+    page = sheet(
+        f"{run_name(wardrobe)} makes held-out images again from {_place(wardrobe)}",
+        f"The first {of_data(wardrobe, len(images))}; {kind.upper()}: {ERRORS[kind]}, {errors.mean():.3f} on average.",
+    )
+    captions = [f"{kind.upper()} {error:.3f}" for error in errors]
+    if wardrobe.recipe.latent == 2:
+        captions = [f"{vector(z)}\n{text}" for z, text in zip(wardrobe.place(images), captions, strict=True)]
+    blank = page.blank(MARGIN, 0.2, page.width - 2 * MARGIN, page.top - 0.2)
+    step = (page.width - 2 * MARGIN - LABELS + 0.08) / COLUMNS
+    bands = -(-len(images) // COLUMNS)
+    height = (page.top - 0.25) / BANDS
+    side = min(step - 0.08, (height - 0.65) / 2)
+    lower = (height - 2 * side - 0.5) / 2  # what is left over goes above and below
+    for band in range(bands):
+        part, top = slice(band * COLUMNS, (band + 1) * COLUMNS), page.top - 0.2 - lower - band * height
+        tiles(blank, images[part], COLUMNS, top, LABELS, side, (step, 0))
+        tiles(blank, made[part], COLUMNS, top - side - 0.06, LABELS, side, (step, 0), captions[part])
+        _name_rows(blank, ("original", "reconstruction"), top, side, side + 0.06)
+    return page.figure
+
+
+def denoising(wardrobe: Wardrobe) -> Figure:
+    """Noisy, clean and output rows of the first held-out images (S6)."""
+    noise = wardrobe.recipe.noise or NOISE
+    images = np.asarray(held_out_images(wardrobe).first(8).images)
+    draws = generator(wardrobe.recipe.seed, "figure denoising", device=wardrobe.model.device)
+    noisy = corrupt(unit(wardrobe.model, images), noise, draws)
+    with torch.no_grad():
+        made = to_pixels(wardrobe.model(noisy))
+    seen = to_pixels(noisy)
+    page = sheet(
+        _denoising_title(wardrobe, noise), _denoising_subtitle(wardrobe, noise, images, seen, made), (12.8, 5.9)
+    )
+    blank = page.blank(MARGIN, 0.3, page.width - 2 * MARGIN, page.top - 0.3)
+    step = (page.width - 2 * MARGIN - LABELS + 0.1) / 8
+    rows = min(step, (page.top - 0.3) / 3)
+    for k, row in enumerate((seen, images, made)):
+        tiles(blank, row, 8, page.top - 0.3 - k * rows, LABELS, rows - 0.1, (step, 0))
+    _name_rows(blank, ("noisy input", "clean", "output"), page.top - 0.3, rows - 0.1, rows)
+    return page.figure
+
+
+def _place(wardrobe: Wardrobe) -> str:
+    d = wardrobe.recipe.latent
+    return f"{d} numbers each" if d > 1 else "one number each"
+
+
+def _denoising_title(wardrobe: Wardrobe, noise: float) -> str:
+    if wardrobe.recipe.noise:
+        return f"{run_name(wardrobe)} takes noise off images it never saw: noise finds no room in the latent space"
+    return f"{run_name(wardrobe)}, trained without noise, shown images with noise of {noise}"
+
+
+def _denoising_subtitle(wardrobe: Wardrobe, noise: float, clean: np.ndarray, seen: np.ndarray, made: np.ndarray) -> str:
+    before, after = (float(np.square((part / 255.0) - (clean / 255.0)).mean()) for part in (seen, made))
+    return (
+        f"The first {of_data(wardrobe, len(clean))}; Gaussian noise of standard deviation {noise} on pixels in [0, 1]. "
+        f"Squared error a pixel value: {number(before, 3)} with the noise, {number(after, 3)} after."
+    )
+
+
+def _name_rows(axes: Axes, names: tuple[str, ...], top: float, side: float, step: float) -> None:
+    for k, name in enumerate(names):
+        axes.text(0, top - k * step - side / 2, name, fontsize=11, color=QUIET, va="center")

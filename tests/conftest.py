@@ -1,0 +1,144 @@
+"""What every test shares: a cache of its own, tiny data and tiny runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "armoire",
+    deadline=None,
+    max_examples=25,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("armoire")
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+TINY = {"channels": [4, 8], "batch": 8, "epochs": 2}
+
+
+class Recorder:
+    """A Progress that remembers, and can ask the training to stop at one of its steps."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.notes: list[str] = []
+        self.titles: list[str] = []
+        self.done = 0
+        self.advances = 0
+        self.stop_at = stop_at
+
+    @contextmanager
+    def task(self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False) -> Iterator[Recorder]:
+        self.titles.append(title)
+        self.done, self.total = done, total
+        yield self
+
+    def advance(self, amount: int = 1, **figures: float | str) -> None:
+        self.done += amount
+        self.advances += 1
+        if self.advances == self.stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ARMOIRE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Tiny tensors gain nothing from a second thread, and a busy machine loses much."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def stops_at() -> Callable[[int], Recorder]:
+    return Recorder
+
+
+def draw(n: int, size: int = 16, channels: int = 1, seed: int = 0) -> np.ndarray:
+    """Bright discs of random place, size and brightness on black: uint8 (n, size, size, channels)."""
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:size, :size]
+    centre, radius = random.uniform(0.3, 0.7, (n, 2)) * size, random.uniform(0.15, 0.4, n) * size
+    far = np.hypot(rows - centre[:, 0, None, None], columns - centre[:, 1, None, None])
+    brightness = random.integers(80, 256, (n, 1, 1, channels))
+    return ((far < radius[:, None, None])[..., None] * brightness).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Callable[..., np.ndarray]:
+    return draw
+
+
+def make_set(n: int = 40, test: int = 10, size: int = 16, channels: int = 1, seed: int = 0, name: str = "discs"):
+    """An ImageSet of n training and `test` test images, labelled 0, 1, 2, 0, .."""
+    from armoire.images import Fit, ImageSet, SetInfo
+    from armoire.images.imageset import fingerprint, make_table
+
+    images = draw(n + test, size, channels, seed)
+    splits = ["train"] * n + ["test"] * test
+    table = make_table([f"{i:04d}" for i in range(n + test)], splits, [i % 3 for i in range(n + test)])
+    fit = Fit(size, background=(0, 0, 0), channels=channels)
+    return ImageSet(images, table, SetInfo(name, "", fit, ("a", "b", "c"), fingerprint(images, table)))
+
+
+@pytest.fixture(scope="session")
+def discs() -> Callable[..., object]:
+    return make_set
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., object]:
+    """A recipe by name, made small; keyword arguments change it further."""
+    from armoire import load_recipe
+
+    return lambda name="fashion-vae", **changes: load_recipe(name).change(**TINY | changes)
+
+
+@pytest.fixture(scope="session")
+def vae_run(tmp_path_factory: pytest.TempPathFactory, tiny, discs):
+    """A tiny VAE, trained for two epochs; not to be written to."""
+    from armoire import train
+
+    return train(tiny(), discs(), tmp_path_factory.mktemp("runs") / "vae", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def ae_run(tmp_path_factory: pytest.TempPathFactory, tiny, discs):
+    """A tiny autoencoder, trained for two epochs; not to be written to."""
+    from armoire import train
+
+    return train(tiny("fashion-ae"), discs(), tmp_path_factory.mktemp("runs") / "ae", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def fashion(tmp_path_factory: pytest.TempPathFactory):
+    """The real Fashion-MNIST, packed once a session."""
+    if not FASHION.is_dir():
+        pytest.skip(f"the real Fashion-MNIST is not in {FASHION}: apt-get install dataset-fashion-mnist")
+    from armoire import load_images
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("fashion")))
+        return load_images("fashion-mnist")

@@ -1,0 +1,69 @@
+"""Run `armoire` many times without importing torch each time: one warm process that forks for every command line.
+
+A request is a line of JSON on stdin: {"arguments", "cwd", "env", "stdout", "stderr"}, the last two being files to
+write to. The answer is a line of JSON: {"code"}. The child is a process of its own, as one from a shell is: it has
+read nothing of armoire yet, and its exit code is the one that a shell would see.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import sys
+import traceback
+
+# What takes long to import. None of them starts a thread on import, which a fork would lose.
+WARM = (
+    "torch._dynamo",
+    "torch.optim.adam",
+    "torchmetrics.functional.image",
+    "scipy.spatial",
+    "scipy.special",
+    "pyarrow.parquet",
+    "safetensors.torch",
+    "pydantic",
+    "cyclopts",
+    "PIL.Image",
+)
+
+
+def run(request: dict) -> int:
+    """The exit code of one command line."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = 1
+    try:
+        os.chdir(request["cwd"])
+        os.environ.clear()
+        os.environ.update(request["env"])
+        for number, target in ((0, os.devnull), (1, request["stdout"]), (2, request["stderr"])):
+            os.dup2(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), number)
+        sys.stdin, sys.stdout, sys.stderr = (open(i, "r" if not i else "w", closefd=False) for i in range(3))  # noqa: SIM115
+        sys.argv = ["armoire", *request["arguments"]]
+        try:
+            runpy.run_module("armoire", run_name="__main__", alter_sys=True)
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    for name in WARM:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps({"code": run(json.loads(line))}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Ctrl-C, SIGTERM and a kill in the middle of a training, and going on from there."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import QUICK, Armoire, Trained, assert_one_sentence, assert_same_model, contents, leftovers
+
+EPOCHS = 15
+SETTINGS = [*QUICK, "--set", "norm=none"]
+SETTINGS[SETTINGS.index("--epochs") + 1] = str(EPOCHS)
+
+
+def in_batches_of(batch: int) -> list[str]:
+    settings = list(SETTINGS)
+    settings[settings.index("--batch") + 1] = str(batch)
+    return settings
+
+
+@pytest.fixture(scope="module", params=[32, 512], ids=["many steps an epoch", "one step an epoch"])
+def uninterrupted(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    env: dict[str, str],
+    server: object,
+    pictures: Path,
+) -> tuple[Path, list[str]]:
+    armoire = Armoire(tmp_path_factory.mktemp("uninterrupted"), env, server)  # type: ignore[arg-type]
+    settings = in_batches_of(request.param)
+    made = armoire("train", "images-vae", "--data", pictures, *settings, "--out", "run")
+    assert made.code == 0, made.err
+    return armoire.cwd / "run", settings
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_stopped_training_goes_on_to_the_same_bits(
+    armoire: Armoire, pictures: Path, uninterrupted: tuple[Path, list[str]], number: signal.Signals
+) -> None:
+    whole, settings = uninterrupted
+    words = ["train", "images-vae", "--data", pictures, *settings, "--out", "run"]
+    run = armoire.cwd / "run"
+    with armoire.started(*words) as process:
+        wait_for(lambda: len(rows(run)) >= 3, process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert len(rows(run)) < EPOCHS, "it was over before it could be stopped"
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert (process.returncode, out) == (130, ""), err
+        last = err.splitlines()[-1]
+        assert last.startswith("armoire: ")
+        assert number.name in last
+        assert "--resume" in last
+        assert "Traceback" not in err
+        assert leftovers(run) == []
+        # It can be used as it is; the latents this leaves must not be mistaken for the finished run's.
+        assert armoire("sample", run, "-n", 1, "--out", "meanwhile.png").code == 0
+    resumed = armoire(*words, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "going on from step-" in resumed.err
+    assert [row["epoch"] for row in rows(run)] == [str(epoch + 1) for epoch in range(EPOCHS)]
+    same = ("train_objective_nats", "test_objective_nats", "learning_rate", "step")
+    assert [[row[key] for key in same] for row in rows(run)] == [[row[key] for key in same] for row in rows(whole)]
+    assert_same_model(run, whole)
+    assert (run / "latents.parquet").read_bytes() == (whole / "latents.parquet").read_bytes()
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == sorted(
+        p.name for p in (whole / "checkpoints").iterdir()
+    )
+
+
+def test_resume_where_nothing_was_begun_and_where_all_is_done(armoire: Armoire, pictures: Path) -> None:
+    words = ["train", "images-vae", "--data", pictures, *QUICK, "--out", "run", "--resume"]
+    assert armoire(*words).code == 0
+    before = contents(armoire.cwd / "run")
+    again = armoire(*words)
+    assert again.code == 0, again.err
+    assert contents(armoire.cwd / "run") == before
+
+
+def test_resume_with_other_settings(armoire: Armoire, pictures: Path, copied: Path) -> None:
+    before = contents(copied)
+    words = ["train", "images-vae", "--data", pictures, *QUICK, "--out", "run", "--resume"]
+    assert_one_sentence(armoire(*words, "--lr", "0.1"), "lr 0.002 (now 0.1)", "choose another --out")
+    assert_one_sentence(armoire(*words, "--seed", "3"), "seed 0 (now 3)")
+    assert_one_sentence(
+        armoire("train", "images-vae", "--data", pictures / "disc", *QUICK, "--out", "run", "--resume"), "other data"
+    )
+    assert contents(copied) == before
+
+
+def test_resume_falls_back_to_the_checkpoint_before(
+    armoire: Armoire, pictures: Path, copied: Path, trained: Trained
+) -> None:
+    newest = copied / "checkpoints" / "step-000000014.safetensors"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    (copied / "model.safetensors").unlink()
+    resumed = armoire("train", "images-vae", "--data", pictures, *QUICK, "--out", "run", "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "step-000000014.safetensors is damaged" in resumed.err
+    assert "going on from step-000000007" in resumed.err
+    assert_same_model(copied, trained.run)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    path = run / "history.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def wait_for(condition: object, process: object, seconds: float = 90) -> None:
+    start = time.monotonic()
+    while not condition():  # type: ignore[operator]
+        assert process.poll() is None, process.communicate()  # type: ignore[attr-defined]
+        assert time.monotonic() - start < seconds
+        time.sleep(0.01)

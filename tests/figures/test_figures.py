@@ -1,0 +1,313 @@
+"""Every figure: what is drawn is what the run holds."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy.special import ndtr, ndtri
+
+from armoire import figures
+from armoire.errors import ArmoireError
+from armoire.figures import material
+from armoire.figures.grids import make_grid
+from armoire.figures.histograms import far_from
+from armoire.figures.loss_choice import penalty, sharpness, sibling
+from armoire.figures.material import principal_components
+from armoire.figures.style import CLASS_COLOURS, WARNING, png
+from armoire.images.mosaic import mosaic
+from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
+from armoire.wardrobe import Wardrobe
+
+
+def offsets(axes) -> np.ndarray:
+    clouds = [c for c in axes.collections if isinstance(c, PathCollection)]
+    return np.concatenate([np.asarray(cloud.get_offsets()) for cloud in clouds])
+
+
+def in_order(points: np.ndarray) -> np.ndarray:
+    return points[np.lexsort(points.T)]
+
+
+def pictures(figure: Figure) -> list[np.ndarray]:
+    return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.get_images()]
+
+
+def words(figure: Figure) -> str:
+    texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
+    return "\n".join(text.get_text() for text in texts)
+
+
+def flat(text: str) -> str:
+    return text.replace("\n", " ")
+
+
+def test_latent_is_a_black_scatter_of_the_held_out_posterior_means(vae: Wardrobe):
+    (axes,) = figures.draw(vae, "latent").axes
+    np.testing.assert_array_equal(offsets(axes), vae.latents.split("test").mean)
+    (red, green, blue, _), *others = axes.collections[0].get_facecolor()
+    assert max(red, green, blue) < 0.15
+    assert not others
+
+
+def test_a_scatter_takes_the_first_of_what_is_held_out(vae: Wardrobe, monkeypatch: pytest.MonkeyPatch):
+    assert material.FIRST == 5000
+    monkeypatch.setattr(material, "FIRST", 7)
+    (axes,) = figures.draw(vae, "latent").axes
+    np.testing.assert_array_equal(offsets(axes), vae.latents.split("test").mean[:7])
+
+
+def test_more_dimensions_are_seen_along_their_principal_components(colour: Wardrobe):
+    figure = figures.draw(colour, "latent")
+    means = colour.latents.split("test").mean.astype(np.float64)
+    values, vectors = np.linalg.eigh(np.cov(means.T))
+    shares = values[::-1] / values.sum()
+    expected = (means - means.mean(axis=0)) @ vectors[:, ::-1][:, :2]
+    np.testing.assert_allclose(np.abs(offsets(figure.axes[0])), np.abs(expected), atol=1e-4)
+    assert figure.axes[0].get_xlabel() == f"principal component 1, {100 * shares[0]:.0f} % of the variance"
+    assert figure.axes[0].get_ylabel() == f"principal component 2, {100 * shares[1]:.0f} % of the variance"
+
+
+def test_principal_components_of_few_images():
+    points, share = principal_components(np.zeros((1, 5), np.float32))
+    assert points.shape == (1, 2)
+    assert share.tolist() == [0, 0]
+
+
+def test_latent_by_label_has_one_colour_a_class_and_names_them(vae: Wardrobe):
+    figure = figures.draw(vae, "latent-by-label")
+    held_out = vae.latents.split("test")
+    (cloud,) = figure.axes[0].collections
+    points, colours = np.asarray(cloud.get_offsets()), cloud.get_facecolor()
+    np.testing.assert_array_equal(in_order(points), in_order(held_out.mean))
+    rgb = {k: tuple(int(CLASS_COLOURS[k][i : i + 2], 16) / 255 for i in (1, 3, 5)) for k in range(3)}
+    place = {tuple(point): label for point, label in zip(held_out.mean.tolist(), held_out.labels.tolist(), strict=True)}
+    for point, colour in zip(points.tolist(), colours, strict=True):
+        assert tuple(colour[:3]) == pytest.approx(rgb[place[tuple(point)]])
+    (legend,) = figure.legends
+    assert [text.get_text().lstrip("\u200b") for text in legend.get_texts()] == ["bar", "$quare_", "_ring"]
+
+
+def test_reconstructions_stand_under_their_originals_with_z_and_error(vae: Wardrobe):
+    figure = figures.draw(vae, "reconstructions")
+    real = vae.images.split("test").images[:20]
+    shown_images = pictures(figure)
+    assert len(shown_images) == 2 * len(real)
+    np.testing.assert_array_equal(shown_images[0], real[0, ..., 0])
+    columns = min(10, len(real))
+    np.testing.assert_array_equal(shown_images[columns], vae.make(vae.place(real[:1]))[0, ..., 0])
+    x, y = vae.place(real[:1])[0]
+    assert f"({x:.2f}, {y:.2f})".replace("-", "−") in words(figure)
+    assert words(figure).count("BCE 0.") == len(real)
+
+
+def test_samples_of_a_vae_are_18_draws_of_n01_decoded(vae: Wardrobe):
+    figure = figures.draw(vae, "samples")
+    z = vae.sample(18, vae.recipe.seed)
+    cloud, drawn = figure.axes[0].collections
+    np.testing.assert_array_equal(np.asarray(cloud.get_offsets()), vae.latents.split("test").mean)
+    np.testing.assert_array_equal(np.asarray(drawn.get_offsets()), z)
+    np.testing.assert_array_equal(np.stack(pictures(figure)), vae.make(z)[..., 0])
+    assert len(pictures(figure)) == 18
+    assert "drawn from N(0, I)" in flat(words(figure))
+
+
+def test_samples_of_an_autoencoder_lie_in_the_bounding_box(lone: Wardrobe):
+    figure = figures.draw(lone, "samples")
+    drawn, means = np.asarray(figure.axes[0].collections[1].get_offsets()), lone.latents.split("test").mean
+    assert len(drawn) == 18
+    assert (drawn >= means.min(axis=0)).all()
+    assert (drawn <= means.max(axis=0)).all()
+    assert "bounding box" in flat(words(figure))
+
+
+def test_samples_in_more_dimensions_are_30_pictures_in_colour(colour: Wardrobe):
+    shown_images = pictures(figures.draw(colour, "samples"))
+    assert len(shown_images) == 30
+    np.testing.assert_array_equal(np.stack(shown_images), colour.make(colour.sample(30, colour.recipe.seed)))
+
+
+def test_a_grid_has_square_tiles_over_all_of_a_box():
+    grid = make_grid(np.array([0, 0], np.float32), np.array([10, 5], np.float32), 10)
+    assert (grid.columns, grid.rows) == (10, 5)
+    assert grid.extent == (0, 10, 0, 5)
+    assert grid.centres[0].tolist() == [0.5, 4.5]
+    assert grid.centres[-1].tolist() == [9.5, 0.5]
+
+
+def test_plane_is_decoded_over_the_box_of_the_embeddings(vae: Wardrobe):
+    figure = figures.draw(vae, "plane")
+    means = vae.latents.split("test").mean
+    carpet, cloud = figure.axes
+    (sheet,) = carpet.get_images()
+    left, right, bottom, top = sheet.get_extent()
+    assert left <= means[:, 0].min() + 1e-5
+    assert right >= means[:, 0].max() - 1e-5
+    assert bottom <= means[:, 1].min() + 1e-5
+    assert top >= means[:, 1].max() - 1e-5
+    grid = make_grid(means.min(axis=0), means.max(axis=0), 20)
+    np.testing.assert_array_equal(
+        np.asarray(sheet.get_array()), mosaic(vae.make(grid.centres), grid.columns, 0)[..., 0]
+    )
+    np.testing.assert_array_equal(in_order(offsets(cloud)), in_order(means))
+
+
+def test_p_space_holds_phi_of_the_means_beside_the_means(vae: Wardrobe):
+    figure = figures.draw(vae, "p-space")
+    means = vae.latents.split("test").mean
+    np.testing.assert_array_equal(in_order(offsets(figure.axes[0])), in_order(means))
+    np.testing.assert_allclose(in_order(offsets(figure.axes[1])), in_order(ndtr(means)), atol=1e-6)
+    assert figure.axes[1].get_xlim() == (0, 1)
+
+
+def test_p_grid_is_decoded_at_the_quantiles_of_n01(vae: Wardrobe):
+    sheet = pictures(figures.draw(vae, "p-grid"))[0]
+    p = (np.arange(20) + 0.5) / 20
+    z = ndtri(np.stack(np.meshgrid(p, p[::-1]), axis=-1).reshape(-1, 2)).astype(np.float32)
+    expected = mosaic(vae.make(z), 20, 0)[..., 0].astype(int)
+    assert np.abs(sheet.astype(int) - expected).max() <= 1
+
+
+def test_losses_are_those_of_the_history(vae: Wardrobe, pair):
+    panels = figures.draw(vae, "losses").axes
+    for axes, term in zip(panels, ("distortion", "rate", "objective"), strict=True):
+        train, held_out = axes.get_lines()
+        assert train.get_ydata().tolist() == [row[f"train_{term}_nats"] for row in vae.run.history]
+        assert held_out.get_ydata().tolist() == [row[f"test_{term}_nats"] for row in vae.run.history]
+        assert axes.get_ylabel() == "nats per image"
+    (only,) = figures.draw(pair[0], "losses").axes
+    assert len(only.get_lines()[0].get_xdata()) == 1
+
+
+def test_cross_entropy_charges_more_towards_the_extremes():
+    low, high = penalty("bce", 0.7, np.array([0.6, 0.8]))
+    assert low == pytest.approx(0.63247, abs=1e-5)
+    assert high == pytest.approx(0.63903, abs=1e-5)
+    assert penalty("mse", 0.7, np.array([0.6, 0.8])) == pytest.approx([0.01, 0.01])
+
+
+def test_loss_choice_shows_what_each_guess_costs_and_the_sibling(pair):
+    ae, rmse = pair
+    figure = figures.draw(ae, "loss-choice")
+    assert sibling(ae).path == rmse.run.path
+    assert sibling(rmse).path == ae.run.path
+    bce, mse, *_ = figure.axes
+    assert {text.get_text() for text in bce.texts} == {"0.022", "0.028"}
+    assert {text.get_text() for text in mse.texts} == {"0.010"}
+    real = ae.images.split("test").images[:6]
+    rows = pictures(figure)
+    assert len(rows) == 18
+    np.testing.assert_array_equal(np.stack(rows[:6]), real[..., 0])
+    np.testing.assert_array_equal(np.stack(rows[6:12]), ae.make(ae.place(real))[..., 0])
+    np.testing.assert_array_equal(np.stack(rows[12:]), rmse.make(rmse.place(real))[..., 0])
+
+
+def test_loss_choice_without_a_sibling_says_which_to_train(lone: Wardrobe):
+    assert sibling(lone) is None
+    with pytest.raises(ArmoireError, match="armoire train fashion-ae-rmse --out"):
+        figures.draw(lone, "loss-choice")
+
+
+def test_sharpness_of_a_flat_image_is_zero_and_of_a_checkerboard_large():
+    board = (np.indices((16, 16)).sum(axis=0) % 2 * 255).astype(np.uint8)[None, ..., None]
+    assert sharpness(np.full_like(board, 90)) == 0
+    assert sharpness(board) == pytest.approx(16.0)  # the Laplacian is +4 or -4 everywhere
+
+
+def test_denoising_shows_noisy_clean_and_output(lone: Wardrobe, vae: Wardrobe):
+    figure = figures.draw(lone, "denoising")
+    rows = pictures(figure)
+    real = lone.images.split("test").images[:8]
+    assert len(rows) == 24
+    np.testing.assert_array_equal(np.stack(rows[8:16]), real[..., 0])
+    noisy = np.stack(rows[:8])
+    noise = (noisy.astype(float) - real[..., 0]) / 255
+    assert noise[(real[..., 0] > 0) & (noisy > 0) & (noisy < 255)].std() == pytest.approx(0.2, abs=0.06)
+    assert "trained without noise" in flat(words(figures.draw(vae, "denoising")))
+    assert "0.3" in flat(words(figures.draw(vae, "denoising")))
+
+
+def test_histograms_give_each_distance_and_mark_the_worst(colour: Wardrobe):
+    figure = figures.draw(colour, "latent-histograms")
+    means = colour.latents.split("test").mean
+    ks, used = ks_distances(means), means.var(axis=0) > ACTIVE_VARIANCE
+    assert used.any()
+    worst = int(np.where(used, ks, -1).argmax())
+    for k, axes in enumerate(figure.axes):
+        said = f"{ks[k]:.2f}" if used[k] else "unused"
+        assert axes.get_title(loc="left") == f"z{'₀₁₂₃₄'[k]}   {said}"
+        assert (axes._left_title.get_color() == WARNING) == (k == worst)
+        (curve,) = axes.get_lines()
+        assert curve.get_ydata().max() == pytest.approx(1 / np.sqrt(2 * np.pi))
+        density, _, _ = axes.patches[0].get_data()
+        assert density.sum() * 8 / 40 == pytest.approx(1)
+    assert "A dimension far from N(0, 1) means too little weight on the KL" in words(figure)
+
+
+def test_far_allows_for_chance_in_few_images():
+    assert far_from(5000) == 0.1
+    assert far_from(100) == pytest.approx(0.163)
+
+
+def test_every_figure_that_applies_is_saved_as_a_png_of_a_slide(vae: Wardrobe):
+    paths = figures.save(vae)
+    assert [path.stem for path in paths] == [
+        "losses",
+        "reconstructions",
+        "latent",
+        "latent-by-label",
+        "samples",
+        "plane",
+        "p-space",
+        "p-grid",
+        "latent-histograms",
+    ]
+    sizes = {path.stem: Image.open(io.BytesIO(path.read_bytes())).size for path in paths}
+    assert sizes["losses"] == (1920, 1080)
+    assert sizes["latent"] == (1350, 1440)
+    assert sizes["plane"] == (1920, 1080)
+    assert {path.parent for path in paths} == {vae.run.path / "figures"}
+
+
+def test_the_same_run_gives_the_same_bytes(vae: Wardrobe):
+    (path,) = figures.save(vae, ["samples"])
+    first = path.read_bytes()
+    figures.save(vae, ["samples"])
+    assert path.read_bytes() == first
+    assert Image.open(io.BytesIO(png(figures.draw(vae, "latent")))).size == (1350, 1440)
+
+
+def test_an_autoencoder_is_spared_the_figures_of_a_prior(lone: Wardrobe):
+    names = [name for name, kind in figures.FIGURES.items() if kind.applies(lone)]
+    assert names == ["losses", "reconstructions", "latent", "latent-by-label", "samples", "plane", "denoising"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("p-space", "an autoencoder's places were held to no N"),
+        ("p-grid", "fashion-vae"),
+        ("latent-histograms", "train a VAE"),
+        ("latnet", "no figure 'latnet'; did you mean 'latent'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_told_in_a_sentence(lone: Wardrobe, name: str, sentence: str):
+    with pytest.raises(ArmoireError, match=sentence):
+        figures.draw(lone, name)
+
+
+def test_a_plane_is_refused_in_five_dimensions(colour: Wardrobe):
+    with pytest.raises(ArmoireError, match="d = 5; train one with --latent 2"):
+        figures.save(colour, ["plane"])
+    assert not Path(colour.run.path / "figures" / "plane.png").exists()
+
+
+def test_a_slip_in_the_last_name_costs_no_drawing(colour: Wardrobe):
+    with pytest.raises(ArmoireError, match="did you mean 'losses'"):
+        figures.save(colour, ["latent", "loses"])
+    assert not (colour.run.path / "figures" / "latent.png").exists()

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import csv
+import os
+import stat
+import warnings
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from armoire import load_images
+from armoire.errors import ArmoireError
+from armoire.images import store as store_module
+
+
+def picture(seed: int, colour: bool = True, size: tuple[int, int] = (20, 20)) -> Image.Image:
+    shape = (size[1], size[0], 3) if colour else (size[1], size[0])
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
+
+def png(seed: int, **options) -> bytes:
+    file = BytesIO()
+    picture(seed, **options).save(file, "PNG")
+    return file.getvalue()
+
+
+def fill(root: Path, names: list[str], colour: bool = True) -> Path:
+    """A folder of noise pictures; each name its own noise."""
+    for seed, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(png(seed, colour=colour))
+    return root
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    return fill(tmp_path / "photos", [f"{i:02d}.png" for i in range(30)])
+
+
+def labels_of(images) -> dict[str, str | None]:
+    names = [images.info.classes[i] if i >= 0 else None for i in images.labels]
+    return dict(zip(images.ids, names, strict=True))
+
+
+def rejected(images) -> dict[str, str]:
+    with (images.store / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        return {row["name"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_a_folder_of_pictures(photos):
+    images = load_images(photos, size=16)
+    assert len(images) == 30
+    assert images.shape == (16, 16, 3)
+    assert images.info.name == "photos"
+    assert sorted(images.ids) == [f"{i:02d}.png" for i in range(30)]
+    assert set(labels_of(images).values()) == {None}
+    for name, pixels in zip(images.ids, images.images, strict=True):
+        small = picture(int(name[:2])).resize((16, 16), Image.Resampling.BILINEAR)
+        assert np.array_equal(pixels, np.asarray(small))
+
+
+def test_the_store_holds_train_then_valid_then_test(tmp_path):
+    names = [f"{split}/{kind}/{i}.png" for split in ("test", "train", "val") for kind in "ab" for i in range(3)]
+    images = load_images(fill(tmp_path / "set", names), size=16)
+    assert images.split_of.tolist() == ["train"] * 6 + ["valid"] * 6 + ["test"] * 6
+    assert images.splits == {"train": 6, "valid": 6, "test": 6}
+    assert images.info.classes == ("a", "b")
+    assert labels_of(images)["val/b/1.png"] == "b"
+    assert all(name.startswith("test/") for name in images.split("test").ids)
+
+
+def test_labels_are_the_names_of_sub_folders(tmp_path):
+    names = [f"{kind}/{place}{i}.png" for kind in ("cat", "Dog", "ant") for place in ("", "deep/") for i in range(2)]
+    images = load_images(fill(tmp_path / "set", names), size=16)
+    assert images.info.classes == ("Dog", "ant", "cat")
+    assert all(kind == name.split("/")[0] for name, kind in labels_of(images).items())
+    assert images.describe()["labels"] == {"Dog": 4, "ant": 4, "cat": 4}
+
+
+def test_a_picture_beside_the_sub_folders_has_no_label(tmp_path):
+    labels = labels_of(load_images(fill(tmp_path / "set", ["a/0.png", "b/1.png", "loose.png"]), size=16))
+    assert labels == {"a/0.png": "a", "b/1.png": "b", "loose.png": None}
+
+
+def test_a_single_root_inside_is_no_class(tmp_path):
+    images = load_images(fill(tmp_path / "set", ["data/all/x/0.png", "data/all/y/1.png"]), size=16)
+    assert labels_of(images) == {"data/all/x/0.png": "x", "data/all/y/1.png": "y"}
+    assert load_images(fill(tmp_path / "one", ["only/0.png", "only/1.png"]), size=16).info.classes == ()
+
+
+def test_train_alone_leaves_something_to_test_on(tmp_path):
+    images = load_images(fill(tmp_path / "set", [f"train/{i}.png" for i in range(20)]), size=16)
+    assert set(images.splits) == {"train", "test"}
+
+
+def test_hidden_files_and_what_a_mac_leaves_are_ignored(tmp_path):
+    names = ["0.png", "1.png", ".hidden.png", ".git/2.png", "__MACOSX/._0.png", "a/.DS_Store/3.png"]
+    folder = fill(tmp_path / "set", names)
+    assert sorted(load_images(folder, size=16).ids) == ["0.png", "1.png"]
+    archive = zipped(tmp_path / "set.zip", {name: (folder / name).read_bytes() for name in names})
+    assert sorted(load_images(archive, size=16).ids) == ["0.png", "1.png"]
+
+
+def test_notes_beside_pictures_are_ignored_and_counted(photos):
+    for name in ("labels.csv", "README.md", "a.JSON"):
+        (photos / name).write_text("hello")
+    images = load_images(photos, size=16)
+    assert len(images) == 30
+    assert images.describe()["ignored"] == 3
+    assert images.describe()["rejected"] == 0
+
+
+def test_broken_files_are_named_with_their_reason(photos, recorder):
+    whole = png(99)
+    (photos / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (photos / "text.jpg").write_text("hello")
+    (photos / "empty.gif").write_bytes(b"")
+    (photos / "vector.svg").write_text("<svg/>")
+    images = load_images(photos, size=16, progress=recorder)
+    assert len(images) == 30
+    reasons = rejected(images)
+    assert set(reasons) == {"cut.png", "text.jpg", "empty.gif", "vector.svg"}
+    assert reasons["cut.png"].startswith("damaged")
+    assert reasons["text.jpg"] == reasons["vector.svg"] == "not a JPEG, PNG, WEBP, BMP, GIF or TIFF image"
+    assert reasons["empty.gif"] == "empty file"
+    assert images.info.rejected == images.describe()["rejected"] == 4
+    assert len(recorder.notes) == 1
+    assert recorder.notes[0].startswith("4 of 34 files could not be read and are left out")
+    assert str(images.store / "rejected.csv") in recorder.notes[0]
+    assert recorder.done == recorder.total == 34
+
+
+def test_the_name_of_a_file_does_not_matter_its_content_does(tmp_path):
+    (tmp_path / "set").mkdir()
+    for i, name in enumerate(("a", "b.dat", "c.jpg")):
+        (tmp_path / "set" / name).write_bytes(png(i))
+    assert len(load_images(tmp_path / "set", size=16)) == 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_nothing_but_broken_files_is_told(tmp_path, kind, cache):
+    members = {f"{i}.png": b"hello" for i in range(3)}
+    if kind == "zip":
+        source = zipped(tmp_path / "set.zip", members)
+    else:
+        source = tmp_path / "set"
+        source.mkdir()
+        for name, content in members.items():
+            (source / name).write_bytes(content)
+    with pytest.raises(
+        ArmoireError, match=r"holds 0 readable images; 3 could not be read, the first, 0\.png, is not a"
+    ):
+        load_images(source, size=16)
+    assert list((cache / "stores").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "notes"])
+def test_an_empty_source_is_told(tmp_path, kind):
+    source = zipped(tmp_path / "set.zip", {}) if kind == "zip" else tmp_path / "set"
+    if kind != "zip":
+        source.mkdir()
+    if kind == "notes":
+        (source / "README.md").write_text("hello")
+    with pytest.raises(ArmoireError, match="no images in"):
+        load_images(source, size=16)
+
+
+def test_a_missing_source_is_told(tmp_path):
+    with pytest.raises(ArmoireError, match=r"no data at .*nothing"):
+        load_images(tmp_path / "nothing")
+
+
+def test_a_file_that_is_no_zip_is_told(tmp_path):
+    (tmp_path / "photo.png").write_bytes(png(0))
+    with pytest.raises(ArmoireError, match="is not a readable zip"):
+        load_images(tmp_path / "photo.png")
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_grey_is_detected(tmp_path, colour):
+    folder = fill(tmp_path / "set", [f"{i}.png" for i in range(6)], colour=False)
+    picture(50, colour=False).convert("RGB").save(folder / "as-colour.png")
+    if colour:
+        picture(51).save(folder / "one-in-colour.png")
+    images = load_images(folder, size=16)
+    assert images.shape == (16, 16, 3 if colour else 1)
+    assert images.info.fit.channels == (3 if colour else 1)
+
+
+def test_channels_asked_for_change_neither_splits_nor_grey_pixels(tmp_path):
+    folder = fill(tmp_path / "set", [f"{i:02d}.png" for i in range(40)], colour=False)
+    found, one, three = (load_images(folder, size=16, channels=c) for c in (None, 1, 3))
+    assert found.info.fingerprint == one.info.fingerprint
+    assert found.table == one.table == three.table
+    assert np.array_equal(np.repeat(one.images, 3, axis=3), three.images)
+
+
+def test_a_size_between_powers_of_two_is_padded(photos):
+    images = load_images(photos, size=20, background="#010203")
+    assert images.shape == (32, 32, 3)
+    assert (images.images[:, :6] == [1, 2, 3]).all()
+    for name, pixels in zip(images.ids, images.images, strict=True):
+        assert np.array_equal(pixels[6:26, 6:26], np.asarray(picture(int(name[:2]))))
+
+
+@pytest.mark.parametrize("size", [0, 8, 300])
+def test_a_size_out_of_range_is_told(photos, size):
+    with pytest.raises(ArmoireError, match="16 to 256"):
+        load_images(photos, size=size)
+
+
+def test_the_store_is_used_again_until_a_file_changes(photos, recorder):
+    first = load_images(photos, size=16, progress=recorder)
+    assert recorder.titles == ["reading photos"]
+    again = load_images(photos, size=16, progress=recorder)
+    assert recorder.titles == ["reading photos"]
+    assert again.info == first.info
+    assert isinstance(again.images, np.memmap)
+
+    (photos / "07.png").write_bytes(png(1000))
+    changed = load_images(photos, size=16, progress=recorder)
+    assert len(recorder.titles) == 2
+    assert changed.info.fingerprint != first.info.fingerprint
+    (photos / "08.png").unlink()
+    assert len(load_images(photos, size=16, progress=recorder)) == 29
+    fill(photos, ["new.png"])
+    assert len(load_images(photos, size=16, progress=recorder)) == 30
+    assert len(recorder.titles) == 4
+
+
+def test_another_fit_has_a_store_of_its_own(photos, recorder):
+    for size, fit in ((16, "crop"), (32, "crop"), (16, "pad"), (16, "crop")):
+        assert load_images(photos, size=size, fit=fit, progress=recorder).shape[0] == size
+    assert len(recorder.titles) == 3
+
+
+@pytest.mark.parametrize("name", ["images.npy", "table.parquet", "info.json"])
+@pytest.mark.parametrize("damage", ["empty", "half", "text", "missing"])
+def test_a_damaged_store_is_built_again(photos, recorder, name, damage):
+    first = load_images(photos, size=16, progress=recorder)
+    file, fingerprint, content = first.store / name, first.info.fingerprint, (first.store / name).read_bytes()
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.unlink()  # the open one stays mapped
+        file.write_bytes({"empty": b"", "half": content[: len(content) // 2], "text": b"[1]"}[damage])
+    again = load_images(photos, size=16, progress=recorder)
+    assert len(recorder.titles) == 2
+    assert again.info.fingerprint == fingerprint
+
+
+def test_nothing_is_left_beside_a_store(photos, cache):
+    images = load_images(photos, size=16)
+    assert list((cache / "stores").iterdir()) == [images.store]
+    assert {p.name for p in images.store.iterdir()} == {"images.npy", "table.parquet", "info.json", "rejected.csv"}
+
+
+def test_copies_of_a_picture_lie_on_the_same_side(tmp_path):
+    folder = fill(tmp_path / "set", [f"{i:03d}.png" for i in range(60)])
+    for i in range(60):
+        (folder / f"{i:03d}-copy.png").write_bytes(png(i))
+    images = load_images(folder, size=16)
+    side = dict(zip(images.ids, images.split_of, strict=True))
+    assert all(side[f"{i:03d}.png"] == side[f"{i:03d}-copy.png"] for i in range(60))
+    assert 2 <= images.splits["test"] <= 30
+
+
+def test_a_split_stays_when_pictures_are_added(tmp_path):
+    folder = fill(tmp_path / "set", [f"{i:03d}.png" for i in range(60)])
+    before = load_images(folder, size=16)
+    was = dict(zip(before.ids, before.split_of, strict=True))
+    fill(folder, [f"{i:03d}.png" for i in range(90)])
+    after = load_images(folder, size=16)
+    now = dict(zip(after.ids, after.split_of, strict=True))
+    assert all(now[name] == split for name, split in was.items())
+
+
+def test_about_a_tenth_is_held_out(tmp_path, monkeypatch):
+    held = sum(store_module.split_by_content(bytes([i % 256, i // 256])) == "test" for i in range(5000))
+    assert held == pytest.approx(500, abs=5 * 21)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_the_smallest_sets_have_both_sides(tmp_path, n):
+    images = load_images(fill(tmp_path / "set", [f"{i}.png" for i in range(n)]), size=16)
+    assert set(images.splits) == {"train", "test"}
+
+
+def test_links_are_followed_to_files_but_not_to_folders(photos):
+    (photos / "loop").symlink_to(photos)
+    (photos / "sub").mkdir()
+    (photos / "sub" / "up").symlink_to("..")
+    (photos / "link.png").symlink_to(photos / "00.png")
+    (photos / "nowhere.png").symlink_to(photos / "missing.png")
+    images = load_images(photos, size=16)
+    assert sorted(images.ids) == sorted([*(f"{i:02d}.png" for i in range(30)), "link.png"])
+    assert set(rejected(images)) == {"nowhere.png"}
+
+
+def test_pipes_and_devices_are_not_opened(photos):
+    os.mkfifo(photos / "pipe.png")
+    (photos / "zero.png").symlink_to("/dev/zero")
+    images = load_images(photos, size=16)
+    assert len(images) == 30
+    assert rejected(images) == {"pipe.png": "not a plain file", "zero.png": "not a plain file"}
+    assert stat.S_ISFIFO((photos / "pipe.png").stat().st_mode)
+
+
+def test_a_zip_is_read_as_its_folder_would_be(photos, tmp_path):
+    members = {f"all/{p.parent.name}{i % 2}/{p.name}": p.read_bytes() for i, p in enumerate(sorted(photos.iterdir()))}
+    folder = tmp_path / "same"
+    for name, content in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    archive = load_images(zipped(tmp_path / "photos.zip", members), size=16)
+    plain = load_images(folder, size=16)
+    assert archive.info.fingerprint == plain.info.fingerprint
+    assert archive.info.classes == ("photos0", "photos1")
+    assert archive.info.name == "photos"
+
+
+def test_names_that_lead_out_of_a_zip_lead_nowhere(tmp_path):
+    names = ["../evil.png", "/tmp/armoire-evil.png", "a/../../evil.png", "C:\\evil.png", "ok.png", "fine/ok.png"]
+    before = set(tmp_path.parent.rglob("*evil*"))
+    archive = zipped(tmp_path / "set.zip", {name: png(i) for i, name in enumerate(names)})
+    images = load_images(archive, size=16)
+    assert {"ok.png", "fine/ok.png"} <= set(images.ids)
+    assert set(tmp_path.parent.rglob("*evil*")) == before
+    assert not Path("/tmp/armoire-evil.png").exists()
+
+
+def test_broken_members_of_a_zip_are_named(tmp_path):
+    archive = zipped(tmp_path / "set.zip", {f"{i}.png": png(i) for i in range(5)} | {"bad.png": b"hello"})
+    content = bytearray(archive.read_bytes())
+    start = content.find(png(3))
+    content[start + 100] ^= 0xFF
+    archive.write_bytes(bytes(content))
+    images = load_images(archive, size=16)
+    reasons = rejected(images)
+    assert set(reasons) == {"3.png", "bad.png"}
+    assert "CRC" in reasons["3.png"]
+
+
+def test_a_member_too_large_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("armoire.images.folder.LARGEST_FILE", 2000)
+    members = {f"{i}.png": png(i, size=(16, 16)) for i in range(3)}
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (members | {"big.png": b"\0" * 3000}).items():
+            archive.writestr(name, content)
+    assert rejected(load_images(tmp_path / "set.zip", size=16)) == {"big.png": "3,000 bytes are more than 2,000"}
+
+
+def test_a_cut_zip_is_told(tmp_path):
+    archive = zipped(tmp_path / "set.zip", {f"{i}.png": png(i) for i in range(5)})
+    archive.write_bytes(archive.read_bytes()[:-40])
+    with pytest.raises(ArmoireError, match="is not a readable zip"):
+        load_images(archive, size=16)
+
+
+def test_names_that_are_not_utf8_are_kept_readable(tmp_path):
+    folder = fill(tmp_path / "set", ["0.png", "1.png"])
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes(png(2))
+    (folder / os.fsdecode(b"bad\xe9.png")).write_bytes(b"hello")
+    images = load_images(folder, size=16)
+    assert sorted(images.ids) == ["0.png", "1.png", "caf\\udce9.png"]
+    assert set(rejected(images)) == {"bad\\udce9.png"}
+
+
+def test_warnings_of_the_process_are_left_as_they_were(photos):
+    before = list(warnings.filters)
+    load_images(photos, size=16)
+    assert warnings.filters == before
+
+
+def test_pictures_that_pillow_warns_of_are_read(tmp_path):
+    folder = fill(tmp_path / "set", ["0.png", "1.png"])
+    # Pillow warns of palettes whose transparency is a string of bytes, when they are converted
+    image = Image.new("P", (16, 16), 0)
+    image.putpalette([i % 256 for i in range(768)])
+    for i in range(40):
+        image.save(folder / f"p{i}.png", transparency=bytes([0] * (i + 1) + [255] * (255 - i)))
+    images = load_images(folder, size=16)
+    assert images.info.rejected == 0
+
+
+@pytest.mark.parametrize("path", ["stores", "file"])
+def test_a_cache_that_cannot_be_written_is_told(photos, tmp_path, monkeypatch, path):
+    place = tmp_path / "blocked"
+    if path == "file":
+        place.write_text("")
+    else:
+        place.mkdir()
+        (place / "stores").write_text("")
+    monkeypatch.setenv("ARMOIRE_CACHE", str(place))
+    with pytest.raises(ArmoireError, match="cannot write"):
+        load_images(photos, size=16)
+
+
+def test_the_current_folder_has_a_name(photos, monkeypatch):
+    monkeypatch.chdir(photos)
+    assert load_images(".", size=16).info.name == "photos"

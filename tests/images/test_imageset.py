@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from armoire.errors import ArmoireError
+from armoire.images import Fit, SetInfo, from_array
+from armoire.images.imageset import fingerprint, make_table
+from armoire.images.mosaic import mosaic, png
+from armoire.images.store import open_store, write_store
+
+
+def test_splits_and_slices(discs):
+    images = discs()
+    assert len(images) == 50
+    assert images.shape == (16, 16, 1)
+    assert images.splits == {"train": 40, "test": 10}
+    assert images.held_out == "test"
+    test = images.split("test")
+    assert test.ids == [f"{i:04d}" for i in range(40, 50)]
+    assert np.array_equal(test.images, images.images[40:])
+    assert images.first(3).ids == ["0000", "0001", "0002"]
+    assert len(images.first(None)) == 50
+    assert len(images[45:100]) == 5
+    assert len(images[10:5]) == 0
+
+
+def test_an_unknown_split_is_told(discs):
+    with pytest.raises(ArmoireError, match="discs has no split 'tests'; did you mean 'test'"):
+        discs().split("tests")
+    with pytest.raises(ArmoireError, match="has no split 'valid'"):
+        discs().split("valid")
+
+
+def test_a_missing_label_is_minus_one(discs):
+    images = discs(n=4, test=2)
+    table = make_table(images.ids, images.split_of.tolist(), [0, None, 2, None, 1, 1])
+    images = replace(images, table=table)
+    assert images.labels.tolist() == [0, -1, 2, -1, 1, 1]
+    assert images.describe()["labels"] == {"a": 1, "b": 2, "c": 1}
+
+
+def test_a_fingerprint_changes_with_a_pixel_a_split_a_label_and_a_shape(discs):
+    images = discs(n=6, test=2)
+    base = fingerprint(images.images, images.table)
+    assert fingerprint(images.images.copy(), images.table) == base
+    pixel = images.images.copy()
+    pixel[3, 5, 7, 0] ^= 1
+    splits, labels = images.split_of.tolist(), images.labels.tolist()
+    others = [
+        fingerprint(pixel, images.table),
+        fingerprint(images.images, make_table(images.ids, ["train"] * 7 + ["test"], labels)),
+        fingerprint(images.images, make_table(images.ids, splits, [2, *labels[1:]])),
+        fingerprint(images.images, make_table(["x", *images.ids[1:]], splits, labels)),
+        fingerprint(images.images.reshape(8, 8, 32, 1), images.table),
+    ]
+    assert len({base, *others}) == 6
+
+
+def test_a_fingerprint_does_not_depend_on_memory_layout(discs):
+    images = discs(n=6, test=2, channels=3)
+    turned = np.asfortranarray(images.images)
+    assert fingerprint(turned, images.table) == fingerprint(images.images, images.table)
+
+
+def test_a_store_gives_back_what_was_written(discs, tmp_path):
+    images = discs(n=6, test=2)
+    order = np.array([4, 2, 0])
+    table = make_table(["e", "c", "a"], ["train", "train", "test"], [1, None, 0])
+    built = write_store(tmp_path / "s", images.images, table, images.info, [("bad, name", "why")], order)
+    opened = open_store(tmp_path / "s")
+    assert np.array_equal(opened.images, images.images[order])
+    assert opened.table == table
+    assert opened.info == built.info
+    assert opened.info.rejected == 1
+    assert (tmp_path / "s" / "rejected.csv").read_text() == 'name,reason\n"bad, name",why\n'
+    assert not opened.images.flags.writeable
+
+
+def test_what_is_known_of_a_set_survives_json():
+    info = SetInfo("näme", "/somewhere", Fit(48, "pad", (1, 2, 3), 1), ("a", "ü"), "f" * 64, 3, 4, "listing")
+    assert SetInfo.from_json(info.to_json()) == info
+
+
+def test_an_array_becomes_a_set(pictures):
+    array, labels = pictures(60), np.arange(60) % 4
+    images = from_array(array, labels, ("a", "b", "c", "d"))
+    assert set(images.splits) == {"train", "test"}
+    assert images.split_of.tolist() == sorted(images.split_of, reverse=True)
+    for name, pixels, label in zip(images.ids, images.images, images.labels, strict=True):
+        assert np.array_equal(pixels, array[int(name)])
+        assert label == labels[int(name)]
+
+
+def test_copies_in_an_array_lie_on_the_same_side(pictures):
+    array = np.concatenate([pictures(60)] * 2)
+    images = from_array(array)
+    side = {int(name): split for name, split in zip(images.ids, images.split_of, strict=True)}
+    assert all(side[i] == side[i + 60] for i in range(60))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 16, 16, 1)),
+        np.zeros((4, 16, 16, 2), np.uint8),
+        np.zeros((4, 16, 20, 1), np.uint8),
+        np.zeros((4, 8, 8, 1), np.uint8),
+        np.zeros((4, 512, 512, 1), np.uint8),
+        np.zeros((16, 16), np.uint8),
+        np.zeros((0, 16, 16, 1), np.uint8),
+        np.zeros((1, 16, 16, 1), np.uint8),
+    ],
+)
+def test_an_array_that_will_not_do_is_told(array):
+    with pytest.raises(ArmoireError):
+        from_array(array)
+
+
+@given(n=st.integers(1, 12), columns=st.integers(1, 15), channels=st.sampled_from([1, 3]))
+def test_every_picture_lies_in_its_place_of_a_mosaic(n, columns, channels):
+    images = np.random.default_rng(n).integers(0, 255, (n, 5, 4, channels), dtype=np.uint8)
+    sheet = mosaic(images, columns, gap=2)
+    wide = min(columns, n)
+    assert sheet.shape == (-(-n // wide) * 7 - 2, wide * 6 - 2, channels)
+    for i, image in enumerate(images):
+        top, left = i // wide * 7, i % wide * 6
+        assert np.array_equal(sheet[top : top + 5, left : left + 4], image)
+    assert (sheet == 255).sum() == sheet.size - images.size
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_holds_the_pixels_enlarged(channels):
+    from io import BytesIO
+
+    from PIL import Image
+
+    image = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype=np.uint8)
+    opened = np.asarray(Image.open(BytesIO(png(image, scale=3)))).reshape(15, 12, channels)
+    assert np.array_equal(opened, image.repeat(3, axis=0).repeat(3, axis=1))

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from armoire import Wardrobe, evaluate
+from armoire.errors import ArmoireError
+from armoire.measure.reconstruction import reconstruction_error
+from armoire.model import Autoencoder, Point, to_unit
+from armoire.training.averages import average_over
+from armoire.training.feed import Feed
+
+
+class Oracle(Autoencoder):
+    """An Autoencoder whose decoder answers with given logits, whatever it is asked."""
+
+    def __init__(self, model: Autoencoder, answer) -> None:
+        super().__init__(model.architecture)
+        self.answer = answer
+        self.decoder = self.recall
+
+    def __setattr__(self, name, value):
+        if name == "decoder" and not isinstance(value, torch.nn.Module):
+            self.__dict__[name] = value
+            self._modules.pop(name, None)
+        else:
+            super().__setattr__(name, value)
+
+    def encode(self, x):
+        self.seen = x
+        return Point(torch.zeros(len(x), 2))
+
+    def recall(self, z):
+        return self.answer(self.seen)
+
+
+@pytest.fixture
+def errors(ae_run, discs):
+    images = discs(n=20, test=12).split("test")
+    return lambda answer: (reconstruction_error(Oracle(ae_run.model, answer), images), images)
+
+
+def test_a_perfect_reconstruction(errors):
+    found, images = errors(lambda x: torch.logit(x, 1e-7))
+    x = images.images / 255
+    inner = x[(x > 0) & (x < 1)]
+    entropy = -(inner * np.log(inner) + (1 - inner) * np.log(1 - inner)).sum() / x.size
+    assert found["mse"] < 1e-12
+    assert found["psnr_db"] > 119
+    assert found["ssim"] == pytest.approx(1.0, abs=1e-5)
+    assert found["bce"] == pytest.approx(entropy, rel=1e-4)
+
+
+def test_a_constant_reconstruction(errors):
+    found, images = errors(lambda x: torch.full_like(x, math.log(0.25 / 0.75)))
+    x = images.images / 255
+    mse = ((x - 0.25) ** 2).mean()
+    assert found["mse"] == pytest.approx(mse, rel=1e-5)
+    assert found["psnr_db"] == pytest.approx(10 * math.log10(1 / mse), rel=1e-6)
+    assert found["bce"] == pytest.approx(-(x * math.log(0.25) + (1 - x) * math.log(0.75)).mean(), rel=1e-5)
+    assert found["ssim"] < 0.5
+
+
+def test_structural_similarity_by_hand(errors):
+    # Wang et al. 2004, eq. 13, for two constant pictures: only the luminance term is left
+    found, images = errors(lambda x: torch.full_like(x, math.log(0.25 / 0.75)))
+    blank = replace(images, images=np.full_like(images.images, 102))
+    flat = replace(blank, images=blank.images)
+    answer = reconstruction_error(Constant(), flat)
+    a, b, c = 0.4, 0.25, 0.01**2
+    assert answer["ssim"] == pytest.approx((2 * a * b + c) / (a * a + b * b + c), rel=1e-3)
+    assert found["ssim"] != answer["ssim"]
+
+
+def Constant() -> Autoencoder:  # noqa: N802
+    from armoire.model import Architecture
+
+    base = Autoencoder(Architecture(16, 1, 2, "point", channels=(4, 8)))
+    return Oracle(base, lambda x: torch.full_like(x, math.log(0.25 / 0.75)))
+
+
+def test_errors_do_not_depend_on_the_batch(ae_run, monkeypatch):
+    part = ae_run.images.split("test")
+    whole = reconstruction_error(ae_run.model, part)
+    monkeypatch.setattr("armoire.measure.reconstruction.EVALUATION_BATCH", 3)
+    assert reconstruction_error(ae_run.model, part) == pytest.approx(whole, rel=1e-5)
+
+
+def test_the_keys_are_those_of_the_contract(vae_run):
+    found = evaluate(vae_run)
+    assert {"name", "split", "n"} <= set(found["data"])
+    assert set(found["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim"}
+    assert set(found["elbo"]) == {"distortion_nats", "rate_nats", "objective_nats"}
+    assert set(found["book_scale"]) == {"reconstruction_loss", "kl_loss", "total_loss"}
+    assert {"dimensions", "active_units", "ks_max", "ks_mean"} <= set(found["latent"])
+    assert found["data"]["name"] == "discs"
+    assert (found["data"]["split"], found["data"]["n"]) == ("test", 10)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_measured_twice_is_the_same(vae_run):
+    assert evaluate(vae_run) == evaluate(Wardrobe.open(vae_run.run.path, vae_run.images, device="cpu"))
+
+
+@pytest.mark.parametrize("kind", ["vae_run", "ae_run"])
+def test_the_numbers_agree_with_each_other(kind, request):
+    wardrobe = request.getfixturevalue(kind)
+    found = evaluate(wardrobe)
+    r, e, b = found["reconstruction"], found["elbo"], found["book_scale"]
+    recipe = wardrobe.recipe
+    assert r["psnr_db"] == pytest.approx(-10 * math.log10(r["mse"]))
+    assert e["objective_nats"] == pytest.approx(e["distortion_nats"] + recipe.beta * e["rate_nats"])
+    assert b["reconstruction_loss"] == pytest.approx(recipe.book_weight * e["distortion_nats"] / 256, rel=1e-6)
+    assert b["kl_loss"] == e["rate_nats"]
+    assert b["total_loss"] == pytest.approx(b["reconstruction_loss"] + b["kl_loss"])
+    if kind == "ae_run":
+        assert e["rate_nats"] == 0
+        # a point is its own sample: both ways of reconstructing are one
+        assert e["distortion_nats"] == pytest.approx(256 * r["bce"], rel=1e-5)
+
+
+def test_it_measures_what_the_history_says(vae_run, ae_run):
+    for wardrobe in (vae_run, ae_run):
+        found, last = evaluate(wardrobe), wardrobe.run.history[-1]
+        for name in ("distortion", "rate", "objective"):
+            assert found["elbo"][f"{name}_nats"] == pytest.approx(last[f"test_{name}_nats"], rel=1e-6)
+        for name, value in found["book_scale"].items():
+            assert value == pytest.approx(last[f"test_book_{name}"], rel=1e-6)
+
+
+def test_the_reconstruction_is_that_of_the_posterior_mean(vae_run):
+    part = vae_run.images.split("test")
+    x = to_unit(torch.from_numpy(part.images.copy()))
+    with torch.no_grad():
+        mse = (vae_run.model(x) - x).square().mean().item()
+    assert evaluate(vae_run)["reconstruction"]["mse"] == pytest.approx(mse, rel=1e-5)
+
+
+def test_each_split_can_be_measured(vae_run):
+    found = evaluate(vae_run, split="train")
+    assert (found["data"]["split"], found["data"]["n"]) == ("train", 40)
+    averages = average_over(
+        vae_run.model, Feed(vae_run.images.split("train").images, torch.device("cpu")), vae_run.recipe
+    )
+    assert found["elbo"]["distortion_nats"] == averages.distortion
+    with pytest.raises(ArmoireError, match="no split 'tset'; did you mean 'test'"):
+        evaluate(vae_run, split="tset")
+
+
+def test_the_training_images_are_not_looked_at(vae_run):
+    images = vae_run.images
+    poisoned = images.images.copy()
+    poisoned[:40] = 255
+    one, two = evaluate(vae_run), evaluate(vae_run, replace(images, images=poisoned))
+    for found in (one, two):
+        found["data"].pop("fingerprint", None)
+    assert one == two
+    poisoned[40:] = 255
+    three = evaluate(vae_run, replace(images, images=poisoned))
+    assert three["elbo"] != one["elbo"]
+    assert three["latent"] != one["latent"]
+
+
+def test_other_data_is_named_as_such(vae_run, discs):
+    found = evaluate(vae_run, discs(seed=5, name="others"))
+    assert found["data"]["name"] == "others"
+    assert found["data"]["as_trained_on"] is False
+    assert evaluate(vae_run)["data"]["as_trained_on"] is True
+
+
+def test_data_of_another_shape_is_told(vae_run, discs):
+    with pytest.raises(ArmoireError, match=r"holds images of \(32, 32, 1\), the model wants \(16, 16, 1\)"):
+        evaluate(vae_run, discs(size=32))
+
+
+def test_no_counterpart_is_null(tmp_path, tiny, discs):
+    from armoire import train
+
+    wardrobe = train(tiny("images-vae", size=16, latent=3, epochs=1), discs(), tmp_path / "run", device="cpu")
+    found = evaluate(wardrobe)
+    assert found["book_scale"] is None
+    assert found["latent"]["dimensions"] == 3
+    assert "areas" not in found["latent"]

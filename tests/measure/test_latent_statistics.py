@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import ndtri
+from scipy.stats import kstest
+
+from armoire.measure.latent import areas, ks_distances, latent_statistics
+from armoire.wardrobe.priors import Box, StandardNormal
+
+NONE = np.full(0, -1)
+
+
+def grid(n: int = 100) -> np.ndarray:
+    """n x n places in the unit square, at the centres of its cells."""
+    axis = (np.arange(n) + 0.5) / n
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(1, 300), shift=st.floats(-3, 3), scale=st.floats(0.1, 5))
+def test_ks_distances_are_those_of_scipy(seed, n, shift, scale):
+    z = (np.random.default_rng(seed).standard_normal((n, 3)) * scale + shift).astype(np.float32)
+    expected = [kstest(z[:, k].astype(np.float64), "norm").statistic for k in range(3)]
+    np.testing.assert_allclose(ks_distances(z), expected, atol=1e-12)
+
+
+def test_ks_distance_of_known_clouds():
+    assert ks_distances(np.full((10, 1), 100.0))[0] == pytest.approx(1.0)
+    assert ks_distances(np.zeros((10, 1)))[0] == pytest.approx(0.5)
+    n = 1000
+    perfect = ndtri((np.arange(n) + 0.5) / n)[:, None]
+    assert ks_distances(perfect)[0] == pytest.approx(0.5 / n)
+
+
+def test_areas_of_a_layout_with_known_shares():
+    points = grid()
+    labels = np.where(points[:, 0] < 0.25, 0, np.where(points[:, 1] < 0.5, 1, 2))
+    found = areas(points, labels, ("left", "low", "high"), distance=0.01)
+    assert found["box"] == [[0.005, 0.005], [0.995, 0.995]]
+    assert found["area_share"] == pytest.approx({"left": 0.25, "low": 0.375, "high": 0.375}, abs=0.01)
+    assert found["data_share"] == pytest.approx({"left": 0.25, "low": 0.375, "high": 0.375}, abs=1e-9)
+    assert found["area_mismatch"] < 0.01
+    assert found["empty"] == 0.0
+    assert sum(found["area_share"].values()) == pytest.approx(1)
+
+
+def test_unequal_areas_show_as_a_mismatch():
+    points, labels = grid(50), np.zeros(2500, int)
+    crowd = np.tile([0.1, 0.1], (7500, 1))
+    found = areas(
+        np.concatenate([points, crowd]), np.concatenate([labels, labels.repeat(3) + 1]), ("wide", "tight"), 0.1
+    )
+    assert found["data_share"] == {"wide": 0.25, "tight": 0.75}
+    assert found["area_share"]["tight"] < 0.001
+    assert found["area_mismatch"] == pytest.approx(0.75, abs=0.001)
+
+
+def test_holes_are_the_share_of_the_box_far_from_everything():
+    corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    found = areas(corners, np.full(4, -1), (), distance=0.3)
+    assert found["empty"] == pytest.approx(1 - np.pi * 0.3**2, abs=0.002)
+    assert set(found) == {"box", "empty"}
+
+
+def test_areas_in_p_are_even_for_a_normal_cloud():
+    p = grid()
+    labels = (p[:, 0] < 0.3).astype(int)
+    found = areas(ndtri(p), labels, ("right", "left"), 0.1)
+    assert found["p_area_share"] == pytest.approx({"right": 0.7, "left": 0.3}, abs=0.005)
+    assert found["p_area_mismatch"] < 0.005
+    # in z the outer places own more: the edge at Phi^-1(0.3) within a box of +-2.576
+    assert found["area_share"]["left"] == pytest.approx((2.576 - 0.524) / (2 * 2.576), abs=0.01)
+
+
+def test_a_class_without_images_has_no_area_and_unlabelled_ones_do_not_count():
+    points = grid(20)
+    labels = np.where(points[:, 0] < 0.5, 0, -1)
+    found = areas(points, labels, ("a", "b"), 0.1)
+    assert found["area_share"] == {"a": 1.0, "b": 0.0}
+    assert found["data_share"] == {"a": 1.0, "b": 0.0}
+
+
+def test_active_units_are_the_dimensions_that_vary():
+    random = np.random.default_rng(0)
+    z = random.standard_normal((2000, 4)) * np.sqrt([1.0, 0.02, 0.005, 0.0]) + [0, 5, 5, 5]
+    found = latent_statistics(z, np.full(2000, -1), (), StandardNormal(4))
+    assert found["active_units"] == 2
+    assert found["dimensions"] == 4
+    assert found["centre"] == pytest.approx([0, 5, 5, 5], abs=0.1)
+    assert found["spread"] == pytest.approx(np.sqrt((1 + 0.02 + 0.005) / 4), rel=0.05)
+    assert found["hole_distance"] == pytest.approx(0.1 * found["spread"])
+    assert found["ks_max"] == pytest.approx(1.0, abs=1e-3)
+    assert found["ks_max"] >= found["ks_mean"]
+    assert "areas" not in found
+
+
+def test_draws_beside_the_data_fall_into_holes():
+    # spread 0.289, so a hole begins 0.0289 from the nearest: a grid 0.01 wide has none
+    points = grid()
+    inside, beside, half = (
+        latent_statistics(points, np.full(len(points), -1), (), Box(np.array(low), np.array(high)))["drawn_in_holes"]
+        for low, high in (([0.1, 0.1], [0.9, 0.9]), ([2.0, 2.0], [3.0, 3.0]), ([0.0, 0.1], [2.0, 0.9]))
+    )
+    assert inside == 0.0
+    assert beside == 1.0
+    assert half == pytest.approx(1 - (1 + 0.0289) / 2, abs=0.02)
+
+
+def test_a_collapsed_cloud_is_all_hole():
+    found = latent_statistics(np.zeros((50, 2)), np.zeros(50, int), ("a",), StandardNormal(2))
+    assert found["drawn_in_holes"] == 1.0
+    assert found["active_units"] == 0
+    assert found["ks_max"] == pytest.approx(0.5)
+
+
+def test_two_dimensions_have_areas_and_numbers_repeat():
+    z = np.random.default_rng(0).standard_normal((300, 2)).astype(np.float32)
+    labels = np.arange(300) % 3
+    one = latent_statistics(z, labels, ("a", "b", "c"), StandardNormal(2))
+    assert one == latent_statistics(z, labels, ("a", "b", "c"), StandardNormal(2))
+    assert set(one["areas"]) == {
+        "box",
+        "empty",
+        "data_share",
+        "area_share",
+        "area_mismatch",
+        "p_area_share",
+        "p_area_mismatch",
+    }

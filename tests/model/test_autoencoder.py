@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from armoire.model import Architecture, Autoencoder, DiagonalGaussian, Point
+
+SMALL = {"size": 16, "image_channels": 1, "latent": 3, "channels": (4, 8)}
+
+
+def model(seed: int = 0, **changes) -> Autoencoder:
+    return Autoencoder(Architecture(**SMALL | changes), torch.Generator().manual_seed(seed))
+
+
+def images(n: int = 4, c: int = 1, seed: int = 0) -> torch.Tensor:
+    return torch.rand(n, c, 16, 16, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("posterior", ["point", "gaussian"])
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "calibrated"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_every_combination_encodes_decodes_and_costs(posterior, likelihood, channels, norm):
+    m = model(posterior=posterior, likelihood=likelihood, image_channels=channels, norm=norm).eval()
+    x = images(c=channels)
+    assert isinstance(m.encode(x), Point if posterior == "point" else DiagonalGaussian)
+    made = m.decode(m.encode(x).mean)
+    assert made.shape == x.shape
+    assert ((made > 0) & (made < 1)).all()
+    assert torch.equal(m(x), made)
+    terms = m.terms(x, torch.Generator().manual_seed(0))
+    assert terms.z.shape == (4, 3)
+    assert terms.distortion.shape == terms.rate.shape == terms.error.shape == (4,)
+    assert torch.isfinite(terms.distortion).all()
+    assert ((terms.rate == 0) if posterior == "point" else (terms.rate > 0)).all()
+    assert m.pixels == channels * 256
+
+
+def test_terms_are_those_of_the_sample_drawn():
+    m, x = model(), images()
+    terms = m.terms(x, torch.Generator().manual_seed(7))
+    posterior = m.encode(x)
+    z = posterior.sample(torch.Generator().manual_seed(7))
+    assert torch.equal(terms.z, z)
+    torch.testing.assert_close(terms.distortion, m.likelihood.distortion(m.decoder(z), x))
+    torch.testing.assert_close(terms.rate, posterior.rate())
+    torch.testing.assert_close(terms.distortion, 256 * terms.error)
+
+
+def test_what_is_seen_is_encoded_and_what_is_meant_is_explained():
+    m, x, seen = model(posterior="point"), images(), images(seed=1)
+    terms = m.terms(x, None, seen)
+    assert torch.equal(terms.z, m.encode(seen).mean)
+    assert not torch.equal(terms.z, m.encode(x).mean)
+    torch.testing.assert_close(terms.distortion, m.likelihood.distortion(m.decoder(terms.z), x))
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.048, 100.0])
+def test_beta_weighs_the_rate(beta):
+    terms = model().terms(images(), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(terms.objective(beta), terms.distortion + beta * terms.rate)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian", "calibrated"])
+def test_gradient_of_the_objective(likelihood):
+    # leaky: a rectifier that a finite difference crosses has no derivative to compare with
+    m = model(likelihood=likelihood, channels=(2, 2), latent=2, activation="leaky_relu").double().eval()
+    x = images(n=2).double()
+    names = ["head.mean.weight", "head.log_var.bias", "decoder.0.bias"]
+    given = tuple(m.get_parameter(name).detach().clone().requires_grad_() for name in names)
+
+    def objective(*values: torch.Tensor) -> torch.Tensor:
+        draws = torch.Generator().manual_seed(0)
+        return torch.func.functional_call(
+            Cost(m, draws), {f"m.{n}": v for n, v in zip(names, values, strict=True)}, (x,)
+        )
+
+    assert torch.autograd.gradcheck(objective, given, fast_mode=True)
+
+
+class Cost(torch.nn.Module):
+    """The mean objective as a module, so that functional_call can swap its weights."""
+
+    def __init__(self, m: Autoencoder, draws: torch.Generator) -> None:
+        super().__init__()
+        self.m, self.draws = m, draws
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.m.terms(x, self.draws).objective(2.048).mean()
+
+
+def test_every_parameter_gets_a_gradient():
+    m = model(norm="batch", likelihood="calibrated").train()
+    m.terms(images(), torch.Generator().manual_seed(0)).objective(1.0).mean().backward()
+    dead = [name for name, p in m.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    # a bias before batch normalisation changes nothing, so its gradient is only rounding
+    assert dead == [] or all(name.endswith("bias") for name in dead)
+
+
+def test_images_do_not_mix_in_evaluation():
+    m, x = model(norm="batch").eval(), images()
+    torch.testing.assert_close(m.encode(x).mean[2:3], m.encode(x[2:3]).mean)
+
+
+def test_a_size_that_cannot_be_halved_is_refused():
+    with pytest.raises(ValueError, match="3 halvings do not divide a size of 20"):
+        Autoencoder(Architecture(20, 1, 2, channels=(4, 4, 4)))
+
+
+def test_weights_repeat_with_the_generator():
+    one, same, other = model(1).state_dict(), model(1).state_dict(), model(2).state_dict()
+    assert all(torch.equal(one[k], same[k]) for k in one)
+    assert not torch.equal(one["encoder.0.weight"], other["encoder.0.weight"])

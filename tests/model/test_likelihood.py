@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.distributions import Normal
+
+from armoire.model import Bernoulli, CalibratedGaussian, Gaussian, to_pixels, to_unit
+from armoire.model.likelihood import make_likelihood
+
+KINDS = ["bernoulli", "gaussian", "calibrated"]
+
+
+def batch(n: int = 3, c: int = 2, side: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Decoder outputs and images, float64."""
+    draws = torch.Generator().manual_seed(seed)
+    output = 2 * torch.randn(n, c, side, side, generator=draws, dtype=torch.float64)
+    return output, torch.rand(n, c, side, side, generator=draws, dtype=torch.float64)
+
+
+def test_bernoulli_is_the_summed_cross_entropy():
+    output, x = batch()
+    p = torch.sigmoid(output)
+    closed_form = -(x * p.log() + (1 - x) * (1 - p).log()).sum(dim=(1, 2, 3))
+    torch.testing.assert_close(Bernoulli().distortion(output, x), closed_form)
+
+
+@pytest.mark.parametrize(("logit", "x", "nats"), [(0.0, 0.3, math.log(2)), (math.log(4), 1.0, math.log(1.25))])
+def test_bernoulli_of_one_known_pixel(logit, x, nats):
+    output, image = torch.full((1, 1, 1, 1), logit), torch.full((1, 1, 1, 1), x)
+    assert Bernoulli().distortion(output, image).item() == pytest.approx(nats, rel=1e-6)
+
+
+@pytest.mark.parametrize(("logit", "x"), [(200.0, 0.0), (-200.0, 1.0)])
+def test_a_saturated_logit_keeps_its_gradient(logit, x):
+    output = torch.full((1, 1, 2, 2), logit, requires_grad=True)
+    cost = Bernoulli().distortion(output, torch.full((1, 1, 2, 2), x)).sum()
+    cost.backward()
+    assert cost.item() == pytest.approx(800.0)
+    torch.testing.assert_close(output.grad, torch.full((1, 1, 2, 2), math.copysign(1.0, logit)))
+
+
+def test_an_error_towards_the_extreme_costs_more_than_one_towards_the_middle():
+    logit = torch.logit(torch.tensor([0.6, 0.8])).reshape(2, 1, 1, 1)
+    towards_middle, towards_extreme = Bernoulli().distortion(logit, torch.full((2, 1, 1, 1), 0.7)).tolist()
+    assert towards_extreme > towards_middle
+
+
+@given(sigma=st.floats(0.01, 10), seed=st.integers(0, 1000))
+def test_gaussian_is_the_log_density_of_torch(sigma, seed):
+    output, x = batch(seed=seed)
+    there = -Normal(torch.sigmoid(output), sigma).log_prob(x).sum(dim=(1, 2, 3))
+    torch.testing.assert_close(Gaussian(sigma).double().distortion(output, x), there, rtol=1e-5, atol=1e-4)
+
+
+def test_gaussian_of_a_known_error():
+    output, x = torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.8)
+    nats = 4 * 0.3**2 / (2 * 0.04) + 4 / 2 * math.log(2 * math.pi * 0.04)
+    assert Gaussian(0.2).distortion(output, x).item() == pytest.approx(nats, rel=1e-5)
+    assert Gaussian(0.2).sigma == pytest.approx(0.2)
+
+
+def test_calibrated_sigma_is_the_error_of_the_first_batch():
+    likelihood, (output, x) = CalibratedGaussian().double().train(), batch()
+    cost = likelihood.distortion(output, x)
+    mse = (torch.sigmoid(output) - x).square().mean()
+    assert likelihood.variance.item() == pytest.approx(mse.item(), rel=1e-12)
+    size = x[0].numel()
+    optimal = size / 2 * (1 + math.log(2 * math.pi * mse.item()))
+    assert cost.mean().item() == pytest.approx(optimal, rel=1e-12)
+
+
+def test_calibrated_cost_has_the_gradient_of_the_log_rmse():
+    output, x = batch()
+    output.requires_grad_()
+    cost = CalibratedGaussian().double().train().distortion(output, x).mean()
+    log_rmse = x[0].numel() * 0.5 * (torch.sigmoid(output) - x).square().mean().log()
+    torch.testing.assert_close(torch.autograd.grad(cost, output)[0], torch.autograd.grad(log_rmse, output)[0])
+
+
+def test_calibrated_sigma_averages_the_first_ten_batches_and_follows_later_ones():
+    likelihood, errors = CalibratedGaussian().double().train(), [0.01 * (i + 1) for i in range(12)]
+    for error in errors:
+        likelihood.cost(torch.tensor([error], dtype=torch.float64), 4)
+    expected = sum(errors[:10]) / 10
+    for error in errors[10:]:
+        expected = 0.9 * expected + 0.1 * error
+    assert likelihood.variance.item() == pytest.approx(expected, rel=1e-6)
+    assert likelihood.batches.item() == 12
+
+
+def test_calibrated_sigma_rests_in_evaluation():
+    likelihood, (output, x) = CalibratedGaussian().double().train(), batch()
+    likelihood.distortion(output, x)
+    likelihood.eval()
+    before = likelihood.variance.clone()
+    cost = likelihood.distortion(output, 1 - x)
+    assert torch.equal(likelihood.variance, before)
+    torch.testing.assert_close(
+        cost, Gaussian(likelihood.sigma).double().distortion(output, 1 - x), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_calibrated_sigma_has_a_floor():
+    likelihood = CalibratedGaussian().train()
+    cost = likelihood.cost(torch.zeros(2), 100)
+    assert likelihood.variance.item() == pytest.approx(1 / (12 * 255**2))
+    assert torch.isfinite(cost).all()
+
+
+def test_calibrated_sigma_takes_no_gradient():
+    likelihood = CalibratedGaussian().train()
+    assert list(likelihood.parameters()) == []
+    likelihood.cost(torch.tensor([0.1], requires_grad=True), 4)
+    assert not likelihood.variance.requires_grad
+
+
+def test_book_scale_of_500_times_the_mean_cross_entropy():
+    """500 * mean BCE + KL on 32 x 32 x 1 == (500/1024) * [distortion + 2.048 * rate]."""
+    draws = torch.Generator().manual_seed(0)
+    output, x = torch.randn(6, 1, 32, 32, generator=draws), torch.rand(6, 1, 32, 32, generator=draws)
+    rate = 10 * torch.rand(6, generator=draws)
+    bce = torch.nn.functional.binary_cross_entropy(torch.sigmoid(output), x, reduction="none").mean(dim=(1, 2, 3))
+    ours = 500 / 1024 * (Bernoulli().distortion(output, x) + 2.048 * rate)
+    torch.testing.assert_close(ours, 500 * bce + rate, rtol=1e-5, atol=1e-4)
+
+
+def test_book_scale_of_2000_times_the_mean_squared_error():
+    """2000 * MSE + KL on 64 x 64 x 3 == a Gaussian of sigma^2 = 3.072 with beta = 1, up to its constant."""
+    draws = torch.Generator().manual_seed(0)
+    output = torch.randn(6, 3, 64, 64, generator=draws, dtype=torch.float64)
+    x = torch.rand(6, 3, 64, 64, generator=draws, dtype=torch.float64)
+    rate = torch.rand(6, generator=draws, dtype=torch.float64)
+    likelihood = Gaussian(math.sqrt(3.072)).double()
+    constant = 12288 / 2 * math.log(2 * math.pi * float(likelihood.variance))
+    mse = (torch.sigmoid(output) - x).square().mean(dim=(1, 2, 3))
+    ours = likelihood.distortion(output, x) + rate - constant
+    torch.testing.assert_close(ours, 2000 * mse + rate, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_likelihood_keeps_the_contract(kind):
+    likelihood, (output, x) = make_likelihood(kind, 0.5).double(), batch()
+    likelihood.eval()
+    mean, distortion = likelihood.mean(output), likelihood.distortion(output, x)
+    assert mean.shape == x.shape
+    assert ((mean >= 0) & (mean <= 1)).all()
+    assert distortion.shape == (3,)
+    assert likelihood.unit in ("bce", "mse")
+    torch.testing.assert_close(likelihood.cost(likelihood.error(output, x), x[0].numel()), distortion)
+    best = likelihood.distortion(torch.logit(x, 1e-9), x)
+    assert (best < distortion).all()
+    for i in range(3):
+        torch.testing.assert_close(likelihood.distortion(output[i : i + 1], x[i : i + 1])[0], distortion[i])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_of_the_distortion(kind):
+    likelihood, (output, x) = make_likelihood(kind, 0.5).double().eval(), batch(n=2, c=1, side=2)
+    output.requires_grad_()
+    assert torch.autograd.gradcheck(lambda out: likelihood.distortion(out, x), output)
+
+
+def test_bytes_come_back_unchanged():
+    pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16, 1).repeat(2, 1, 1, 3)
+    unit = to_unit(pixels)
+    assert unit.shape == (2, 3, 16, 16)
+    assert unit.min().item() == 0.0
+    assert unit.max().item() == 1.0
+    assert unit[0, 0, 3, 3].item() == pytest.approx(51 / 255)
+    assert np.array_equal(to_pixels(unit), pixels.numpy())
+
+
+@pytest.mark.parametrize(("value", "byte"), [(-0.5, 0), (1.5, 255), (0.499 / 255, 0), (0.501 / 255, 1)])
+def test_pixels_are_rounded_and_kept_in_range(value, byte):
+    assert to_pixels(torch.full((1, 1, 1, 1), value)).item() == byte

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.distributions import Normal, kl_divergence
+
+from armoire.model import DiagonalGaussian, Point
+from armoire.model.posterior import HEADS
+
+finite = st.floats(-5, 5)
+
+
+def gaussians(n: int = 4, d: int = 3) -> DiagonalGaussian:
+    draws = torch.Generator().manual_seed(5)
+    return DiagonalGaussian(torch.randn(n, d, generator=draws), torch.randn(n, d, generator=draws))
+
+
+@pytest.mark.parametrize(
+    ("mean", "log_var", "nats"),
+    [
+        ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([1.0, 0.0], [0.0, 0.0], 0.5),
+        ([3.0, 4.0], [0.0, 0.0], 12.5),
+        ([0.0], [math.log(4)], 0.5 * (4 - 1 - math.log(4))),
+        ([2.0, -1.0], [math.log(0.25), math.log(9)], 0.5 * (4 + 0.25 - 1 + math.log(4) + 1 + 9 - 1 - math.log(9))),
+    ],
+)
+def test_rate_of_known_gaussians(mean, log_var, nats):
+    rate = DiagonalGaussian(torch.tensor([mean]), torch.tensor([log_var])).rate()
+    assert rate.shape == (1,)
+    assert rate.item() == pytest.approx(nats, abs=1e-6)
+
+
+@given(st.lists(st.tuples(finite, finite), min_size=1, max_size=6))
+def test_rate_is_the_kl_divergence_of_torch_and_never_negative(dimensions):
+    mean, log_var = torch.tensor(dimensions, dtype=torch.float64).T[:, None]
+    rate = DiagonalGaussian(mean, log_var).rate()
+    there = kl_divergence(Normal(mean, (log_var / 2).exp()), Normal(0.0, 1.0)).sum(dim=1)
+    torch.testing.assert_close(rate, there, rtol=1e-9, atol=1e-9)
+    assert rate.item() >= -1e-12
+
+
+def test_rate_is_the_mean_log_ratio_over_samples():
+    q = DiagonalGaussian(torch.tensor([[0.7, -1.2]], dtype=torch.float64), torch.tensor([[-0.5, 0.8]]).double())
+    many = DiagonalGaussian(q.mean.expand(200_000, 2), q.log_var.expand(200_000, 2))
+    z = many.sample(torch.Generator().manual_seed(1))
+    ratio = (Normal(q.mean, (q.log_var / 2).exp()).log_prob(z) - Normal(0.0, 1.0).log_prob(z)).sum(dim=1)
+    error = ratio.std() / math.sqrt(len(z))
+    assert abs(ratio.mean() - q.rate()).item() < 4 * error.item()
+    assert error.item() < 0.01
+
+
+def test_rate_is_per_image_and_does_not_mix_the_batch():
+    q = gaussians()
+    for i in range(4):
+        alone = DiagonalGaussian(q.mean[i : i + 1], q.log_var[i : i + 1])
+        assert q.rate()[i].item() == pytest.approx(alone.rate().item(), rel=1e-6)
+
+
+def test_gradient_of_the_rate():
+    mean = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    log_var = torch.randn(3, 2, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda m, v: DiagonalGaussian(m, v).rate(), (mean, log_var))
+    DiagonalGaussian(mean, log_var).rate().sum().backward()
+    torch.testing.assert_close(mean.grad, mean.detach())
+    torch.testing.assert_close(log_var.grad, (log_var.detach().exp() - 1) / 2)
+
+
+def test_a_point_costs_nothing_and_is_its_own_sample():
+    mean = torch.randn(5, 3)
+    point = Point(mean)
+    assert torch.equal(point.rate(), torch.zeros(5))
+    assert torch.equal(point.sample(torch.Generator().manual_seed(0)), mean)
+
+
+def test_samples_have_the_mean_and_the_variance_asked_for():
+    n, mean, log_var = 100_000, torch.tensor([2.0, -1.0]), torch.tensor([math.log(0.25), math.log(9.0)])
+    z = DiagonalGaussian(mean.expand(n, 2), log_var.expand(n, 2)).sample(torch.Generator().manual_seed(0))
+    std = torch.tensor([0.5, 3.0])
+    assert ((z.mean(dim=0) - mean).abs() < 4 * std / math.sqrt(n)).all()
+    assert ((z.std(dim=0) / std - 1).abs() < 4 / math.sqrt(2 * n)).all()
+    assert abs(torch.corrcoef(z.T)[0, 1].item()) < 4 / math.sqrt(n)
+
+
+def test_samples_repeat_with_the_generator_and_differ_without():
+    q = gaussians()
+    first, again, other = (q.sample(torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_samples_leave_the_global_generator_alone():
+    before = torch.get_rng_state()
+    gaussians().sample(torch.Generator().manual_seed(3))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_gradients_pass_through_a_sample():
+    mean = torch.zeros(1, 2, requires_grad=True)
+    log_var = torch.full((1, 2), 0.6, requires_grad=True)
+    z = DiagonalGaussian(mean, log_var).sample(torch.Generator().manual_seed(0))
+    z.sum().backward()
+    torch.testing.assert_close(mean.grad, torch.ones(1, 2))
+    torch.testing.assert_close(log_var.grad, z.detach() / 2)
+
+
+@pytest.mark.parametrize("kind", sorted(HEADS))
+def test_every_posterior_keeps_the_contract(kind):
+    posterior = HEADS[kind](features=6, latent=3)(torch.randn(5, 6))
+    z, rate = posterior.sample(torch.Generator().manual_seed(0)), posterior.rate()
+    assert posterior.mean.shape == z.shape == (5, 3)
+    assert rate.shape == (5,)
+    assert (rate >= 0).all()
+    assert torch.isfinite(z).all()
+    (z.sum() + rate.sum()).backward()

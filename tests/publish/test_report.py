@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from armoire import figures
+from armoire.images import from_array
+from armoire.measure import evaluate
+from armoire.publish import write_report
+from armoire.publish.report import area_rows, command, number_tables
+from armoire.training import Run, load_recipe
+from armoire.wardrobe import Wardrobe, train
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the words between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data.strip())
+
+
+@pytest.fixture(scope="module")
+def wardrobe(tmp_path_factory: pytest.TempPathFactory) -> Wardrobe:
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 2, 200)
+    images = random.integers(0, 80, (200, 16, 16, 1), np.uint8) + (labels * 120)[:, None, None, None].astype(np.uint8)
+    shapes = from_array(images, labels, (HOSTILE, 'a "quoted" & name'), name="<b>strangers</b>")
+    out = tmp_path_factory.mktemp("runs") / "a & b"
+    return train(load_recipe("fashion-vae"), shapes, out, device="cpu", epochs=2, seed=4, data="array")
+
+
+@pytest.fixture(scope="module")
+def evaluation(wardrobe: Wardrobe) -> dict:
+    return evaluate(wardrobe)
+
+
+@pytest.fixture(scope="module")
+def report(wardrobe: Wardrobe, evaluation: dict) -> Path:
+    return write_report(wardrobe, evaluation, figures.save(wardrobe, ["losses", "latent"]))
+
+
+@pytest.fixture(scope="module")
+def page(report: Path) -> Page:
+    return Page(report.read_text(encoding="utf-8"))
+
+
+def test_it_lies_in_the_run(report: Path, wardrobe: Wardrobe):
+    assert report == wardrobe.run.path / "report.html"
+
+
+def test_names_of_strangers_are_words_not_tags(report: Path, page: Page):
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "b" not in {tag for tag, _ in page.tags}
+    assert "<script" not in report.read_text(encoding="utf-8")
+    assert HOSTILE in page.words
+    assert 'a "quoted" & name' in page.words
+    assert any("<b>strangers</b>" in word for word in page.words)
+
+
+def test_nothing_is_fetched(report: Path, page: Page):
+    links = [value or "" for _, attributes in page.tags for key, value in attributes.items() if key in ("src", "href")]
+    assert links
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+    assert not re.search(r"https?://|url\(|@import", report.read_text(encoding="utf-8"))
+    (policy,) = [a["content"] for tag, a in page.tags if tag == "meta" and a.get("http-equiv")]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_figures_are_embedded_byte_for_byte_with_their_captions(page: Page, wardrobe: Wardrobe):
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    for attributes, name in zip(images, ("losses", "latent"), strict=True):
+        content = base64.b64decode((attributes["src"] or "").partition(",")[2])
+        assert content == (wardrobe.run.path / "figures" / f"{name}.png").read_bytes()
+        assert attributes["alt"] == f"{name}: {figures.FIGURES[name].description}"
+
+
+def test_the_numbers_are_those_of_the_evaluation(page: Page, evaluation: dict):
+    assert f"{evaluation['reconstruction']['bce']:.4f}" in page.words
+    assert f"{evaluation['elbo']['rate_nats']:.2f}" in page.words
+    assert "nats per image" in page.words
+    lines = {line.name: line for _, rows in number_tables(evaluation) for line in rows}
+    assert lines["empty area"].value == f"{100 * evaluation['latent']['areas']['empty']:.1f} %"
+    assert lines["total loss"].value == f"{evaluation['book_scale']['total_loss']:.4g}"
+    assert all(line.words.endswith(".") for line in lines.values())
+
+
+def test_classes_stand_with_their_shares(evaluation: dict):
+    (name, share, area, p_area), second = area_rows(evaluation)
+    areas = evaluation["latent"]["areas"]
+    assert (name, second[0]) == (HOSTILE, 'a "quoted" & name')
+    assert share == f"{100 * areas['data_share'][HOSTILE]:.1f} %"
+    assert area == f"{100 * areas['area_share'][HOSTILE]:.1f} %"
+    assert p_area == f"{100 * areas['p_area_share'][HOSTILE]:.1f} %"
+
+
+def test_parts_that_an_evaluation_lacks_are_left_out(evaluation: dict):
+    without = evaluation | {"book_scale": None, "latent": {"dimensions": 40, "ks_max": 0.1}}
+    titles = [title for title, _ in number_tables(without)]
+    assert titles == ["How close reconstructions come", "What an image costs", "The shape of the latent space"]
+    assert area_rows(without) == []
+
+
+def test_the_command_trains_the_run_again(wardrobe: Wardrobe, page: Page):
+    path = wardrobe.run.path
+    assert command(wardrobe) == f"armoire.train('{path}/recipe.toml', images, out='{path}-again')"
+    assert command(wardrobe) in page.words
+
+
+def test_the_command_tells_what_differs_from_the_published_recipe(wardrobe: Wardrobe):
+    given = Wardrobe(Run(wardrobe.run.path), wardrobe.model)
+    given.run.__dict__["data"] = replace(wardrobe.run.data, source="my photos")
+    given.run.__dict__["recipe"] = wardrobe.recipe.change(data="my photos")
+    out = wardrobe.run.path
+    assert command(given) == f"armoire train fashion-vae --data 'my photos' --epochs 2 --seed 4 --out '{out}'"
+
+
+def test_history_settings_and_provenance_are_told(page: Page, wardrobe: Wardrobe):
+    assert f"{wardrobe.run.history[1]['test_objective_nats']:.6g}" in page.words
+    assert "2.048" in page.words
+    for key in ("git_commit", "torch_version", "data_fingerprint"):
+        assert not wardrobe.run.header[key] or wardrobe.run.header[key] in page.words
+    held_out = len(wardrobe.latents.split("test"))
+    assert f"{200 - held_out} train, {held_out} test" in page.words
+
+
+def test_wide_tables_scroll_within_themselves(report: Path, page: Page):
+    assert ".wide { overflow-x: auto" in report.read_text(encoding="utf-8")
+    wide = [attributes for _, attributes in page.tags if attributes.get("class") == "wide"]
+    assert len(wide) == 3
+    assert all(attributes["tabindex"] == "0" for attributes in wide)

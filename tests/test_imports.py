@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["torch", "matplotlib", "pyarrow", "pydantic", "scipy"]
+HELP = "import armoire.cli\ntry:\n    armoire.cli.main(['--help'])\nexcept SystemExit:\n    pass"
+
+
+def loaded(code: str) -> tuple[list[str], str]:
+    """Which heavy packages a fresh Python has loaded after some code, and what the code printed."""
+    end = f"import json, sys; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    answer = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{end}"], capture_output=True, text=True, check=True, timeout=60
+    )
+    *said, last = answer.stdout.splitlines()
+    return json.loads(last), "\n".join(said)
+
+
+@pytest.mark.parametrize("code", ["import armoire", "import armoire.cli", "import armoire; dir(armoire)"])
+def test_importing_loads_nothing_heavy(code):
+    assert loaded(code)[0] == []
+
+
+def test_help_names_every_verb_and_loads_nothing_heavy():
+    heavy, said = loaded(HELP)
+    assert heavy == []
+    for verb in ("train", "figures", "evaluate", "sample", "reconstruct", "encode", "data", "recipes", "check"):
+        assert verb in said
+
+
+def test_the_probe_would_notice_a_heavy_import():
+    assert loaded("import armoire; armoire.load_recipe")[0] != []
+
+
+def test_every_public_name_is_there():
+    import armoire
+
+    assert all(getattr(armoire, name).__name__ == name for name in armoire.__all__)
+    assert set(armoire.__all__) <= set(dir(armoire))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    import armoire
+
+    with pytest.raises(AttributeError, match="no attribute 'wardrobes'"):
+        armoire.wardrobes

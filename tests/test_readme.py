@@ -1,0 +1,93 @@
+"""Every command and snippet of the README is run as it is printed, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+
+# `make test` is what runs this. `make demo` runs on fewer images, and elsewhere than in the reader's own runs/.
+NOT_HERE = {"make test"}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands() -> list[str]:
+    return [line for block in blocks("sh") for line in block.splitlines() if line and line not in NOT_HERE]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A new user's folder: some photos, and nothing else."""
+    folder = tmp_path_factory.mktemp("readme")
+    random = np.random.default_rng(0)
+    for name in ("cat/one", "cat/two", *(f"dog/{i}" for i in range(40))):
+        path = folder / "my-photos" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 255, (70, 90, 3), np.uint8)).save(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def environment():
+    kept = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+
+
+def run(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_readme_names_the_commands_that_this_file_knows():
+    assert commands()[0] == "make demo"
+    assert NOT_HERE <= {line for block in blocks("sh") for line in block.splitlines()}
+    assert len(blocks("python")) == 1
+
+
+def test_commands_and_snippet_run_as_printed(place, environment):
+    if not FASHION.is_dir():
+        pytest.skip("needs Debian's dataset-fashion-mnist, which make test installs where it can")
+    for command in commands():
+        if command == "make demo":
+            out = run(
+                ["make", "-C", str(ROOT), "demo", f"VENV={sys.prefix}", f"RUN={place / 'runs/fashion-vae'}",
+                 "TRAIN=--epochs 1 --limit 600"],
+                place,
+                environment,
+            )  # fmt: skip
+            assert "report.html" in out
+        else:
+            run(["bash", "-c", command], place, environment)
+    for block in blocks("python"):
+        out = run(
+            [sys.executable, "-c", block + "print(between.shape, new.shape, alike.rows.shape)"], place, environment
+        )
+        assert out.splitlines()[-1] == "(9, 32, 32, 1) (18, 32, 32, 1) (2, 6)"
+    left = {p.relative_to(place).as_posix() for p in place.rglob("*")}
+    promised = ("report.html", "model.safetensors", "recipe.toml", "latents.parquet", "history.csv", "previews")
+    assert {f"runs/fashion-vae/{name}" for name in promised} <= left
+    assert len([name for name in left if re.fullmatch(r"runs/fashion-vae/figures/[^/]+\.png", name)]) >= 8
+    assert {"samples.png", "again.png", "runs/images-vae/report.html"} <= left
+    with Image.open(place / "samples.png") as sheet:
+        assert sheet.mode == "RGB"
+
+
+def test_the_tree_in_the_readme_is_the_tree():
+    tree = next(block for block in re.findall(r"^```\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE))
+    rooms = set(re.findall(r"^  (\w+)/", tree, flags=re.MULTILINE))
+    there = {p.name for p in (ROOT / "src/armoire").iterdir() if p.is_dir() and not p.name.startswith("__")}
+    assert rooms == there

@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from armoire import Wardrobe, train
+from armoire.errors import ArmoireError
+from armoire.images import from_array, open_image
+from armoire.model import to_unit
+from armoire.wardrobe import Latents, encode_set
+
+
+@pytest.fixture
+def copy(vae_run, tmp_path):
+    return shutil.copytree(vae_run.run.path, tmp_path / "run")
+
+
+def unit(pixels: np.ndarray) -> torch.Tensor:
+    return to_unit(torch.from_numpy(np.array(pixels)))
+
+
+@pytest.mark.parametrize("kind", ["vae_run", "ae_run"])
+def test_place_gives_the_mean_of_the_posterior(kind, request, pictures):
+    wardrobe = request.getfixturevalue(kind)
+    z = wardrobe.place(pictures(5))
+    assert z.shape == (5, 2)
+    assert z.dtype == np.float32
+    with torch.no_grad():
+        expected = wardrobe.model.encode(unit(pictures(5))).mean.numpy()
+    np.testing.assert_allclose(z, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["vae_run", "ae_run"])
+def test_make_of_place_is_the_reconstruction(kind, request, pictures):
+    wardrobe = request.getfixturevalue(kind)
+    made = wardrobe.make(wardrobe.place(pictures(5)))
+    assert made.shape == (5, 16, 16, 1)
+    assert made.dtype == np.uint8
+    with torch.no_grad():
+        expected = wardrobe.model(unit(pictures(5))).permute(0, 2, 3, 1).numpy() * 255
+    assert np.abs(made - expected).max() <= 0.5 + 1e-3
+    assert made.std() > 0
+
+
+def test_many_at_once_are_as_each_alone(vae_run, pictures, monkeypatch):
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.EVALUATION_BATCH", 3)
+    z = vae_run.place(pictures(8))
+    alone = np.concatenate([vae_run.place(pictures(8)[i : i + 1]) for i in range(8)])
+    np.testing.assert_allclose(z, alone, rtol=1e-4, atol=1e-5)
+    assert len(vae_run.make(z)) == 8
+
+
+def test_one_place_and_one_picture_will_do(vae_run, pictures):
+    assert vae_run.make(np.zeros((1, 2))).shape == (1, 16, 16, 1)
+    one = vae_run.place(pictures(1)[0])
+    np.testing.assert_array_equal(one, vae_run.place(pictures(1)))
+
+
+def test_places_of_another_dimension_are_told(vae_run):
+    with pytest.raises(ArmoireError, match="has 2 latent dimensions, the places given 3"):
+        vae_run.make(np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 16, 16, 1), np.float32), np.zeros((16, 16), np.uint8)])
+def test_arrays_that_are_no_pictures_are_told(vae_run, array):
+    with pytest.raises(ArmoireError, match=r"images must be uint8 \(n, h, w, c\)"):
+        vae_run.place(array)
+
+
+def test_pictures_of_another_size_are_fitted(vae_run, pictures):
+    large = pictures(3, size=48)
+    expected = np.stack([vae_run.fit(Image.fromarray(image[..., 0])) for image in large])
+    assert np.array_equal(vae_run.fitted(large), expected)
+    np.testing.assert_array_equal(vae_run.place(large), vae_run.place(expected))
+    colour = Image.fromarray(pictures(1, size=40, channels=3)[0])
+    assert vae_run.place(colour).shape == (1, 2)
+    assert vae_run.place([colour, colour.convert("L")]).shape == (2, 2)
+
+
+@pytest.mark.parametrize("mode", ["P", "I;16", "LA", "RGBA", "1", "CMYK"])
+def test_a_picture_given_and_one_opened_from_a_file_are_treated_alike(vae_run, tmp_path, mode):
+    shade = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (24, 1))
+    if mode == "I;16":
+        image = Image.fromarray(shade.astype(np.uint16) * 256)
+    else:
+        image = Image.fromarray(shade).convert("RGB").convert(mode)
+    if mode in ("LA", "RGBA"):
+        image.putalpha(128)
+    image.save(tmp_path / "a.tiff")
+    assert np.array_equal(vae_run.fitted(image)[0], open_image(tmp_path / "a.tiff", vae_run.fit))
+
+
+def test_a_picture_given_is_turned_upright(vae_run, tmp_path):
+    image = Image.fromarray(np.tile(np.arange(0, 256, 16, dtype=np.uint8), (16, 1)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as opened:
+        opened.load()
+        assert np.array_equal(vae_run.fitted(opened)[0, ..., 0], np.rot90(np.asarray(image), -1))
+
+
+def test_latents_are_those_of_every_image(vae_run):
+    latents, images = vae_run.latents, vae_run.images
+    assert latents.ids == images.ids
+    assert np.array_equal(latents.labels, images.labels)
+    np.testing.assert_allclose(latents.mean, vae_run.place(images.images), rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        expected = vae_run.model.encode(unit(images.images)).log_var.numpy()
+    np.testing.assert_allclose(latents.log_var, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_columns_of_latents_parquet(vae_run, ae_run):
+    table = pq.read_table(vae_run.run.path / "latents.parquet")
+    assert table.column_names == ["id", "split", "label", "mean_0", "mean_1", "log_var_0", "log_var_1"]
+    assert [str(t) for t in table.schema.types] == ["string", "string", "int32"] + ["float"] * 4
+    assert table.num_rows == 50
+    points = pq.read_table(ae_run.run.path / "latents.parquet")
+    assert points.column_names == ["id", "split", "label", "mean_0", "mean_1"]
+    assert ae_run.latents.log_var is None
+
+
+def test_latents_written_and_read_are_the_same(vae_run, tmp_path):
+    vae_run.latents.write(tmp_path / "l.parquet", {"a": "b"})
+    again, facts = Latents.read(tmp_path / "l.parquet")
+    assert facts == {"a": "b"}
+    assert again.table.equals(vae_run.latents.table)
+    assert np.array_equal(again.mean, vae_run.latents.mean)
+    assert np.array_equal(again.log_var, vae_run.latents.log_var)
+    test = again.split("test")
+    assert len(test) == 10
+    assert np.array_equal(test.mean, again.mean[40:])
+    assert np.array_equal(test.log_var, again.log_var[40:])
+    assert again.first(3).ids == again.ids[:3]
+
+
+def test_attributes_travel_with_the_latents(vae_run, discs, tmp_path):
+    images = discs(n=6, test=2)
+    images = replace(images, table=images.table.append_column("Smiling", [[True, None] * 4]))
+    encode_set(vae_run.model, images).write(tmp_path / "l.parquet", {})
+    again, _ = Latents.read(tmp_path / "l.parquet")
+    assert again.table["Smiling"].to_pylist() == [True, None] * 4
+    assert again.mean.shape == (8, 2)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PAR1"])
+def test_damaged_latents_are_told(tmp_path, content):
+    (tmp_path / "l.parquet").write_bytes(content)
+    with pytest.raises(ArmoireError, match=r"l\.parquet cannot be read .*delete it, and it is made again"):
+        Latents.read(tmp_path / "l.parquet")
+
+
+def test_a_table_without_latents_is_told(tmp_path, discs):
+    pq.write_table(discs().table, tmp_path / "l.parquet")
+    with pytest.raises(ArmoireError, match="holds no latents"):
+        Latents.read(tmp_path / "l.parquet")
+
+
+def test_latents_are_read_not_made_when_they_are_there(copy, vae_run, recorder):
+    opened = Wardrobe.open(copy, device="cpu", progress=recorder)
+    assert np.array_equal(opened.latents.mean, vae_run.latents.mean)
+    assert recorder.titles == []
+
+
+def test_stale_latents_are_made_again(copy, vae_run, tiny, discs, recorder):
+    images = discs()
+    train(tiny(epochs=3, schedule="constant"), images, copy.parent / "other", device="cpu")
+    shutil.copy(copy.parent / "other" / "latents.parquet", copy / "latents.parquet")
+    opened = Wardrobe.open(copy, images, device="cpu", progress=recorder)
+    np.testing.assert_allclose(opened.latents.mean, vae_run.latents.mean, rtol=1e-5, atol=1e-6)
+    assert recorder.titles == ["encoding"]
+    again = Wardrobe.open(copy, device="cpu", progress=recorder)
+    assert len(again.latents) == 50
+    assert recorder.titles == ["encoding"]
+
+
+def test_a_limit_limits_the_training_latents_only(tmp_path, tiny, discs):
+    wardrobe = train(tiny(limit=8, epochs=1), discs(), tmp_path / "run", device="cpu")
+    assert wardrobe.latents.ids == [f"{i:04d}" for i in [*range(8), *range(40, 50)]]
+    np.testing.assert_allclose(
+        wardrobe.latents.split("test").mean, wardrobe.place(discs().split("test").images), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_an_array_in_memory_must_be_given_again(copy):
+    (copy / "latents.parquet").unlink()
+    with pytest.raises(ArmoireError, match="was trained on an array in memory"):
+        Wardrobe.open(copy, device="cpu").latents
+
+
+def folder_of(pictures, root, n=30, channels=1):
+    root.mkdir()
+    for i, image in enumerate(pictures(n, channels=channels, seed=3)):
+        Image.fromarray(image[..., 0] if channels == 1 else image).save(root / f"{i:02d}.png")
+    return root
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_run_on_a_folder_finds_its_data_again(tmp_path, tiny, pictures, channels):
+    folder = folder_of(pictures, tmp_path / "photos", channels=channels)
+    recipe = tiny("images-vae", epochs=1, latent=2)
+    wardrobe = train(recipe, folder, tmp_path / "run", device="cpu", size=16)
+    opened = Wardrobe.open(tmp_path / "run", device="cpu")
+    assert opened.images.info.fingerprint == wardrobe.images.info.fingerprint
+    assert opened.images.shape == (16, 16, channels)
+    assert "photos" in repr(opened)
+    (folder / "new.png").write_bytes((folder / "00.png").read_bytes())
+    with pytest.raises(ArmoireError, match="has changed since"):
+        Wardrobe.open(tmp_path / "run", device="cpu").images
+
+
+def test_the_recipe_of_a_run_is_the_whole_truth(tmp_path, tiny, pictures):
+    folder = folder_of(pictures, tmp_path / "photos")
+    recipe = tiny("images-vae", epochs=1, latent=2)
+    train(recipe, folder, tmp_path / "run", device="cpu", size=16, background="red")
+    again = train(str(tmp_path / "run" / "recipe.toml"), out=tmp_path / "again", device="cpu")
+    first = Wardrobe.open(tmp_path / "run", device="cpu")
+    assert again.images.info.fingerprint == first.images.info.fingerprint
+    for a, b in zip(first.model.state_dict().values(), again.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_an_array_can_be_trained_on(tmp_path, tiny, pictures):
+    wardrobe = train(tiny("fashion-ae", epochs=1), pictures(40), tmp_path / "run", device="cpu")
+    assert len(wardrobe.latents) == 40
+    assert from_array(pictures(40)).info.fingerprint == wardrobe.run.data.fingerprint
+
+
+def test_a_recipe_without_data_asks_for_some(tiny):
+    with pytest.raises(ArmoireError, match="brings no data of its own; give some with --data"):
+        train(tiny("images-vae"))
+
+
+def test_samples_repeat_with_the_seed_and_follow_the_prior(vae_run, ae_run):
+    z = vae_run.sample(2000, seed=1)
+    assert z.shape == (2000, 2)
+    assert z.dtype == np.float32
+    assert np.array_equal(z, vae_run.sample(2000, seed=1))
+    assert not np.array_equal(z, vae_run.sample(2000, seed=2))
+    assert np.abs(z.mean(axis=0)).max() < 4 / np.sqrt(2000)
+    box, held_out = ae_run.sample(2000), ae_run.latents.split("test").mean
+    assert (box >= held_out.min(axis=0)).all()
+    assert (box <= held_out.max(axis=0)).all()
+    assert vae_run.prior().name == "N(0, I)"
+    assert "box" in ae_run.prior().name
+    with pytest.raises(ArmoireError, match="no prior 'norml'; did you mean 'normal'"):
+        vae_run.sample(2, prior="norml")
+
+
+def test_nearest_of_a_place_taken_is_what_lies_there(vae_run):
+    latents = vae_run.latents.mean
+    found = vae_run.nearest(latents[[7, 3]], k=4)
+    assert found.rows.shape == found.distances.shape == (2, 4)
+    assert found.distances[:, 0].tolist() == [0.0, 0.0]
+    assert np.array_equal(latents[found.rows[:, 0]], latents[[7, 3]])
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+
+
+def test_a_path_goes_from_a_to_b(vae_run):
+    a, b = vae_run.latents.mean[:2]
+    for kind in ("linear", "spherical"):
+        z = vae_run.path(a, b, 5, kind)
+        assert z.shape == (5, 2)
+        assert np.array_equal(z[[0, -1]], [a, b])
+
+
+def test_other_data_of_the_same_shape_is_fitted_like_the_training_data(tmp_path, tiny, pictures):
+    folder, other = folder_of(pictures, tmp_path / "a"), folder_of(pictures, tmp_path / "b", n=5, channels=3)
+    wardrobe = train(tiny("images-vae", epochs=1, latent=2), folder, tmp_path / "run", device="cpu", size=16)
+    loaded = wardrobe.load(other)
+    assert loaded.shape == (16, 16, 1)
+    assert encode_set(wardrobe.model, loaded).mean.shape == (5, 2)
+
+
+def test_data_of_another_shape_is_told(vae_run, fashion, monkeypatch):
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.load_images", lambda *_: fashion)
+    with pytest.raises(ArmoireError, match=r"holds images of \(32, 32, 1\), but .* was trained on \(16, 16, 1\)"):
+        vae_run.load("fashion-mnist")
+
+
+def test_wrong_data_given_at_opening_is_told_and_spoils_nothing(copy, vae_run, discs):
+    (copy / "latents.parquet").unlink()
+    with pytest.raises(ArmoireError, match=r"others is not what .* was trained on"):
+        Wardrobe.open(copy, discs(seed=9, name="others"), device="cpu").latents
+    again = Wardrobe.open(copy, vae_run.images, device="cpu").latents
+    np.testing.assert_allclose(again.mean, vae_run.latents.mean, rtol=1e-5, atol=1e-6)
