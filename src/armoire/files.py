@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from armoire.errors import ArmoireError
 
@@ -86,6 +88,24 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a binary file atomically."""
     with atomic_path(path) as beside:
         beside.write_bytes(content)
+
+
+def write_safetensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> bytes:
+    """Write torch tensors atomically, equal contents as equal bytes: the library alone shuffles the header's entries.
+
+    Format: eight bytes of header length (little-endian), the header as JSON, the tensors.
+    """
+    from safetensors.torch import save
+
+    content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__").items()))} | dict(sorted(header.items()))
+    text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin aligned
+    content = len(text).to_bytes(8, "little") + text + content[start:]
+    write_bytes(path, content)
+    return content
 
 
 def sha256(*parts: bytes | memoryview) -> str:

@@ -135,9 +135,9 @@ def test_broken_files_are_named_with_their_reason(photos, recorder):
     assert reasons["text.jpg"] == reasons["vector.svg"] == "not a JPEG, PNG, WEBP, BMP, GIF or TIFF image"
     assert reasons["empty.gif"] == "empty file"
     assert images.info.rejected == images.describe()["rejected"] == 4
-    assert len(recorder.notes) == 1
-    assert recorder.notes[0].startswith("4 of 34 files could not be read and are left out")
-    assert str(images.store / "rejected.csv") in recorder.notes[0]
+    assert images.rejections.startswith("4 of 34 files could not be read and are left out")
+    assert str(images.store / "rejected.csv") in images.rejections
+    assert load_images(fill(photos.parent / "whole", ["0.png", "1.png"]), size=16).rejections == ""
     assert recorder.done == recorder.total == 34
 
 
@@ -183,7 +183,7 @@ def test_a_missing_source_is_told(tmp_path):
 
 def test_a_file_that_is_no_zip_is_told(tmp_path):
     (tmp_path / "photo.png").write_bytes(png(0))
-    with pytest.raises(ArmoireError, match="is not a readable zip"):
+    with pytest.raises(ArmoireError, match="is no zip"):
         load_images(tmp_path / "photo.png")
 
 
@@ -204,6 +204,16 @@ def test_channels_asked_for_change_neither_splits_nor_grey_pixels(tmp_path):
     assert found.info.fingerprint == one.info.fingerprint
     assert found.table == one.table == three.table
     assert np.array_equal(np.repeat(one.images, 3, axis=3), three.images)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("asked", [1, 3])
+def test_channels_asked_for_once_are_not_those_of_a_set(tmp_path, colour, asked, recorder):
+    folder = fill(tmp_path / "set", [f"{i}.png" for i in range(6)], colour=colour)
+    assert load_images(folder, size=16, channels=asked).shape[2] == asked
+    assert load_images(folder, size=16, progress=recorder).shape[2] == (3 if colour else 1)
+    load_images(folder, size=16, channels=3 if colour else 1, progress=recorder)
+    assert len(recorder.titles) == 1
 
 
 def test_a_size_between_powers_of_two_is_padded(photos):
@@ -364,7 +374,7 @@ def test_a_member_too_large_is_not_unpacked(tmp_path, monkeypatch):
 def test_a_cut_zip_is_told(tmp_path):
     archive = zipped(tmp_path / "set.zip", {f"{i}.png": png(i) for i in range(5)})
     archive.write_bytes(archive.read_bytes()[:-40])
-    with pytest.raises(ArmoireError, match="is not a readable zip"):
+    with pytest.raises(ArmoireError, match="is no zip"):
         load_images(archive, size=16)
 
 

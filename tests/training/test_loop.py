@@ -15,7 +15,10 @@ from armoire.model import Autoencoder
 from armoire.model.pretrained import read_header
 from armoire.training import Run, train
 from armoire.training.checkpoint import list_checkpoints, load_checkpoint
+from armoire.training.noise import corrupt
+from armoire.training.randomness import generator, order
 from armoire.training.recipe import load_recipe
+from armoire.training.schedule import learning_rate
 from armoire.training.stopping import stop_requests
 
 TIMES = ("seconds", "images_per_second")
@@ -268,6 +271,31 @@ def test_the_history_agrees_with_itself(vae_run):
     assert rows[1]["train_objective_nats"] < rows[0]["train_objective_nats"]
 
 
+@pytest.mark.parametrize("changes", [{"beta": 7.0}, {"noise": 0.4}, {"schedule": "constant"}])
+def test_it_is_the_loop_that_anyone_would_write(tmp_path, tiny, discs, changes):
+    recipe, images = tiny(**changes), discs(n=42)
+    run = fit(recipe, images, tmp_path / "run")
+    x = torch.from_numpy(images.split("train").images.copy()).permute(0, 3, 1, 2).float() / 255
+    model = Autoencoder(recipe.architecture(images), generator(recipe.seed, "weights")).train()
+    optimizer = torch.optim.Adam(model.parameters())
+    step = 0
+    for epoch in range(recipe.epochs):
+        for chosen in order(recipe.seed, epoch, 42).split(recipe.batch):
+            draws = generator(recipe.seed, "step", step)
+            seen = corrupt(x[chosen], recipe.noise, draws) if recipe.noise else x[chosen]
+            q = model.encode(seen)
+            distortion = model.likelihood.distortion(model.decoder(q.sample(draws)), x[chosen])
+            optimizer.zero_grad()
+            (distortion + recipe.beta * q.rate()).mean().backward()
+            optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, 12)
+            optimizer.step()
+            step += 1
+    assert step == 12
+    trained = weights(run)
+    for name, t in model.state_dict().items():
+        torch.testing.assert_close(trained[name], t, rtol=1e-3, atol=1e-5)
+
+
 def test_an_epoch_averages_over_every_training_image_once(tmp_path, tiny, discs):
     # nothing is learned at such a rate, so the epoch's average is that of the fresh model
     recipe, images = tiny("fashion-ae", lr=1e-12, epochs=1), discs(n=42)
@@ -320,7 +348,7 @@ def test_an_empty_folder_may_be_used(tmp_path, tiny, discs):
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path, tiny, discs):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArmoireError, match="cannot write"):
+    with pytest.raises(ArmoireError, match="file is a file, not a folder"):
         fit(tiny(), discs(), tmp_path / "file" / "run")
 
 

@@ -120,10 +120,10 @@ def test_the_box_is_filled_evenly():
 
 def test_the_prior_goes_by_the_posterior_unless_it_is_named():
     embeddings = np.array([[0.0, 5.0], [2.0, -1.0], [1.0, 1.0]], np.float32)
-    assert make_prior(None, embeddings, "gaussian") == StandardNormal(2)
-    box = make_prior(None, embeddings, "point")
+    assert make_prior(None, "gaussian", 2, list) == StandardNormal(2)
+    box = make_prior(None, "point", 2, lambda: embeddings)
     assert (box.low.tolist(), box.high.tolist()) == ([0.0, -1.0], [2.0, 5.0])
-    assert isinstance(make_prior("box", embeddings, "gaussian"), Box)
-    assert isinstance(make_prior("normal", embeddings, "point"), StandardNormal)
+    assert isinstance(make_prior("box", "gaussian", 2, lambda: embeddings), Box)
+    assert isinstance(make_prior("normal", "point", 2, list), StandardNormal)
     with pytest.raises(ArmoireError, match="no prior 'boxx'; did you mean 'box'"):
-        make_prior("boxx", embeddings, "point")
+        make_prior("boxx", "point", 2, list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import metadata
 
@@ -71,6 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     for verb, (place, help_line, example) in VERBS.items():
         app.command(f"armoire.cli.{place}", name=verb, help=help_line, help_epilogue=f"Example: {example}")
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -85,6 +87,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader of a pipe has gone, which is no error; Python would complain of it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    # As Ctrl-C does, so that what was begun is tidied up on the way out.
+    raise KeyboardInterrupt
 
 
 def _leave(code: int, sentence: str) -> None:

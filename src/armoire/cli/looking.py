@@ -10,13 +10,13 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.terminal import print_json, print_table, terminal_progress
+from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
 
 Json = Annotated[bool, Parameter(negative="")]
 How = Literal["crop", "pad", "stretch"]
 
 
-def figures(run: Path, /, *names: str) -> None:
+def figures(run: Path, /, *names: Annotated[str, Parameter(name="NAME")]) -> None:
     """Draw RUN/figures/NAME.png and print the paths; without a NAME all figures that apply, and report.html.
 
     Args:
@@ -61,7 +61,7 @@ def evaluate(run: Path, /, *, data: str | None = None, split: str | None = None,
 
 
 def data(
-    source: str, /, *, size: int | None = None, fit: How = "crop", background: str = "white", json: Json = False
+    source: str, /, *, size: Whole | None = None, fit: How = "crop", background: str = "white", json: Json = False
 ) -> None:
     """Read a data set in, if that is not done yet, and describe it.
 
@@ -74,7 +74,11 @@ def data(
     """
     from armoire.images import load_images
 
-    described = load_images(source, size, fit, background, terminal_progress()).describe()
+    progress = terminal_progress()
+    images = load_images(source, size, fit, background, progress)
+    if images.rejections:
+        progress.note(images.rejections)
+    described = images.describe()
     if json:
         print_json(described)
     else:
@@ -127,8 +131,12 @@ def _flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 
 def _readable(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(map(_readable, value)) or "none"
     return f"{value:,}" if type(value) is int else str(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from armoire.cli.terminal import print_table, terminal_progress
+from armoire.cli.terminal import Whole, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def sample(
     /,
     *,
     out: Path,
-    number: Annotated[int, Parameter(name=["-n", "--number"])] = 18,
-    seed: int = 0,
+    number: Annotated[Whole, Parameter(name=["-n", "--number"])] = 18,
+    seed: Whole = 0,
     prior: str | None = None,
 ) -> None:
     """Make new images from places drawn at random.
@@ -47,7 +47,7 @@ def sample(
     print(out)
 
 
-def reconstruct(run: Path, /, *images: Path, out: Path) -> None:
+def reconstruct(run: Path, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:
     """Put image files through a run and save originals (as fitted) above reconstructions.
 
     Args:
@@ -98,8 +98,8 @@ def _write_images(images: np.ndarray, out: Path) -> None:
 
     import numpy as np
 
-    from armoire.files import write_bytes
-    from armoire.images.mosaic import mosaic, save_png
+    from armoire.files import atomic_folder, write_bytes
+    from armoire.images.mosaic import mosaic, png, save_png
 
     if out.suffix.lower() == ".npy":
         buffer = io.BytesIO()
@@ -108,11 +108,14 @@ def _write_images(images: np.ndarray, out: Path) -> None:
     elif out.suffix.lower() == ".png":
         columns = max(1, round((len(images) * 2) ** 0.5)) if len(images) > 6 else len(images)
         save_png(out, mosaic(images, columns), _scale(images))
-    elif out.suffix:
-        raise ArmoireError(f"--out should be a .png or .npy file or a folder, not {out}")
     else:
-        for i, image in enumerate(images):
-            save_png(out / f"{i:0{len(str(len(images)))}d}.png", image)
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ArmoireError(f"{out} is there already; choose a new folder, or an --out that ends in .png or .npy")
+        if out.suffix and not out.exists():
+            raise ArmoireError(f"--out should be a .png or .npy file or a folder, not {out}")
+        with atomic_folder(out) as folder:
+            for i, image in enumerate(images):
+                (folder / f"{i:0{len(str(len(images)))}d}.png").write_bytes(png(image))
 
 
 def _scale(images: np.ndarray) -> int:

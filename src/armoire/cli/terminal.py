@@ -6,9 +6,11 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter, Token
 
 from armoire.progress import Progress, Task
 
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_WORTH_TELLING = 3.0
 WINDOW = 30  # marks, a second or more apart, over which a pace is taken
+
+
+def _whole(_type: object, tokens: Sequence[Token]) -> int:
+    # The parser alone would round 1.5 without a word.
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"'{tokens[0].value}' is not a whole number") from None
+
+
+#: An integer flag.
+Whole = Annotated[int, Parameter(converter=_whole)]
 
 
 def terminal_progress() -> Progress:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.terminal import duration, print_json, print_table, terminal_progress
+from armoire.cli.terminal import Whole, duration, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
 
@@ -18,18 +18,18 @@ def train(
     *,
     data: str | None = None,
     out: Path | None = None,
-    epochs: int | None = None,
-    batch: int | None = None,
+    epochs: Whole | None = None,
+    batch: Whole | None = None,
     lr: float | None = None,
-    latent: int | None = None,
-    size: int | None = None,
+    latent: Whole | None = None,
+    size: Whole | None = None,
     beta: float | None = None,
     likelihood: Literal["bernoulli", "gaussian", "calibrated"] | None = None,
     noise: float | None = None,
-    seed: int | None = None,
+    seed: Whole | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     resume: Annotated[bool, Parameter(negative="")] = False,
-    limit: int | None = None,
+    limit: Whole | None = None,
     setting: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from armoire.errors import ArmoireError
+from armoire.errors import ArmoireError, did_you_mean
 from armoire.images.fit import Fit, How, RejectedImageError, no_warnings, parse_colour, read_image
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.progress import SILENT, Progress
@@ -49,7 +50,9 @@ def load_images(
         given = None if str(source) == fashion.NAME else path
         return fashion.load_fashion(given, progress)
     if not path.exists():
-        raise ArmoireError(f"no data at '{source}'; give {fashion.NAME}, or the path of a folder or zip of images")
+        known = [fashion.NAME] if difflib.get_close_matches(str(source), [fashion.NAME]) else []
+        advice = did_you_mean(str(source), known) if known else f"give {fashion.NAME}, or a folder or zip of images"
+        raise ArmoireError(f"no data at '{source}'; {advice}")
     wanted = Fit(DEFAULT_SIZE if size is None else size, fit, parse_colour(background))
     return folder.load_folder(path, wanted, progress, channels)
 

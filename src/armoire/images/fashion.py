@@ -76,6 +76,8 @@ def _unpacked(name: str, folder: Path | None, progress: Progress, home: str) -> 
         for path in (place / f"{name}.gz", place / name):
             if path.is_file():
                 return _checked(path, path.read_bytes())
+    if folder and not folder.is_dir():
+        raise ArmoireError(f"no folder {folder}; {ways_to_get_it()}")
     if folder:
         raise ArmoireError(f"no {name}.gz in {folder}; {ways_to_get_it()}")
     packed = _download(f"{home}/{name}.gz", progress)

@@ -49,19 +49,24 @@ def load_folder(path: Path, fit: Fit, progress: Progress, channels: int | None =
         raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
     source = str(path.resolve())
     name = Path(source).stem or "images"
-    store = store_path(name, sha256(source.encode(), fit.to_json().encode(), repr(channels).encode()))
-    ready = open_store(store)
-    if ready is None or ready.info.listing != listing.digest:
-        entries, classes = _entries(listing.names)
-        info = SetInfo(name, source, fit, tuple(classes), listing=listing.digest, ignored=listing.ignored)
-        ready = build_store(store, entries, lambda entry: listing.open(entry.id), info, progress, channels)
-    if ready.info.rejected:
-        total = len(ready) + ready.info.rejected
-        progress.note(
-            f"{ready.info.rejected:,} of {total:,} files could not be read and are left out; "
-            f"each is named with its reason in {store / 'rejected.csv'}"
+    key = (source.encode(), fit.to_json().encode())
+    store = store_path(name, sha256(*key))
+    ready = _current(store, listing)
+    if channels and (ready is None or ready.info.fit.channels != channels):
+        # Apart from the store whose channels were detected, which is what they are when none are asked for.
+        store = store_path(name, sha256(*key, repr(channels).encode()))
+        ready = _current(store, listing)
+    if ready is None:
+        info = SetInfo(name, source, fit, listing=listing.digest, ignored=listing.ignored)
+        ready = build_store(
+            store, _entries(listing.names), lambda entry: listing.open(entry.id), info, progress, channels
         )
     return ready
+
+
+def _current(store: Path, listing: Listing) -> ImageSet | None:
+    ready = open_store(store)
+    return ready if ready is not None and ready.info.listing == listing.digest else None
 
 
 def list_folder(path: Path) -> Listing:
@@ -88,7 +93,7 @@ def list_zip(path: Path) -> Listing:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
-        raise ArmoireError(f"{path} is not a readable zip ({error}); give a folder or zip of images") from None
+        raise ArmoireError(f"{path} is no zip ({error}); give a folder or zip of images, not one file") from None
     members = {m.filename: m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)}
     names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in BESIDE)
     facts = path.stat()
@@ -124,7 +129,7 @@ def _digest(stamps: list[str]) -> str:
     return sha256("\n".join(stamps).encode("utf-8", "surrogateescape"))
 
 
-def _entries(names: list[str]) -> tuple[list[Entry], list[str]]:
+def _entries(names: list[str]) -> list[Entry]:
     """Splits and labels from sub-folder names: [train|valid|test/]LABEL/.../picture."""
     places = [PurePosixPath(name).parts[:-1] for name in names]
     while places[0] and len({place[0] if place else "" for place in places}) == 1:
@@ -135,9 +140,5 @@ def _entries(names: list[str]) -> tuple[list[Entry], list[str]]:
         places = [place[1:] for place in places]
         if "test" not in splits and "valid" not in splits:
             splits = [None] * len(names)
-    classes = sorted({place[0] for place in places if place})
-    if len(classes) < 2:
-        classes = []
-    number = {name: i for i, name in enumerate(classes)}
-    labels = [number.get(place[0]) if place else None for place in places]
-    return [Entry(n, s, lab) for n, s, lab in zip(names, splits, labels, strict=True)], classes
+    labels = [place[0] if place else None for place in places]
+    return [Entry(*row) for row in zip(names, splits, labels, strict=True)]

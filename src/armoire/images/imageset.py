@@ -128,6 +128,15 @@ class ImageSet:
         start, stop, _ = rows.indices(len(self))
         return replace(self, images=self.images[start:stop], table=self.table.slice(start, max(0, stop - start)))
 
+    @property
+    def rejections(self) -> str:
+        """One sentence on the files that could not be read, "" where all could."""
+        if not self.info.rejected:
+            return ""
+        total = len(self) + self.info.rejected
+        where = f"; each is named with its reason in {self.store / 'rejected.csv'}" if self.store else ""
+        return f"{self.info.rejected:,} of {total:,} files could not be read and are left out{where}"
+
     def describe(self) -> dict[str, Any]:
         """The facts that `armoire data` prints: size, channels, splits, labels, attributes, rejected files."""
         height, width, channels = self.shape

@@ -33,11 +33,11 @@ CHUNK = 1024  # images handed to the decoding threads at a time: bounds memory, 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture that a source lists: its name there, and its split and label where the source states them."""
+    """One picture that a source lists: its name there, and its split and class where the source states them."""
 
     id: str
     split: str | None = None
-    label: int | None = None
+    label: str | None = None
 
 
 def store_path(name: str, key: str) -> Path:
@@ -118,6 +118,7 @@ def build_store(
     canvas = info.fit.canvas
     scratch_path = folder.with_name(f".{folder.name}.{os.getpid()}.scratch.npy")
     make_folder(folder.parent)
+    _sweep(folder)
     try:
         with writing(scratch_path):
             scratch = np.lib.format.open_memmap(
@@ -131,13 +132,14 @@ def build_store(
         splits = _splits([entries[i].split or outcomes[i].split for i in kept])
         by_split = sorted(range(len(kept)), key=lambda k: SPLITS.index(splits[k]))
         rows = [entries[kept[k]] for k in by_split]
-        table = make_table([e.id for e in rows], [splits[k] for k in by_split], [e.label for e in rows])
+        classes, labels = _classes([e.label for e in rows])
+        table = make_table([e.id for e in rows], [splits[k] for k in by_split], labels)
         channels = channels or (1 if all(outcomes[i].grey for i in kept) else 3)
         return write_store(
             folder,
             scratch[..., :channels],
             table,
-            replace(info, fit=replace(info.fit, channels=channels)),
+            replace(info, fit=replace(info.fit, channels=channels), classes=classes),
             rejected,
             np.asarray(kept)[by_split],
         )
@@ -185,6 +187,26 @@ def _decode_all(
                 outcomes.append(outcome)
                 task.advance()
     return outcomes
+
+
+def _classes(names: Sequence[str | None]) -> tuple[tuple[str, ...], list[int | None]]:
+    """Class names, and the number of each image's class; one class alone tells nothing."""
+    classes = tuple(sorted({name for name in names if name is not None}))
+    if len(classes) < 2:
+        return (), [None] * len(names)
+    number = {name: i for i, name in enumerate(classes)}
+    return classes, [None if name is None else number[name] for name in names]
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes left half-read of this store."""
+    for path in folder.parent.glob(f".{folder.name}.*.scratch.npy"):
+        try:
+            os.kill(int(path.name.split(".")[-3]), 0)
+        except (ProcessLookupError, ValueError):
+            path.unlink(missing_ok=True)
+        except PermissionError:
+            continue
 
 
 def _splits(splits: list[str]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from armoire.errors import ArmoireError
-from armoire.files import write_bytes
+from armoire.files import write_safetensors
 
 if TYPE_CHECKING:
     from armoire.model.autoencoder import Architecture
@@ -55,12 +55,9 @@ class Pretrained:
 
     def save_pretrained(self, path: str | Path, metadata: dict[str, str] | None = None) -> Path:
         """Write model.safetensors into a folder (or to a .safetensors file), atomically; returns the file."""
-        from safetensors.torch import save
-
         file = Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE
         header = (metadata or {}) | {"format": FORMAT, "architecture": json.dumps(self.architecture.to_dict())}
-        state = {name: t.detach().cpu().contiguous() for name, t in self.state_dict().items()}  # type: ignore[attr-defined]
-        write_bytes(file, save(state, header))
+        write_safetensors(file, self.state_dict(), header)  # type: ignore[attr-defined]
         return file
 
 

@@ -13,7 +13,7 @@ from armoire.training.noise import corrupt
 from armoire.training.randomness import generator
 from armoire.training.recipe import Recipe
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 200
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from armoire.errors import ArmoireError
-from armoire.files import write_bytes
+from armoire.files import write_bytes, write_safetensors
 
 FORMAT = "armoire-checkpoint-1"
 KEEP = 2
@@ -41,16 +41,13 @@ class Checkpoint:
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: bool = False) -> Path:
     """Write a checkpoint, drop all but the last two, and keep a copy if it is the best so far."""
-    from safetensors.torch import save
-
     header = {
         "format": FORMAT,
         "step": str(checkpoint.step),
         "facts": json.dumps(checkpoint.facts),
     }
-    content = save({name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}, header)
     path = folder / f"step-{checkpoint.step:09d}.safetensors"
-    write_bytes(path, content)
+    content = write_safetensors(path, checkpoint.tensors, header)
     if best:
         write_bytes(folder / BEST, content)
     # A later one is damaged, or training would have gone on from it.

@@ -67,6 +67,24 @@ def train(
     return _Training(recipe, images, Run(Path(out)), pick_device(device), progress).run(resume)
 
 
+def check_out(out: Path, resume: bool) -> None:
+    """See to it that a run may go to `out`; a folder in which nothing was saved yet is as good as a new one.
+
+    Raises:
+        ArmoireError: it is taken, or lies below a file.
+    """
+    for path in (out, *out.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise ArmoireError(f"{path} is a file, not a folder; choose another --out")
+            break
+    begun = {"recipe.toml", "checkpoints", "rejected.csv"}
+    if resume or not out.is_dir() or not any(out.iterdir()):
+        return
+    if {path.name for path in out.iterdir()} - begun or list_checkpoints(out / "checkpoints"):
+        raise ArmoireError(f"{out} already holds something; go on with --resume, choose another --out, or delete it")
+
+
 @dataclass
 class _Training:
     recipe: Recipe
@@ -104,7 +122,11 @@ class _Training:
         return self.out.path / "checkpoints"
 
     def run(self, resume: bool) -> Run:
-        self._claim(resume)
+        check_out(self.out.path, resume)
+        if resume:
+            self._restore()
+        make_folder(self.folder)
+        write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
         done = self._images_before(self.step)
         with (
             stop_requests() as stop,
@@ -114,20 +136,10 @@ class _Training:
         ):
             while self.step < self.total:
                 self._epoch(task, stop)
+        if resume:  # a kill between the last checkpoint and these would have left them one epoch behind
+            self.out.write_history(self.history)
+            self.out.write_model(self.model, self.recipe, self.images, self.step, self.recipe.epochs)
         return self.out
-
-    def _claim(self, resume: bool) -> None:
-        path = self.out.path
-        if path.exists() and not path.is_dir():
-            raise ArmoireError(f"{path} is a file, not a folder; choose another --out")
-        if path.is_dir() and any(path.iterdir()):
-            if not resume:
-                raise ArmoireError(
-                    f"{path} already holds something; go on with --resume, choose another --out, or delete it"
-                )
-            self._restore()
-        make_folder(self.folder)
-        write_text(path / "recipe.toml", self.recipe.to_toml(comments=True))
 
     def _restore(self) -> None:
         for path in reversed(list_checkpoints(self.folder)):
@@ -140,7 +152,8 @@ class _Training:
             self._unpack(checkpoint)
             self.progress.note(f"going on from {path.name}, {self.step:,} of {self.total:,} steps done")
             return
-        self.progress.note(f"no checkpoint in {self.folder}: beginning at the beginning")
+        if self.out.path.exists():
+            self.progress.note(f"no checkpoint in {self.folder}: beginning at the beginning")
 
     def _check_same(self, checkpoint: Checkpoint) -> None:
         saved = parse_recipe(checkpoint.facts["recipe"], "the checkpoint")

@@ -8,13 +8,15 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images import ImageSet
-from armoire.model import Architecture
+
+if TYPE_CHECKING:
+    from armoire.images import ImageSet
+    from armoire.model import Architecture
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -25,7 +27,10 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: Annotated[str, Field(description="what the recipe is called")]
+    name: Annotated[
+        str,
+        Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", description="what it, and its run's folder, is called"),
+    ]
     summary: Annotated[str, Field(description="what it is, in one line")] = ""
 
     data: Annotated[str, Field(description="the data set it trains on where no other is given")] = ""
@@ -43,7 +48,9 @@ class Recipe(BaseModel):
         Literal["bernoulli", "gaussian", "calibrated"], Field(description="what an error in a pixel costs")
     ] = "bernoulli"
     sigma: Annotated[Positive, Field(description="standard deviation of the gaussian likelihood, of 1")] = 1.0
-    beta: Annotated[float, Field(ge=0, description="weight of the rate in distortion + beta * rate")] = 1.0
+    beta: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="weight of the rate in distortion + beta * rate")
+    ] = 1.0
     noise: Annotated[
         Share, Field(description="standard deviation of Gaussian noise on the input, of 1; the target stays clean")
     ] = 0.0
@@ -86,11 +93,13 @@ class Recipe(BaseModel):
 
     def architecture(self, images: ImageSet) -> Architecture:
         """The model that this recipe makes for a data set."""
+        from armoire.model import Architecture
+
         height, _, image_channels = images.shape
         if self.channels and (height < 1 << len(self.channels) or height % (1 << len(self.channels))):
             raise ArmoireError(
                 f"recipe {self.name} halves images {len(self.channels)} times, which {height} x {height} does not "
-                "allow; use images-vae, whose network is derived from the size"
+                "allow; give fewer channels, or none (images-vae), to derive the network from the size"
             )
         return Architecture(
             size=height,

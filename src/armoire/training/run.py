@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -19,7 +20,7 @@ from armoire.files import write_text
 from armoire.images import ImageSet, SetInfo
 from armoire.model import Autoencoder
 from armoire.model.pretrained import FILE, read_header
-from armoire.training.recipe import Recipe, read_recipe
+from armoire.training.recipe import Recipe, parse_recipe, read_recipe
 
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 
@@ -53,7 +54,21 @@ class Run:
             raise ArmoireError(f"{path} is no run (it holds no recipe.toml); give a folder that armoire train wrote")
         if not (run.path / FILE).is_file():
             raise ArmoireError(f"{path} holds no {FILE}; finish it with `armoire train {run.recipe.name} --resume`")
+        run._check_recipe()
         return run
+
+    def _check_recipe(self) -> None:
+        # Half a TOML file is often a valid one, which would silently put defaults in the place of what was lost.
+        try:
+            trained = parse_recipe(tomllib.loads(self.header.get("recipe", "")), f"the header of {FILE}")
+        except tomllib.TOMLDecodeError as error:
+            raise ArmoireError(f"{self.path / FILE} is damaged (its recipe cannot be read: {error})") from None
+        free = {"epochs", "name", "summary", "data"}  # what --resume may change, and what says nothing of the model
+        if self.recipe.model_dump(exclude=free) != trained.model_dump(exclude=free):
+            raise ArmoireError(
+                f"{self.path / 'recipe.toml'} is not what {FILE} was trained with: it is damaged or edited; "
+                "restore it, or give a copy of it to armoire train for another run"
+            )
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,11 +50,19 @@ class Box(Prior):
         return random.uniform(self.low, self.high, (n, len(self.low))).astype(np.float32)
 
 
-def make_prior(kind: str | None, embeddings: Float[np.ndarray, "n d"], posterior: str) -> Prior:
-    """A prior by name; by default `normal` for a VAE and `box` for an autoencoder, which has no other."""
+def make_prior(kind: str | None, posterior: str, latent: int, held_out: Callable[[], np.ndarray]) -> Prior:
+    """A prior by name; by default `normal` for a VAE and `box` for an autoencoder, which has no other.
+
+    Args:
+        kind: `normal`, `box`, or None for the default.
+        posterior: `point` or `gaussian`.
+        latent: d.
+        held_out: gives the embeddings (n, d) of the held-out images, where they are needed.
+    """
     kind = kind or ("normal" if posterior == "gaussian" else "box")
     if kind == "normal":
-        return StandardNormal(embeddings.shape[1])
+        return StandardNormal(latent)
     if kind == "box":
+        embeddings = held_out()
         return Box(embeddings.min(axis=0), embeddings.max(axis=0))
     raise ArmoireError(f"no prior '{kind}'; {did_you_mean(kind, PRIORS)}")

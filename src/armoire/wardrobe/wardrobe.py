@@ -23,6 +23,7 @@ from armoire.progress import SILENT, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
 from armoire.training.averages import EVALUATION_BATCH
+from armoire.training.loop import check_out
 from armoire.training.machine import pick_device
 from armoire.wardrobe.latents import Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest
@@ -119,7 +120,7 @@ class Wardrobe:
     def latents(self) -> Latents:
         """Where the images it was trained on, and the held-out ones, lie; kept in latents.parquet."""
         path, key = self.run.path / "latents.parquet", self._latents_key()
-        if path.is_file():
+        if path.exists():
             latents, facts = Latents.read(path)
             if all(facts.get(name) == value for name, value in key.items()):
                 return latents
@@ -166,7 +167,9 @@ class Wardrobe:
 
     def prior(self, kind: str | None = None) -> Prior:
         """The distribution that `sample` draws from; `box` is that of the held-out images' embeddings."""
-        return make_prior(kind, self.latents.split(self.held_out).mean, self.recipe.posterior)
+        return make_prior(
+            kind, self.recipe.posterior, self.recipe.latent, lambda: self.latents.split(self.held_out).mean
+        )
 
     @property
     def held_out(self) -> str:
@@ -241,6 +244,10 @@ def train(
         TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
     """
     chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
+    path = Path(out or Path("runs") / chosen.name)
+    # Seen to first: reading the data can take long.
+    check_out(path, resume)
+    pick_device(device)
     if isinstance(images, np.ndarray):
         images = from_array(images)
     elif not isinstance(images, ImageSet):
@@ -249,7 +256,8 @@ def train(
             raise ArmoireError(f"recipe {chosen.name} brings no data of its own; give some with --data")
         images = load_images(source, chosen.size, chosen.fit, chosen.background, progress)
     chosen = chosen.change(**_data_settings(images))
-    path = Path(out or Path("runs") / chosen.name)
+    if images.rejections:
+        progress.note(images.rejections)
     run = train_run(chosen, images, path, resume, device, progress)
     if images.info.rejected and images.store:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
