@@ -75,7 +75,12 @@ def _unpacked(name: str, folder: Path | None, progress: Progress, home: str) -> 
     for place in [folder] if folder else [cache, DEBIAN]:
         for path in (place / f"{name}.gz", place / name):
             if path.is_file():
-                return _checked(path, path.read_bytes())
+                try:
+                    return _checked(path, path.read_bytes())
+                except ArmoireError as error:
+                    if folder:
+                        raise
+                    progress.note(f"passing over it: {error}")
     if folder and not folder.is_dir():
         raise ArmoireError(f"no folder {folder}; {ways_to_get_it()}")
     if folder:

@@ -81,11 +81,18 @@ def list_folder(path: Path) -> Listing:
             if Path(file).suffix.lower() in BESIDE:
                 ignored += 1
                 continue
-            facts = (Path(root) / file).lstat()
+            facts = _facts(path / name)
             # Tables hold UTF-8, which a file's name need not be.
             real[name.encode("utf-8", "backslashreplace").decode()] = path / name
             stamps.append(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}")
     return Listing(list(real), lambda name: _open_file(real[name]), _digest(stamps), ignored)
+
+
+def _facts(path: Path) -> os.stat_result:
+    try:
+        return path.stat()  # of what a link leads to, so that a change of it is noticed
+    except OSError:  # a broken link, or a loop of them: it will be named when it is opened
+        return path.lstat()
 
 
 def list_zip(path: Path) -> Listing:
@@ -122,7 +129,8 @@ def _open_file(path: Path) -> OpenFile:
 
 
 def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
 
 
 def _digest(stamps: list[str]) -> str:
@@ -135,8 +143,10 @@ def _entries(names: list[str]) -> list[Entry]:
     while places[0] and len({place[0] if place else "" for place in places}) == 1:
         places = [place[1:] for place in places]
     splits: list[str | None] = [None] * len(names)
-    if all(place and place[0].lower() in SPLIT_NAMES for place in places):
-        splits = [SPLIT_NAMES[place[0].lower()] for place in places]
+    tops = {place[0].lower() for place in places if place}
+    if tops and tops <= SPLIT_NAMES.keys():
+        # A stray picture beside the split folders was held out by nobody.
+        splits = [SPLIT_NAMES[place[0].lower()] if place else "train" for place in places]
         places = [place[1:] for place in places]
         if "test" not in splits and "valid" not in splits:
             splits = [None] * len(names)

@@ -148,8 +148,11 @@ class _Training:
             except ArmoireError as error:
                 self.progress.note(str(error))
                 continue
-            self._check_same(checkpoint)
-            self._unpack(checkpoint)
+            try:
+                self._check_same(checkpoint)
+                self._unpack(checkpoint)
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise ArmoireError(f"{path} is damaged ({error}); delete it to go on from an earlier one") from None
             self.progress.note(f"going on from {path.name}, {self.step:,} of {self.total:,} steps done")
             return
         if self.out.path.exists():
@@ -165,6 +168,9 @@ class _Training:
         if changed:
             was = ", ".join(f"{key} {getattr(saved, key)} (now {getattr(self.recipe, key)})" for key in changed)
             raise ArmoireError(f"{self.out.path} was begun with {was}; resume it unchanged, or choose another --out")
+        if checkpoint.step > self.total:
+            done = -(-checkpoint.step // self.steps_per_epoch)
+            raise ArmoireError(f"{self.out.path} is in its epoch {done} or past it; give --epochs {done} or more")
         if checkpoint.facts["data_fingerprint"] != self.images.info.fingerprint:
             raise ArmoireError(
                 f"{self.out.path} was begun on other data; resume it on the same, or choose another --out"

@@ -72,7 +72,10 @@ class Recipe(BaseModel):
     limit: Annotated[int | None, Field(ge=2, description="train on the first images only")] = None
 
     book_weight: Annotated[
-        float | None, Field(gt=0, description="the published weight of the pixel error, for numbers in its scale")
+        float | None,
+        Field(
+            gt=0, allow_inf_nan=False, description="the published weight of the pixel error, for numbers in its scale"
+        ),
     ] = None
     book_error: Annotated[
         Literal["bce", "mse", "rmse"] | None, Field(description="the published pixel error, a mean over pixels")

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from armoire.errors import ArmoireError
-from armoire.files import write_text
+from armoire.files import sha256, write_text
 from armoire.images import ImageSet, SetInfo
 from armoire.model import Autoencoder
 from armoire.model.pretrained import FILE, read_header
@@ -91,6 +91,10 @@ class Run:
     def model(self, device: torch.device | str = "cpu") -> Autoencoder:
         """The trained model, in evaluation mode."""
         return Autoencoder.from_pretrained(self.path).to(device)
+
+    def model_sha256(self) -> str:
+        """SHA-256 of model.safetensors: equal weights of equal history, equal digest."""
+        return sha256((self.path / FILE).read_bytes())
 
     @cached_property
     def history(self) -> list[dict[str, float]]:

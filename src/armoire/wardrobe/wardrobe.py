@@ -24,7 +24,7 @@ from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.loop import check_out
-from armoire.training.machine import pick_device
+from armoire.training.machine import keep_memory, pick_device
 from armoire.wardrobe.latents import Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest
 from armoire.wardrobe.paths import PathKind, path
@@ -67,6 +67,7 @@ class Wardrobe:
         Raises:
             ArmoireError: the run is incomplete or damaged.
         """
+        keep_memory()
         run = Run.open(path)
         return cls(run, run.model(pick_device(device)), images, progress)
 
@@ -106,7 +107,7 @@ class Wardrobe:
 
     def load(self, source: str | Path) -> ImageSet:
         """A data set as `load_images` takes it, fitted like the training data."""
-        size = None if str(source).startswith(FASHION) else self.fit.size
+        size = None if str(source).partition(":")[0] == FASHION else self.fit.size
         images = load_images(source, size, self.fit.how, self.fit.background_hex, self._progress, self.fit.channels)
         a = self.model.architecture
         if images.shape != (a.size, a.size, a.image_channels):
@@ -134,12 +135,14 @@ class Wardrobe:
 
     def place(self, images: Pictures) -> Float[np.ndarray, "n d"]:
         """Where images belong: the mean of q(z|x). Those of another size are fitted like the training data."""
-        pixels, means = self.fitted(images), []
+        pixels = self.fitted(images)
+        means = np.empty((len(pixels), self.recipe.latent), np.float32)
         with torch.no_grad():
             for start in range(0, len(pixels), EVALUATION_BATCH):
-                x = to_unit(torch.from_numpy(np.array(pixels[start : start + EVALUATION_BATCH])).to(self.model.device))
-                means.append(self.model.encode(x).mean.cpu().numpy())
-        return np.concatenate(means)
+                part = slice(start, start + EVALUATION_BATCH)
+                x = to_unit(torch.from_numpy(np.array(pixels[part])).to(self.model.device))
+                means[part] = self.model.encode(x).mean.cpu().numpy()
+        return means
 
     def make(self, z: Float[np.ndarray, "n d"]) -> UInt8[np.ndarray, "n h w c"]:
         """The images at places of the latent space."""
@@ -148,12 +151,13 @@ class Wardrobe:
             raise ArmoireError(
                 f"{self.run.path} has {self.recipe.latent} latent dimensions, the places given {z.shape[1]}"
             )
-        made = []
+        a = self.model.architecture
+        made = np.empty((len(z), a.size, a.size, a.image_channels), np.uint8)
         with torch.no_grad():
             for start in range(0, len(z), EVALUATION_BATCH):
-                part = torch.from_numpy(z[start : start + EVALUATION_BATCH]).to(self.model.device)
-                made.append(to_pixels(self.model.decode(part)))
-        return np.concatenate(made)
+                part = slice(start, start + EVALUATION_BATCH)
+                made[part] = to_pixels(self.model.decode(torch.from_numpy(z[part]).to(self.model.device)))
+        return made
 
     def sample(self, n: int, seed: int = 0, prior: str | None = None) -> Float[np.ndarray, "n d"]:
         """Draw n places to make something new at.
@@ -189,10 +193,15 @@ class Wardrobe:
         return nearest(self.latents.mean, np.atleast_2d(z), k)
 
     def fitted(self, images: Pictures) -> UInt8[np.ndarray, "n h w c"]:
-        """Images as the model wants them: arrays of its shape as they are, all others fitted like its data."""
+        """Images as the model wants them: arrays of its shape as they are, all others fitted like its data.
+
+        Arrays are (n, h, w, c), (n, h, w), (h, w, c) or (h, w), with c 1 or 3.
+        """
         size, channels = self.model.architecture.size, self.model.architecture.image_channels
         if isinstance(images, np.ndarray):
-            pixels = images[None] if images.ndim == 3 else images
+            grey = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] not in (1, 3))
+            pixels = images[..., None] if grey else images
+            pixels = pixels[None] if pixels.ndim == 3 else pixels
             if pixels.ndim != 4 or pixels.dtype != np.uint8:
                 raise ArmoireError(f"images must be uint8 (n, h, w, c), not {images.dtype} {images.shape}")
             if pixels.shape[1:] == (size, size, channels):
@@ -200,7 +209,8 @@ class Wardrobe:
             pictures: Sequence[Image.Image] = [to_pil(image) for image in pixels]
         else:
             pictures = [images] if isinstance(images, Image.Image) else images
-        return np.stack([self.fit(plain(picture)) for picture in pictures])
+        fitted = [self.fit(plain(picture)) for picture in pictures]
+        return np.stack(fitted) if fitted else np.empty((0, size, size, channels), np.uint8)
 
     def _images_used(self) -> ImageSet:
         if self.recipe.limit is None or self.images.splits.get("train", 0) <= self.recipe.limit:
@@ -215,8 +225,7 @@ class Wardrobe:
         return ImageSet(pixels, table, images.info)
 
     def _latents_key(self) -> dict[str, str]:
-        header = self.run.header
-        return {name: header.get(name, "") for name in ("step", "data_fingerprint", "seed")}
+        return {"data_fingerprint": self.run.data.fingerprint, "model_sha256": self.run.model_sha256()}
 
 
 def train(
