@@ -35,8 +35,9 @@ def _on_a_plane(wardrobe: Wardrobe) -> Figure:
     label_axes(axes, plane)
     left = MARGIN + 0.45 + side + 0.35
     right = page.blank(left, 0.3, page.width - left - MARGIN + 0.15, page.top - 0.3)
-    step = ((page.width - left - MARGIN + 0.15) / 6, (page.top - 0.3) / 3)
-    side = min(step[0] - 0.14, step[1] - 0.5)
+    across, down = (page.width - left - MARGIN + 0.15) / 6, (page.top - 0.3) / 3
+    side = min(across - 0.14, down - 0.5)
+    step = (across, min(down, side + 0.6))
     tiles(right, wardrobe.make(z), 6, page.top - 0.3, 0, side, step, [vector(place) for place in z])
     corners = [(0.13 + k % 6 * step[0], page.top - 0.43 - k // 6 * step[1]) for k in range(len(z))]
     numbered(right, np.asarray(corners), DRAWN)

@@ -28,7 +28,7 @@ def evaluate(
     Returns:
         The object that `armoire evaluate --json` prints; docs/measures.md says what each number is.
     """
-    images = images or wardrobe.images
+    as_trained, images = images is None, images or wardrobe.images
     split = split or images.held_out
     part = images.split(split)
     a = wardrobe.model.architecture
@@ -36,7 +36,10 @@ def evaluate(
         raise ArmoireError(
             f"{images.info.name} holds images of {part.shape}, the model wants {(a.size, a.size, a.image_channels)}"
         )
-    embeddings = encode_set(wardrobe.model, part, progress).mean
+    # Those of the training images may be of the first few only.
+    known = as_trained and split == images.held_out
+    latents = wardrobe.latents.split(split) if known else encode_set(wardrobe.model, part, progress)
+    embeddings = latents.mean
     averages = average_over(wardrobe.model, Feed(part.images, wardrobe.model.device), wardrobe.recipe)
     book = book_scale(wardrobe.recipe, averages)
     return {

@@ -76,7 +76,7 @@ def areas(
 
     low, high = embeddings.min(axis=0), embeddings.max(axis=0)
     found: dict[str, Any] = {"box": [low.tolist(), high.tolist()]}
-    gaps, nearest = _nearest_over(embeddings, low, high)
+    gaps, nearest = nearest_over(embeddings, low, high)
     found["empty"] = float((gaps > distance).mean())
     labelled = labels >= 0
     if not classes or not labelled.any():
@@ -85,14 +85,17 @@ def areas(
     found["data_share"] = _by_class(classes, data_share)
     p = ndtr(embeddings.astype(np.float64))
     for prefix, points, corners in (("", embeddings, (low, high)), ("p_", p, (np.zeros(2), np.ones(2)))):
-        _, nearest = _nearest_over(points[labelled], *corners)
+        _, nearest = nearest_over(points[labelled], *corners)
         share = np.bincount(labels[labelled][nearest], minlength=len(classes)) / len(nearest)
         found[f"{prefix}area_share"] = _by_class(classes, share)
         found[f"{prefix}area_mismatch"] = float(np.abs(share - data_share).sum() / 2)
     return found
 
 
-def _nearest_over(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_over(
+    points: Float[np.ndarray, "n 2"], low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"]
+) -> tuple[Float[np.ndarray, " r"], Int[np.ndarray, " r"]]:
+    """Distance to, and row of, the point nearest to each place of a regular raster over a box; r = 256 * 256."""
     from scipy.spatial import KDTree
 
     axes = [np.linspace(a, b, RASTER, endpoint=False) + (b - a) / RASTER / 2 for a, b in zip(low, high, strict=True)]

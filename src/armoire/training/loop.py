@@ -168,13 +168,13 @@ class _Training:
         if changed:
             was = ", ".join(f"{key} {getattr(saved, key)} (now {getattr(self.recipe, key)})" for key in changed)
             raise ArmoireError(f"{self.out.path} was begun with {was}; resume it unchanged, or choose another --out")
-        if checkpoint.step > self.total:
-            done = -(-checkpoint.step // self.steps_per_epoch)
-            raise ArmoireError(f"{self.out.path} is in its epoch {done} or past it; give --epochs {done} or more")
         if checkpoint.facts["data_fingerprint"] != self.images.info.fingerprint:
             raise ArmoireError(
                 f"{self.out.path} was begun on other data; resume it on the same, or choose another --out"
             )
+        if checkpoint.step > self.total:
+            done = -(-checkpoint.step // self.steps_per_epoch)
+            raise ArmoireError(f"{self.out.path} is in its epoch {done} or past it; give --epochs {done} or more")
 
     def _epoch(self, task: Task, stop: Callable[[], str]) -> None:
         self.model.train()
