@@ -40,7 +40,8 @@ lint: $(VENV)/tested
 
 # Debian's package where it can be had at once; armoire finds the data elsewhere, or fetches it, where not.
 data: $(VENV)/installed
-	@[ -d /usr/share/datasets/fashion-mnist ] || [ -d "$${ARMOIRE_CACHE:-$$HOME/.cache/armoire}" ] || \
+	@[ -d /usr/share/datasets/fashion-mnist ] || \
+	  ls -d "$${ARMOIRE_CACHE:-$$HOME/.cache/armoire}"/stores/fashion-mnist-* >/dev/null 2>&1 || \
 	  { $(APT) dataset-fashion-mnist >/dev/null 2>&1 || true; }
 	@$(BIN)/armoire data fashion-mnist >/dev/null
 
