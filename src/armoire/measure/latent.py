@@ -23,18 +23,13 @@ def latent_statistics(
     Returns:
         dimensions; active_units: dimensions whose mean varies by more than 0.01 (section 4 of arXiv:1509.00519);
         ks_max, ks_mean: Kolmogorov-Smirnov distance to N(0, 1), per dimension; centre: mean of the cloud; spread:
-        root mean square deviation from it, averaged over dimensions; hole_distance: a tenth of the spread;
-        drawn_in_holes: share of 10,000 draws from `prior`, where this model is drawn from, that lie farther than
-        hole_distance from every embedding. For two dimensions, `areas` as well (S13).
+        root mean square deviation from it, averaged over dimensions; drawn_from: the prior's name. For two dimensions
+        also hole_distance: a tenth of the spread; drawn_in_holes: share of 10,000 draws from `prior`, where this model
+        is drawn from, that lie farther than hole_distance from every embedding; and `areas` (S13). In more dimensions
+        everything lies far from everything, and a fixed distance would say nothing.
     """
-    from scipy.spatial import KDTree
-
     ks = ks_distances(embeddings)
     spread = float(np.sqrt(embeddings.var(axis=0).mean()))
-    tree = KDTree(embeddings)
-    draws = prior.sample(DRAWS, np.random.default_rng(0))
-    # The bound lets the search stop early; what is farther comes back as infinitely far.
-    gaps, _ = tree.query(draws, distance_upper_bound=HOLE * spread)
     statistics: dict[str, Any] = {
         "dimensions": embeddings.shape[1],
         "active_units": int((embeddings.var(axis=0) > ACTIVE_VARIANCE).sum()),
@@ -42,13 +37,22 @@ def latent_statistics(
         "ks_mean": float(ks.mean()),
         "centre": [round(float(value), 6) for value in embeddings.mean(axis=0)],
         "spread": spread,
-        "hole_distance": HOLE * spread,
         "drawn_from": prior.name,
-        "drawn_in_holes": float(np.isinf(gaps).mean()),
     }
     if embeddings.shape[1] == 2:
+        statistics["hole_distance"] = HOLE * spread
+        statistics["drawn_in_holes"] = _in_holes(embeddings, prior, HOLE * spread)
         statistics["areas"] = areas(embeddings, labels, classes, HOLE * spread)
     return statistics
+
+
+def _in_holes(embeddings: Float[np.ndarray, "n 2"], prior: Prior, distance: float) -> float:
+    from scipy.spatial import KDTree
+
+    draws = prior.sample(DRAWS, np.random.default_rng(0))
+    # The bound lets the search stop early; what is farther comes back as infinitely far.
+    gaps, _ = KDTree(embeddings).query(draws, distance_upper_bound=distance)
+    return float(np.isinf(gaps).mean())
 
 
 def ks_distances(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:

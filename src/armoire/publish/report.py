@@ -70,6 +70,7 @@ NUMBERS = {
         ("drawn_in_holes", "draws in holes", ".1%", "", "New images drawn where no image lies near."),
     ),
 }
+FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 TITLES = {
     "reconstruction": "How close reconstructions come",
     "elbo": "What an image costs",
@@ -141,7 +142,9 @@ def command(wardrobe: Wardrobe) -> str:
         return f"armoire train {shlex.quote(str(wardrobe.run.path / 'recipe.toml'))} --out {run}-again"
     parts = ["armoire train", recipe.name]
     for key, value in _changed(recipe, load_recipe(recipe.name)).items():
-        parts.append(f"--{key.replace('_', '-')} {shlex.quote(str(value))}")
+        # The common settings have flags of their own, any other goes by --set.
+        value = list(value) if isinstance(value, tuple) else value
+        parts.append(f"--{key} {shlex.quote(str(value))}" if key in FLAGS else f"--set {shlex.quote(f'{key}={value}')}")
     return " ".join([*parts, f"--out {run}"])
 
 

@@ -16,7 +16,7 @@ from armoire.errors import ArmoireError
 from armoire.files import write_bytes
 from armoire.images import ImageSet, from_array, load_images
 from armoire.images.fashion import NAME as FASHION
-from armoire.images.fit import Fit, plain
+from armoire.images.fit import Fit, parse_colour, plain
 from armoire.images.mosaic import to_pil
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.progress import SILENT, Progress
@@ -264,7 +264,7 @@ def train(
         if not source:
             raise ArmoireError(f"recipe {chosen.name} brings no data of its own; give some with --data")
         images = load_images(source, chosen.size, chosen.fit, chosen.background, progress)
-    chosen = chosen.change(**_data_settings(images))
+    chosen = chosen.change(**_data_settings(chosen, images))
     if images.rejections:
         progress.note(images.rejections)
     run = train_run(chosen, images, path, resume, device, progress)
@@ -275,9 +275,11 @@ def train(
     return wardrobe
 
 
-def _data_settings(images: ImageSet) -> dict[str, Any]:
+def _data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:
     """The settings that say which data a recipe was trained on, so that the run's recipe.toml is the whole truth."""
     info = images.info
     if not info.source or info.source == FASHION:
         return {"data": info.source}
-    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": info.fit.background_hex}
+    same = parse_colour(recipe.background) == info.fit.background
+    colour = recipe.background if same else info.fit.background_hex
+    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": colour}
