@@ -221,7 +221,7 @@ def test_data_describes(armoire: Armoire, pictures: Path) -> None:
     assert found["labels"] == {"bar": 80, "disc": 80, "square": 80}
     assert sum(found["splits"].values()) == 240
     assert 0 < found["splits"]["test"] < 60
-    assert (found["rejected"], found["ignored"], found["attributes"]) == (0, 0, [])
+    assert (found["rejected"], found["ignored"], found["attributes"]) == (0, 0, {})
     padded = armoire("data", pictures, "--size", 24, "--json").json()
     assert (padded["height"], padded["fit"]["size"]) == (32, 24)
 
