@@ -229,7 +229,8 @@ def test_data_describes(armoire: Armoire, pictures: Path) -> None:
 def test_recipes_round_trip(armoire: Armoire) -> None:
     listed = armoire("recipes")
     names = [line.split()[0] for line in listed.out.splitlines()]
-    assert names == ["fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae", "images-vae"]
+    fashion = ["fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae"]
+    assert names == ["celeba-vae", "celeba-vae-32", "drawn-faces-vae", *fashion, "images-vae"]
     assert all(len(line.split()) > 3 for line in listed.out.splitlines())
     for name in names:
         text = armoire("recipes", name).out
