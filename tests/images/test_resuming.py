@@ -159,3 +159,26 @@ def test_other_errors_leave_nothing(faces, cache, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         load_images(faces, size=16)
     assert scratches(cache) == []
+
+
+def test_memory_does_not_grow_with_the_set(tmp_path):
+    """The pixels of a mapped array leave memory when they are kept: what is resident is one chunk, not the set."""
+    status = Path("/proc/self/smaps")
+    if not status.is_file():
+        pytest.skip("needs Linux, which tells what is resident")
+    rows, side = 64, 256
+    scratch = Scratch(tmp_path / "store", "key", (8 * rows, side, side, 3))
+
+    def resident_megabytes() -> float:
+        lines = status.read_text().splitlines()
+        at = next(i for i, line in enumerate(lines) if line.endswith(f"{scratch.folder.name}/pixels.npy"))
+        return int(next(line for line in lines[at:] if line.startswith("Rss:")).split()[1]) / 1024
+
+    for start in range(0, 8 * rows, rows):
+        scratch.pixels[start : start + rows] = start % 251
+        assert resident_megabytes() < 1.5 * rows * side * side * 3 / 2**20
+        scratch.keep([Outcome()] * rows)
+        assert resident_megabytes() < 1
+    assert [int(scratch.pixels[start, 0, 0, 0]) for start in range(0, 8 * rows, rows)] == [
+        start % 251 for start in range(0, 8 * rows, rows)
+    ]

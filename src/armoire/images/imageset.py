@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ import numpy as np
 from jaxtyping import Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import sha256
+from armoire.files import sha256, sha256_of
 from armoire.images.fit import Fit
+from armoire.images.mapped import release
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -235,9 +237,7 @@ def _counts(values: Int8[np.ndarray, " n"]) -> dict[str, int]:
 
 def fingerprint(images: np.ndarray, table: pa.Table) -> str:
     """SHA-256 over shape, pixels and table: what makes two data sets the same to a model."""
-    return sha256(
-        repr(images.shape).encode(), *(np.ascontiguousarray(part).data for part in _parts(images)), *_json_of(table)
-    )
+    return sha256_of(chain([repr(images.shape).encode()], _bytes_of(images), _json_of(table)))
 
 
 def _json_of(table: pa.Table) -> Iterator[bytes]:
@@ -255,5 +255,7 @@ def split_by_content(pixels: bytes, held_out_percent: int = 10) -> str:
     return "test" if int(sha256(pixels)[:8], 16) % 100 < held_out_percent else "train"
 
 
-def _parts(images: np.ndarray, rows: int = 4096) -> Any:
-    return (images[start : start + rows] for start in range(0, len(images), rows))
+def _bytes_of(images: np.ndarray, rows: int = 4096) -> Iterator[memoryview]:
+    for start in range(0, len(images), rows):
+        yield np.ascontiguousarray(images[start : start + rows]).data
+        release(images)

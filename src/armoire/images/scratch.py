@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from armoire.files import make_folder, writing
+from armoire.images.mapped import allocate, release
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Scratch:
             file.flush()
             os.fsync(file.fileno())
         self.outcomes += outcomes
+        release(self.pixels)
 
     def delete(self) -> None:
         """Remove it from the disk."""
@@ -94,15 +96,6 @@ class Scratch:
             return False
         self.outcomes = outcomes
         return True
-
-
-def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A new memory-mapped uint8 array whose place on the disk is certain: a full disk is told now, not by a crash."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
 
 
 def _left_behind(store: Path) -> list[Path]:

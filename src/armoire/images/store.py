@@ -23,7 +23,8 @@ from armoire.errors import ArmoireError
 from armoire.files import atomic_folder, cache_folder, sha256
 from armoire.images.fit import Fit, OpenFile, RejectedImageError, no_warnings, read_image
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
-from armoire.images.scratch import Outcome, Scratch, allocate
+from armoire.images.mapped import allocate, release
+from armoire.images.scratch import Outcome, Scratch
 from armoire.progress import Progress
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def write_store(
         packed = allocate(beside / "images.npy", (len(order), *images.shape[1:]))
         for start in range(0, len(order), CHUNK):
             packed[start : start + CHUNK] = images[order[start : start + CHUNK]]
+            release(packed)
+            release(images)
         packed.flush()
         info = replace(info, fingerprint=fingerprint(packed, table), rejected=len(rejected))
         pq.write_table(table, beside / "table.parquet")
@@ -144,7 +147,7 @@ def build_store(
         channels = channels or (1 if all(outcomes[i].grey for i in kept) else 3)
         built = write_store(
             folder,
-            scratch.pixels[..., :channels],
+            scratch.pixels if channels == fit.channels else scratch.pixels[..., :channels],
             make_table([e.id for e in rows], [splits[k] for k in by_split], labels, known),
             replace(info, fit=replace(info.fit, channels=channels), classes=classes),
             rejected,
