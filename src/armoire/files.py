@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,11 @@ def write_safetensors(path: Path, tensors: dict[str, Any], metadata: dict[str, s
 
 def sha256(*parts: bytes | memoryview) -> str:
     """Hexadecimal SHA-256 of the parts, one after the other."""
+    return sha256_of(parts)
+
+
+def sha256_of(parts: Iterable[bytes | memoryview]) -> str:
+    """The same of parts that come one by one."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -221,7 +221,7 @@ def test_data_describes(armoire: Armoire, pictures: Path) -> None:
     assert found["labels"] == {"bar": 80, "disc": 80, "square": 80}
     assert sum(found["splits"].values()) == 240
     assert 0 < found["splits"]["test"] < 60
-    assert (found["rejected"], found["ignored"], found["attributes"]) == (0, 0, [])
+    assert (found["rejected"], found["ignored"], found["attributes"]) == (0, 0, {})
     padded = armoire("data", pictures, "--size", 24, "--json").json()
     assert (padded["height"], padded["fit"]["size"]) == (32, 24)
 
@@ -229,7 +229,8 @@ def test_data_describes(armoire: Armoire, pictures: Path) -> None:
 def test_recipes_round_trip(armoire: Armoire) -> None:
     listed = armoire("recipes")
     names = [line.split()[0] for line in listed.out.splitlines()]
-    assert names == ["fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae", "images-vae"]
+    fashion = ["fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae"]
+    assert names == ["celeba-vae", "celeba-vae-32", "drawn-faces-vae", *fashion, "images-vae"]
     assert all(len(line.split()) > 3 for line in listed.out.splitlines())
     for name in names:
         text = armoire("recipes", name).out

@@ -13,7 +13,8 @@ from armoire.training.recipe import parse_recipe
 
 
 def test_the_recipes_that_come_with_armoire():
-    assert {"fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae", "images-vae"} <= set(recipe_names())
+    fashion = {"fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae"}
+    assert fashion | {"images-vae", "celeba-vae", "celeba-vae-32", "drawn-faces-vae"} <= set(recipe_names())
     assert recipe_names() == sorted(recipe_names())
 
 

@@ -66,7 +66,7 @@ def data(
     """Read a data set in, if that is not done yet, and describe it.
 
     Args:
-        source: fashion-mnist, or a folder or zip of images.
+        source: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images.
         size: side that a folder's images are fitted to, 16 to 256 pixels (default 64).
         fit: crop, pad or stretch images that are not square.
         background: colour under transparent pixels and in padding, a name or #rrggbb.
@@ -82,7 +82,9 @@ def data(
     if json:
         print_json(described)
     else:
-        print_table(_flat(described))
+        counts = "{positive:,} yes, {negative:,} no, {missing:,} missing"
+        attributes = [(f"attribute {name}", counts.format(**n)) for name, n in described.pop("attributes").items()]
+        print_table(_flat(described) + attributes)
 
 
 def check(*, json: Json = False) -> None:

@@ -79,7 +79,7 @@ def encode(run: Path, data: str, /, *, out: Path) -> None:
 
     Args:
         run: folder of a run.
-        data: fashion-mnist, or a folder or zip of images, fitted like the training data.
+        data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images, fitted like the training data.
         out: FILE.parquet.
     """
     from armoire.wardrobe import Wardrobe, encode_set

@@ -37,7 +37,7 @@ def train(
 
     Args:
         recipe: name of a recipe (`armoire recipes` lists them), or a .toml file.
-        data: fashion-mnist, or a folder or zip of images; by default the recipe's own.
+        data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images; by default the recipe's own.
         out: folder of the run; by default runs/RECIPE.
         epochs: passes over the training images.
         batch: images a step.

@@ -29,10 +29,12 @@ def load_images(
     """Open a data set, packing it into the cache the first time.
 
     Args:
-        source: `fashion-mnist`, `fashion-mnist:FOLDER`, or the path of a folder or zip of images.
-        size: side that pictures of a folder are fitted to, 16 to 256 pixels (default 64), then padded with
-            background to a power of two.
-        fit: what is done to pictures that are not square: `crop`, `pad` or `stretch`.
+        source: `fashion-mnist`, `fashion-mnist:FOLDER`, `celeba:PATH`, `drawn-faces` (5,000 of them;
+            `drawn-faces:N` for N), or the path of a folder or zip of images.
+        size: side that pictures are fitted to, 16 to 256 pixels (default 64), then padded with background to a
+            power of two.
+        fit: what is done to a folder's pictures that are not square: `crop`, `pad` or `stretch`. Those of CelebA are
+            stretched, whatever is asked for.
         background: colour under transparent pixels and in padding, a CSS name or #rrggbb.
         progress: where to report.
         channels: 1 or 3; by default 1 where every picture is grey, else 3.
@@ -40,21 +42,33 @@ def load_images(
     Raises:
         ArmoireError: the source does not exist or holds no readable image.
     """
-    from armoire.images import fashion, folder
+    from armoire.images import celeba, drawn, fashion, folder
 
     name, _, rest = str(source).partition(":")
-    path = Path(rest if name == fashion.NAME and rest else source).expanduser()
-    if str(source) == fashion.NAME or name == fashion.NAME or (path.is_dir() and fashion.is_fashion(path)):
+    path = Path(rest if rest and name in (fashion.NAME, celeba.NAME) else source).expanduser()
+    if name == fashion.NAME or (path.is_dir() and fashion.is_fashion(path)):
         if size not in (None, 28, 32):
             raise ArmoireError(f"fashion-mnist is 28 x 28, padded to 32; a size of {size} does not apply to it")
-        given = None if str(source) == fashion.NAME else path
-        return fashion.load_fashion(given, progress)
+        return fashion.load_fashion(None if str(source) == fashion.NAME else path, progress)
+    size = DEFAULT_SIZE if size is None else size
+    if name == drawn.NAME:
+        return drawn.load_drawn(drawn.parse_number(rest), size, progress, channels)
     if not path.exists():
-        known = [fashion.NAME] if difflib.get_close_matches(str(source), [fashion.NAME]) else []
-        advice = did_you_mean(str(source), known) if known else f"give {fashion.NAME}, or a folder or zip of images"
-        raise ArmoireError(f"no data at '{source}'; {advice}")
-    wanted = Fit(DEFAULT_SIZE if size is None else size, fit, parse_colour(background))
-    return folder.load_folder(path, wanted, progress, channels)
+        raise ArmoireError(f"no data at '{source}'; {_advice(name)}")
+    if name == celeba.NAME and rest:
+        return celeba.load_celeba(path, size, progress, channels)
+    return folder.load_folder(path, Fit(size, fit, parse_colour(background)), progress, channels)
+
+
+def _advice(name: str) -> str:
+    from armoire.images import celeba, drawn, fashion
+
+    if name == celeba.NAME:
+        return celeba.HOW_TO_GIVE
+    known = [fashion.NAME, drawn.NAME]
+    if difflib.get_close_matches(name, known):
+        return did_you_mean(name, known)
+    return f"give {fashion.NAME}, {drawn.NAME}, {celeba.NAME}:PATH, or a folder or zip of images"
 
 
 def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:

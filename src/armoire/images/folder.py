@@ -31,20 +31,20 @@ class Listing:
 
     Attributes:
         names: paths inside the source, with forward slashes, sorted.
-        open: opens one of them.
-        digest: changes when a file comes, goes or is rewritten.
-        ignored: number of files that are not pictures by their name.
+        open: opens one of them, or of those beside them.
+        digest: changes when one of them comes, goes or is rewritten.
+        beside: the files that are not pictures by their name, and for each something that changes when it does.
     """
 
     names: list[str]
     open: Callable[[str], OpenFile]
     digest: str
-    ignored: int
+    beside: dict[str, str]
 
 
 def load_folder(path: Path, fit: Fit, progress: Progress, channels: int | None = None) -> ImageSet:
     """The pictures of a folder or zip, packed once; built again when the source changes."""
-    listing = list_zip(path) if path.is_file() else list_folder(path)
+    listing = list_source(path)
     if not listing.names:
         raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
     source = str(path.resolve())
@@ -57,7 +57,7 @@ def load_folder(path: Path, fit: Fit, progress: Progress, channels: int | None =
         store = store_path(name, sha256(*key, repr(channels).encode()))
         ready = _current(store, listing)
     if ready is None:
-        info = SetInfo(name, source, fit, listing=listing.digest, ignored=listing.ignored)
+        info = SetInfo(name, source, fit, listing=listing.digest, ignored=len(listing.beside))
         ready = build_store(
             store, _entries(listing.names), lambda entry: listing.open(entry.id), info, progress, channels
         )
@@ -69,23 +69,31 @@ def _current(store: Path, listing: Listing) -> ImageSet | None:
     return ready if ready is not None and ready.info.listing == listing.digest else None
 
 
+def list_source(path: Path) -> Listing:
+    """Every file of a folder or zip but hidden ones."""
+    return list_zip(path) if path.is_file() else list_folder(path)
+
+
 def list_folder(path: Path) -> Listing:
     """Every file below a folder but hidden ones; links to folders are not followed, so loops cannot trap it."""
-    real, stamps, ignored = {}, [], 0
+    names, real, stamps, beside = [], {}, [], {}
     for root, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for file in sorted(files):
             name = (Path(root) / file).relative_to(path).as_posix()
             if _is_hidden(name):
                 continue
-            if Path(file).suffix.lower() in BESIDE:
-                ignored += 1
-                continue
             facts = _facts(path / name)
+            stamp = f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}"
             # Tables hold UTF-8, which a file's name need not be.
-            real[name.encode("utf-8", "backslashreplace").decode()] = path / name
-            stamps.append(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}")
-    return Listing(list(real), lambda name: _open_file(real[name]), _digest(stamps), ignored)
+            told = name.encode("utf-8", "backslashreplace").decode()
+            real[told] = path / name
+            if Path(file).suffix.lower() in BESIDE:
+                beside[told] = stamp
+            else:
+                names.append(told)
+                stamps.append(stamp)
+    return Listing(names, lambda name: _open_file(real[name]), _digest(stamps), beside)
 
 
 def _facts(path: Path) -> os.stat_result:
@@ -113,7 +121,8 @@ def list_zip(path: Path) -> Listing:
         except Exception as error:  # damaged archives raise zlib, struct and zipfile errors alike
             raise RejectedImageError(f"damaged in the archive: {error}") from None
 
-    return Listing(names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), len(members) - len(names))
+    beside = dict.fromkeys(members.keys() - set(names), "")  # the archive's own stamp speaks for them
+    return Listing(names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), beside)
 
 
 def _open_file(path: Path) -> OpenFile:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import sha256
+from armoire.files import sha256, sha256_of
 from armoire.images.fit import Fit
+from armoire.images.mapped import release
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "valid", "test")
+# What columns of a table, and of latents, mean something else than an attribute.
+RESERVED = re.compile(r"id|split|label|(mean|log_var)_\d+")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class SetInfo:
         rejected: number of pictures that could not be read.
         ignored: number of files that are not pictures by their name.
         listing: what the source looked like when it was read, to notice when it has changed.
+        attribute_files: names of the files that its attributes were read from.
     """
 
     name: str
@@ -44,6 +51,12 @@ class SetInfo:
     rejected: int = 0
     ignored: int = 0
     listing: str = ""
+    attribute_files: tuple[str, ...] = ()
+
+    @property
+    def attribute_source(self) -> str:
+        """Where its attributes come from, to be said of one that is not there."""
+        return " and ".join(self.attribute_files) or self.name
 
     def to_json(self) -> str:
         """The facts as JSON; `from_json` reads them back."""
@@ -54,7 +67,8 @@ class SetInfo:
         """Read back what `to_json` wrote."""
         fields = json.loads(text)
         fields["fit"] = Fit.from_json(json.dumps(fields["fit"]))
-        fields["classes"] = tuple(fields["classes"])
+        for name in ("classes", "attribute_files"):
+            fields[name] = tuple(fields.get(name, ()))
         return cls(**fields)
 
 
@@ -120,6 +134,19 @@ class ImageSet:
             raise ArmoireError(f"{self.info.name} has no split '{name}'; {did_you_mean(name, self.splits)}")
         return self[where[0] : where[-1] + 1]
 
+    @property
+    def attributes(self) -> list[str]:
+        """Names of the attributes that are known of some image."""
+        return attributes_of(self.table)
+
+    def attribute(self, name: str) -> Int8[np.ndarray, " n"]:
+        """One attribute of each image: 1 yes, -1 no, 0 unknown.
+
+        Raises:
+            ArmoireError: there is none of that name.
+        """
+        return attribute_of(self.table, name, self.info.attribute_source)
+
     def first(self, n: int | None) -> ImageSet:
         """The first n images, or all."""
         return self[:n]
@@ -141,7 +168,6 @@ class ImageSet:
         """The facts that `armoire data` prints: size, channels, splits, labels, attributes, rejected files."""
         height, width, channels = self.shape
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.info.classes))
-        known = ("id", "split", "label")
         return {
             "name": self.info.name,
             "n": len(self),
@@ -151,24 +177,30 @@ class ImageSet:
             "fit": asdict(self.info.fit),
             "splits": self.splits,
             "labels": dict(zip(self.info.classes, counts.tolist(), strict=True)),
-            "attributes": [name for name in self.table.column_names if name not in known],
+            "attributes": {name: _counts(self.attribute(name)) for name in self.attributes},
             "rejected": self.info.rejected,
             "ignored": self.info.ignored,
             "fingerprint": self.info.fingerprint,
         }
 
 
-def make_table(ids: list[str], splits: list[str], labels: list[int | None]) -> pa.Table:
-    """The table of an ImageSet without attributes."""
+def make_table(
+    ids: list[str],
+    splits: list[str],
+    labels: list[int | None],
+    attributes: Mapping[str, Int8[np.ndarray, " n"]] | None = None,
+) -> pa.Table:
+    """The table of an ImageSet; attributes are 1 yes, -1 no, 0 unknown, and become nullable booleans."""
     import pyarrow as pa
 
-    return pa.table(
-        {
-            "id": pa.array(ids, pa.string()),
-            "split": pa.array(splits, pa.string()),
-            "label": pa.array(labels, pa.int32()),
-        }
-    )
+    columns = {
+        "id": pa.array(ids, pa.string()),
+        "split": pa.array(splits, pa.string()),
+        "label": pa.array(labels, pa.int32()),
+    }
+    for name, values in (attributes or {}).items():
+        columns[name] = pa.array(values > 0, mask=values == 0)
+    return pa.table(columns)
 
 
 def labels_of(table: pa.Table) -> Int[np.ndarray, " n"]:
@@ -176,10 +208,43 @@ def labels_of(table: pa.Table) -> Int[np.ndarray, " n"]:
     return table["label"].fill_null(-1).to_numpy().astype(np.int64)
 
 
+def attributes_of(table: pa.Table) -> list[str]:
+    """Names of the attributes in a table of images or of their latents."""
+    return [name for name in table.column_names if not RESERVED.fullmatch(name)]
+
+
+def attribute_of(table: pa.Table, name: str, where: str) -> Int8[np.ndarray, " n"]:
+    """One attribute of each row: 1 yes, -1 no, 0 unknown.
+
+    Args:
+        table: of images or of their latents.
+        name: the attribute.
+        where: where the table comes from, for the error.
+
+    Raises:
+        ArmoireError: there is none of that name.
+    """
+    if name not in (known := attributes_of(table)):
+        raise ArmoireError(f"no column '{name}' in {where}; {did_you_mean(name, known)}")
+    values = table[name].cast("int8").fill_null(-1).to_numpy()  # 1 yes, 0 no, -1 unknown
+    return np.array([-1, 1, 0], np.int8)[values]
+
+
+def _counts(values: Int8[np.ndarray, " n"]) -> dict[str, int]:
+    names = {"positive": 1, "negative": -1, "missing": 0}
+    return {name: int((values == value).sum()) for name, value in names.items()}
+
+
 def fingerprint(images: np.ndarray, table: pa.Table) -> str:
     """SHA-256 over shape, pixels and table: what makes two data sets the same to a model."""
-    rows = json.dumps(table.to_pydict()).encode()
-    return sha256(repr(images.shape).encode(), *(np.ascontiguousarray(part).data for part in _parts(images)), rows)
+    return sha256_of(chain([repr(images.shape).encode()], _bytes_of(images), _json_of(table)))
+
+
+def _json_of(table: pa.Table) -> Iterator[bytes]:
+    """A table as JSON, one list a column, column by column: as a whole it would need a gigabyte for CelebA's."""
+    for i, name in enumerate(table.column_names):
+        yield f"{', ' if i else '{'}{json.dumps(name)}: {json.dumps(table[name].to_pylist())}".encode()
+    yield b"}"
 
 
 def split_by_content(pixels: bytes, held_out_percent: int = 10) -> str:
@@ -190,5 +255,7 @@ def split_by_content(pixels: bytes, held_out_percent: int = 10) -> str:
     return "test" if int(sha256(pixels)[:8], 16) % 100 < held_out_percent else "train"
 
 
-def _parts(images: np.ndarray, rows: int = 4096) -> Any:
-    return (images[start : start + rows] for start in range(0, len(images), rows))
+def _bytes_of(images: np.ndarray, rows: int = 4096) -> Iterator[memoryview]:
+    for start in range(0, len(images), rows):
+        yield np.ascontiguousarray(images[start : start + rows]).data
+        release(images)

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, cache_folder, make_folder, writing
+from armoire.files import atomic_folder, cache_folder, sha256
 from armoire.images.fit import Fit, OpenFile, RejectedImageError, no_warnings, read_image
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
+from armoire.images.mapped import allocate, release
+from armoire.images.scratch import Outcome, Scratch
 from armoire.progress import Progress
 
 if TYPE_CHECKING:
@@ -83,11 +86,11 @@ def write_store(
 
     order = np.arange(len(images)) if order is None else order
     with atomic_folder(folder) as beside:
-        packed = np.lib.format.open_memmap(
-            beside / "images.npy", mode="w+", dtype=np.uint8, shape=(len(order), *images.shape[1:])
-        )
+        packed = allocate(beside / "images.npy", (len(order), *images.shape[1:]))
         for start in range(0, len(order), CHUNK):
             packed[start : start + CHUNK] = images[order[start : start + CHUNK]]
+            release(packed)
+            release(images)
         packed.flush()
         info = replace(info, fingerprint=fingerprint(packed, table), rejected=len(rejected))
         pq.write_table(table, beside / "table.parquet")
@@ -108,85 +111,91 @@ def build_store(
     info: SetInfo,
     progress: Progress,
     channels: int | None = None,
+    attributes: Mapping[str, Int8[np.ndarray, " n"]] | None = None,
+    splits_are_final: bool = False,
 ) -> ImageSet:
-    """Decode every entry in parallel and pack what can be read.
+    """Decode every entry in parallel and pack what can be read; a reading that was killed goes on where it stopped.
 
-    Where `channels` is not given it is detected: 1 when every pixel of every picture is grey, 3 otherwise.
-    Entries without a split are divided into 90 % train and 10 % test by their content.
+    Args:
+        folder: the store.
+        entries: the pictures.
+        read: opens one of them.
+        info: what is known of the set; `listing` changes with the source.
+        progress: where to report.
+        channels: 1 or 3; detected where not given: 1 when every pixel of every picture is grey.
+        attributes: for each attribute one value an entry: 1 yes, -1 no, 0 unknown.
+        splits_are_final: keep the stated splits even where nothing is left to train on, or nothing is held out.
+            Entries without a stated split are divided into 90 % train and 10 % test by their content.
     """
     fit = replace(info.fit, channels=channels or 3)
-    canvas = info.fit.canvas
-    scratch_path = folder.with_name(f".{folder.name}.{os.getpid()}.scratch.npy")
-    make_folder(folder.parent)
-    _sweep(folder)
+    shape = (len(entries), fit.canvas, fit.canvas, fit.channels)
+    key = sha256(info.listing.encode(), fit.to_json().encode(), *(f"{e.id}\0".encode() for e in entries))
+    scratch = Scratch(folder, key, shape)
     try:
-        with writing(scratch_path):
-            scratch = np.lib.format.open_memmap(
-                scratch_path, mode="w+", dtype=np.uint8, shape=(len(entries), canvas, canvas, fit.channels)
-            )
         outcomes = _decode_all(entries, read, fit, scratch, progress, info.name)
         kept = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
         rejected = [(e.id, o.reason) for e, o in zip(entries, outcomes, strict=True) if o.reason]
         if len(kept) < 2:
             raise ArmoireError(_too_few(info.source, len(kept), rejected))
-        splits = _splits([entries[i].split or outcomes[i].split for i in kept])
+        splits = [entries[i].split or outcomes[i].split for i in kept]
+        splits = splits if splits_are_final else _splits(splits)
         by_split = sorted(range(len(kept)), key=lambda k: SPLITS.index(splits[k]))
-        rows = [entries[kept[k]] for k in by_split]
+        order = np.asarray(kept)[by_split]
+        rows = [entries[i] for i in order]
         classes, labels = _classes([e.label for e in rows])
-        table = make_table([e.id for e in rows], [splits[k] for k in by_split], labels)
+        known = {name: values[order] for name, values in (attributes or {}).items()}
         channels = channels or (1 if all(outcomes[i].grey for i in kept) else 3)
-        return write_store(
+        built = write_store(
             folder,
-            scratch[..., :channels],
-            table,
+            scratch.pixels if channels == fit.channels else scratch.pixels[..., :channels],
+            make_table([e.id for e in rows], [splits[k] for k in by_split], labels, known),
             replace(info, fit=replace(info.fit, channels=channels), classes=classes),
             rejected,
-            np.asarray(kept)[by_split],
+            order,
         )
-    finally:
-        scratch_path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    reason: str = ""
-    grey: bool = True
-    split: str = "train"
+    except Exception:  # not a KeyboardInterrupt: who stops a long reading may want to go on with it
+        scratch.delete()
+        raise
+    scratch.delete()
+    return built
 
 
 def _decode_all(
     entries: Sequence[Entry],
     read: Callable[[Entry], OpenFile],
     fit: Fit,
-    out: np.ndarray,
+    scratch: Scratch,
     progress: Progress,
     name: str,
-) -> list[_Outcome]:
-    def decode(position: int) -> _Outcome:
+) -> list[Outcome]:
+    def decode(position: int) -> Outcome:
         try:
             with read(entries[position]) as file:
                 pixels = fit(read_image(file, at_least=fit.size))
         except RejectedImageError as error:
-            return _Outcome(str(error))
+            return Outcome(str(error))
         except (OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
-            return _Outcome(f"cannot be opened: {getattr(error, 'strerror', None) or error}")
-        out[position] = pixels
+            return Outcome(f"cannot be opened: {getattr(error, 'strerror', None) or error}")
+        scratch.pixels[position] = pixels
         grey = bool((pixels[..., :1] == pixels[..., 1:]).all())
         content = pixels[..., :1] if grey else pixels  # grey or as grey in three channels: the same picture
-        return _Outcome(grey=grey, split=split_by_content(content.tobytes()))
+        return Outcome(grey=grey, split=split_by_content(content.tobytes()))
 
-    outcomes: list[_Outcome] = []
-    workers = os.cpu_count() or 1
+    done = len(scratch.outcomes)
+    if done:
+        progress.note(f"going on with {name} at image {done + 1:,} of {len(entries):,}, where reading it was stopped")
     with (
         no_warnings(),
-        progress.task(f"reading {name}", len(entries), "images", rate=True) as task,
-        ThreadPoolExecutor(workers) as pool,
+        progress.task(f"reading {name}", len(entries), "images", done=done, rate=True) as task,
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
     ):
-        for start in range(0, len(entries), CHUNK):
+        for start in range(done, len(entries), CHUNK):
+            outcomes: list[Outcome] = []
             for outcome in pool.map(decode, range(start, min(start + CHUNK, len(entries)))):
                 outcomes.append(outcome)
                 task.advance()
-    return outcomes
+            scratch.keep(outcomes)
+    return scratch.outcomes
 
 
 def _classes(names: Sequence[str | None]) -> tuple[tuple[str, ...], list[int | None]]:
@@ -196,17 +205,6 @@ def _classes(names: Sequence[str | None]) -> tuple[tuple[str, ...], list[int | N
         return (), [None] * len(names)
     number = {name: i for i, name in enumerate(classes)}
     return classes, [None if name is None else number[name] for name in names]
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what killed processes left half-read of this store."""
-    for path in folder.parent.glob(f".{folder.name}.*.scratch.npy"):
-        try:
-            os.kill(int(path.name.split(".")[-3]), 0)
-        except (ProcessLookupError, ValueError):
-            path.unlink(missing_ok=True)
-        except PermissionError:
-            continue
 
 
 def _splits(splits: list[str]) -> list[str]:

@@ -1,0 +1,26 @@
+"""Memory-mapped arrays, so that a data set may be larger than memory."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A new uint8 array in a .npy file whose place on the disk is certain: a full disk is told now, not by a crash."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of the memory that a mapped array takes; its values stay in the file, and come back when asked for."""
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        if array.flags.writeable:
+            array.flush()
+        array.base.madvise(mmap.MADV_DONTNEED)
