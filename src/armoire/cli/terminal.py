@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_WORTH_TELLING = 3.0
+ROOM_FOR_THE_REST = 26  # columns
 WINDOW = 30  # marks, a second or more apart, over which a pace is taken
 
 
@@ -159,15 +160,24 @@ class _Live:
 class _Bar:
     def __init__(self, bars: Bars, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
         self.bars, self.unit, self.rate = bars, unit, rate
-        self.pace, self.shown = _Pace(), ""
+        self.pace, self.shown = _Pace(), []
+        # What the title, a short bar, the percentage and the time left leave over.
+        self.room = bars.console.width - len(title) - ROOM_FOR_THE_REST
         self.id = bars.add_task(title, total=total, completed=done, figures="")
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
         self.pace.advance(amount)
         if figures:
-            self.shown = "  ".join(f"{name} {_short(value)}" for name, value in figures.items()) + "  "
-        pace = f"{self.pace.a_second:,.0f} {self.unit}/s" if self.rate else ""
-        self.bars.update(self.id, advance=amount, figures=self.shown + pace)
+            self.shown = [f"{name} {_short(value)}" for name, value in figures.items()]
+        pace = [f"{self.pace.a_second:,.0f} {self.unit}/s"] if self.rate else []
+        self.bars.update(self.id, advance=amount, figures=_that_fit(self.shown + pace, self.room))
+
+
+def _that_fit(parts: list[str], room: int) -> str:
+    """As many of the parts, from the first, as fit into `room` columns."""
+    while parts and len("  ".join(parts)) > room:
+        parts = parts[:-1]
+    return "  ".join(parts)
 
 
 def _short(value: float | str) -> str:

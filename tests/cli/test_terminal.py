@@ -1,0 +1,49 @@
+"""What progress looks like, on a terminal and in a log."""
+
+from __future__ import annotations
+
+import io
+from unittest import mock
+
+import pytest
+from rich.console import Console
+
+from armoire.cli import terminal
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+)
+def test_durations_are_said_as_people_do(seconds, said):
+    assert terminal.duration(seconds) == said
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_bar_keeps_its_percentage_and_time_at_any_width(width):
+    screen = io.StringIO()
+    console = Console(file=screen, width=width, force_terminal=True, color_system=None)
+    with mock.patch("rich.console.Console", return_value=console):
+        live = terminal._Live()
+        with live.task("training fashion-vae", 200, "images", rate=True) as task:
+            task.advance(50, distortion=264.93, rate=5.042)
+            live.bars.refresh()
+    frames = [line for line in screen.getvalue().replace("\r", "\n").splitlines() if "25 %" in line]
+    assert frames
+    assert all(len(line) <= width + 12 for line in frames)  # escape codes aside
+    assert ("distortion 264.9" in frames[-1]) == (width >= 80)
+    assert ("images/s" in frames[-1]) == (width >= 120)
+    assert ":" in frames[-1]  # the time left
+
+
+def test_lines_tell_amount_figures_pace_and_time_left(capsys):
+    with mock.patch.object(terminal.time, "monotonic", side_effect=lambda: clock[0]):
+        clock = [0.0]
+        with terminal._Plain().task("training", 1000, "images", rate=True) as task:
+            clock[0] = 20.0
+            task.advance(100, distortion=264.93)
+            clock[0] = 40.0
+            task.advance(100, distortion=260.0)
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "training: 100 of 1,000 images, distortion 264.9, 5 images/s, 3 min 0 s left"
+    assert told[1] == "training: 200 of 1,000 images, distortion 260, 5 images/s, 2 min 40 s left"
+    assert told[-1] == "training: 200 images in 40 s"
