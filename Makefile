@@ -30,7 +30,7 @@ demo: $(VENV)/installed data
 	  echo "  $(BIN)/armoire sample $(RUN) -n 18 --out samples.png"; fi
 
 test: $(VENV)/tested data lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
