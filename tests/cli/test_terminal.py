@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from unittest import mock
 
 import pytest
@@ -47,3 +49,23 @@ def test_lines_tell_amount_figures_pace_and_time_left(capsys):
     assert told[0] == "training: 100 of 1,000 images, distortion 264.9, 5 images/s, 3 min 0 s left"
     assert told[1] == "training: 200 of 1,000 images, distortion 260, 5 images/s, 2 min 40 s left"
     assert told[-1] == "training: 200 images in 40 s"
+
+
+def test_work_goes_on_when_the_reader_of_its_progress_has_gone():
+    code = """
+import os, sys
+from armoire.cli.terminal import terminal_progress
+progress = terminal_progress()
+sys.stdin.readline()  # by now nobody reads stderr
+for _ in range(3):
+    progress.note("still here")
+print("done")
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stderr
+    child.stderr.close()
+    child.stderr = None
+    out, _ = child.communicate("go\n", timeout=60)
+    assert (child.returncode, out) == (0, "done\n")
