@@ -15,7 +15,7 @@ from armoire.figures.material import classes_of, of_data, plane_of, run_name, sh
 from armoire.figures.scatter import black, by_class, legend
 from armoire.figures.style import BODY, MARGIN, Sheet, picture, sheet
 from armoire.images.mosaic import mosaic
-from armoire.measure.latent import HOLE, areas
+from armoire.measure.latent import HOLE, areas, in_holes
 from armoire.wardrobe import Latents, Wardrobe
 
 HOLES = "#e9dfc9"
@@ -97,10 +97,7 @@ def p_grid(wardrobe: Wardrobe) -> Figure:
 
 def holes(grid: Grid, embeddings: Float[np.ndarray, "n 2"], distance: float) -> Bool[np.ndarray, " m"]:
     """Which tiles have a centre farther than `distance` from every embedding."""
-    from scipy.spatial import KDTree
-
-    gaps, _ = KDTree(embeddings).query(grid.centres)
-    return np.asarray(gaps) > distance
+    return in_holes(grid.centres, embeddings, distance)
 
 
 def _along(wardrobe: Wardrobe) -> int:

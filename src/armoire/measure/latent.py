@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from armoire.wardrobe.priors import Prior
 
@@ -41,18 +41,20 @@ def latent_statistics(
     }
     if embeddings.shape[1] == 2:
         statistics["hole_distance"] = HOLE * spread
-        statistics["drawn_in_holes"] = _in_holes(embeddings, prior, HOLE * spread)
+        draws = prior.sample(DRAWS, np.random.default_rng(0))
+        statistics["drawn_in_holes"] = float(in_holes(draws, embeddings, HOLE * spread).mean())
         statistics["areas"] = areas(embeddings, labels, classes, HOLE * spread)
     return statistics
 
 
-def _in_holes(embeddings: Float[np.ndarray, "n 2"], prior: Prior, distance: float) -> float:
+def in_holes(
+    places: Float[np.ndarray, "m 2"], embeddings: Float[np.ndarray, "n 2"], distance: float
+) -> Bool[np.ndarray, " m"]:
+    """Which places lie farther than `distance` from every embedding."""
     from scipy.spatial import KDTree
 
-    draws = prior.sample(DRAWS, np.random.default_rng(0))
-    # The bound lets the search stop early; what is farther comes back as infinitely far.
-    gaps, _ = KDTree(embeddings).query(draws, distance_upper_bound=distance)
-    return float(np.isinf(gaps).mean())
+    gaps, _ = KDTree(embeddings).query(places)
+    return np.asarray(gaps) > distance
 
 
 def ks_distances(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
