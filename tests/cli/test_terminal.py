@@ -69,3 +69,9 @@ print("done")
     child.stderr = None
     out, _ = child.communicate("go\n", timeout=60)
     assert (child.returncode, out) == (0, "done\n")
+
+
+def test_a_table_has_as_many_columns_as_its_rows(capsys):
+    terminal.print_table([("id", "distance"), ("000012", "0.5")])
+    terminal.print_table([("a", "test", "b"), ("", "x", "")])
+    assert capsys.readouterr().out.splitlines() == ["id      distance", "000012  0.5", "a  test  b", "   x"]

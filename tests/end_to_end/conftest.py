@@ -17,7 +17,10 @@ from PIL import Image, ImageDraw
 from safetensors import safe_open
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-VERBS = ("train", "figures", "evaluate", "sample", "reconstruct", "encode", "data", "recipes", "check")
+VERBS = (
+    *("train", "figures", "evaluate", "sample", "reconstruct", "edit", "morph", "nearest", "encode"),
+    *("data", "recipes", "check"),
+)
 KINDS = ("bar", "disc", "square")
 QUICK = ("--size", "16", "--latent", "2", "--epochs", "2", "--batch", "32", "--set", "channels=[8, 8]")
 

@@ -38,7 +38,8 @@ def test_train_prints_one_json_object(trained: Trained) -> None:
 
 def test_a_run_holds_everything(trained: Trained) -> None:
     names = {path.name for path in trained.run.iterdir()}
-    assert names == {"recipe.toml", "model.safetensors", "history.csv", "latents.parquet", "checkpoints", "previews"}
+    files = {"recipe.toml", "model.safetensors", "history.csv", "latents.parquet", "familiarity.json"}
+    assert names == files | {"checkpoints", "previews"}
     checkpoints = sorted(path.name for path in (trained.run / "checkpoints").iterdir())
     assert checkpoints == ["best.safetensors", "step-000000007.safetensors", "step-000000014.safetensors"]
     assert [path.name for path in sorted((trained.run / "previews").iterdir())] == ["epoch-0001.png", "epoch-0002.png"]
@@ -230,7 +231,7 @@ def test_recipes_round_trip(armoire: Armoire) -> None:
     listed = armoire("recipes")
     names = [line.split()[0] for line in listed.out.splitlines()]
     fashion = ["fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae"]
-    assert names == ["celeba-vae", "celeba-vae-32", "drawn-faces-vae", *fashion, "images-vae"]
+    assert names == ["celeba-vae", "celeba-vae-32", "drawn-faces-vae", "faces-vae", *fashion, "images-vae"]
     assert all(len(line.split()) > 3 for line in listed.out.splitlines())
     for name in names:
         text = armoire("recipes", name).out

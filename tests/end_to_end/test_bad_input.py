@@ -33,7 +33,7 @@ TRAIN = {
     "size 1000": ("images-vae --data {pictures} --size 1000", "size", "256", "not 1000"),
     "epochs 0": ("images-vae --data {pictures} --epochs 0", "epochs", "not 0"),
     "batch 0": ("images-vae --data {pictures} --batch 0", "batch", "not 0"),
-    "batch 1": ("images-vae --data {pictures} --batch 1", "batch"),
+    "batch 1": ("images-vae --data {pictures} --batch 1 --set norm=batch", "batch"),
     "lr 0": ("images-vae --data {pictures} --lr 0", "lr", "greater than 0"),
     "lr -1": ("images-vae --data {pictures} --lr -1", "lr", "greater than 0"),
     "lr nan": ("images-vae --data {pictures} --lr nan", "lr", "nan"),
@@ -51,7 +51,7 @@ TRAIN = {
     "set of no setting": ("images-vae --data {pictures} --set chanels=[8]", "did you mean 'channels'?"),
     "no such fit": ("images-vae --data {pictures} --set fit=crup", "crop", "'crup'"),
     "no such colour": ("images-vae --data {pictures} --set background=wite", "'wite' is not a colour"),
-    "too many halvings": ("images-vae --data {pictures} --set channels=[8,8,8,8,8] --size 16", "halves"),
+    "too many halvings": ("images-vae --data {pictures} --set channels=[8,8,8,8,8] --size 16", "64 times smaller"),
     "published size": ("fashion-vae --size 64", "64", "fashion-mnist"),
     "impossible size": ("fashion-vae --data {pictures} --size 16 --set channels=[8,8,8,8,8]", "16 x 16"),
     "name that leaves the folder": (

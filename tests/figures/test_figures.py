@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
+from matplotlib.colors import to_hex
 from PIL import Image
 from scipy.special import ndtr, ndtri
+from shapes_and_pictures import pictures, words
 
 from armoire import figures
 from armoire.errors import ArmoireError
 from armoire.figures import material
 from armoire.figures.grids import make_grid
-from armoire.figures.histograms import far_from
+from armoire.figures.histograms import VERDICTS, far_from, verdicts, worst_of
 from armoire.figures.loss_choice import penalty, sharpness, sibling
 from armoire.figures.material import principal_components
 from armoire.figures.style import CLASS_COLOURS, WARNING, png
 from armoire.images.mosaic import mosaic
-from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
-from armoire.wardrobe import Wardrobe
+from armoire.measure.latent import ks_distances
+from armoire.wardrobe import Latents, Wardrobe
+
+HISTOGRAMS = importlib.import_module("armoire.figures.histograms")  # the function has the same name
 
 
 def offsets(axes) -> np.ndarray:
@@ -32,15 +36,6 @@ def offsets(axes) -> np.ndarray:
 
 def in_order(points: np.ndarray) -> np.ndarray:
     return points[np.lexsort(points.T)]
-
-
-def pictures(figure: Figure) -> list[np.ndarray]:
-    return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.get_images()]
-
-
-def words(figure: Figure) -> str:
-    texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
-    return "\n".join(text.get_text() for text in texts)
 
 
 def flat(text: str) -> str:
@@ -235,18 +230,80 @@ def test_denoising_shows_noisy_clean_and_output(lone: Wardrobe, vae: Wardrobe):
 def test_histograms_give_each_distance_and_mark_the_worst(colour: Wardrobe):
     figure = figures.draw(colour, "latent-histograms")
     means = colour.latents.split("test").mean
-    ks, used = ks_distances(means), means.var(axis=0) > ACTIVE_VARIANCE
-    assert used.any()
-    worst = int(np.where(used, ks, -1).argmax())
-    for k, axes in enumerate(figure.axes):
-        said = f"{ks[k]:.2f}" if used[k] else "unused"
+    ks, judged = ks_distances(means), verdicts(means)
+    worst = worst_of(ks, judged)
+    assert worst is not None
+    for k, axes in enumerate(figure.axes[:5]):
+        said = "unused" if judged[k] == "unused" else f"{ks[k]:.2f}"
         assert axes.get_title(loc="left") == f"z{'₀₁₂₃₄'[k]}   {said}"
         assert (axes._left_title.get_color() == WARNING) == (k == worst)
         (curve,) = axes.get_lines()
         assert curve.get_ydata().max() == pytest.approx(1 / np.sqrt(2 * np.pi))
         density, _, _ = axes.patches[0].get_data()
         assert density.sum() * 8 / 40 == pytest.approx(1)
-    assert "A dimension far from N(0, 1) means too little weight on the KL" in words(figure)
+        assert to_hex(axes.patches[0].get_facecolor()) == VERDICTS[judged[k]].colour
+    for name, verdict in VERDICTS.items():
+        assert (verdict.words in words(figure)) == (name in judged)
+
+
+def normal(n: int, *scales: float, shift: float = 0) -> np.ndarray:
+    """The quantiles of N(shift, scale^2) at n evenly spread probabilities, a column for each scale."""
+    return (ndtri((np.arange(n) + 0.5) / n)[:, None] * np.array(scales) + shift).astype(np.float32)
+
+
+def test_a_dimension_is_far_close_narrow_or_unused():
+    means = np.concatenate([normal(1000, 1, 2, 0.4, 0.05, 0), normal(1000, 1, shift=1)], axis=1)
+    assert verdicts(means) == ["close", "far", "narrow", "unused", "unused", "far"]
+    assert ks_distances(means)[3:5] == pytest.approx([0.45, 0.5], abs=0.03)
+
+
+def test_an_unused_dimension_is_not_said_to_lack_weight_on_the_kl():
+    assert "too little weight on the KL: raise beta" in VERDICTS["far"].words
+    assert "not for lack of weight on the KL" in VERDICTS["unused"].words
+    assert "lower beta" in VERDICTS["narrow"].words
+    assert "raise" not in VERDICTS["narrow"].words + VERDICTS["unused"].words + VERDICTS["close"].words
+
+
+def test_the_worst_is_one_that_asks_for_more_weight_where_there_is_any():
+    ks = np.array([0.45, 0.2, 0.3, 0.5, 0.05])
+    assert worst_of(ks, ["narrow", "far", "far", "unused", "close"]) == 2
+    assert worst_of(ks, ["narrow", "narrow", "narrow", "unused", "close"]) == 0
+    assert worst_of(ks, ["close", "close", "close", "unused", "close"]) == 0
+    assert worst_of(ks, ["unused"] * 5) is None
+
+
+@pytest.mark.parametrize(
+    ("scales", "said"),
+    [
+        ((0.0, 0.01), "rgb uses none of its dimensions: there is too much weight on the KL"),
+        ((1.0, 1.0), "All dimensions of rgb lie close to N(0, 1), z₀ least"),
+        ((1.0, 0.0), "All used dimensions of rgb lie close to N(0, 1), z₀ least"),
+        ((1.0, 3.0, 0.3), "1 of 3 used dimensions of rgb lies far from N(0, 1), z₁ farthest"),
+        ((1.0, 0.3, 0.0), "1 of 2 used dimensions of rgb is narrow, none too wide"),
+    ],
+)
+def test_the_title_tells_the_worst_first(
+    colour: Wardrobe, monkeypatch: pytest.MonkeyPatch, scales: tuple[float, ...], said: str
+):
+    latents = Latents(colour.latents.table.slice(0, 300), normal(300, *scales), None)
+    monkeypatch.setattr(HISTOGRAMS, "shown", lambda _: latents)
+    assert said in flat(words(figures.draw(colour, "latent-histograms")))
+
+
+def test_two_hundred_dimensions_show_the_first_fifty_and_no_words_leave_the_page(
+    colour: Wardrobe, monkeypatch: pytest.MonkeyPatch
+):
+    latents = Latents(colour.latents.table.slice(0, 300), normal(300, *np.linspace(0, 3, 200)), None)
+    monkeypatch.setattr(HISTOGRAMS, "shown", lambda _: latents)
+    figure = figures.draw(colour, "latent-histograms")
+    figure.canvas.draw()
+    *panels, advice = figure.axes
+    assert len(panels) == 50
+    for text in [*figure.texts, *advice.texts]:
+        assert text.get_window_extent().x1 <= figure.bbox.x1 - 0.4 * figure.dpi
+    highest = advice.texts[0].get_window_extent().y1
+    lowest = min(label.get_window_extent().y0 for axes in panels[40:] for label in axes.get_xticklabels())
+    assert highest < lowest
 
 
 def test_far_allows_for_chance_in_few_images():
@@ -262,6 +319,7 @@ def test_every_figure_that_applies_is_saved_as_a_png_of_a_slide(vae: Wardrobe):
         "latent",
         "latent-by-label",
         "samples",
+        "morph",
         "plane",
         "p-space",
         "p-grid",
@@ -284,7 +342,7 @@ def test_the_same_run_gives_the_same_bytes(vae: Wardrobe):
 
 def test_an_autoencoder_is_spared_the_figures_of_a_prior(lone: Wardrobe):
     names = [name for name, kind in figures.FIGURES.items() if kind.applies(lone)]
-    assert names == ["losses", "reconstructions", "latent", "latent-by-label", "samples", "plane", "denoising"]
+    assert names == ["losses", "reconstructions", "latent", "latent-by-label", "samples", "morph", "plane", "denoising"]
 
 
 @pytest.mark.parametrize(

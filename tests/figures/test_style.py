@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from armoire.figures.style import CLASS_COLOURS, dimension, number, vector, wrap
+from armoire.figures.style import CLASS_COLOURS, SEQUENCE, dimension, high_enough, number, vector, wrap
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 SIGHT = {
@@ -38,6 +39,20 @@ def test_class_colours_show_on_paper_and_in_the_dark():
     lightness = oklab(CLASS_COLOURS, "normal")[:, 0]
     assert lightness.min() > 0.35
     assert lightness.max() < 0.84
+
+
+def test_a_heat_map_darkens_in_even_steps_for_every_kind_of_sight():
+    steps = -np.diff(oklab(SEQUENCE, "normal")[:, 0])
+    assert steps.max() / steps.min() < 1.1
+    for sight in SIGHT:
+        assert (-np.diff(oklab(SEQUENCE, sight)[:, 0])).min() > 0.06, sight
+
+
+def test_a_sheet_is_as_high_as_its_words_and_its_body():
+    short, long = high_enough(3, "Title", "Words"), high_enough(3, "Title", "words " * 60)
+    assert short.top == pytest.approx(3, abs=0.01)
+    assert long.top == pytest.approx(3, abs=0.01)
+    assert long.figure.get_figheight() > short.figure.get_figheight()
 
 
 def test_numbers_have_a_true_minus_and_no_more_digits_than_fit():

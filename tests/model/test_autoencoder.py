@@ -103,7 +103,7 @@ def test_images_do_not_mix_in_evaluation():
 
 
 def test_a_size_that_cannot_be_halved_is_refused():
-    with pytest.raises(ValueError, match="3 halvings do not divide a size of 20"):
+    with pytest.raises(ValueError, match="3 stages do not divide a size of 20"):
         Autoencoder(Architecture(20, 1, 2, channels=(4, 4, 4)))
 
 

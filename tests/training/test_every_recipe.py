@@ -12,6 +12,7 @@ from armoire.training import load_recipe, recipe_names
 from armoire.training.averages import look
 from armoire.training.randomness import generator
 from armoire.training.recipe import parse_recipe
+from armoire.training.schedule import learning_rate
 
 # The published networks are wide: what is tested here does not depend on their width.
 NARROW = 8
@@ -74,7 +75,7 @@ def test_it_encodes_decodes_and_costs(name, images):
 def test_its_steps_lower_the_objective_of_a_batch(name, images):
     recipe, x = narrow(name, images), batch(images)
     model = Autoencoder(recipe.architecture(images), generator(0, "weights"))
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
+    optimizer = torch.optim.Adam(model.parameters())
     # A Gaussian of fixed sigma costs much more where there is no error at all than errors add to it.
     floor = model.likelihood.cost(torch.zeros(1), x[0].numel()).item() if recipe.likelihood == "gaussian" else 0.0
 
@@ -86,6 +87,8 @@ def test_its_steps_lower_the_objective_of_a_batch(name, images):
     objective()  # a likelihood that calibrates itself starts where the data put it
     before = objective()
     for step in range(8):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, step, total=100)
         optimizer.zero_grad()
         look(model, x, recipe, generator(0, "step", step)).objective(recipe.beta).mean().backward()
         optimizer.step()

@@ -38,6 +38,21 @@ VERBS = {
         "Put image files through a run and save originals (as fitted) above reconstructions.",
         "armoire reconstruct runs/fashion-vae shoe.png --out shoe-again.png",
     ),
+    "edit": (
+        "moving:edit",
+        "Give an image file more or less of an attribute, such as a smile, and save a strip of what comes of it.",
+        "armoire edit runs/drawn-faces-vae me.png --attribute Smiling --strength -2,2 --out smiles.png",
+    ),
+    "morph": (
+        "moving:morph",
+        "Turn one image file into another, in steps side by side or as a film.",
+        "armoire morph runs/fashion-vae shoe.png shirt.png --steps 24 --out shoe-to-shirt.gif",
+    ),
+    "nearest": (
+        "moving:nearest",
+        "Find the images of a run's data set that lie nearest to an image file in the latent space.",
+        "armoire nearest runs/fashion-vae shoe.png -n 3",
+    ),
     "encode": (
         "making:encode",
         "Write where every image of a data set lies, as Parquet: id, split, label, mean_0.., log_var_0..",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
+from armoire.errors import ArmoireError
 
 Json = Annotated[bool, Parameter(negative="")]
 How = Literal["crop", "pad", "stretch"]
@@ -21,7 +22,7 @@ def figures(run: Path, /, *names: Annotated[str, Parameter(name="NAME")]) -> Non
 
     Args:
         run: folder of a run.
-        names: figures to draw.
+        names: figures to draw; attribute-NAME for any attribute of the data, such as attribute-Smiling.
     """
     from armoire.figures import save
     from armoire.measure import evaluate as measure
@@ -37,27 +38,46 @@ def figures(run: Path, /, *names: Annotated[str, Parameter(name="NAME")]) -> Non
         print(path)
 
 
-def evaluate(run: Path, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:
-    """Measure a run: reconstruction, ELBO, book scale, and the shape of its latent space.
+def evaluate(
+    run: Path,
+    /,
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    samples: Whole = 2000,
+    json: Json = False,
+) -> None:
+    """Measure a run: reconstruction, ELBO, book scale, the shape of its latent space, samples and edits.
 
     Args:
         run: folder of a run.
         data: other data to measure it on; by default what it was trained on.
         split: train, valid or test; by default the held-out one.
+        samples: how many images to draw where samples are measured, which needs data with attributes; at most as many
+            as are held out, or kept from the judge.
         json: print one JSON object.
     """
     from armoire.measure import evaluate as measure
+    from armoire.measure import in_words, left_out_in_words
     from armoire.wardrobe import Wardrobe
 
+    if samples < 2:
+        raise ArmoireError(f"--samples should be 2 or more, not {samples}")
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
-    found = measure(wardrobe, wardrobe.load(data) if data else None, split, progress)
+    found = measure(wardrobe, wardrobe.load(data) if data else None, split, progress, samples)
     if not found["data"]["as_trained_on"]:
         progress.note(f"measured on {found['data']['name']}, which is not the data that {run} was trained on")
     if json:
         print_json(found)
     else:
-        print_table(_flat(found))
+        editing = found.pop("editing")
+        if found["samples"] is None:
+            del found["samples"]
+        edits = [(f"editing {name}", "; ".join(words)) for name, words in in_words(editing).items()] if editing else []
+        if editing and (left_out := left_out_in_words(editing)):
+            edits.append(("not judged", left_out))
+        print_table(_flat(found) + edits)
 
 
 def data(
@@ -99,7 +119,7 @@ def check(*, json: Json = False) -> None:
     from armoire.images import fashion
 
     cache = cache_folder()
-    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib")
+    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn")
     ready = any(fashion.is_fashion(place) for place in (cache / fashion.NAME, fashion.DEBIAN))
     ready = ready or any((cache / "stores").glob(f"{fashion.NAME}-*"))
     found = {

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from armoire.cli.saving import check_suffix, save_images
 from armoire.cli.terminal import Whole, print_table, terminal_progress
 from armoire.errors import ArmoireError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 def sample(
@@ -42,7 +40,7 @@ def sample(
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
     images = wardrobe.make(wardrobe.sample(number, seed, prior))
-    _write_images(images, out)
+    save_images(images, out)
     progress.note(f"{number:,} images drawn from {wardrobe.prior(prior).name}")
     print(out)
 
@@ -58,17 +56,16 @@ def reconstruct(run: Path, /, *images: Annotated[Path, Parameter(name="IMAGE")],
     import numpy as np
 
     from armoire.images import open_image
-    from armoire.images.mosaic import mosaic, save_png
+    from armoire.images.mosaic import enlargement, mosaic, save_png
     from armoire.wardrobe import Wardrobe
 
     if not images:
         raise ArmoireError("reconstruct needs at least one image file after the run")
-    if out.suffix.lower() != ".png":
-        raise ArmoireError(f"--out should be a .png file, not {out}")
+    check_suffix(out, ".png")
     wardrobe = Wardrobe.open(run)
     originals = np.stack([open_image(path, wardrobe.fit) for path in images])
     again = wardrobe.make(wardrobe.place(originals))
-    save_png(out, mosaic(np.concatenate([originals, again]), len(originals)), _scale(originals))
+    save_png(out, mosaic(np.concatenate([originals, again]), len(originals)), enlargement(originals))
     errors = np.square((originals.astype(np.float64) - again) / 255).mean(axis=(1, 2, 3))
     print_table([(str(path), f"mean squared error {error:.4f}") for path, error in zip(images, errors, strict=True)])
     print(out)
@@ -84,40 +81,9 @@ def encode(run: Path, data: str, /, *, out: Path) -> None:
     """
     from armoire.wardrobe import Wardrobe, encode_set
 
-    if out.suffix.lower() != ".parquet":
-        raise ArmoireError(f"--out should be a .parquet file, not {out}")
+    check_suffix(out, ".parquet")
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
     images = wardrobe.load(data)
     encode_set(wardrobe.model, images, progress).write(out, {"data_fingerprint": images.info.fingerprint})
     print(out)
-
-
-def _write_images(images: np.ndarray, out: Path) -> None:
-    import io
-
-    import numpy as np
-
-    from armoire.files import atomic_folder, write_bytes
-    from armoire.images.mosaic import mosaic, png, save_png
-
-    if out.suffix.lower() == ".npy":
-        buffer = io.BytesIO()
-        np.save(buffer, images, allow_pickle=False)
-        write_bytes(out, buffer.getvalue())
-    elif out.suffix.lower() == ".png":
-        columns = max(1, round((len(images) * 2) ** 0.5)) if len(images) > 6 else len(images)
-        save_png(out, mosaic(images, columns), _scale(images))
-    else:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ArmoireError(f"{out} is there already; choose a new folder, or an --out that ends in .png or .npy")
-        if out.suffix and not out.exists():
-            raise ArmoireError(f"--out should be a .png or .npy file or a folder, not {out}")
-        with atomic_folder(out) as folder:
-            for i, image in enumerate(images):
-                (folder / f"{i:0{len(str(len(images)))}d}.png").write_bytes(png(image))
-
-
-def _scale(images: np.ndarray) -> int:
-    """Small images are enlarged by a whole number, to be seen without losing a pixel."""
-    return max(1, 128 // images.shape[1])

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
+from difflib import SequenceMatcher
 from pathlib import Path
 from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.figures.figure import FigureKind, needs_classes, needs_history, needs_plane, needs_prior, needs_sibling
+from armoire.figures.attributes import PREFIX, attribute_figure, attribute_figures, most_known
+from armoire.figures.figure import (
+    FigureKind,
+    needs_classes,
+    needs_history,
+    needs_judged,
+    needs_pair,
+    needs_plane,
+    needs_prior,
+    needs_sibling,
+)
 from armoire.figures.grids import p_grid, plane
 from armoire.figures.histograms import histograms
 from armoire.figures.latent import embeddings, embeddings_by_label, p_space
+from armoire.figures.leakage import leakage
 from armoire.figures.loss_choice import loss_choice
 from armoire.figures.losses import losses
+from armoire.figures.morph import morph
 from armoire.figures.reconstruction import denoising, reconstructions
 from armoire.figures.samples import samples
 from armoire.figures.style import png, style
@@ -23,9 +37,10 @@ from armoire.files import write_bytes
 from armoire.progress import SILENT, Progress
 from armoire.wardrobe import Wardrobe
 
-__all__ = ["FIGURES", "FigureKind", "draw", "save"]
+__all__ = ["FIGURES", "FigureKind", "described", "draw", "save"]
 
-#: Every figure by name, in the order in which a run is told.
+#: Every figure that there is for any run, by name, in the order in which a run is told. After them come those of the
+#: attributes of its data, `attribute-NAME`.
 FIGURES: Mapping[str, FigureKind] = MappingProxyType(
     {
         kind.name: kind
@@ -35,6 +50,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             FigureKind("latent", "where the held-out images lie", embeddings),
             FigureKind("latent-by-label", "the same, coloured by label", embeddings_by_label, (needs_classes,)),
             FigureKind("samples", "places drawn at random, and the images made there", samples),
+            FigureKind("morph", "from one held-out image to another", morph, (needs_pair,)),
             FigureKind("plane", "the latent plane decoded, beside what lies there", plane, (needs_plane,)),
             FigureKind(
                 "p-space",
@@ -44,6 +60,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             ),
             FigureKind("p-grid", "images decoded evenly over p = Φ(z)", p_grid, (needs_prior, needs_plane)),
             FigureKind("latent-histograms", "each dimension against N(0, 1)", histograms, (needs_prior,)),
+            FigureKind("leakage", "what else changes when an attribute is moved", leakage, (needs_judged,)),
             FigureKind("loss-choice", "cross-entropy against squared error", loss_choice, (needs_sibling,)),
             FigureKind(
                 "denoising", "noisy, clean and output", denoising, wanted=lambda wardrobe: wardrobe.recipe.noise > 0
@@ -59,7 +76,7 @@ def draw(wardrobe: Wardrobe, name: str) -> Figure:
     Raises:
         ArmoireError: there is no such figure, or it cannot be drawn for this run.
     """
-    return _kind(name).draw(wardrobe)
+    return _kind(wardrobe, name).draw(wardrobe)
 
 
 def save(wardrobe: Wardrobe, names: list[str] | None = None, progress: Progress = SILENT) -> list[Path]:
@@ -67,28 +84,57 @@ def save(wardrobe: Wardrobe, names: list[str] | None = None, progress: Progress 
 
     Args:
         wardrobe: the run.
-        names: which; by default all that apply to it.
+        names: which; by default all that apply to it, and those of the attributes that most is known about.
         progress: where to report.
 
     Raises:
         ArmoireError: as `draw`.
     """
     # All names are looked at first: a slip in the last should not cost the time of the others.
-    kinds = [_kind(name) for name in names or []] or [kind for kind in FIGURES.values() if kind.applies(wardrobe)]
+    kinds = [_kind(wardrobe, name) for name in names or []] or _told(wardrobe)
     paths = []
     with progress.task("drawing figures", len(kinds), "figures") as task:
         for kind in kinds:
-            path = wardrobe.run.path / "figures" / f"{kind.name}.png"
+            path = wardrobe.run.path / "figures" / _file_name(kind)
             write_bytes(path, _rendered(kind.draw(wardrobe)))
             paths.append(path)
             task.advance()
     return paths
 
 
-def _kind(name: str) -> FigureKind:
-    if name not in FIGURES:
-        raise ArmoireError(f"no figure '{name}'; {did_you_mean(name, FIGURES)}")
-    return FIGURES[name]
+def described(name: str) -> str:
+    """What a figure shows, in one line; "" where there is none of that name."""
+    kind = attribute_figure(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else FIGURES.get(name)
+    return kind.description if kind else ""
+
+
+def _told(wardrobe: Wardrobe) -> list[FigureKind]:
+    """The figures of a run where none is asked for by name."""
+    return [
+        *(kind for kind in FIGURES.values() if kind.applies(wardrobe)),
+        *(attribute_figure(name) for name in most_known(wardrobe)),
+    ]
+
+
+def _kind(wardrobe: Wardrobe, name: str) -> FigureKind:
+    if name in FIGURES:
+        return FIGURES[name]
+    # Only for what looks like the name of an attribute's figure are the latents read, or made.
+    of_attributes = attribute_figures(wardrobe) if _means_attribute(name) else {}
+    if name in of_attributes:
+        return of_attributes[name]
+    if name.startswith(PREFIX) and not of_attributes:
+        wardrobe.direction(name.removeprefix(PREFIX))  # says what the data lack
+    raise ArmoireError(f"no figure '{name}'; {did_you_mean(name, [*FIGURES, *of_attributes])}")
+
+
+def _means_attribute(name: str) -> bool:
+    return SequenceMatcher(None, name[: len(PREFIX)], PREFIX).ratio() > 0.7
+
+
+def _file_name(kind: FigureKind) -> str:
+    # The name of an attribute is other people's: a slash in it is no folder.
+    return re.sub(r"[^\w .-]", "_", kind.name) + ".png"
 
 
 def _rendered(figure: Figure) -> bytes:

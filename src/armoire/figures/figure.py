@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError
 from armoire.figures.loss_choice import sibling, to_train
-from armoire.figures.material import classes_of
+from armoire.figures.material import classes_of, shown
 from armoire.figures.style import style
+from armoire.measure.editing import leakage_matrix
+from armoire.measure.evaluate import editing_of
 from armoire.wardrobe import Wardrobe
 
 Obstacle = Callable[[Wardrobe], str]
@@ -69,6 +72,27 @@ def needs_prior(wardrobe: Wardrobe) -> str:
 def needs_classes(wardrobe: Wardrobe) -> str:
     """Labels on what is held out."""
     return "" if classes_of(wardrobe) else "its data have no labels; give images in one folder a class"
+
+
+def needs_judged(wardrobe: Wardrobe) -> str:
+    """Edits of two attributes that a judge can tell."""
+    if len(wardrobe.latents.attributes) < 2:
+        return "fewer than two attributes are known of its data; train on data that brings some, such as drawn-faces"
+    try:
+        found = editing_of(wardrobe, wardrobe.progress)
+    except ArmoireError as error:
+        return str(error)
+    able = list(found["retention"]) if found else []
+    if found is None or len(able) < 2:
+        return f"of its attributes a judge can tell {len(able)}, and it takes two; give more images"
+    if not any(np.isfinite(leakage_matrix(found, method)[1]).any() for method in found["methods"]):
+        return "no edit moved its attribute by one spread; train longer, or give more images"
+    return ""
+
+
+def needs_pair(wardrobe: Wardrobe) -> str:
+    """Two held-out images."""
+    return "" if len(shown(wardrobe)) > 1 else "it goes from one held-out image to another, and there is one; give more"
 
 
 def needs_history(wardrobe: Wardrobe) -> str:

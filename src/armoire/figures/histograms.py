@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from armoire.figures.material import of_data, run_name, shown
-from armoire.figures.style import INK, MARGIN, SMALL, WARNING, Sheet, dimension, number, sheet
+from armoire.figures.style import INK, MARGIN, QUIET, SMALL, WARNING, Sheet, dimension, number, sheet
 from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
 from armoire.wardrobe import Wardrobe
 
@@ -15,48 +19,93 @@ HISTOGRAMS = 50
 FAR = 0.1  # Kolmogorov-Smirnov distance from which a dimension is called far from N(0, 1)
 CHANCE = 1.63  # over the root of n: the distance that 1 % of samples of N(0, 1) itself exceed (Smirnov 1948)
 NARROW = 0.5  # variance of the means below which a dimension is far for the opposite reason
+LINE = 0.25  # inches of a line of advice
 SPAN = 4.0  # standard deviations shown on either side
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one can be told of a dimension: the colour of its bars, and what follows."""
+
+    colour: str
+    words: str
+
+
+VERDICTS = {
+    "far": Verdict(
+        "#e2a688",
+        "far, wide or off its centre. A dimension far from N(0, 1) means too little weight on the KL: raise beta.",
+    ),
+    "close": Verdict("#8fb8ba", "close to N(0, 1): there is enough weight on the KL."),
+    "narrow": Verdict(
+        "#cbb978",
+        "narrow but in use: the areas of the images take up most of the room. To put more there, lower beta.",
+    ),
+    "unused": Verdict(
+        "#cfcac3",
+        "unused, the same for every image: far, but not for lack of weight on the KL. A smaller --latent would do.",
+    ),
+}
 
 
 def histograms(wardrobe: Wardrobe) -> Figure:
     """The first 50 dimensions of the posterior means as histograms with the standard normal curve (S19)."""
     latents = shown(wardrobe)
     means = latents.mean[:, :HISTOGRAMS]
-    ks = ks_distances(means)
-    used = means.var(axis=0) > ACTIVE_VARIANCE
-    worst = int(np.where(used, ks, -1).argmax())
-    page = sheet(_title(wardrobe, ks, used, worst, len(means)), _subtitle(wardrobe, len(latents), means.shape[1]))
-    for k, axes in enumerate(_small_multiples(page, means.shape[1])):
-        _histogram(axes, means[:, k])
-        colour = WARNING if k == worst and used[k] else INK if used[k] else "#a29d96"
-        weight = "bold" if k == worst and used[k] else "normal"
-        text = f"{dimension(k)}   {ks[k]:.2f}" if used[k] else f"{dimension(k)}   unused"
-        axes.set_title(
-            text, fontsize=SMALL if means.shape[1] > 8 else 13, color=colour, weight=weight, loc="left", pad=3
-        )
-    page.note(_advice(means, ks, used, worst), bottom=0.28, fontsize=11)
+    ks, judged = ks_distances(means), verdicts(means)
+    worst = worst_of(ks, judged)
+    page = sheet(_title(wardrobe, judged, worst), _subtitle(wardrobe, len(latents), means.shape[1]))
+    present = {name: judged.count(name) for name in VERDICTS if name in judged}
+    bottom = 0.3 + LINE * len(present)
+    for k, axes in enumerate(_small_multiples(page, means.shape[1], bottom)):
+        _histogram(axes, means[:, k], VERDICTS[judged[k]].colour)
+        colour = WARNING if k == worst else QUIET if judged[k] == "unused" else INK
+        text = f"{dimension(k)}   {'unused' if judged[k] == 'unused' else number(float(ks[k]))}"
+        size, weight = SMALL if means.shape[1] > 8 else 13, "bold" if k == worst else "normal"
+        axes.set_title(text, fontsize=size, color=colour, weight=weight, loc="left", pad=3)
+    _advice(page, present, bottom)
     return page.figure
 
 
-def _histogram(axes: Axes, values: np.ndarray) -> None:
+def verdicts(means: Float[np.ndarray, "n d"]) -> list[str]:
+    """What is to be said of each dimension: far, close, narrow or unused.
+
+    Far is what asks for more weight on the KL. A dimension whose means lie close together has the opposite reason to
+    be far: wide posteriors leave little room for their means, or, in an unused one, none; the distance of a point at 0
+    is 0.5.
+    """
+    ks, variance = ks_distances(means), means.var(axis=0)
+    rules = [variance <= ACTIVE_VARIANCE, ks <= far_from(len(means)), variance < NARROW]
+    return np.select(rules, ["unused", "close", "narrow"], "far").tolist()
+
+
+def worst_of(ks: Float[np.ndarray, " d"], judged: list[str]) -> int | None:
+    """The farthest dimension of those that are far; else of the narrow ones; else of the close ones."""
+    for name in ("far", "narrow", "close"):
+        if rows := [k for k, verdict in enumerate(judged) if verdict == name]:
+            return max(rows, key=ks.__getitem__)
+    return None
+
+
+def _histogram(axes: Axes, values: np.ndarray, colour: str) -> None:
     density, edges = np.histogram(np.clip(values, -SPAN, SPAN), bins=40, range=(-SPAN, SPAN), density=True)
-    axes.stairs(density, edges, fill=True, color="#8fb8ba")
+    axes.stairs(density, edges, fill=True, color=colour)
     x = np.linspace(-SPAN, SPAN, 161)
     axes.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=INK, linewidth=1.2)
     axes.set_xlim(-SPAN, SPAN)
     # One height for all; a collapsed dimension is a needle, and may leave through the top.
-    axes.set_ylim(0, 0.8)
+    axes.set_ylim(0, 0.65)
 
 
-def _small_multiples(page: Sheet, count: int) -> list[Axes]:
+def _small_multiples(page: Sheet, count: int, bottom: float) -> list[Axes]:
     columns = min(10, count, max(1, int(np.ceil(np.sqrt(count * 1.8)))))
     rows = -(-count // columns)
-    width, height = (page.width - 2 * MARGIN + 0.15) / columns, (page.top - 0.85) / rows
-    gap = 0.42 if rows > 1 else 0.8
+    width, height = (page.width - 2 * MARGIN + 0.15) / columns, (page.top - bottom - 0.35) / rows
+    gap = 0.36 if count > 8 else 0.45
     panels = []
     for k in range(count):
-        left, bottom = MARGIN + (k % columns) * width, page.top - (k // columns + 1) * height
-        axes = page.panel(left, bottom + 0.35 + (0.2 if rows == 1 else 0), width - 0.15, height - gap)
+        left, low = MARGIN + (k % columns) * width, page.top - (k // columns + 1) * height
+        axes = page.panel(left, low + 0.05, width - 0.15, height - gap)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         last = k + columns >= count
@@ -66,23 +115,26 @@ def _small_multiples(page: Sheet, count: int) -> list[Axes]:
     return panels
 
 
-def _title(wardrobe: Wardrobe, ks: np.ndarray, used: np.ndarray, worst: int, n: int) -> str:
-    far = int((ks[used] > far_from(n)).sum())
-    if not used.any():
-        return f"{run_name(wardrobe)} uses none of its dimensions"
-    many = "All dimensions" if far == 0 and used.all() else "All dimensions in use" if far == 0 else ""
-    if many:
-        return f"{many} of {run_name(wardrobe)} lie close to N(0, 1), {dimension(worst)} least"
-    of = f"{far} of {int(used.sum())} dimensions of {run_name(wardrobe)}"
-    return f"{of} lie{'s' * (far == 1)} far from N(0, 1), {dimension(worst)} farthest"
+def _title(wardrobe: Wardrobe, judged: list[str], worst: int | None) -> str:
+    name = run_name(wardrobe)
+    if worst is None:
+        return f"{name} uses none of its dimensions: there is too much weight on the KL; lower beta"
+    far, narrow, used = judged.count("far"), judged.count("narrow"), len(judged) - judged.count("unused")
+    of = f"{used} used dimension{'s' * (used != 1)} of {name}"
+    if far:
+        return f"{far} of {of} lie{'s' * (far == 1)} far from N(0, 1), {dimension(worst)} farthest"
+    if narrow:
+        return f"{narrow} of {of} {'is' if narrow == 1 else 'are'} narrow, none too wide"
+    many = "All dimensions" if used == len(judged) else "All used dimensions"
+    return f"{many} of {name} lie close to N(0, 1), {dimension(worst)} least"
 
 
 def _subtitle(wardrobe: Wardrobe, n: int, count: int) -> str:
     d = wardrobe.recipe.latent
     part = f"the first {count} of {d} dimensions" if d > count else f"{d} dimension{'s' * (d != 1)}"
     return (
-        f"Posterior means of {of_data(wardrobe, n)}, {part}. Line: N(0, 1). "
-        "Number: Kolmogorov-Smirnov distance to it, 0 (equal) to 1."
+        f"Posterior means of {of_data(wardrobe, n)}, {part}. Line: N(0, 1). Number: Kolmogorov-Smirnov distance to it, "
+        f"0 (equal) to 1; far from {number(far_from(n))} on. The outermost bars hold all beyond −4 and 4."
     )
 
 
@@ -91,15 +143,10 @@ def far_from(n: int) -> float:
     return max(FAR, CHANCE / n**0.5)
 
 
-def _advice(means: np.ndarray, ks: np.ndarray, used: np.ndarray, worst: int) -> str:
-    if not used.any():
-        return "No dimension differs from one image to the next: there is too much weight on the KL; lower beta."
-    unused = int((~used).sum())
-    rest = f"; {unused} carr{'y' if unused > 1 else 'ies'} nothing and could be left out" if unused else ""
-    verdict = "none is far here"
-    if ks[worst] > far_from(len(means)):
-        # A wide posterior leaves little room for its mean: such a dimension is squeezed, not free.
-        narrow = means[:, worst].var() < NARROW
-        verdict = "narrow, as the areas of its images are wide: lower beta to use it more" if narrow else "raise beta"
-    rule = "A dimension far from N(0, 1) means too little weight on the KL"
-    return f"{rule}. {dimension(worst)} is {number(float(ks[worst]))} away: {verdict}{rest}."
+def _advice(page: Sheet, present: dict[str, int], top: float) -> None:
+    blank = page.blank(MARGIN, 0, page.width - 2 * MARGIN, top)
+    for line, (name, count) in enumerate(present.items()):
+        y = top - (line + 0.7) * LINE
+        blank.add_patch(Rectangle((0, y - 0.02), 0.16, 0.16, color=VERDICTS[name].colour))
+        blank.text(0.52, y, str(count), fontsize=11, color=INK, ha="right", va="baseline")
+        blank.text(0.6, y, VERDICTS[name].words, fontsize=11, color=QUIET, va="baseline")

@@ -48,6 +48,9 @@ CLASS_COLOURS = (
 )
 CLASS_MARKERS = ("o", "^")  # classes 10 to 19 take the same colours with another marker
 UNLABELLED = "#b9b5af"
+# From nothing to the most, on paper: OKLab lightness falls evenly from 0.97 to 0.31 while the hue goes from 95 to 215
+# degrees, past the accent, so that it reads in grey and for every kind of sight; tests/figures/test_style.py measures.
+SEQUENCE = ("#fbf4d8", "#daddae", "#b2c88f", "#86b37c", "#5a9c73", "#34846b", "#1e6961", "#1d4e51", "#203439")
 
 DPI = 150
 WIDE = (12.8, 7.2)  # inches, 16:9: 1920 x 1080 pixels
@@ -146,6 +149,12 @@ def sheet(title: str, subtitle: str, size: tuple[float, float] = WIDE) -> Sheet:
         )
         top -= (lines.count("\n") + 1) * points * 1.45 / 72 + 0.06
     return Sheet(figure, width, top - 0.12)
+
+
+def high_enough(body: float, title: str, subtitle: str, width: float = WIDE[0]) -> Sheet:
+    """A sheet that has `body` inches under its title block, however many lines that takes."""
+    head = WIDE[1] - sheet(title, subtitle, (width, WIDE[1])).top
+    return sheet(title, subtitle, (width, round(head + body, 2)))
 
 
 def wrap(text: str, width: float, points: float, weight: str = "normal") -> str:

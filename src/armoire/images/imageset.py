@@ -36,7 +36,7 @@ class SetInfo:
         source: what to give to `load_images` to get it again.
         fit: how its pictures were fitted.
         classes: names of the labels, in the order of their numbers; empty where nothing is labelled.
-        fingerprint: SHA-256 over pixels, splits and labels: equal data, equal fingerprint.
+        fingerprint: SHA-256 over pixels and table (ids, splits, labels, attributes): equal data, equal fingerprint.
         rejected: number of pictures that could not be read.
         ignored: number of files that are not pictures by their name.
         listing: what the source looked like when it was read, to notice when it has changed.

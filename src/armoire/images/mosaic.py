@@ -11,6 +11,9 @@ from PIL import Image
 
 from armoire.files import write_bytes
 
+# A GIF counts time in hundredths of a second. Its ends are held, to be recognised.
+STEP_MILLISECONDS, END_MILLISECONDS = 100, 800
+
 
 def mosaic(images: UInt8[np.ndarray, "n h w c"], columns: int, gap: int = 2) -> UInt8[np.ndarray, "H W c"]:
     """Lay images out row by row with a white gap between them."""
@@ -24,6 +27,17 @@ def mosaic(images: UInt8[np.ndarray, "n h w c"], columns: int, gap: int = 2) -> 
     return sheet
 
 
+def even_columns(n: int, most: int = 16) -> int:
+    """Columns for n images in as few rows of at most `most` as it takes, all rows about equally long."""
+    rows = -(-n // most)
+    return -(-n // max(1, rows))
+
+
+def enlargement(images: UInt8[np.ndarray, "n h w c"]) -> int:
+    """How much small images are enlarged, a whole number: to be seen without losing a pixel."""
+    return max(1, 128 // images.shape[1])
+
+
 def to_pil(image: UInt8[np.ndarray, "h w c"]) -> Image.Image:
     """An array as a picture."""
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
@@ -31,9 +45,28 @@ def to_pil(image: UInt8[np.ndarray, "h w c"]) -> Image.Image:
 
 def png(image: UInt8[np.ndarray, "h w c"], scale: int = 1) -> bytes:
     """An array as the bytes of a PNG, each pixel `scale` pixels wide."""
-    picture, buffer = to_pil(image), BytesIO()
-    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(buffer, "PNG")
+    buffer = BytesIO()
+    _enlarged(to_pil(image), scale).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def gif(images: UInt8[np.ndarray, "n h w c"], scale: int = 1) -> bytes:
+    """Images as the bytes of a GIF that goes from the first to the last and back, for ever."""
+    # Each frame has 256 colours of its own, undithered: dots that jump from frame to frame would flicker.
+    frames = [
+        _enlarged(to_pil(image).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE), scale)
+        for image in images
+    ]
+    loop = frames + frames[-2:0:-1]
+    ends = (0, len(frames) - 1)
+    durations = [END_MILLISECONDS if i in ends else STEP_MILLISECONDS for i in range(len(loop))]
+    buffer = BytesIO()
+    loop[0].save(buffer, "GIF", save_all=True, append_images=loop[1:], duration=durations, loop=0)
+    return buffer.getvalue()
+
+
+def _enlarged(picture: Image.Image, scale: int) -> Image.Image:
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
 def save_png(path: Path, image: UInt8[np.ndarray, "h w c"], scale: int = 1) -> None:

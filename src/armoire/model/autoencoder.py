@@ -12,6 +12,7 @@ from armoire.model.likelihood import make_likelihood
 from armoire.model.networks import conv_decoder, conv_encoder, derive_channels, glorot
 from armoire.model.posterior import HEADS, Posterior
 from armoire.model.pretrained import Pretrained
+from armoire.model.residual import PATCH, ResidualDecoder, ResidualEncoder, derive_stages
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,11 @@ class Architecture:
         posterior: `point` (an autoencoder) or `gaussian` (a variational autoencoder).
         likelihood: `bernoulli`, `gaussian` or `calibrated`.
         sigma: standard deviation of the `gaussian` likelihood.
-        channels: channels of each halving; empty derives them from the size.
-        norm: `none` or `batch`.
-        activation: `relu` or `leaky_relu`.
+        channels: of plain blocks, the channels of each halving; of residual ones, those at a quarter of the size and
+            of each halving from there. Empty derives them from the size.
+        norm: `none`, `batch` or `group`.
+        activation: `relu`, `leaky_relu` or `silu`.
+        blocks: `plain` or `residual`.
     """
 
     size: int
@@ -39,6 +42,17 @@ class Architecture:
     channels: tuple[int, ...] = ()
     norm: str = "none"
     activation: str = "relu"
+    blocks: str = "plain"
+
+    @property
+    def stages(self) -> tuple[int, ...]:
+        """The channels, those derived from the size where none are given."""
+        return self.channels or (derive_stages if self.blocks == "residual" else derive_channels)(self.size)
+
+    @property
+    def shrinkage(self) -> int:
+        """How many pixels of the image, along a side, become one of the encoder's last stage."""
+        return PATCH << len(self.stages) - 1 if self.blocks == "residual" else 1 << len(self.stages)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, as they are written to a file."""
@@ -67,13 +81,10 @@ class Autoencoder(nn.Module, Pretrained):
         super().__init__()
         a = architecture
         self.architecture = a
-        channels = a.channels or derive_channels(a.size)
-        if a.size % (1 << len(channels)):
-            raise ValueError(f"{len(channels)} halvings do not divide a size of {a.size}")
-        features = channels[-1] * (a.size >> len(channels)) ** 2
-        self.encoder = conv_encoder(a.image_channels, channels, a.norm, a.activation)
+        # In this order: it is that of the initial draws, and of the optimiser's state in checkpoints.
+        self.encoder, decoder, features = _networks(a)
         self.head = HEADS[a.posterior](features, a.latent)
-        self.decoder = conv_decoder(a.latent, a.image_channels, a.size, channels, a.norm, a.activation)
+        self.decoder = decoder
         self.likelihood = make_likelihood(a.likelihood, a.sigma)
         glorot(self, generator)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -121,3 +132,16 @@ class Autoencoder(nn.Module, Pretrained):
     def parameter_count(self) -> int:
         """Number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _networks(a: Architecture) -> tuple[nn.Module, nn.Module, int]:
+    """Encoder, decoder, and the number of features between the encoder and its head."""
+    if a.size % a.shrinkage:
+        raise ValueError(f"{len(a.stages)} stages do not divide a size of {a.size}")
+    shape = (a.image_channels, a.size, a.stages)
+    if a.blocks == "residual":
+        encoder = ResidualEncoder(*shape, a.latent, a.norm, a.activation)
+        return encoder, ResidualDecoder(a.latent, *shape, a.norm, a.activation), encoder.features
+    encoder = conv_encoder(a.image_channels, a.stages, a.norm, a.activation)
+    features = a.stages[-1] * (a.size // a.shrinkage) ** 2
+    return encoder, conv_decoder(a.latent, *shape, a.norm, a.activation), features

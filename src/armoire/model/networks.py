@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
+    "silu": nn.SiLU,
     "leaky_relu": lambda: nn.LeakyReLU(0.3),  # Keras' slope, which the published networks were trained with
 }
 SMALLEST_SIDE = 4
@@ -58,6 +60,16 @@ def glorot(network: nn.Module, generator: torch.Generator | None = None) -> None
                 nn.init.zeros_(module.bias)
 
 
+def normalisation(channels: int, norm: str, flat: bool = False) -> list[nn.Module]:
+    """The layer that `norm` names, if it names one.
+
+    `group` is Wu and He 2018 (arXiv:1803.08494), in eight groups where that divides: it knows no batch, so that an
+    image means the same alone and in company, in training and after.
+    """
+    if norm == "batch":
+        return [nn.BatchNorm1d(channels) if flat else nn.BatchNorm2d(channels)]
+    return [nn.GroupNorm(math.gcd(8, channels), channels)] if norm == "group" else []
+
+
 def _finish(channels: int, norm: str, activation: str, flat: bool = False) -> list[nn.Module]:
-    batch_norm = nn.BatchNorm1d if flat else nn.BatchNorm2d
-    return [*([batch_norm(channels)] if norm == "batch" else []), ACTIVATIONS[activation]()]
+    return [*normalisation(channels, norm, flat), ACTIVATIONS[activation]()]

@@ -12,8 +12,9 @@ from typing import Any
 import jinja2
 
 from armoire.errors import ArmoireError
-from armoire.figures import FIGURES
+from armoire.figures import described
 from armoire.files import write_text
+from armoire.measure import in_words, left_out_in_words
 from armoire.training import Recipe, load_recipe, recipe_names
 from armoire.wardrobe import Wardrobe
 
@@ -69,6 +70,17 @@ NUMBERS = {
         ("spread", "spread", ".2f", "latent units", "How far from their centre images lie; N(0, I) has 1."),
         ("drawn_in_holes", "draws in holes", ".1%", "", "New images drawn where no image lies near."),
     ),
+    "samples": (
+        (
+            "judge_distance",
+            "samples to held-out images",
+            ".1f",
+            "Fréchet distance",
+            "By a judge's features; less is closer.",
+        ),
+        ("reconstructions", "reconstructions to them", ".1f", "Fréchet distance", "What blur alone costs."),
+        ("floor", "other real images to them", ".1f", "Fréchet distance", "What no model can be expected to pass."),
+    ),
 }
 FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 TITLES = {
@@ -76,6 +88,7 @@ TITLES = {
     "elbo": "What an image costs",
     "book_scale": "In the scale of the published code",
     "latent": "The shape of the latent space",
+    "samples": "What a judge says of samples",
 }
 AREAS = (
     ("empty", "empty area", ".1%", "", "Share of the box around all images with none near."),
@@ -120,7 +133,9 @@ def number_tables(evaluation: dict[str, Any]) -> list[tuple[str, list[Line]]]:
         (TITLES[part], _lines(NUMBERS[part], evaluation.get(part) or {})) for part in NUMBERS if evaluation.get(part)
     ]
     areas = (evaluation.get("latent") or {}).get("areas") or {}
-    return tables + ([("How the plane is shared out", _lines(AREAS, areas))] if areas else [])
+    tables += [("How the plane is shared out", _lines(AREAS, areas))] if areas else []
+    edits = _edits(evaluation.get("editing"))
+    return tables + ([("What a judge says of edits", edits)] if edits else [])
 
 
 def area_rows(evaluation: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -159,6 +174,18 @@ def _lines(rows: tuple[tuple[str, str, str, str, str], ...], values: dict[str, A
     ]
 
 
+def _edits(editing: dict[str, Any] | None) -> list[Line]:
+    if not editing:
+        return []
+    alike, words = editing["retention"], in_words(editing)
+    lines = [
+        Line(name, _number(alike[name]["value"], ".0%"), "judged alike", edits.capitalize() or "Never edited.")
+        for name, (_, edits) in words.items()
+    ]
+    left_out = left_out_in_words(editing)
+    return lines + ([Line("not judged", str(len(editing["left_out"])), "attributes", left_out)] if left_out else [])
+
+
 def _number(value: float, spec: str) -> str:
     return format(value, spec).replace("%", " %").replace("-", "−")
 
@@ -188,8 +215,8 @@ def _history(wardrobe: Wardrobe) -> tuple[list[str], list[list[str]]]:
 
 
 def _embedded(path: Path) -> tuple[str, str]:
-    kind = FIGURES.get(path.stem)
-    caption = f"{path.stem}: {kind.description}" if kind else path.stem
+    description = described(path.stem)
+    caption = f"{path.stem}: {description}" if description else path.stem
     return caption, base64.b64encode(path.read_bytes()).decode("ascii")
 
 

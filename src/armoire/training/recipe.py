@@ -56,10 +56,16 @@ class Recipe(BaseModel):
     ] = 0.0
     channels: Annotated[
         tuple[Annotated[int, Field(ge=1, le=4096)], ...],
-        Field(strict=False, description="channels of each halving of the image; empty: derived from its size"),
+        Field(
+            strict=False,
+            description="channels of each halving (residual: from a quarter of the size on); empty: derived",
+        ),
     ] = ()
-    norm: Annotated[Literal["none", "batch"], Field(description="normalisation after each convolution")] = "none"
-    activation: Annotated[Literal["relu", "leaky_relu"], Field(description="after each convolution")] = "relu"
+    blocks: Annotated[
+        Literal["plain", "residual"], Field(description="what a stage is made of; residual: with linear maps beside")
+    ] = "plain"
+    norm: Annotated[Literal["none", "batch", "group"], Field(description="normalisation at each convolution")] = "none"
+    activation: Annotated[Literal["relu", "leaky_relu", "silu"], Field(description="at each convolution")] = "relu"
 
     epochs: Annotated[int, Field(ge=1, description="passes over the training images")] = 5
     batch: Annotated[int, Field(ge=1, description="images a step")] = 100
@@ -99,12 +105,7 @@ class Recipe(BaseModel):
         from armoire.model import Architecture
 
         height, _, image_channels = images.shape
-        if self.channels and (height < 1 << len(self.channels) or height % (1 << len(self.channels))):
-            raise ArmoireError(
-                f"recipe {self.name} halves images {len(self.channels)} times, which {height} x {height} does not "
-                "allow; give fewer channels, or none (images-vae), to derive the network from the size"
-            )
-        return Architecture(
+        architecture = Architecture(
             size=height,
             image_channels=image_channels,
             latent=self.latent,
@@ -114,7 +115,14 @@ class Recipe(BaseModel):
             channels=self.channels,
             norm=self.norm,
             activation=self.activation,
+            blocks=self.blocks,
         )
+        if self.channels and height % architecture.shrinkage:
+            raise ArmoireError(
+                f"recipe {self.name} makes images {architecture.shrinkage} times smaller, which {height} x {height} "
+                "does not allow; give fewer channels, or none (images-vae), to derive the network from the size"
+            )
+        return architecture
 
     def change(self, **settings: Any) -> Recipe:
         """The recipe with some settings changed; None leaves a setting as it is."""

@@ -30,7 +30,7 @@ class Run:
     """A run's folder.
 
         recipe.toml  model.safetensors  history.csv  checkpoints/  previews/
-        latents.parquet  figures/*.png  report.html
+        latents.parquet  familiarity.json  directions/*.parquet  figures/*.png  report.html
 
     Attributes:
         path: the folder.

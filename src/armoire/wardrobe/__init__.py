@@ -1,6 +1,8 @@
 """A trained model with the latents of its data, and what one does there."""
 
+from armoire.wardrobe.directions import METHODS, Direction, Method
 from armoire.wardrobe.latents import Latents, encode_set
-from armoire.wardrobe.wardrobe import Wardrobe, train
+from armoire.wardrobe.trained import train
+from armoire.wardrobe.wardrobe import Wardrobe
 
-__all__ = ["Latents", "Wardrobe", "encode_set", "train"]
+__all__ = ["METHODS", "Direction", "Latents", "Method", "Wardrobe", "encode_set", "train"]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int8
 
 from armoire.errors import ArmoireError
 from armoire.files import atomic_path
 from armoire.images import ImageSet
-from armoire.images.imageset import labels_of
+from armoire.images.imageset import attribute_of, attributes_of, labels_of
 from armoire.model import Autoencoder, DiagonalGaussian
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -50,6 +51,15 @@ class Latents:
         """Name of each image."""
         return self.table["id"].to_pylist()
 
+    @property
+    def attributes(self) -> list[str]:
+        """Names of the attributes that are known of some image."""
+        return attributes_of(self.table)
+
+    def attribute(self, name: str, where: str = "the latents") -> Int8[np.ndarray, " n"]:
+        """One attribute of each image: 1 yes, -1 no, 0 unknown; `where` is for the error when there is none."""
+        return attribute_of(self.table, name, where)
+
     def split(self, name: str) -> Latents:
         """The latents of one split."""
         import pyarrow.compute as pc
@@ -61,6 +71,14 @@ class Latents:
     def first(self, n: int) -> Latents:
         """The first n."""
         return Latents(self.table.slice(0, n), self.mean[:n], None if self.log_var is None else self.log_var[:n])
+
+    def describe(self, rows: Int[np.ndarray, " k"], classes: Sequence[str]) -> list[dict[str, str | None]]:
+        """The id, split and label of some rows; the label by its name where it has one, None where unknown."""
+        found = self.table.select(["id", "split", "label"]).take(rows).to_pylist()
+        names = dict(enumerate(classes))
+        for row in found:
+            row["label"] = None if row["label"] is None else names.get(row["label"], str(row["label"]))
+        return found
 
     def write(self, path: Path, metadata: dict[str, str]) -> None:
         """Write id, split, label, attributes, mean_0.. and log_var_0.. as Parquet, atomically."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +13,26 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from armoire.errors import ArmoireError
-from armoire.files import write_bytes
-from armoire.images import ImageSet, from_array, load_images
+from armoire.files import make_folder
+from armoire.images import ImageSet, load_images
 from armoire.images.fashion import NAME as FASHION
-from armoire.images.fit import Fit, parse_colour, plain
+from armoire.images.fit import Fit, plain
 from armoire.images.mosaic import to_pil
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.progress import SILENT, Progress
-from armoire.training import Recipe, Run, load_recipe
-from armoire.training import train as train_run
+from armoire.training import Recipe, Run
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.loop import check_out
 from armoire.training.machine import keep_memory, pick_device
+from armoire.wardrobe.directions import (
+    DIRECTIONS,
+    Direction,
+    check_method,
+    fit_directions,
+    pick_direction,
+    read_directions,
+    write_directions,
+)
+from armoire.wardrobe.familiarity import Familiarity, familiarity_of, squared_errors
 from armoire.wardrobe.latents import Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest
 from armoire.wardrobe.paths import PathKind, path
@@ -39,6 +47,7 @@ class Wardrobe:
     Attributes:
         run: the folder it came from.
         model: the trained Autoencoder, in evaluation mode.
+        progress: where long work is reported.
     """
 
     def __init__(self, run: Run, model: Autoencoder, images: ImageSet | None = None, progress: Progress = SILENT):
@@ -46,7 +55,8 @@ class Wardrobe:
         self.run = run
         self.model = model
         self._images = images
-        self._progress = progress
+        self.progress = progress
+        self._directions: dict[str, dict[str, Direction]] = {}
 
     @classmethod
     def open(
@@ -108,7 +118,7 @@ class Wardrobe:
     def load(self, source: str | Path) -> ImageSet:
         """A data set as `load_images` takes it, fitted like the training data."""
         size = None if str(source).partition(":")[0] == FASHION else self.fit.size
-        images = load_images(source, size, self.fit.how, self.fit.background_hex, self._progress, self.fit.channels)
+        images = load_images(source, size, self.fit.how, self.fit.background_hex, self.progress, self.fit.channels)
         a = self.model.architecture
         if images.shape != (a.size, a.size, a.image_channels):
             raise ArmoireError(
@@ -120,18 +130,32 @@ class Wardrobe:
     @cached_property
     def latents(self) -> Latents:
         """Where the images it was trained on, and the held-out ones, lie; kept in latents.parquet."""
-        path, key = self.run.path / "latents.parquet", self._latents_key()
+        path, key = self.run.path / "latents.parquet", self.key()
         if path.exists():
             latents, facts = Latents.read(path)
             if all(facts.get(name) == value for name, value in key.items()):
                 return latents
-        latents = encode_set(self.model, self._images_used(), self._progress)
+        latents = encode_set(self.model, self._images_used(), self.progress)
         latents.write(path, key)
         return latents
 
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """What error is usual among held-out images; kept in familiarity.json, None where it cannot be told."""
+        path = self.run.path / "familiarity.json"
+        return familiarity_of(self.model, lambda: self.images, path, self.key(), self.progress)
+
+    def key(self) -> dict[str, str]:
+        """Which data and weights something kept beside the model was made of: of others it is made again."""
+        return {"data_fingerprint": self.run.data.fingerprint, "model_sha256": self.run.model_sha256()}
+
     def hang(self) -> None:
-        """Encode the data now, if that is not done yet, so that the run's folder is whole."""
-        _ = self.latents
+        """Encode and measure the data now, if that is not done yet, so that the run's folder is whole."""
+        _ = self.latents, self.familiarity
+
+    def squared_errors(self, images: Pictures) -> Float[np.ndarray, " n"]:
+        """Mean squared error a pixel value of each reconstruction, to be compared with `familiarity`."""
+        return squared_errors(self.model, self.fitted(images))
 
     def place(self, images: Pictures) -> Float[np.ndarray, "n d"]:
         """Where images belong: the mean of q(z|x). Those of another size are fitted like the training data."""
@@ -192,6 +216,44 @@ class Wardrobe:
         """The k images nearest to each place, as rows of `latents` and distances."""
         return nearest(self.latents.mean, np.atleast_2d(z), k)
 
+    def direction(self, attribute: str, method: str = "partial") -> Direction:
+        """Where an attribute grows, fitted to the training images and kept in the run.
+
+        Args:
+            attribute: one that the data set knows.
+            method: `difference`, `partial` or `logistic`; see `armoire.wardrobe.directions`.
+
+        Raises:
+            ArmoireError: there is no such attribute, or too few images have or lack it.
+        """
+        check_method(method)
+        train = self.latents.split("train")
+        if not train.attributes:
+            raise ArmoireError(
+                f"{self.run.path} was trained on {self.run.data.name}, of which no attributes are known; "
+                "train on data that brings some, such as drawn-faces or celeba:PATH"
+            )
+        known = train.attribute(attribute, self.run.data.attribute_source)
+        return pick_direction(self.directions(method), attribute, known, str(self.run.path))
+
+    def directions(self, method: str = "partial") -> dict[str, Direction]:
+        """The directions of all attributes that enough images have and lack, by name."""
+        check_method(method)
+        if method not in self._directions:
+            path, key = self.run.path / "directions" / f"{method}.parquet", self.key() | {"format": DIRECTIONS}
+            if path.exists():
+                found, facts = read_directions(path)
+                if all(facts.get(name) == value for name, value in key.items()):
+                    return self._directions.setdefault(method, found)
+            train = self.latents.split("train")
+            known = {name: train.attribute(name) for name in train.attributes}
+            found = fit_directions(train.mean, known, method, self.progress)
+            with contextlib.suppress(ArmoireError):  # of a run that may only be read
+                make_folder(path.parent)
+                write_directions(path, found, key)
+            self._directions[method] = found
+        return self._directions[method]
+
     def fitted(self, images: Pictures) -> UInt8[np.ndarray, "n h w c"]:
         """Images as the model wants them: arrays of its shape as they are, all others fitted like its data.
 
@@ -223,63 +285,3 @@ class Wardrobe:
         pixels = np.concatenate([images.images[:limit], images.images[skipped:]])
         table = pa.concat_tables([images.table.slice(0, limit), images.table.slice(skipped)])
         return ImageSet(pixels, table, images.info)
-
-    def _latents_key(self) -> dict[str, str]:
-        return {"data_fingerprint": self.run.data.fingerprint, "model_sha256": self.run.model_sha256()}
-
-
-def train(
-    recipe: str | Recipe,
-    images: ImageSet | np.ndarray | str | Path | None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    device: str = "auto",
-    progress: Progress = SILENT,
-    **settings: Any,
-) -> Wardrobe:
-    """Train a recipe, encode its data, and open what came of it.
-
-    Args:
-        recipe: the name of one, a .toml file's path, or a Recipe.
-        images: an ImageSet, a uint8 array (n, h, w, c), or what `load_images` takes; by default the recipe's own data.
-        out: the run's folder, by default runs/RECIPE.
-        resume: go on where an interrupted training of `out` stopped.
-        device: auto, cpu, cuda or mps.
-        progress: where to report.
-        **settings: settings of the recipe to change, e.g. epochs=3.
-
-    Raises:
-        ArmoireError: something given does not fit, or training came to a numerical end.
-        TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
-    """
-    chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
-    path = Path(out or Path("runs") / chosen.name)
-    # Seen to first: reading the data can take long.
-    check_out(path, resume)
-    pick_device(device)
-    if isinstance(images, np.ndarray):
-        images = from_array(images)
-    elif not isinstance(images, ImageSet):
-        source = str(images or chosen.data)
-        if not source:
-            raise ArmoireError(f"recipe {chosen.name} brings no data of its own; give some with --data")
-        images = load_images(source, chosen.size, chosen.fit, chosen.background, progress)
-    chosen = chosen.change(**_data_settings(chosen, images))
-    if images.rejections:
-        progress.note(images.rejections)
-    run = train_run(chosen, images, path, resume, device, progress)
-    if images.info.rejected and images.store:
-        write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
-    wardrobe = Wardrobe.open(run.path, images, device, progress)
-    wardrobe.hang()
-    return wardrobe
-
-
-def _data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:
-    """The settings that say which data a recipe was trained on, so that the run's recipe.toml is the whole truth."""
-    info = images.info
-    if not info.source or info.source == FASHION:
-        return {"data": info.source}
-    same = parse_colour(recipe.background) == info.fit.background
-    colour = recipe.background if same else info.fit.background_hex
-    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": colour}

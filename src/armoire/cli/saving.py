@@ -1,0 +1,62 @@
+"""Pictures as verbs leave them behind: sheets, strips, films, arrays and folders, complete or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from armoire.errors import ArmoireError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def check_suffix(out: Path, *suffixes: str) -> None:
+    """See to it that --out ends in one of them, before any work is done."""
+    if out.suffix.lower() not in suffixes:
+        raise ArmoireError(f"--out should be a {' or '.join(suffixes)} file, not {out}")
+
+
+def save_images(images: np.ndarray, out: Path) -> None:
+    """Save images as a sheet (.png), an array (.npy), or a folder of a PNG each."""
+    import io
+
+    import numpy as np
+
+    from armoire.files import atomic_folder, write_bytes
+    from armoire.images.mosaic import enlargement, mosaic, png, save_png
+
+    if out.suffix.lower() == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, images, allow_pickle=False)
+        write_bytes(out, buffer.getvalue())
+    elif out.suffix.lower() == ".png":
+        columns = max(1, round((len(images) * 2) ** 0.5)) if len(images) > 6 else len(images)
+        save_png(out, mosaic(images, columns), enlargement(images))
+    else:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise ArmoireError(f"{out} is there already; choose a new folder, or an --out that ends in .png or .npy")
+        if out.suffix and not out.exists():
+            raise ArmoireError(f"--out should be a .png or .npy file or a folder, not {out}")
+        with atomic_folder(out) as folder:
+            for i, image in enumerate(images):
+                (folder / f"{i:0{len(str(len(images)))}d}.png").write_bytes(png(image))
+
+
+def save_strip(images: np.ndarray, out: Path) -> list[str]:
+    """Save images side by side (.png), in rows where they are many, or as a film there and back (.gif).
+
+    Returns:
+        Where in the picture each of them is, in words.
+    """
+    from armoire.files import write_bytes
+    from armoire.images.mosaic import enlargement, even_columns, gif, mosaic, save_png
+
+    n, columns = len(images), even_columns(len(images))
+    if out.suffix.lower() == ".gif":
+        write_bytes(out, gif(images, enlargement(images)))
+        return [f"frame {i + 1}" for i in range(n)]
+    save_png(out, mosaic(images, columns), enlargement(images))
+    if n == columns:
+        return [f"column {i + 1}" for i in range(n)]
+    return [f"row {i // columns + 1}, column {i % columns + 1}" for i in range(n)]

@@ -1,0 +1,137 @@
+"""What else changes when one attribute is moved: a heat map for each method, side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from armoire.figures.style import (
+    INK,
+    MARGIN,
+    PAPER,
+    QUIET,
+    SEQUENCE,
+    SMALL,
+    WIDE,
+    Sheet,
+    high_enough,
+    number,
+    style,
+)
+from armoire.measure.editing import leakage_matrix
+from armoire.measure.evaluate import editing_of
+from armoire.wardrobe import Wardrobe
+
+PRINTED = 12  # attributes up to which the numbers stand in the cells
+SMALLEST, LARGEST = 0.16, 0.62  # inches of a cell
+APART = 0.35  # inches between panels
+OWN = "#d6d2cc"  # the target itself, which is meant to change
+EXPLANATION = (
+    "Row: the attribute that was moved by one spread. Column: how much each attribute changed, in its own spreads, "
+    "sign aside, on average over images; less is better. Hatched: the target itself. Blank: the target was never moved "
+    "that far; means are over what no method leaves blank."
+)
+
+
+def leakage(wardrobe: Wardrobe) -> Figure:
+    """The leakage matrix of each method of finding directions, as `armoire evaluate` measures it."""
+    found = editing_of(wardrobe, wardrobe.progress) or {}
+    matrices = {method: leakage_matrix(found, method)[1] for method in found["methods"]}
+    names = list(found["retention"])
+    rows = [name for name in names if any(np.isfinite(m[names.index(name)]).any() for m in matrices.values())]
+    kept = [names.index(name) for name in rows]
+    return heat_map({method: matrix[kept] for method, matrix in matrices.items()}, rows, names)
+
+
+def heat_map(
+    matrices: dict[str, np.ndarray],
+    rows: list[str],
+    columns: list[str],
+    title: str = "What else changes when one attribute is moved",
+    subtitle: str = EXPLANATION,
+) -> Figure:
+    """One panel a method on a shared scale from 0, the mean of all that was not meant to change over each.
+
+    Args:
+        matrices: by method, (len(rows), len(columns)): mean absolute change of each attribute in spreads, when the
+            target was moved by one; NaN where it was not measured.
+        rows: the targets.
+        columns: the attributes that were measured; where one has the name of the row it is the target itself.
+        title: a sentence over all.
+        subtitle: a quieter one under it.
+    """
+    with style():
+        return _drawn(matrices, rows, columns, title, subtitle)
+
+
+def _drawn(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str], title: str, subtitle: str) -> Figure:
+    own = np.array([[row == column for column in columns] for row in rows], dtype=bool)
+    measured = {method: ~own & np.isfinite(matrix) for method, matrix in matrices.items()}
+    most = max((float(matrix[measured[m]].max()) for m, matrix in matrices.items() if measured[m].any()), default=0.0)
+    # Methods compare over what all of them have moved that far.
+    shared = np.logical_and.reduce(list(measured.values()))
+    scale = LinearSegmentedColormap.from_list("armoire", SEQUENCE), Normalize(0, most or 1.0)
+    points = SMALL if max(len(rows), len(columns)) <= 20 else 6.5
+    left, cell = _room(rows, points), _cell(matrices, rows, columns, points)
+    width, height = cell * len(columns), cell * len(rows)
+    across = 2 * MARGIN + left + len(matrices) * (width + APART) - APART
+    page = high_enough(height + _room(columns, points) + 1.3, title, subtitle, max(WIDE[0], across))
+    for k, (method, matrix) in enumerate(matrices.items()):
+        axes = page.panel(MARGIN + left + k * (width + APART), page.top - 0.4 - height, width, height)
+        _cells(axes, matrix, own, scale)
+        if max(len(rows), len(columns)) <= PRINTED:
+            _numbers(axes, matrix, own, scale, min(SMALL, cell * 72 * 0.36))
+        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=points)
+        axes.set_yticks(range(len(rows)), rows if k == 0 else [""] * len(rows), fontsize=points)
+        axes.tick_params(length=0, labelcolor=INK)
+        mean = number(float(matrix[shared].mean())) if shared.any() else "–"
+        axes.set_title(method, loc="left", fontsize=13, color=INK, pad=6)
+        axes.set_title(f"mean {mean}", loc="right", fontsize=SMALL, color=QUIET, pad=6)
+    _key(page, scale, MARGIN + left)
+    return page.figure
+
+
+def _cell(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str], points: float) -> float:
+    """Side of a cell in inches: what the panels leave each other, within reason."""
+    room = WIDE[0] - 2 * MARGIN - _room(rows, points) - APART * (len(matrices) - 1)
+    return float(np.clip(room / (len(columns) * len(matrices)), SMALLEST, LARGEST))
+
+
+Scale = tuple[LinearSegmentedColormap, Normalize]
+
+
+def _cells(axes: Axes, matrix: np.ndarray, own: np.ndarray, scale: Scale) -> None:
+    colours, norm = scale
+    axes.imshow(np.ma.masked_where(own | ~np.isfinite(matrix), matrix), cmap=colours, norm=norm, aspect="auto")
+    for row, column in np.argwhere(own).tolist():
+        corner = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(corner, 1, 1, facecolor=OWN, edgecolor=PAPER, hatch="////", linewidth=0))
+    axes.spines[:].set_visible(False)
+    # Hairlines of paper between the cells, where these are large enough to bear them.
+    axes.hlines(np.arange(1, len(matrix)) - 0.5, -0.5, matrix.shape[1] - 0.5, color=PAPER, linewidth=0.8)
+    axes.vlines(np.arange(1, matrix.shape[1]) - 0.5, -0.5, len(matrix) - 0.5, color=PAPER, linewidth=0.8)
+
+
+def _numbers(axes: Axes, matrix: np.ndarray, own: np.ndarray, scale: Scale, points: float) -> None:
+    for (row, column), value in np.ndenumerate(matrix):
+        text = number(float(value)) if np.isfinite(value) else "–"
+        dark = bool(np.isfinite(value)) and not own[row, column] and float(scale[1](value)) > 0.55
+        axes.text(column, row, text, fontsize=points, color=PAPER if dark else INK, ha="center", va="center_baseline")
+
+
+def _key(page: Sheet, scale: Scale, left: float) -> None:
+    from matplotlib.cm import ScalarMappable
+
+    axes = page.panel(left, 0.55, 2.6, 0.14)
+    bar = page.figure.colorbar(ScalarMappable(scale[1], scale[0]), cax=axes, orientation="horizontal")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    axes.tick_params(length=2, labelsize=9)
+    page.note("change in spreads", left + 2.75, 0.55)
+
+
+def _room(names: list[str], points: float) -> float:
+    """Inches that the longest name takes."""
+    return 0.15 + points / 72 * 0.6 * max(map(len, names), default=0)

@@ -1,0 +1,268 @@
+"""Directions of the latent space along which an attribute changes, fitted to the training images (S21).
+
+    difference   mu_with - mu_without, of the means of q(z|x): what published attribute vectors are.
+    partial      row a of the least-squares solution of z = c + sum_a B_a y_a, y_a = +-1: what the attribute adds where
+                 all the others stay the same, so that a smile does not carry along what smiling faces also have.
+    logistic     the normal of the logistic classifier that tells with from without.
+
+A vector has unit length. A strength of 1 moves by `scale`, one standard deviation of the data's projection on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float, Int8
+
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.files import atomic_path
+from armoire.progress import SILENT, Progress, Task
+
+Method = Literal["difference", "partial", "logistic"]
+METHODS: tuple[str, ...] = get_args(Method)
+FEWEST = 10  # images with, and without, that a direction is fitted to
+DIRECTIONS = "armoire-directions-1"  # another way of fitting is another format
+REPLICATES = 200  # bootstrap resamples behind each interval
+PENALTY = 1.0  # of the squared weights in the logistic loss, summed over images
+SMALLEST_EIGENVALUE = 1e-3  # of the attributes' correlations, of the largest: below, they cannot be told apart
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """Where an attribute grows.
+
+    Attributes:
+        attribute: which one.
+        method: how it was found.
+        vector: float32 (d,), of unit length.
+        scale: standard deviation of the training images' projection on it: what a strength of 1 means.
+        positives: training images known to have the attribute.
+        negatives: training images known to lack it.
+        separation: how far apart the means of the two lie along the vector, in units of scale.
+        separation_low: lower end of its 95 % bootstrap interval over images, the vector held fixed.
+        separation_high: upper end.
+        steadiness: cosine between the vector and those fitted to bootstrap resamples of the images, its 2.5th
+            percentile: 1 for a direction that does not depend on which images were there.
+    """
+
+    attribute: str
+    method: str
+    vector: Float[np.ndarray, " d"]
+    scale: float
+    positives: int
+    negatives: int
+    separation: float
+    separation_low: float
+    separation_high: float
+    steadiness: float
+
+    def move(self, z: Float[np.ndarray, "n d"], strength: float) -> Float[np.ndarray, "n d"]:
+        """z + strength * scale * vector."""
+        return (np.atleast_2d(z) + strength * self.scale * self.vector).astype(np.float32)
+
+
+def fit_directions(
+    z: Float[np.ndarray, "n d"], known: dict[str, Int8[np.ndarray, " n"]], method: str, progress: Progress = SILENT
+) -> dict[str, Direction]:
+    """The direction of every attribute that enough images have and lack, by one method.
+
+    Args:
+        z: posterior means of the training images.
+        known: each attribute of each image: 1 yes, -1 no, 0 unknown.
+        method: `difference`, `partial` or `logistic`.
+        progress: where to report.
+    """
+    counts = {name: (int((y == 1).sum()), int((y == -1).sum())) for name, y in known.items()}
+    names = [name for name, count in counts.items() if min(count) >= FEWEST]
+    if not names:
+        return {}
+    z = np.ascontiguousarray(z, dtype=np.float32)
+    y = np.stack([known[name] for name in names], axis=1).astype(np.float32)
+    weights = _resamples(len(z))
+    fits = REPLICATES if method == "partial" else len(names)
+    with progress.task(f"fitting directions ({method})", fits, "fits") as task:
+        fitted, refitted = _METHODS[method](z, y, weights, task)
+    found = {}
+    for k, name in enumerate(names):
+        vector = _unit(fitted[k])
+        projection = z @ vector
+        scale = max(float(projection.std()), 1e-12)
+        separation, separations = (
+            _mean_difference(projection[:, None], y[:, k], w)[:, 0] / scale for w in (_once(len(z)), weights)
+        )
+        low, high = np.quantile(separations, [0.025, 0.975])
+        cosines = np.stack([_unit(again) for again in refitted[:, k]]) @ vector
+        found[name] = Direction(
+            name,
+            method,
+            vector.astype(np.float32),
+            scale,
+            *counts[name],
+            float(separation[0]),
+            float(low),
+            float(high),
+            float(np.quantile(cosines, 0.025)),
+        )
+    return found
+
+
+def pick_direction(found: dict[str, Direction], attribute: str, known: Int8[np.ndarray, " n"], where: str) -> Direction:
+    """One of them, or one sentence on why it could not be fitted."""
+    if attribute in found:
+        return found[attribute]
+    has, lacks = int((known == 1).sum()), int((known == -1).sum())
+    raise ArmoireError(
+        f"{attribute} holds for {has:,} and does not for {lacks:,} of the labelled training images of {where}, and a "
+        f"direction needs at least {FEWEST} of each; choose another attribute, or label more images"
+    )
+
+
+def check_method(method: str) -> None:
+    """See to it that there is such a method."""
+    if method not in METHODS:
+        raise ArmoireError(f"no method '{method}'; {did_you_mean(method, METHODS)}")
+
+
+def write_directions(path: Path, found: dict[str, Direction], facts: dict[str, str]) -> None:
+    """Write directions as Parquet, one row each, atomically."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [asdict(direction) | {"vector": direction.vector.tolist()} for direction in found.values()]
+    types = {"attribute": pa.string(), "method": pa.string(), "vector": pa.list_(pa.float32())}
+    types |= {"positives": pa.int64(), "negatives": pa.int64()}
+    schema = pa.schema([(name, types.get(name, pa.float64())) for name in Direction.__dataclass_fields__])
+    with atomic_path(path) as beside:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema).replace_schema_metadata(facts), beside)
+
+
+def read_directions(path: Path) -> tuple[dict[str, Direction], dict[str, str]]:
+    """Read directions and their metadata back.
+
+    Raises:
+        ArmoireError: the file is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+        rows = [row | {"vector": np.asarray(row["vector"], np.float32)} for row in table.to_pylist()]
+        return {row["attribute"]: Direction(**row) for row in rows}, facts
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise ArmoireError(f"{path} cannot be read ({reason}); delete it, and it is made again") from None
+
+
+# Each method returns its vectors (a, d), of any length, and those of B bootstrap resamples (B, a, d).
+Vectors = tuple[np.ndarray, np.ndarray]
+
+
+def _difference(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> Vectors:
+    fitted, refitted = [], []
+    for column in y.T:
+        fitted.append(_mean_difference(z, column, _once(len(z)))[0])
+        refitted.append(_mean_difference(z, column, weights))
+        task.advance()
+    return np.stack(fitted), np.stack(refitted, axis=1)
+
+
+def _partial(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> Vectors:
+    refitted = []
+    for w in weights:
+        refitted.append(_regression(z, y, w))
+        task.advance()
+    return _regression(z, y, _once(len(z))[0]), np.stack(refitted)
+
+
+def _regression(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Least squares of z on all attributes, (a, d), each moment over the images in which it is known.
+
+    Available-case analysis (Little and Rubin, Statistical Analysis with Missing Data, section 3.4): where most images
+    lack most attributes, those with all of them known are far too few to say much about 200 dimensions.
+    """
+    known = (y != 0).astype(np.float32)
+    weighed, weighed_y = weights[:, None] * known, weights[:, None] * y
+    images = np.maximum(weighed.sum(axis=0), 1e-9)
+    covariance_zy = (weighed_y.T @ z - (weighed_y.sum(axis=0) / images)[:, None] * (weighed.T @ z)) / images[:, None]
+    both = np.maximum(weighed.T @ known, 1e-9)
+    means = (weighed_y.T @ known) / both  # of attribute i over the images in which j is known too
+    covariance_yy = (weighed_y.T @ y) / both - means * means.T
+    # As correlations: rarity is no collinearity.
+    deviations = np.sqrt(np.maximum(np.diag(covariance_yy), 1e-9))
+    values, vectors = np.linalg.eigh((covariance_yy / np.outer(deviations, deviations)).astype(np.float64))
+    kept = values > SMALLEST_EIGENVALUE * values[-1]
+    solved = (vectors[:, kept] / values[kept]) @ (vectors[:, kept].T @ (covariance_zy / deviations[:, None]))
+    return solved / deviations[:, None]
+
+
+def _logistic(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> Vectors:
+    fitted, refitted = [], []
+    for column in y.T:
+        one, others = _classifier(z, column, weights)
+        fitted.append(one)
+        refitted.append(others)
+        task.advance()
+    return np.stack(fitted), np.stack(refitted, axis=1)
+
+
+def _classifier(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Its normal, and those of resamples by one Newton step from it each (Davidson and MacKinnon 1999).
+
+    With and without weigh the same, whatever their numbers. Latents are taken in units of their overall spread, so
+    that the penalty means the same in every model.
+    """
+    from scipy.special import expit
+    from sklearn.linear_model import LogisticRegression
+
+    known = y != 0
+    x, holds = z[known].astype(np.float64), y[known] > 0
+    x = (x - x.mean(axis=0)) / max(float(x.std(axis=0).max()), 1e-12)
+    balance = len(x) / (2 * np.where(holds, holds.sum(), (~holds).sum()))
+    model = LogisticRegression(C=1 / PENALTY, max_iter=1000).fit(x, holds, sample_weight=balance)
+    with_constant = np.column_stack([x, np.ones(len(x))])
+    normal = np.append(model.coef_[0], model.intercept_)
+    p = expit(with_constant @ normal)
+    hessian = (with_constant * (balance * p * (1 - p))[:, None]).T @ with_constant
+    hessian += PENALTY * np.diag(np.append(np.ones(x.shape[1]), 1e-6))
+    # At the optimum the slope of all images together is 0: what is left is that of those drawn more, or less, often.
+    slopes = ((weights[:, known] - 1) * (balance * (holds - p))) @ with_constant
+    steps = np.linalg.solve(hessian, slopes.T).T
+    return normal[:-1], (normal + steps)[:, :-1]
+
+
+_METHODS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Task], Vectors]] = {
+    "difference": _difference,
+    "partial": _partial,
+    "logistic": _logistic,
+}
+
+
+def _mean_difference(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """mu_with - mu_without, (B, d), under each of B weightings of the images."""
+    sides = []
+    for sign in (1, -1):
+        rows = np.flatnonzero(y == sign)
+        part = weights[:, rows]
+        sides.append(part @ z[rows] / np.maximum(part.sum(axis=1, keepdims=True), 1e-9))
+    return sides[0] - sides[1]
+
+
+def _once(n: int) -> np.ndarray:
+    """The weighting, (1, n), in which every image counts once."""
+    return np.ones((1, n), np.float32)
+
+
+def _resamples(n: int, seed: int = 0) -> np.ndarray:
+    """How often each of n images is drawn in each resample of n, (REPLICATES, n)."""
+    random = np.random.default_rng(seed)
+    return np.stack([np.bincount(random.integers(0, n, n), minlength=n) for _ in range(REPLICATES)]).astype(np.float32)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)

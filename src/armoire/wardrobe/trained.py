@@ -1,0 +1,77 @@
+"""From a recipe and images to a wardrobe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from armoire.errors import ArmoireError
+from armoire.files import write_bytes
+from armoire.images import ImageSet, from_array, load_images
+from armoire.images.fashion import NAME as FASHION
+from armoire.images.fit import parse_colour
+from armoire.progress import SILENT, Progress
+from armoire.training import Recipe, load_recipe
+from armoire.training import train as train_run
+from armoire.training.loop import check_out
+from armoire.training.machine import pick_device
+from armoire.wardrobe.wardrobe import Wardrobe
+
+
+def train(
+    recipe: str | Recipe,
+    images: ImageSet | np.ndarray | str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    **settings: Any,
+) -> Wardrobe:
+    """Train a recipe, encode its data, and open what came of it.
+
+    Args:
+        recipe: the name of one, a .toml file's path, or a Recipe.
+        images: an ImageSet, a uint8 array (n, h, w, c), or what `load_images` takes; by default the recipe's own data.
+        out: the run's folder, by default runs/RECIPE.
+        resume: go on where an interrupted training of `out` stopped.
+        device: auto, cpu, cuda or mps.
+        progress: where to report.
+        **settings: settings of the recipe to change, e.g. epochs=3.
+
+    Raises:
+        ArmoireError: something given does not fit, or training came to a numerical end.
+        TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
+    """
+    chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
+    path = Path(out or Path("runs") / chosen.name)
+    # Seen to first: reading the data can take long.
+    check_out(path, resume)
+    pick_device(device)
+    if isinstance(images, np.ndarray):
+        images = from_array(images)
+    elif not isinstance(images, ImageSet):
+        source = str(images or chosen.data)
+        if not source:
+            raise ArmoireError(f"recipe {chosen.name} brings no data of its own; give some with --data")
+        images = load_images(source, chosen.size, chosen.fit, chosen.background, progress)
+    chosen = chosen.change(**_data_settings(chosen, images))
+    if images.rejections:
+        progress.note(images.rejections)
+    run = train_run(chosen, images, path, resume, device, progress)
+    if images.info.rejected and images.store:
+        write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
+    wardrobe = Wardrobe.open(run.path, images, device, progress)
+    wardrobe.hang()
+    return wardrobe
+
+
+def _data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:
+    """The settings that say which data a recipe was trained on, so that the run's recipe.toml is the whole truth."""
+    info = images.info
+    if not info.source or info.source == FASHION:
+        return {"data": info.source}
+    same = parse_colour(recipe.background) == info.fit.background
+    colour = recipe.background if same else info.fit.background_hex
+    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": colour}

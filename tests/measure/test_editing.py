@@ -1,0 +1,253 @@
+"""Edits of pictures in which the truth is known, as a judge sees them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from halves import CPU, PaintedWardrobe, halves, places
+
+from armoire.files import cache_folder
+from armoire.images import ImageSet
+from armoire.images.imageset import make_table
+from armoire.measure.bootstrap import interval
+from armoire.measure.editing import _bracket, in_words, leakage_matrix, left_out_in_words, measure_editing
+from armoire.measure.judge import balanced_accuracy, known_attributes, load_judge, look_at, set_aside
+from armoire.measure.samples import frechet_distance, measure_samples
+from armoire.training.feed import Feed
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return halves()
+
+
+@pytest.fixture(scope="module")
+def judge(images, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("judges")))
+        return load_judge(images, CPU)
+
+
+@pytest.fixture(scope="module")
+def right_way(images, judge):
+    part = images.split("test")
+    return measure_editing(PaintedWardrobe(left=[1, 0], right=[0, 1]), judge, images, part, places(part))
+
+
+def test_the_judge_tells_what_can_be_seen_and_owns_up_to_the_rest(right_way):
+    accuracies = right_way["judge"]["balanced_accuracy"]
+    assert accuracies["left"] > 0.95
+    assert accuracies["right"] > 0.95
+    assert accuracies["random"] < 0.65
+    assert accuracies["rare"] is None
+    assert right_way["left_out"] == ["random", "rare"]
+    assert right_way["judge"]["trained_on"] == 540
+
+
+def test_a_model_that_loses_nothing_retains_all(right_way):
+    assert right_way["retention"]["left"]["value"] > 0.98
+    assert right_way["faces"] == 300
+
+
+def test_the_right_direction_flips_and_leaks_nothing(right_way):
+    edits = right_way["methods"]["partial"]["left"]
+    last = edits["steps"][-1]
+    assert last["flip_rate"]["value"] > 0.99
+    assert last["leakage_max"] < 0.2
+    assert edits["clean"]["flip_rate"]["value"] > 0.99
+    gains = [step["gain"]["value"] for step in edits["steps"]]
+    assert gains == sorted(gains)
+    there = edits["at_one_spread"]
+    assert 0.3 < there["strength"] < 3
+    assert there["gain"]["value"] == pytest.approx(1, abs=0.02)
+    assert there["leakage"].keys() == {"right"}
+    assert there["leakage_mean"]["low"] <= there["leakage"]["right"] <= there["leakage_mean"]["high"]
+    assert 10 <= edits["faces"] <= 200
+
+
+def test_a_direction_that_carries_the_other_along_is_found_out(images, judge, right_way):
+    part = images.split("test")
+    found = measure_editing(PaintedWardrobe(left=[1, 1], right=[0, 1]), judge, images, part, places(part))
+    leaks = found["methods"]["partial"]["left"]["at_one_spread"]["leakage"]["right"]
+    assert leaks > 0.5
+    assert leaks > 5 * right_way["methods"]["partial"]["left"]["at_one_spread"]["leakage"]["right"]
+    clean = found["methods"]["partial"]["left"]["clean"]
+    assert clean is None or clean["flip_rate"]["value"] < 0.6
+    names, matrix = leakage_matrix(found, "partial")
+    assert names == ["left", "right"]
+    assert matrix[0, 1] == leaks
+    assert np.isnan(np.diag(matrix)).all()
+    assert matrix[1, 0] < 0.2
+
+
+def test_a_direction_that_does_nothing_gains_nothing(images, judge):
+    part = images.split("test")
+    still = PaintedWardrobe(left=[0, 1])
+    edits = measure_editing(still, judge, images, part, places(part))["methods"]["partial"]["left"]
+    assert abs(edits["steps"][-1]["gain"]["value"]) < 0.2
+    assert edits["steps"][-1]["flip_rate"]["value"] < 0.1
+    assert edits["at_one_spread"] is None
+
+
+def test_the_gist_in_words(right_way):
+    lines = in_words(right_way)
+    assert list(lines) == ["left", "right"]
+    kept, edits = lines["left"]
+    assert kept.startswith("judged alike in ")
+    assert kept.endswith("% of those that show it")
+    assert "partial flips 100% cleanly at" in edits
+    assert left_out_in_words(right_way).endswith("rare (too few known)")
+
+
+def test_retention_of_those_that_show_it(images, judge):
+    """A model that makes every left half dark is right about the dark half of the photographs, and loses the other."""
+    part = images.split("test")
+    z = places(part)
+    z[:, 0] = -2
+    found = measure_editing(PaintedWardrobe(left=[1, 0]), judge, images, part, z)
+    assert found["retention"]["left"]["value"] == pytest.approx(0.5, abs=0.1)
+    assert found["retention_with"]["left"]["value"] < 0.02
+    assert found["retention"]["right"]["value"] > 0.98
+
+
+def test_where_nothing_else_is_judged_nothing_is_called_clean(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
+    alone = replace(images, table=images.table.select(["id", "split", "label", "left"]))
+    part = alone.split("test")
+    found = measure_editing(PaintedWardrobe(left=[1, 0]), load_judge(alone, CPU), alone, part, places(part))
+    edits = found["methods"]["partial"]["left"]
+    assert edits["steps"][-1]["flip_rate"]["value"] > 0.99
+    assert edits["steps"][-1]["leakage_max"] is None
+    assert edits["clean"] is None
+    assert "never flips cleanly" in in_words(found)["left"][1]
+
+
+def test_what_the_judge_confuses_with_the_target_is_named_and_not_held_against_the_edit(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
+    twin = images.table.append_column("twin", images.table["left"])
+    twins = replace(images, table=twin, info=replace(images.info, fingerprint="twins"))
+    part = twins.split("test")
+    found = measure_editing(PaintedWardrobe(left=[1, 0]), load_judge(twins, CPU), twins, part, places(part))
+    edits = found["methods"]["partial"]["left"]
+    assert list(edits["confused"]) == ["twin"]
+    assert edits["confused"]["twin"] > 0.95
+    assert edits["at_one_spread"]["leakage"]["twin"] > 0.8
+    assert edits["clean"]["leakage_max"] < 0.3
+
+
+def test_too_few_images_are_no_error(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
+    few = replace(images, images=images.images[595:602], table=images.table.slice(595, 7))
+    part, judge = few.split("test"), load_judge(few, CPU)
+    found = measure_editing(PaintedWardrobe(left=[1, 0]), judge, few, part, places(part))
+    assert found["left_out"] == few.attributes
+    assert found["retention"] == {}
+    assert measure_samples(PaintedWardrobe(), judge, few, part, places(part), 100) is None
+
+
+def test_a_rare_attribute_is_divided_evenly_too(images, tmp_path, monkeypatch):
+    """Of 27 images in 540 that have it, as many are found as of the others are left alone."""
+    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
+    monkeypatch.setattr("armoire.measure.judge.RAREST", 0.3)
+    brightness = images.images[:, :, :8].mean(axis=(1, 2, 3))
+    bright = np.where(brightness > np.quantile(brightness, 0.95), 1, -1).astype(np.int8)
+    noisy = np.where(np.random.default_rng(0).random(len(bright)) < 0.03, -bright, bright).astype(np.int8)
+    table = make_table(images.ids, images.split_of.tolist(), [None] * len(images), {"bright": noisy})
+    rare = replace(images, table=table)
+    logits, _ = look_at(load_judge(rare, CPU), Feed(images.split("test").images, CPU))
+    says, truth = logits[:, 0] > 0, bright[600:] == 1
+    assert says[truth].mean() > 0.8
+
+
+def test_a_judge_that_cannot_be_kept_is_used_all_the_same(images, tmp_path, monkeypatch, recorder):
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    monkeypatch.setenv("ARMOIRE_CACHE", str(taken))
+    monkeypatch.setattr("armoire.measure.judge.STEPS", 2)
+    load_judge(images, CPU, recorder)
+    assert any("the judge cannot be kept" in note for note in recorder.notes)
+
+
+def test_the_judge_is_kept_and_a_damaged_one_trained_again(images, judge, monkeypatch):
+    first = load_judge(images, CPU)
+    (path,) = (cache_folder() / "judges").iterdir()
+    kept = path.read_bytes()
+    monkeypatch.setattr("armoire.measure.judge._train", None)
+    again = load_judge(images, CPU)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    monkeypatch.undo()
+    monkeypatch.setenv("ARMOIRE_CACHE", str(path.parent.parent))
+    path.write_bytes(kept[:1000])
+    load_judge(images, CPU)
+    assert path.read_bytes() == kept
+
+
+def test_the_judge_never_sees_what_is_set_aside(images, judge):
+    train = images.split("train")
+    shown = ~set_aside(len(train))
+    assert shown.sum() == 540
+    pixels = np.array(images.images)
+    pixels[:600][~shown] = 0
+    other = load_judge(replace(images, images=pixels), CPU)
+    for name, value in judge.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
+def test_the_judge_says_the_same_alone_and_in_company(images, judge):
+    part = images.split("test").images[:10]
+    together, _ = look_at(judge, Feed(part, CPU))
+    alone = np.concatenate([look_at(judge, Feed(part[i : i + 1], CPU))[0] for i in range(10)])
+    np.testing.assert_allclose(together, alone, atol=1e-4)
+    assert known_attributes(images).shape == (900, 4)
+
+
+def test_balanced_accuracy_counts_both_sides_the_same():
+    known = np.array([1] * 10 + [-1] * 90 + [0] * 5, np.int8)
+    assert balanced_accuracy(np.zeros(105, bool), known) == 0.5
+    assert balanced_accuracy(known > 0, known) == 1
+    says = known > 0
+    says[:5] = False
+    assert balanced_accuracy(says, known) == 0.75
+    assert balanced_accuracy(known > 0, np.where(np.arange(105) == 0, 0, known).astype(np.int8)) is None
+
+
+def test_an_interval_holds_the_mean_and_narrows():
+    random = np.random.default_rng(0)
+    values = random.normal(3, 2, 400)
+    found = interval(values)
+    assert found["value"] == pytest.approx(values.mean())
+    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
+    assert interval(np.ones(5)) == {"value": 1, "low": 1, "high": 1}
+
+
+def test_the_strength_of_one_spread_lies_between_those_tried():
+    assert _bracket([0.5, 1.5, 2, 2, 2, 2, 2, 2]) == ((0.5, 0.5), (1.0, 1.5))
+    assert _bracket([2.0] * 8) == ((0.0, 0.0), (0.5, 2.0))
+    assert _bracket([0.1] * 8) is None
+
+
+def test_the_frechet_distance_of_gaussians():
+    random = np.random.default_rng(0)
+    a = random.normal(size=(20_000, 3))
+    shifted = frechet_distance(a, a + np.array([1, 2, 0]))
+    assert shifted == pytest.approx(5, abs=1e-3)
+    # tr(C + 4 C - 2 (4 C C)^1/2) = tr C
+    assert frechet_distance(a, 2 * a - a.mean(axis=0)) == pytest.approx(np.trace(np.cov(a.T)), rel=1e-2)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+
+
+def test_samples_like_the_data_are_near_and_others_far(images, judge):
+    part = images.split("test")
+
+    def measured(shift: float) -> dict:
+        return measure_samples(PaintedWardrobe(shift), judge, images, part, places(part), 500)
+
+    good, bad = measured(0), measured(1.5)
+    assert good["n"] == 60  # the training images set aside are the fewest
+    assert good["judge_distance"] < 3 * good["floor"]
+    assert bad["judge_distance"] > 3 * good["judge_distance"]
+    assert good["drawn_from"] == "N(0, I)"

@@ -1,0 +1,134 @@
+"""`evaluate` of runs on images with attributes: what a judge says, kept in the run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+import pytest
+from halves import halves
+
+from armoire import Wardrobe, evaluate, train
+from armoire.errors import ArmoireError
+from armoire.figures import draw
+from armoire.measure.evaluate import editing_of
+
+NETWORK = {"channels": [16], "blocks": "residual", "norm": "group", "activation": "silu", "likelihood": "calibrated"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_cache(tmp_path_factory):
+    """The judge of these tests is trained once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("judges")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def cache():
+    """Stands in for the cache of one test that every other test has."""
+
+
+@pytest.fixture(scope="module")
+def images():
+    return halves()
+
+
+@pytest.fixture(scope="module")
+def wardrobe(images, tiny, tmp_path_factory):
+    recipe = tiny("images-vae", **NETWORK, latent=2, epochs=12, batch=32, lr=3e-3)
+    return train(recipe, images, tmp_path_factory.mktemp("runs") / "halves", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def found(wardrobe):
+    return evaluate(wardrobe)
+
+
+def test_edits_of_a_trained_run_are_measured(found):
+    editing = found["editing"]
+    assert set(editing["retention"]) == {"left", "right"}
+    assert editing["retention"]["left"]["value"] > 0.9
+    for method in ("difference", "partial", "logistic"):
+        edits = editing["methods"][method]["left"]
+        assert edits["clean"]["flip_rate"]["value"] > 0.9, method
+        assert edits["at_one_spread"]["leakage"]["right"] < 0.4, method
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_samples_of_a_trained_run_are_measured(found):
+    samples = found["samples"]
+    assert samples["n"] == 60
+    assert 0 <= samples["floor"] < samples["judge_distance"]
+    assert samples["drawn_from"] == "N(0, I)"
+
+
+def test_edits_are_kept_in_the_run_and_belong_to_its_weights(wardrobe, images, found, monkeypatch):
+    path = wardrobe.run.path / "editing.json"
+    kept = json.loads(path.read_text())
+    assert kept["editing"] == found["editing"]
+    assert kept["made_of"]["model_sha256"] == wardrobe.run.model_sha256()
+
+    def again():
+        return editing_of(Wardrobe.open(wardrobe.run.path, images))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("armoire.measure.evaluate"), "measure_editing", None)
+        assert again() == found["editing"]
+    for text in ("{", "[]", json.dumps(kept | {"made_of": {}})):
+        path.write_text(text)
+        assert again() == found["editing"]
+        assert json.loads(path.read_text()) == kept
+
+
+def test_a_run_that_may_only_be_read_is_measured_once(wardrobe, images, found, monkeypatch):
+    module = import_module("armoire.measure.evaluate")
+
+    def refused(*_):
+        raise ArmoireError("cannot write")
+
+    (wardrobe.run.path / "editing.json").unlink()
+    monkeypatch.setattr(module, "write_text", refused)
+    opened = Wardrobe.open(wardrobe.run.path, images)
+    assert editing_of(opened) == found["editing"]
+    monkeypatch.setattr(module, "measure_editing", None)
+    assert editing_of(opened) == found["editing"]
+
+
+def test_a_held_out_part_alone_is_judged_by_the_runs_own_data(wardrobe, images, found):
+    part = images.split("test")
+    alone = replace(part, info=replace(part.info, fingerprint="another"))
+    again = evaluate(wardrobe, alone)
+    assert again["editing"]["judge"] == found["editing"]["judge"]
+    assert again["editing"]["retention"] == found["editing"]["retention"]
+    assert not again["data"]["as_trained_on"]
+
+
+def test_where_the_training_images_are_gone_a_note_says_so(wardrobe, images, recorder):
+    part = images.split("test")
+    alone = replace(part, info=replace(part.info, fingerprint="another"))
+    homeless = Wardrobe.open(wardrobe.run.path, progress=recorder)
+    again = evaluate(homeless, alone, progress=recorder)
+    assert again["editing"] is None
+    assert again["samples"] is None
+    assert again["reconstruction"]["mse"] > 0
+    assert any("not judged" in note for note in recorder.notes)
+
+
+def test_runs_without_attributes_have_no_edits(vae_run):
+    found = evaluate(vae_run)
+    assert found["editing"] is None
+    assert found["samples"] is None
+    with pytest.raises(ArmoireError, match="fewer than two attributes are known"):
+        draw(vae_run, "leakage")
+
+
+def test_the_leakage_figure_shows_what_was_measured(wardrobe, found):
+    figure = draw(wardrobe, "leakage")
+    leak = found["editing"]["methods"]["partial"]["left"]["at_one_spread"]["leakage"]["right"]
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_title(loc="left")}
+    assert {"difference", "partial", "logistic"} <= set(panels)
+    values = np.ma.filled(panels["partial"].images[0].get_array(), np.nan)
+    assert values[0, 1] == pytest.approx(leak)

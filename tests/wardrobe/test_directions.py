@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import shutil
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from armoire import Wardrobe, train
+from armoire.errors import ArmoireError
+from armoire.images import Fit, ImageSet, SetInfo
+from armoire.images.imageset import fingerprint, make_table
+from armoire.wardrobe import METHODS
+from armoire.wardrobe.directions import fit_directions
+
+
+@pytest.fixture(scope="module")
+def world():
+    """4,000 latents in 12 dimensions made by two attributes that go together, each along a vector of its own."""
+    random = np.random.default_rng(3)
+    n, d = 4000, 12
+    truth = random.normal(size=(2, d))
+    smile = random.random(n) < 0.5
+    lipstick = np.where(random.random(n) < 0.8, smile, ~smile)
+    y = np.where(np.stack([smile, lipstick], axis=1), 1, -1)
+    z = y @ truth + 0.5 * random.normal(size=(n, d)) + 3
+    known = {"Smiling": y[:, 0].astype(np.int8), "Wearing_Lipstick": y[:, 1].astype(np.int8)}
+    return z.astype(np.float32), known, truth / np.linalg.norm(truth, axis=1, keepdims=True)
+
+
+def cosines(found, truth) -> list[float]:
+    return [float(found[name].vector @ u) for name, u in zip(("Smiling", "Wearing_Lipstick"), truth, strict=True)]
+
+
+def test_partial_finds_what_each_attribute_does_alone(world):
+    z, known, truth = world
+    assert min(cosines(fit_directions(z, known, "partial"), truth)) > 0.99
+    # The difference of means carries the other attribute along: that is what partial is for.
+    assert min(cosines(fit_directions(z, known, "difference"), truth)) < 0.9
+
+
+def test_partial_finds_it_where_most_labels_are_missing(world):
+    z, known, truth = world
+    missing = np.random.default_rng(0).random(len(z)) < 0.8
+    fewer = known | {"Wearing_Lipstick": np.where(missing, 0, known["Wearing_Lipstick"]).astype(np.int8)}
+    found = fit_directions(z, fewer, "partial")
+    assert min(cosines(found, truth)) > 0.98
+    assert found["Wearing_Lipstick"].positives + found["Wearing_Lipstick"].negatives == (~missing).sum()
+    assert found["Smiling"].positives == (known["Smiling"] == 1).sum()
+
+
+def test_difference_is_the_difference_of_means(world):
+    z, known, _ = world
+    y = known["Smiling"]
+    expected = z[y == 1].mean(axis=0) - z[y == -1].mean(axis=0)
+    found = fit_directions(z, known, "difference")["Smiling"]
+    np.testing.assert_allclose(found.vector, expected / np.linalg.norm(expected), atol=1e-5)
+
+
+def test_partial_of_one_attribute_is_the_difference_of_means(world):
+    z, known, _ = world
+    alone = {"Smiling": known["Smiling"]}
+    partial, difference = (fit_directions(z, alone, m)["Smiling"].vector for m in ("partial", "difference"))
+    np.testing.assert_allclose(partial, difference, atol=1e-4)
+
+
+def test_logistic_tells_apart_best(world):
+    z, known, _ = world
+    right = {}
+    for method in METHODS:
+        projection = z @ fit_directions(z, known, method)["Smiling"].vector
+        middle = (projection[known["Smiling"] == 1].mean() + projection[known["Smiling"] == -1].mean()) / 2
+        right[method] = ((projection > middle) == (known["Smiling"] == 1)).mean()
+    assert right["logistic"] >= max(right.values())
+    assert right["logistic"] > 0.99
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_strength_of_one_is_one_standard_deviation(world, method):
+    z, known, _ = world
+    found = fit_directions(z, known, method)["Smiling"]
+    assert found.vector.dtype == np.float32
+    assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-6)
+    assert found.scale == pytest.approx((z @ found.vector).std(), rel=1e-4)
+    moved = found.move(z[:5], -2)
+    np.testing.assert_allclose((moved - z[:5]) @ found.vector, -2 * found.scale, rtol=1e-4)
+    np.testing.assert_array_equal(found.move(z[:5], 0), z[:5])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_intervals_narrow_with_the_number_of_images(world, method):
+    z, known, _ = world
+    many = fit_directions(z, known, method)["Smiling"]
+    few = fit_directions(z[:60], {name: y[:60] for name, y in known.items()}, method)["Smiling"]
+    for found in (many, few):
+        assert found.separation_low < found.separation < found.separation_high
+        assert 0 < found.steadiness < 1
+    assert many.separation_high - many.separation_low < 0.3 * (few.separation_high - few.separation_low)
+    assert few.steadiness < many.steadiness
+    assert many.steadiness > 0.98
+
+
+def test_one_newton_step_stands_for_fitting_again(world):
+    """The bootstrap of `logistic` is as wide as one that fits each resample to the end."""
+    from sklearn.linear_model import LogisticRegression
+
+    z, known, _ = world
+    z, y = z[:600], known["Smiling"][:600]
+    z = z + 4 * np.random.default_rng(1).normal(size=z.shape).astype(np.float32)  # so that the two overlap
+    found = fit_directions(z, {"Smiling": y}, "logistic")["Smiling"]
+    random, again = np.random.default_rng(0), []
+    for _ in range(100):
+        rows = random.integers(0, len(z), len(z))
+        normal = LogisticRegression(class_weight="balanced", max_iter=1000).fit(z[rows], y[rows]).coef_[0]
+        again.append(normal @ found.vector / np.linalg.norm(normal))
+    assert 1 - found.steadiness == pytest.approx(1 - np.quantile(again, 0.025), rel=0.25)
+
+
+def test_attributes_that_too_few_images_have_are_left_out(world):
+    z, known, _ = world
+    rare = np.full(len(z), -1, np.int8)
+    rare[:9] = 1
+    assert set(fit_directions(z, known | {"Bald": rare}, "partial")) == set(known)
+    rare[9] = 1
+    assert fit_directions(z, known | {"Bald": rare}, "partial")["Bald"].positives == 10
+
+
+def test_a_rare_attribute_keeps_a_direction_of_its_own(world):
+    """Rarity is not collinearity: thirty images of four thousand are enough."""
+    z, known, truth = world
+    random = np.random.default_rng(4)
+    own = random.normal(size=z.shape[1])
+    rare = np.where(np.arange(len(z)) % 133 == 5, 1, -1)
+    with_it = (z + (rare > 0)[:, None] * 6 * own).astype(np.float32)
+    found = fit_directions(with_it, known | {"Bald": rare.astype(np.int8)}, "partial")["Bald"]
+    assert found.positives < 32
+    assert found.vector @ own / np.linalg.norm(own) > 0.95
+    assert abs(found.vector @ truth[0]) < 0.6
+
+
+def test_an_attribute_and_its_opposite_cannot_be_told_apart_and_do_no_harm(world):
+    z, known, truth = world
+    found = fit_directions(z, known | {"Serious": -known["Smiling"]}, "partial")
+    assert found["Smiling"].vector @ found["Serious"].vector == pytest.approx(-1, abs=1e-4)
+    assert found["Smiling"].vector @ truth[0] > 0.99
+
+
+@pytest.fixture(scope="module")
+def bright(pictures):
+    """Discs that are `bright` or not, and `rare` in three of sixty; ten of them held out."""
+    images = pictures(70)
+    attributes = {
+        "bright": np.where(images.max(axis=(1, 2, 3)) > 167, 1, -1).astype(np.int8),
+        "rare": np.where(np.arange(70) < 3, 1, -1).astype(np.int8),
+    }
+    table = make_table([f"{i:02d}" for i in range(70)], ["train"] * 60 + ["test"] * 10, [None] * 70, attributes)
+    fit = Fit(16, background=(0, 0, 0), channels=1)
+    return ImageSet(images, table, SetInfo("discs", "", fit, (), fingerprint(images, table)))
+
+
+@pytest.fixture
+def wardrobe(tiny, bright, tmp_path):
+    return train(tiny(), bright, tmp_path / "run", device="cpu")
+
+
+def test_a_direction_is_fitted_to_training_images_alone(wardrobe, bright):
+    found = wardrobe.direction("bright", method="difference")
+    z, y = wardrobe.latents.split("train").mean, bright.split("train").attribute("bright")
+    assert (found.positives, found.negatives) == ((y == 1).sum(), (y == -1).sum())
+    expected = z[y == 1].mean(axis=0) - z[y == -1].mean(axis=0)
+    np.testing.assert_allclose(found.vector, expected / np.linalg.norm(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_directions_are_kept_in_the_run(wardrobe, bright, method, monkeypatch):
+    found = wardrobe.direction("bright", method=method)
+    assert (wardrobe.run.path / "directions" / f"{method}.parquet").is_file()
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_directions", None)
+    again = Wardrobe.open(wardrobe.run.path, bright).direction("bright", method=method)
+    np.testing.assert_array_equal(again.vector, found.vector)
+    assert (again.scale, again.separation, again.steadiness) == (found.scale, found.separation, found.steadiness)
+
+
+def test_directions_of_another_model_are_not_used(wardrobe, tiny, bright, tmp_path):
+    wardrobe.direction("bright")
+    other = train(tiny(seed=5), bright, tmp_path / "other", device="cpu")
+    shutil.copytree(wardrobe.run.path / "directions", other.run.path / "directions")
+    expected = fit_directions(
+        other.latents.split("train").mean, {"bright": bright.split("train").attribute("bright")}, "difference"
+    )
+    np.testing.assert_allclose(
+        other.direction("bright", method="difference").vector, expected["bright"].vector, atol=1e-6
+    )
+
+
+def test_a_damaged_file_of_directions_is_named(wardrobe, bright):
+    wardrobe.direction("bright")
+    path = wardrobe.run.path / "directions" / "partial.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ArmoireError, match=r"partial\.parquet cannot be read .*delete it"):
+        Wardrobe.open(wardrobe.run.path, bright).direction("bright")
+
+
+def test_the_command_line_knows_every_method():
+    from armoire.cli.moving import Method
+    from armoire.figures.attributes import METHODS as TOLD
+
+    assert get_args(Method) == METHODS == tuple(TOLD)
+
+
+def test_a_run_that_may_only_be_read_has_directions(wardrobe, monkeypatch):
+    def refused(*_):
+        raise ArmoireError("cannot write")
+
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.write_directions", refused)
+    assert wardrobe.direction("bright").positives > 0
+
+
+def test_what_cannot_be_had_is_told_in_one_sentence(wardrobe, vae_run):
+    with pytest.raises(ArmoireError, match=r"no column 'brigth' in discs; did you mean 'bright'\?"):
+        wardrobe.direction("brigth")
+    with pytest.raises(ArmoireError, match=r"rare holds for 3 and does not for 57 of the labelled .* at least 10"):
+        wardrobe.direction("rare")
+    with pytest.raises(ArmoireError, match=r"no method 'partail'; did you mean 'partial'\?"):
+        wardrobe.direction("bright", method="partail")
+    with pytest.raises(ArmoireError, match="of which no attributes are known"):
+        vae_run.direction("bright")
