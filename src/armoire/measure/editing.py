@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -55,23 +56,30 @@ class Hearing:
     photographs: Float[np.ndarray, "n a"]
     reconstructions: Float[np.ndarray, "n a"]
 
+    @cached_property
+    def spreads(self) -> Float[np.ndarray, " a"]:
+        """Standard deviation of each logit over the photographs."""
+        return np.maximum(self.photographs.std(axis=0), 1e-9)
+
+    @cached_property
+    def correlations(self) -> Float[np.ndarray, "a a"]:
+        """How each pair of logits goes together over the photographs."""
+        return np.corrcoef(self.photographs, rowvar=False).reshape(len(self.attributes), -1)
+
     def confused(self, target: int) -> dict[str, float]:
         """Attributes that the judge cannot tell from a target: the correlation of their logits over photographs."""
-        others = np.corrcoef(self.photographs, rowvar=False).reshape(len(self.attributes), -1)[target]
-        pairs = zip(self.attributes, others.tolist(), strict=True)
+        pairs = zip(self.attributes, self.correlations[target].tolist(), strict=True)
         return {name: r for k, (name, r) in enumerate(pairs) if k != target and abs(r) > CONFUSED}
 
     def changes(self, rows: np.ndarray, direction: Direction, strength: float) -> Float[np.ndarray, "m a"]:
         """How far an edit moves each logit of some images from that of their reconstruction, in spreads."""
-        spreads = np.maximum(self.photographs.std(axis=0), 1e-9)
         columns = [self.judge.attributes.index(name) for name in self.attributes]
         after = _judged(self.wardrobe, self.judge, direction.move(self.z[rows], strength))[:, columns]
-        return (after - self.reconstructions[rows]) / spreads
+        return (after - self.reconstructions[rows]) / self.spreads
 
     def flipped(self, rows: np.ndarray, target: int, changes: Float[np.ndarray, "m a"]) -> Bool[np.ndarray, " m"]:
         """Which of them now seem to have the target."""
-        moved = changes[:, target] * np.maximum(self.photographs[:, target].std(), 1e-9)
-        return self.reconstructions[rows, target] + moved > 0
+        return self.reconstructions[rows, target] + changes[:, target] * self.spreads[target] > 0
 
 
 def measure_editing(
@@ -226,7 +234,8 @@ def _measured(hearing: Hearing, direction: Direction, rows: np.ndarray, strength
     names = [name for name in hearing.attributes if name != direction.attribute]
     leaks = np.abs(np.delete(changes, target, axis=1))
     # What the judge cannot tell from the target moves with it, whatever the edit does.
-    apart = [k for k, name in enumerate(names) if name not in hearing.confused(target)]
+    confused = hearing.confused(target)
+    apart = [k for k, name in enumerate(names) if name not in confused]
     return {
         "strength": strength,
         "gain": interval(changes[:, target]),
