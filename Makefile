@@ -7,17 +7,20 @@ TRAIN ?= --epochs 5
 BIN := $(VENV)/bin
 APT := command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Folders too: they tell of a file that is gone.
+WEB := $(shell find web -mindepth 1 \( -name node_modules -o -name '.*' \) -prune -o -print 2>/dev/null)
 
-.PHONY: demo test lint data clean help
+.PHONY: demo test web-test lint data chromium clean help
 
 help:
-	@echo "make demo    install, train fashion-vae, draw its figures, say where everything lies"
+	@echo "make demo    install, train fashion-vae, draw its figures, export the explorer, say where everything lies"
 	@echo "make test    install what tests need; lint, types, imports, all tests"
-	@echo "make clean   remove the virtual environment and caches; runs/ stays"
+	@echo "make clean   remove the virtual environment, the built page and caches; runs/ stays"
 
 demo: $(VENV)/installed data
 	$(BIN)/armoire train fashion-vae $(TRAIN) --out $(RUN) --resume
 	$(BIN)/armoire figures $(RUN)
+	@[ ! -f src/armoire/explorer/index.html ] || $(BIN)/armoire explore $(RUN) --export $(RUN)-site
 	@echo
 	@echo "Everything lies in $(RUN):"
 	@echo "  report.html        open this first: the figures and the numbers on one page"
@@ -26,11 +29,18 @@ demo: $(VENV)/installed data
 	@echo "  model.safetensors  the weights"
 	@echo "  latents.parquet    where each of the images lies"
 	@echo "  history.csv        losses by epoch; previews/ shows what they looked like"
-	@if [ -t 1 ]; then echo; echo "Next, make eighteen garments that never existed:"; \
-	  echo "  $(BIN)/armoire sample $(RUN) -n 18 --out samples.png"; fi
+	@if [ -f src/armoire/explorer/index.html ]; then \
+	  echo; echo "$(RUN)-site is the explorer as a folder for any web host."; \
+	  echo "Next, walk through it in a browser:"; echo "  $(BIN)/armoire explore $(RUN)"; fi
 
-test: $(VENV)/tested data lint
+test: $(VENV)/tested data chromium lint web-test
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+web-test: $(VENV)/tested
+	@if [ "$${ARMOIRE_SKIP_WEB:-0}" = 0 ] && $(BIN)/python -c 'import sys, hatch_build; sys.exit(not hatch_build.has_node())'; then \
+	  cd web && { [ -d node_modules ] || npm ci --silent --ignore-scripts; } && \
+	  npm run --silent check && npm test --silent -- --passWithNoTests; \
+	else echo "web-test: skipped, for there is no Node 20.19 or newer with npm here, or ARMOIRE_SKIP_WEB is set"; fi
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
@@ -45,13 +55,17 @@ data: $(VENV)/installed
 	  { $(APT) dataset-fashion-mnist >/dev/null 2>&1 || true; }
 	@$(BIN)/armoire data fashion-mnist >/dev/null
 
+# Tests look at the explorer's page in a browser; without one they are skipped.
+chromium:
+	@[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null 2>&1 || { $(APT) chromium >/dev/null 2>&1 || true; }
+
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit("armoire needs Python 3.11 or newer, not " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(APT) python3-venv; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made pyproject.toml
+$(VENV)/installed: $(VENV)/made pyproject.toml hatch_build.py $(WEB)
 	$(BIN)/pip install --quiet -e .
 	@touch $@
 
@@ -60,4 +74,4 @@ $(VENV)/tested: $(VENV)/installed pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis web/node_modules src/armoire/explorer

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +25,40 @@ settings.register_profile(
 settings.load_profile("armoire")
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
+# The files that take longest, the longest first: `pytest -n` starts with them, so that no worker waits for another's.
+LONGEST = (
+    "tests/test_readme.py",
+    "tests/end_to_end/test_bad_input.py",
+    "tests/end_to_end/test_edit_and_morph.py",
+    "tests/publish/test_onnx.py",
+    "tests/wardrobe/test_smiles.py",
+    "tests/end_to_end/test_interruption.py",
+    "tests/end_to_end/test_fashion_mnist.py",
+    "tests/end_to_end/test_a_run.py",
+    "tests/images/test_celeba.py",
+    "tests/end_to_end/test_a_folder_nobody_prepared.py",
+    "tests/training/test_loop.py",
+)
 TINY = {"channels": [4, 8], "batch": 8, "epochs": 2}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # pytest-xdist's own order, by number of tests, puts the README's last
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under `pytest -n` the longest files first, then those with most tests; alone, as they were given."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    files = [item.nodeid.partition("::")[0] for item in items]
+    tests = Counter(files)
+    cost = {file: (LONGEST.index(file) if file in LONGEST else len(LONGEST), -n) for file, n in tests.items()}
+    items[:] = [items[i] for i in sorted(range(len(items)), key=lambda i: (*cost[files[i]], files[i]))]
+
+
+def without_checks(code: str, *arguments: object) -> None:
+    """Run some Python as a user's, in which no shapes are checked: that makes drawing and reading pictures slow."""
+    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, timeout=300)
 
 
 class Recorder:
@@ -64,6 +100,11 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def unchecked() -> Callable[..., None]:
+    return without_checks
 
 
 @pytest.fixture

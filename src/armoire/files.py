@@ -7,6 +7,7 @@ rename it over the target, fsync the folder.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -67,15 +68,31 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         with writing(path):
             beside.mkdir(parents=True)
             yield beside
-            for file in beside.iterdir():
-                _sync(file)
-            _sync(beside)
-            if path.exists():
-                shutil.rmtree(path)
-            beside.rename(path)
+            for part in (*beside.rglob("*"), beside):
+                _sync(part)
+            _put(beside, path)
             _sync(path.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _put(beside: Path, path: Path) -> None:
+    """Rename a folder; what was at `path` steps aside for a moment, since no folder is renamed over a full one."""
+    try:
+        beside.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    else:
+        return
+    old = beside.with_suffix(".old")
+    path.rename(old)
+    try:
+        beside.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,115 +1,28 @@
-"""The command line as a user types it: a program with a working folder, a cache of its own, and an exit code."""
+"""A program with a working folder, a cache of its own, and an exit code."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
-from safetensors import safe_open
-
-FASHION = Path("/usr/share/datasets/fashion-mnist")
-VERBS = (
-    *("train", "figures", "evaluate", "sample", "reconstruct", "edit", "morph", "nearest", "encode"),
-    *("data", "recipes", "check"),
-)
-KINDS = ("bar", "disc", "square")
-QUICK = ("--size", "16", "--latent", "2", "--epochs", "2", "--batch", "32", "--set", "channels=[8, 8]")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command line came to."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> dict:
-        """Stdout as the one JSON object that it must be."""
-        assert self.code == 0, self.err
-        value = json.loads(self.out)
-        assert isinstance(value, dict)
-        return value
-
-
-@dataclass
-class Armoire:
-    """Runs `armoire` in a folder."""
-
-    cwd: Path
-    env: dict[str, str]
-    server: subprocess.Popen[str]
-
-    def __call__(self, *arguments: object) -> Outcome:
-        """Run one command line in a process forked from a warm one."""
-        streams = [self.cwd.parent / f".{self.cwd.name}.{name}" for name in ("out", "err")]
-        request = {
-            "arguments": [str(a) for a in arguments],
-            "cwd": str(self.cwd),
-            "env": self.env,
-            "stdout": str(streams[0]),
-            "stderr": str(streams[1]),
-        }
-        assert self.server.stdin
-        assert self.server.stdout
-        self.server.stdin.write(json.dumps(request) + "\n")
-        self.server.stdin.flush()
-        code = json.loads(self.server.stdout.readline())["code"]
-        return Outcome(code, *(stream.read_text() for stream in streams))
-
-    def typed(self, *arguments: object, timeout: float = 300) -> Outcome:
-        """Run one command line in a fresh Python, as a shell would."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.cwd,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
-
-    def started(self, *arguments: object) -> subprocess.Popen[str]:
-        """Start one command line and leave it running."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.cwd,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    @staticmethod
-    def command(*arguments: object) -> list[str]:
-        return [sys.executable, "-m", "armoire", *map(str, arguments)]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A run, and what training it printed."""
-
-    run: Path
-    outcome: Outcome
+from command_line import KINDS, QUICK, Armoire, Trained, draw_picture
 
 
 @pytest.fixture(scope="session")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The cache is the session's own; one thread, because waiting for a second one on a busy machine takes longer."""
+    """The cache is the session's own; one thread, because waiting for a second one on a busy machine takes longer.
+
+    Python may keep what it compiled, as a user's does: every command would compile armoire anew.
+    """
     cache = tmp_path_factory.mktemp("cache")
-    return os.environ | {"ARMOIRE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "COLUMNS": "80", "NO_COLOR": "1"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"ARMOIRE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "COLUMNS": "80", "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -160,58 +73,3 @@ def trained(
 def copied(trained: Trained, armoire: Armoire) -> Path:
     """A copy of the trained run in the working folder, to be damaged."""
     return Path(shutil.copytree(trained.run, armoire.cwd / "run"))
-
-
-def draw_picture(path: Path, kind: str, size: tuple[int, int], random: np.random.Generator, mode: str) -> None:
-    """A shape of one colour on nothing, or on white where the mode knows no transparency."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = Image.new("RGBA", size, (255, 255, 255, 0))
-    colour = (*(int(v) for v in random.integers(0, 256, 3)), 255)
-    left, top = (int(random.integers(1, side // 3)) for side in size)
-    box = (left, top, left + size[0] // 2, top + size[1] // 2)
-    pen = ImageDraw.Draw(image)
-    if kind == "disc":
-        pen.ellipse(box, fill=colour)
-    elif kind == "square":
-        pen.rectangle(box, fill=colour)
-    else:
-        pen.rectangle((left, top, left + size[0] // 2, top + 2), fill=colour)
-    image.convert(mode).save(path)
-
-
-def leftovers(folder: Path) -> list[str]:
-    """Names of files that were begun and not finished."""
-    return [
-        str(path.relative_to(folder)) for path in folder.rglob("*") if ".part" in path.name or "scratch" in path.name
-    ]
-
-
-def contents(folder: Path) -> dict[str, bytes | None]:
-    """All that lies below a folder, None for a folder: two of them are equal where nothing was touched."""
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
-
-
-def assert_one_sentence(outcome: Outcome, *expected: str) -> None:
-    """Exit code 2, nothing on stdout, and on stderr a single line from armoire in which all of `expected` occurs."""
-    assert outcome.code == 2, (outcome.code, outcome.out, outcome.err)
-    assert outcome.out == ""
-    assert "Traceback" not in outcome.err
-    lines = outcome.err.splitlines()
-    assert len(lines) == 1, outcome.err
-    assert lines[0].startswith("armoire: ")
-    for words in expected:
-        assert words in lines[0]
-
-
-def assert_same_model(one: Path, other: Path) -> None:
-    """Bit-equal weights and the same facts about them, in whatever order the header lists those."""
-    first, second = (_model(run / "model.safetensors") for run in (one, other))
-    assert first.keys() == second.keys()
-    unequal = [name for name in first if first[name] != second[name]]
-    assert not unequal, f"{unequal} differ"
-
-
-def _model(path: Path) -> dict[str, object]:
-    with safe_open(path, framework="np") as opened:
-        weights = {name: opened.get_tensor(name).tobytes() for name in opened.keys()}  # noqa: SIM118
-        return weights | {"facts": opened.metadata()}

@@ -21,11 +21,19 @@ WARM = (
     "torchmetrics.functional.image",
     "scipy.spatial",
     "scipy.special",
+    "sklearn.linear_model",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
     "pyarrow.parquet",
     "safetensors.torch",
-    "pydantic",
+    "jaxtyping",
+    "pydantic.main",
+    "pydantic.json_schema",
+    "pydantic.type_adapter",
     "cyclopts",
-    "PIL.Image",
+    "PIL.ImageDraw",
+    "PIL.ImageOps",
+    "tomllib",
 )
 
 

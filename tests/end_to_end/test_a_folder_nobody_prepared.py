@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import KINDS, Armoire, assert_one_sentence, draw_picture, leftovers
+from command_line import KINDS, Armoire, assert_one_sentence, draw_picture, leftovers
 
 BROKEN = {
     "disc/truncated.png": "damaged",

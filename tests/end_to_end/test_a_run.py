@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import KINDS, QUICK, VERBS, Armoire, Trained, assert_same_model, contents, leftovers
+from command_line import KINDS, QUICK, VERBS, Armoire, Trained, assert_same_model, contents, leftovers
 from PIL import Image
 from safetensors import safe_open
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import FASHION, QUICK, Armoire, Trained, assert_one_sentence, contents, leftovers
+from command_line import FASHION, QUICK, Armoire, Trained, assert_one_sentence, contents, leftovers
 
 # (what is typed after `armoire train`, words of the sentence); {pictures} is a data set, {run} a trained run
 TRAIN = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import Armoire, contents, leftovers
+from command_line import Armoire, contents, leftovers
 from PIL import Image
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import Armoire, assert_one_sentence
+from command_line import Armoire, assert_one_sentence
 
 from armoire.images.drawn import ATTRIBUTES, write_kaggle
 

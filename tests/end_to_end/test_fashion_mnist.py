@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import FASHION, Armoire
+from command_line import FASHION, Armoire
 
 pytestmark = pytest.mark.skipif(
     not FASHION.is_dir(), reason=f"Fashion-MNIST is not in {FASHION}: apt-get install dataset-fashion-mnist"

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, Armoire, Trained, assert_one_sentence, assert_same_model, contents, leftovers
+from command_line import QUICK, Armoire, Trained, assert_one_sentence, assert_same_model, contents, leftovers
 
 EPOCHS = 15
 SETTINGS = [*QUICK, "--set", "norm=none"]

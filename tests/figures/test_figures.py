@@ -20,7 +20,6 @@ from armoire.figures import material
 from armoire.figures.grids import make_grid
 from armoire.figures.histograms import VERDICTS, far_from, verdicts, worst_of
 from armoire.figures.loss_choice import penalty, sharpness, sibling
-from armoire.figures.material import principal_components
 from armoire.figures.style import CLASS_COLOURS, WARNING, png
 from armoire.images.mosaic import mosaic
 from armoire.measure.latent import ks_distances
@@ -66,12 +65,6 @@ def test_more_dimensions_are_seen_along_their_principal_components(colour: Wardr
     np.testing.assert_allclose(np.abs(offsets(figure.axes[0])), np.abs(expected), atol=1e-4)
     assert figure.axes[0].get_xlabel() == f"principal component 1, {100 * shares[0]:.0f} % of the variance"
     assert figure.axes[0].get_ylabel() == f"principal component 2, {100 * shares[1]:.0f} % of the variance"
-
-
-def test_principal_components_of_few_images():
-    points, share = principal_components(np.zeros((1, 5), np.float32))
-    assert points.shape == (1, 2)
-    assert share.tolist() == [0, 0]
 
 
 def test_latent_by_label_has_one_colour_a_class_and_names_them(vae: Wardrobe):

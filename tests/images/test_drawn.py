@@ -18,11 +18,22 @@ from armoire.images.drawn import (
 from armoire.images.portrait import HAIR, Face, paint
 
 SOME = 120
+MANY = 1500
 
 
 @pytest.fixture(scope="module")
 def some() -> np.ndarray:
     return np.stack([np.asarray(paint(drawn_face(i))) for i in range(SOME)])
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, unchecked) -> dict[str, np.ndarray]:
+    """The factors of many faces."""
+    path = tmp_path_factory.mktemp("drawn") / "many.npz"
+    code = "import sys, numpy; from armoire.images.drawn import drawn_factors as d; numpy.savez(sys.argv[1], **d({}))"
+    unchecked(code.format(MANY), path)
+    with np.load(path) as factors:
+        return dict(factors)
 
 
 def painted(**changes) -> np.ndarray:
@@ -39,6 +50,12 @@ def test_a_face_depends_on_seed_and_index_alone():
     assert drawn_factors(1, seed=1)["smile"] != few["smile"][0]
 
 
+def test_many_are_the_same_faces(many):
+    assert many.keys() == drawn_factors(1).keys()
+    for i in (0, 999, MANY - 1):
+        assert Face(**{name: values[i].item() for name, values in many.items()}) == drawn_face(i)
+
+
 def test_the_known_faces_stay_what_they_are():
     face = drawn_face(0)
     assert (face.hair, face.glasses, face.bangs, face.beard) == ("gray", False, False, True)
@@ -51,11 +68,12 @@ def test_the_set_holds_what_python_says_of_it(cache, recorder):
     assert images.splits == {"train": 54, "test": 6}
     assert images.split("test").ids == [f"{i:06d}" for i in range(9, 60, 10)]
     assert images.attributes == list(ATTRIBUTES) == sorted(ATTRIBUTES)
-    truth = {name: np.array([holds(drawn_face(i)) for i in range(60)]) for name, holds in ATTRIBUTES.items()}
+    faces = [drawn_face(i) for i in range(60)]
+    truth = {name: np.array([holds(face) for face in faces]) for name, holds in ATTRIBUTES.items()}
     rows = np.array(images.ids).astype(int)
     for name in ATTRIBUTES:
         assert np.array_equal(images.attribute(name), np.where(truth[name][rows], 1, -1))
-    assert np.array_equal(images.images[images.ids.index("000023")], np.asarray(paint(drawn_face(23))))
+    assert np.array_equal(images.images[images.ids.index("000023")], np.asarray(paint(faces[23])))
     assert np.array_equal(truth["Smiling"], drawn_factors(60)["smile"] > 0.2)
     again = load_images(images.info.source, progress=recorder)
     assert (again.info, recorder.titles) == (images.info, ["drawing drawn-faces"])
@@ -78,24 +96,25 @@ def test_what_cannot_be_drawn_is_told(given, monkeypatch):
         load_images(given)
 
 
-def test_every_attribute_has_many_of_both_kinds():
-    faces = [drawn_face(i) for i in range(1000)]
+def test_every_attribute_has_many_of_both_kinds(many):
+    faces = [
+        Face(**dict(zip(many, row, strict=True))) for row in zip(*(v.tolist() for v in many.values()), strict=True)
+    ]
     for name, holds in ATTRIBUTES.items():
         share = np.mean([holds(face) for face in faces])
         assert 0.05 < share < 0.85, name
 
 
-def test_long_hair_and_beards_seldom_go_together_and_smiles_open_the_mouth():
-    factors = drawn_factors(1500)
-    long = factors["hair_length"] > 0.5
-    assert factors["beard"][long].mean() < 0.12 < 0.3 < factors["beard"][~long].mean()
-    assert np.corrcoef(factors["smile"], factors["mouth_open"])[0, 1] > 0.2
-    independent = [factors[name].astype(float) for name in ("smile", "glasses", "skin", "yaw", "background", "bangs")]
+def test_long_hair_and_beards_seldom_go_together_and_smiles_open_the_mouth(many):
+    long = many["hair_length"] > 0.5
+    assert many["beard"][long].mean() < 0.12 < 0.3 < many["beard"][~long].mean()
+    assert np.corrcoef(many["smile"], many["mouth_open"])[0, 1] > 0.2
+    independent = [many[name].astype(float) for name in ("smile", "glasses", "skin", "yaw", "background", "bangs")]
     assert np.abs(np.corrcoef(independent) - np.eye(len(independent))).max() < 0.1
 
 
-def test_the_measured_smile_follows_the_truth(some):
-    truth = drawn_factors(SOME)["smile"]
+def test_the_measured_smile_follows_the_truth(some, many):
+    truth = many["smile"][:SOME]
     measured = measured_smile(some)
     assert np.corrcoef(measured, truth)[0, 1] > 0.98
     slope, offset = np.polyfit(truth, measured, 1)
@@ -111,11 +130,11 @@ def test_neither_pose_nor_beard_changes_the_measured_smile(smile, pose):
     assert measured_smile(painted(smile=smile, **pose))[0] == pytest.approx(smile, abs=0.12)
 
 
-def test_a_blurred_smile_is_still_measured(some):
+def test_a_blurred_smile_is_still_measured(some, many):
     from PIL import Image, ImageFilter
 
     blurred = [np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(1.5))) for image in some]
-    assert np.corrcoef(measured_smile(np.stack(blurred)), drawn_factors(SOME)["smile"])[0, 1] > 0.9
+    assert np.corrcoef(measured_smile(np.stack(blurred)), many["smile"][:SOME])[0, 1] > 0.9
 
 
 def test_no_mouth_no_smile():

@@ -171,30 +171,41 @@ def test_a_judge_that_cannot_be_kept_is_used_all_the_same(images, tmp_path, monk
     assert any("the judge cannot be kept" in note for note in recorder.notes)
 
 
-def test_the_judge_is_kept_and_a_damaged_one_trained_again(images, judge, monkeypatch):
+@pytest.fixture
+def few_steps(monkeypatch):
+    """For what holds after any number of steps."""
+    monkeypatch.setattr("armoire.measure.judge.STEPS", 20)
+
+
+def test_the_judge_is_kept_and_a_damaged_one_trained_again(images, few_steps, monkeypatch):
     first = load_judge(images, CPU)
     (path,) = (cache_folder() / "judges").iterdir()
     kept = path.read_bytes()
-    monkeypatch.setattr("armoire.measure.judge._train", None)
-    again = load_judge(images, CPU)
+    with monkeypatch.context() as patch:
+        patch.setattr("armoire.measure.judge._train", None)
+        again = load_judge(images, CPU)
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
-    monkeypatch.undo()
-    monkeypatch.setenv("ARMOIRE_CACHE", str(path.parent.parent))
     path.write_bytes(kept[:1000])
     load_judge(images, CPU)
     assert path.read_bytes() == kept
 
 
-def test_the_judge_never_sees_what_is_set_aside(images, judge):
+def test_the_judge_never_sees_what_is_set_aside(images, few_steps, tmp_path, monkeypatch):
     train = images.split("train")
     shown = ~set_aside(len(train))
     assert shown.sum() == 540
     pixels = np.array(images.images)
     pixels[:600][~shown] = 0
+    judge = load_judge(images, CPU)
+    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
     other = load_judge(replace(images, images=pixels), CPU)
     for name, value in judge.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
+    pixels[:600][shown] = 0
+    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "a third"))
+    unlike = load_judge(replace(images, images=pixels), CPU)
+    assert not torch.equal(judge.verdict.weight, unlike.verdict.weight)
 
 
 def test_the_judge_says_the_same_alone_and_in_company(images, judge):

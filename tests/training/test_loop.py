@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,12 +67,17 @@ def test_the_same_seed_gives_the_same_bits(tmp_path, tiny, discs, name, changes)
     assert numbers(other) != numbers(one)
 
 
-@pytest.mark.parametrize("at", [1, 3, STEPS, STEPS + 3, 3 * STEPS])
-@pytest.mark.parametrize("name", ["fashion-vae", "images-vae"])
-def test_interrupted_and_resumed_is_equal_to_the_bit(tmp_path, tiny, discs, stops_at, name, at):
+@pytest.fixture(scope="module", params=["fashion-vae", "images-vae"])
+def uninterrupted(request, tmp_path_factory, tiny, discs):
+    """A recipe, images, and the run that they make; not to be written to."""
     # a convolution from 8 to 12 channels: memory layouts that differ would show
-    recipe, images = tiny(name, channels=[8, 12], epochs=3, size=16), discs(channels=3)
-    whole = fit(recipe, images, tmp_path / "whole")
+    recipe, images = tiny(request.param, channels=[8, 12], epochs=3, size=16), discs(channels=3)
+    return recipe, images, fit(recipe, images, tmp_path_factory.mktemp("uninterrupted") / "whole")
+
+
+@pytest.mark.parametrize("at", [1, 3, STEPS, STEPS + 3, 3 * STEPS])
+def test_interrupted_and_resumed_is_equal_to_the_bit(tmp_path, uninterrupted, stops_at, at):
+    recipe, images, whole = uninterrupted
     interrupt(recipe, images, tmp_path / "parts", stops_at(at))
     parts = fit(recipe, images, tmp_path / "parts", resume=True)
     assert_same(whole, parts)
@@ -154,14 +161,13 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path, tiny, discs):
 
 
 @pytest.mark.parametrize("damage", [b"", b"hello", "half"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, tiny, discs, recorder, damage):
-    recipe = tiny(epochs=3)
-    whole = fit(recipe, discs(), tmp_path / "whole")
-    run = fit(recipe, discs(), tmp_path / "run")
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, uninterrupted, recorder, damage):
+    recipe, images, whole = uninterrupted
+    run = Run(Path(shutil.copytree(whole.path, tmp_path / "run")))
     before, newest = list_checkpoints(run.path / "checkpoints")
     content = newest.read_bytes()
     newest.write_bytes(content[: len(content) // 2] if damage == "half" else damage)
-    fit(recipe, discs(), tmp_path / "run", resume=True, progress=recorder)
+    fit(recipe, images, tmp_path / "run", resume=True, progress=recorder)
     assert any(newest.name in note and "is damaged" in note for note in recorder.notes)
     assert any(f"going on from {before.name}" in note for note in recorder.notes)
     assert_same(whole, run)

@@ -48,6 +48,9 @@ def test_the_limit_is_the_99th_percentile_of_the_held_out(vae_run, discs):
     assert usual.images == 300
     assert usual.mse_p99 == pytest.approx(errors[296], rel=1e-9)  # 297 of 300 do not exceed it
     assert usual.far(errors).tolist() == [False] * 297 + [True] * 3
+    assert [usual.percentiles[p] for p in (0, 50, 100)] == pytest.approx(
+        [errors[0], errors[149], errors[299]], rel=1e-9
+    )
 
 
 def test_of_few_held_out_images_none_is_a_stranger(vae_run):
@@ -58,7 +61,7 @@ def test_of_few_held_out_images_none_is_a_stranger(vae_run):
 
 
 def test_rounding_makes_no_stranger():
-    usual = Familiarity(0.02, 100)
+    usual = Familiarity((0.02,) * 101, 100)
     assert usual.far(np.array([0.019, 0.02, 0.02 * (1 + 1e-6), 0.0201])).tolist() == [False, False, False, True]
 
 
@@ -68,7 +71,7 @@ def test_it_is_kept_at_the_end_of_training_and_then_read(copy, vae_run, recorder
     assert kept["model_sha256"] == vae_run.run.model_sha256()
     assert kept["images"] == 10
     opened = Wardrobe.open(copy, device="cpu", progress=recorder)
-    assert opened.familiarity == Familiarity(kept["mse_p99"], 10)
+    assert opened.familiarity == Familiarity(tuple(kept["percentiles"]), 10)
     assert (recorder.titles, recorder.notes) == ([], [])
 
 
@@ -76,7 +79,7 @@ def test_it_is_kept_at_the_end_of_training_and_then_read(copy, vae_run, recorder
 def test_what_was_measured_of_something_else_is_measured_again(copy, vae_run, recorder, stale):
     path = copy / "familiarity.json"
     kept = json.loads(path.read_text())
-    path.write_text(json.dumps(kept | {stale: "0" * 64, "mse_p99": 0.0}))
+    path.write_text(json.dumps(kept | {stale: "0" * 64, "percentiles": [0.0] * 101}))
     opened = Wardrobe.open(copy, vae_run.images, device="cpu", progress=recorder)
     assert opened.familiarity == vae_run.familiarity
     assert recorder.titles == ["reconstructing held-out images"]
@@ -96,7 +99,7 @@ def test_a_run_trained_again_has_its_own(copy, vae_run, tiny, discs):
 def test_a_value_that_is_no_number_is_measured_again(copy, vae_run, value):
     path = copy / "familiarity.json"
     kept = json.loads(path.read_text())
-    path.write_text(path.read_text().replace(str(kept["mse_p99"]), value))
+    path.write_text(path.read_text().replace(str(kept["percentiles"][99]), value))
     opened = Wardrobe.open(copy, vae_run.images, device="cpu")
     assert opened.familiarity == vae_run.familiarity
     assert json.loads(path.read_text()) == kept

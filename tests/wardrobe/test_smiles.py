@@ -8,17 +8,20 @@ import pytest
 from armoire import load_images, load_recipe, train
 from armoire.images.drawn import measured_hair_colour, measured_smile
 
+GIVEN = ("drawn-faces:1500", 32, "stretch")
+
 
 @pytest.fixture(scope="module")
-def faces(tmp_path_factory):
+def faces(tmp_path_factory, unchecked):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return load_images("drawn-faces:1500", 32, "stretch")
+        unchecked(f"from armoire import load_images; load_images{GIVEN}")
+        return load_images(*GIVEN)
 
 
 @pytest.fixture(scope="module")
 def wardrobe(faces, tmp_path_factory):
-    recipe = load_recipe("drawn-faces-vae").change(size=32, epochs=10, data="")
+    recipe = load_recipe("drawn-faces-vae").change(size=32, channels=[16, 32, 64], epochs=10, data="")
     return train(recipe, faces, tmp_path_factory.mktemp("runs") / "faces", device="cpu")
 
 

@@ -58,6 +58,16 @@ VERBS = {
         "Write where every image of a data set lies, as Parquet: id, split, label, mean_0.., log_var_0..",
         "armoire encode runs/fashion-vae fashion-mnist --out latents.parquet",
     ),
+    "export": (
+        "publishing:export",
+        "Write a run's model as two ONNX files, encoder and decoder, for programs without PyTorch.",
+        "armoire export runs/fashion-vae --onnx fashion-onnx/",
+    ),
+    "explore": (
+        "publishing:explore",
+        "Open a run in a browser: walk over its map while the picture under the pointer is made.",
+        "armoire explore runs/fashion-vae",
+    ),
     "data": (
         "looking:data",
         "Read a data set in, if that is not done yet, and describe it.",

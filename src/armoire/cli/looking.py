@@ -119,7 +119,7 @@ def check(*, json: Json = False) -> None:
     from armoire.images import fashion
 
     cache = cache_folder()
-    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn")
+    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn", "onnx", "onnxruntime")
     ready = any(fashion.is_fashion(place) for place in (cache / fashion.NAME, fashion.DEBIAN))
     ready = ready or any((cache / "stores").glob(f"{fashion.NAME}-*"))
     found = {

@@ -12,6 +12,7 @@ from torch import Tensor
 from armoire.images import ImageSet
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.wardrobe import Latents, Wardrobe
+from armoire.wardrobe.axes import principal_axes
 
 FIRST = 5000  # embeddings in a scatter, as in the book's figures
 ERRORS = {"bce": "binary cross-entropy in nats a pixel value", "mse": "squared error a pixel value"}
@@ -65,27 +66,9 @@ def plane_of(embeddings: Float[np.ndarray, "n d"]) -> Plane:
     if d == 1:
         numbers = np.arange(n, dtype=np.float32)[:, None]
         return Plane(np.concatenate([embeddings, numbers], axis=1), ("z₀", "number of the image"), equal=False)
-    points, share = principal_components(embeddings)
-    first, second = (f"principal component {k + 1}, {100 * share[k]:.0f} % of the variance" for k in (0, 1))
-    return Plane(points, (first, second))
-
-
-def principal_components(
-    embeddings: Float[np.ndarray, "n d"],
-) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " 2"]]:
-    """The first two principal components of n embeddings and the share of the variance that each explains.
-
-    By singular value decomposition of the centred embeddings. A component's sign is free; here its largest weight is
-    positive, so that a figure does not flip from one machine to the next.
-    """
-    centred = embeddings.astype(np.float64) - embeddings.mean(axis=0, dtype=np.float64)
-    _, scales, directions = np.linalg.svd(centred, full_matrices=False)
-    if len(scales) < 2:  # a single image: it lies in the middle of nothing
-        scales, directions = np.zeros(2), np.eye(2, embeddings.shape[1])
-    largest = np.abs(directions[:2]).argmax(axis=1)
-    directions = directions[:2] * np.sign(directions[[0, 1], largest])[:, None]
-    share = scales[:2] ** 2 / max(float((scales**2).sum()), 1e-12)
-    return (centred @ directions.T).astype(np.float32), share.astype(np.float32)
+    axes = principal_axes(embeddings, 2)
+    first, second = (f"principal component {k + 1}, {100 * axes.shares[k]:.0f} % of the variance" for k in (0, 1))
+    return Plane(axes.project(embeddings), (first, second))
 
 
 def unit(model: Autoencoder, pixels: UInt8[np.ndarray, "n h w c"]) -> Float[Tensor, "n c h w"]:

@@ -1,8 +1,14 @@
 """Posterior, likelihood and networks, and the one Autoencoder composed of them."""
 
-from armoire.model.autoencoder import Architecture, Autoencoder, Terms
-from armoire.model.likelihood import Bernoulli, CalibratedGaussian, Gaussian, Likelihood, to_pixels, to_unit
-from armoire.model.posterior import DiagonalGaussian, Point, Posterior
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from armoire.model.autoencoder import Architecture, Autoencoder, Terms
+    from armoire.model.likelihood import Bernoulli, CalibratedGaussian, Gaussian, Likelihood, to_pixels, to_unit
+    from armoire.model.posterior import DiagonalGaussian, Point, Posterior
 
 __all__ = [
     "Architecture",
@@ -18,3 +24,17 @@ __all__ = [
     "to_pixels",
     "to_unit",
 ]
+
+# Imported when first used: they bring torch, which the header of a model's file does not need.
+_MODULES = {
+    "autoencoder": ("Architecture", "Autoencoder", "Terms"),
+    "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Likelihood", "to_pixels", "to_unit"),
+    "posterior": ("DiagonalGaussian", "Point", "Posterior"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"armoire.model.{module}"), name)
+    raise AttributeError(f"module 'armoire.model' has no attribute '{name}'")

@@ -68,7 +68,7 @@ def read_header(file: Path) -> dict[str, str]:
     if not file.is_file():
         raise ArmoireError(f"no {file.name} in {file.parent}; is the training finished, and the path right?")
     try:
-        with safe_open(file, framework="pt") as opened:
+        with safe_open(file, framework="np") as opened:
             metadata = opened.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ArmoireError(f"{file} is damaged ({error}); restore it, or train again with --resume") from None

@@ -11,16 +11,19 @@ from functools import cached_property
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
 from armoire.files import sha256, write_text
 from armoire.images import ImageSet, SetInfo
-from armoire.model import Autoencoder
 from armoire.model.pretrained import FILE, read_header
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
+
+# torch is imported where a model is: what a run is, can be told without.
+if TYPE_CHECKING:
+    import torch
+
+    from armoire.model import Autoencoder
 
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 
@@ -30,7 +33,7 @@ class Run:
     """A run's folder.
 
         recipe.toml  model.safetensors  history.csv  checkpoints/  previews/
-        latents.parquet  familiarity.json  directions/*.parquet  figures/*.png  report.html
+        latents.parquet  familiarity.json  editing.json  directions/*.parquet  figures/*.png  report.html  explorer/
 
     Attributes:
         path: the folder.
@@ -70,6 +73,11 @@ class Run:
                 "restore it, or give a copy of it to armoire train for another run"
             )
 
+    @property
+    def name(self) -> str:
+        """What it is called: the name of its folder, in characters that can be written as UTF-8."""
+        return self.path.resolve().name.encode("utf-8", "backslashreplace").decode()
+
     @cached_property
     def recipe(self) -> Recipe:
         """The settings it was trained with."""
@@ -90,11 +98,17 @@ class Run:
 
     def model(self, device: torch.device | str = "cpu") -> Autoencoder:
         """The trained model, in evaluation mode."""
+        from armoire.model import Autoencoder
+
         return Autoencoder.from_pretrained(self.path).to(device)
 
     def model_sha256(self) -> str:
         """SHA-256 of model.safetensors: equal weights of equal history, equal digest."""
         return sha256((self.path / FILE).read_bytes())
+
+    def key(self) -> dict[str, str]:
+        """Which data and weights something kept beside the model was made of: of others it is made again."""
+        return {"data_fingerprint": self.data.fingerprint, "model_sha256": self.model_sha256()}
 
     @cached_property
     def history(self) -> list[dict[str, float]]:
@@ -118,6 +132,8 @@ class Run:
 
     def write_model(self, model: Autoencoder, recipe: Recipe, images: ImageSet, step: int, epoch: float) -> None:
         """Write model.safetensors with all that is worth knowing of it in its header."""
+        import torch
+
         facts: dict[str, Any] = {
             "armoire_version": metadata.version("armoire"),
             "git_commit": git_commit(),

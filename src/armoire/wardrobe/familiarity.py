@@ -27,7 +27,7 @@ from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.feed import Feed
 
-SHARE = 0.99
+LIMIT = 99  # the percentile above which an image lies far from the training data
 # One image and a batch of many are summed in another order: an image at the limit itself is not above it.
 ROUNDING = 1e-4
 
@@ -37,12 +37,17 @@ class Familiarity:
     """What is usual among the held-out images.
 
     Attributes:
-        mse_p99: mean squared error a pixel value that 99 % of them do not exceed.
+        percentiles: 101 mean squared errors a pixel value: the p-th is one that p % of the images do not exceed.
         images: how many they were; where fewer than 100, the limit is the largest error of all.
     """
 
-    mse_p99: float
+    percentiles: tuple[float, ...]
     images: int
+
+    @property
+    def mse_p99(self) -> float:
+        """Mean squared error a pixel value that 99 % of them do not exceed."""
+        return self.percentiles[LIMIT]
 
     def far(self, errors: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Which errors are above what is usual."""
@@ -67,7 +72,8 @@ def measure_familiarity(model: Autoencoder, images: ImageSet, progress: Progress
     held_out = images.split(images.held_out)
     errors = squared_errors(model, held_out.images, progress)
     # No interpolation: of few images none is called a stranger.
-    return Familiarity(float(np.quantile(errors, SHARE, method="inverted_cdf")), len(errors))
+    percentiles = np.quantile(errors, np.arange(101) / 100, method="inverted_cdf")
+    return Familiarity(tuple(percentiles.tolist()), len(errors))
 
 
 def familiarity_of(
@@ -101,7 +107,7 @@ def _read(path: Path, key: dict[str, str]) -> Familiarity | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         if any(found.get(name) != value for name, value in key.items()):
             return None
-        kept = Familiarity(float(found["mse_p99"]), int(found["images"]))
+        kept = Familiarity(tuple(map(float, found["percentiles"])), int(found["images"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return kept if math.isfinite(kept.mse_p99) else None
+    return kept if len(kept.percentiles) == 101 and all(map(math.isfinite, kept.percentiles)) else None

@@ -135,8 +135,9 @@ class Wardrobe:
             latents, facts = Latents.read(path)
             if all(facts.get(name) == value for name, value in key.items()):
                 return latents
-        latents = encode_set(self.model, self._images_used(), self.progress)
-        latents.write(path, key)
+        latents = encode_set(self.model, self.images_used, self.progress)
+        with contextlib.suppress(ArmoireError):  # of a run that may only be read
+            latents.write(path, key)
         return latents
 
     @cached_property
@@ -147,7 +148,7 @@ class Wardrobe:
 
     def key(self) -> dict[str, str]:
         """Which data and weights something kept beside the model was made of: of others it is made again."""
-        return {"data_fingerprint": self.run.data.fingerprint, "model_sha256": self.run.model_sha256()}
+        return self.run.key()
 
     def hang(self) -> None:
         """Encode and measure the data now, if that is not done yet, so that the run's folder is whole."""
@@ -274,7 +275,13 @@ class Wardrobe:
         fitted = [self.fit(plain(picture)) for picture in pictures]
         return np.stack(fitted) if fitted else np.empty((0, size, size, channels), np.uint8)
 
-    def _images_used(self) -> ImageSet:
+    @property
+    def images_used(self) -> ImageSet:
+        """The images of `latents`, row by row: all, or with a recipe's limit its training images and the held-out ones.
+
+        Raises:
+            ArmoireError: as `images`.
+        """
         if self.recipe.limit is None or self.images.splits.get("train", 0) <= self.recipe.limit:
             return self.images
         import pyarrow as pa

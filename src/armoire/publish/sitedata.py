@@ -1,0 +1,227 @@
+"""What the explorer's page shows of a run: its manifest, and the arrays, models and thumbnails that it names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from armoire.errors import ArmoireError
+from armoire.figures.scatter import class_colour
+from armoire.files import sha256, write_bytes
+from armoire.images import ImageSet
+from armoire.images.imageset import SPLITS
+from armoire.measure.latent import ks_distances, latent_statistics
+from armoire.progress import SILENT, Progress
+from armoire.publish.onnx import export_run
+from armoire.publish.sheets import in_neighbourhoods, layout, make_sheets
+from armoire.publish.site import FORMAT, MANIFEST, VERSION
+from armoire.wardrobe import Latents, Wardrobe
+from armoire.wardrobe.axes import PrincipalAxes, principal_axes
+from armoire.wardrobe.directions import Direction
+from armoire.wardrobe.priors import Box
+
+POINTS = 100_000  # images shown at most
+LATENTS = 64_000_000  # bytes of latents at most: what a page can load and search while a pointer moves
+AXES = 10
+LARGEST_LABEL = np.iinfo(np.int16).max
+
+
+def images_shown(wardrobe: Wardrobe, progress: Progress = SILENT) -> ImageSet | None:
+    """The images of `wardrobe.latents`, row by row; None, and a note, where they are gone."""
+    try:
+        return wardrobe.images_used
+    except ArmoireError as error:
+        progress.note(f"the explorer has no thumbnails of real images: {error}")
+        return None
+
+
+def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progress: Progress = SILENT) -> None:
+    """Write manifest.json and all files that it names.
+
+    Args:
+        wardrobe: what to show.
+        folder: where to; it is there, and empty.
+        images: see `images_shown`.
+        progress: where to report.
+    """
+    out = _Writer(folder)
+    latents = wardrobe.latents
+    train = latents.split("train")
+    rows = shown_rows(len(latents), wardrobe.recipe.latent)
+    axes = principal_axes(train.mean, AXES)
+    directions = list(wardrobe.directions().values()) if train.attributes else []
+    pair = export_run(wardrobe, progress)
+    out.file("encoder", "encoder.onnx", pair.encoder)
+    out.file("decoder", "decoder.onnx", pair.decoder)
+    split_sizes = _write_table(latents, rows, out)
+    out.array("axes", "axes.f32", axes.vectors.astype("<f4"))
+    if directions:
+        out.array("directions", "directions.f32", np.stack([d.vector for d in directions]).astype("<f4"))
+    sheets = _write_sheets(images, rows, _plane(latents.mean[rows], axes), out, progress) if images else None
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "armoire": metadata.version("armoire"),
+        "run": _run(wardrobe),
+        "data": _data(wardrobe, latents, split_sizes, len(rows)),
+        "image": _image(wardrobe),
+        "fit": asdict(wardrobe.fit) | {"canvas": wardrobe.fit.canvas},
+        "latent": {
+            "dimensions": wardrobe.recipe.latent,
+            "mean": _numbers(train.mean.mean(axis=0)),
+            "spread": _numbers(train.mean.std(axis=0)),
+        },
+        "files": out.written,
+        "sheets": sheets,
+        "axes": [
+            {"scale": scale, "share": share}
+            for scale, share in zip(_numbers(axes.scales), _numbers(axes.shares), strict=True)
+        ],
+        "directions": [_direction(direction) for direction in directions],
+        "priors": _priors(wardrobe),
+        "familiarity": _familiarity(wardrobe),
+        "health": _health(wardrobe),
+    }
+    # Strict JSON: a browser knows no NaN.
+    write_bytes(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, allow_nan=False, indent=1).encode())
+
+
+def shown_rows(n: int, dimensions: int, seed: int = 0) -> Int[np.ndarray, " k"]:
+    """Which of n images the page shows, and in which order: as many as it can hold, drawn and ordered at random.
+
+    At random, because a data set sorted by class would otherwise show its last class on top of all others, and what has
+    come of a slow download should be a sample of the whole.
+    """
+    most = min(POINTS, max(1, LATENTS // (4 * dimensions)))
+    return np.random.default_rng(seed).permutation(n)[:most]
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the files of a folder and keeps what the manifest says of them."""
+
+    folder: Path
+    written: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def file(self, name: str, path: str, content: bytes) -> None:
+        write_bytes(self.folder / path, content)
+        self.written[name] = {"path": path, "bytes": len(content), "sha256": sha256(content)}
+
+    def array(self, name: str, path: str, values: np.ndarray) -> None:
+        self.file(name, path, np.ascontiguousarray(values).tobytes())
+        self.written[name] |= {"dtype": values.dtype.name, "shape": list(values.shape)}
+
+
+def _write_table(latents: Latents, rows: np.ndarray, out: _Writer) -> dict[str, int]:
+    """Where the images shown lie and what is known of each; returns how many images each split has in all."""
+    out.array("latents", "latents.f32", latents.mean[rows].astype("<f4"))
+    labels = latents.labels[rows]
+    # Of more classes than int16 counts, the last have no name; a wrong one would be worse.
+    out.array("labels", "labels.i16", np.where(labels > LARGEST_LABEL, -1, labels).astype("<i2"))
+    split_of = np.asarray(latents.table["split"].to_pylist(), dtype=object)
+    sizes = {name: n for name in SPLITS if (n := int((split_of == name).sum()))}
+    numbers = {name: k for k, name in enumerate(sizes)}
+    out.array("splits", "splits.u8", np.array([numbers[name] for name in split_of[rows]], np.uint8))
+    if latents.attributes:
+        known = np.stack([latents.attribute(name)[rows] for name in latents.attributes])
+        out.array("attributes", "attributes.i8", known.astype(np.int8))
+    ids = latents.ids
+    out.file("ids", "ids.json", json.dumps([ids[row] for row in rows], ensure_ascii=False).encode())
+    return sizes
+
+
+def _write_sheets(
+    images: ImageSet, rows: np.ndarray, plane: np.ndarray, out: _Writer, progress: Progress
+) -> dict[str, Any]:
+    """Thumbnails of the images shown, and where each is; `plane` is where they lie on the map."""
+    order = in_neighbourhoods(plane)
+    tiles = np.empty(len(rows), np.uint32)
+    tiles[order] = np.arange(len(rows), dtype=np.uint32)
+    out.array("tiles", "tiles.u32", tiles.astype("<u4"))
+    side, columns = layout(len(rows), images.shape[0])
+    files = []
+    with progress.task("making thumbnails", len(rows), "images") as task:
+        for n, sheet in make_sheets(images, rows[order], side, columns):
+            path = f"sheet-{len(files):03d}.jpg"
+            write_bytes(out.folder / path, sheet)
+            files.append({"path": path, "bytes": len(sheet)})
+            task.advance(n)
+    return {"side": side, "columns": columns, "rows": columns, "per_sheet": columns * columns, "files": files}
+
+
+def _plane(z: np.ndarray, axes: PrincipalAxes) -> np.ndarray:
+    """Places on the map that a page opens with."""
+    points = z if z.shape[1] == 2 else axes.project(z)
+    return points[:, [0, min(1, points.shape[1] - 1)]]
+
+
+def _run(wardrobe: Wardrobe) -> dict[str, Any]:
+    recipe, run = wardrobe.recipe, wardrobe.run
+    return {
+        "name": run.name,
+        "recipe": recipe.name,
+        "posterior": recipe.posterior,
+        "likelihood": recipe.likelihood,
+        "beta": recipe.beta,
+        "epochs": recipe.epochs,
+        "seed": recipe.seed,
+        "units": run.header.get("units", ""),
+        "model_sha256": run.model_sha256(),
+    }
+
+
+def _data(wardrobe: Wardrobe, latents: Latents, split_sizes: dict[str, int], shown: int) -> dict[str, Any]:
+    # The name and nothing else of its source: a page that is passed on should not tell where the data lie here.
+    data = wardrobe.run.data
+    classes = data.classes if (latents.labels >= 0).any() else ()
+    return {
+        "name": data.name,
+        "splits": list(split_sizes),
+        "split_sizes": list(split_sizes.values()),
+        "held_out": wardrobe.held_out,
+        "classes": [{"name": name, "colour": class_colour(k)} for k, name in enumerate(classes)],
+        "attributes": latents.attributes,
+        "shown": shown,
+        "of": len(latents),
+    }
+
+
+def _image(wardrobe: Wardrobe) -> dict[str, int]:
+    a = wardrobe.model.architecture
+    return {"height": a.size, "width": a.size, "channels": a.image_channels}
+
+
+def _direction(direction: Direction) -> dict[str, Any]:
+    names = ("attribute", "method", "scale", "positives", "negatives", "separation", "steadiness")
+    return {name: getattr(direction, name) for name in names}
+
+
+def _priors(wardrobe: Wardrobe) -> list[dict[str, Any]]:
+    box = wardrobe.prior("box")
+    assert isinstance(box, Box)
+    both = [{"kind": "normal"}, {"kind": "box", "low": _numbers(box.low), "high": _numbers(box.high)}]
+    # A plain autoencoder was never asked to lie near N(0, I): there is nothing to draw from but the box.
+    return both if wardrobe.recipe.posterior == "gaussian" else both[1:]
+
+
+def _familiarity(wardrobe: Wardrobe) -> dict[str, Any] | None:
+    usual = wardrobe.familiarity
+    return {"percentiles": list(usual.percentiles), "images": usual.images} if usual else None
+
+
+def _health(wardrobe: Wardrobe) -> dict[str, Any]:
+    latents = wardrobe.latents.split(wardrobe.held_out)
+    statistics = latent_statistics(latents.mean, latents.labels, wardrobe.run.data.classes, wardrobe.prior())
+    names = ("ks_max", "ks_mean", "active_units", "spread", "drawn_in_holes", "areas")
+    found = {name: statistics[name] for name in names if name in statistics}
+    return {"split": wardrobe.held_out, "n": len(latents), "ks": _numbers(ks_distances(latents.mean))} | found
+
+
+def _numbers(values: np.ndarray) -> list[float]:
+    return [float(f"{value:.7g}") for value in values.tolist()]

@@ -1,0 +1,216 @@
+"""Small runs, their sites on a server, and a browser that looks at them and forgives nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from armoire.errors import ArmoireError
+from armoire.publish.page import page_folder
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+FLAGS = (
+    *("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--disable-quic", "--no-first-run", "--enable-unsafe-swiftshader"),
+)
+
+
+def missing() -> str:
+    """Why the page cannot be looked at here, if so."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "Playwright is not installed: pip install -e '.[test]'"
+    if not CHROMIUM:
+        return "there is no chromium: apt-get install chromium, or set CHROMIUM to one"
+    try:
+        page_folder()
+    except ArmoireError as error:
+        return str(error)
+    return ""
+
+
+WHY_NOT = missing()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if WHY_NOT and here in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=WHY_NOT))
+
+
+# ---------------------------------------------------------------- runs
+
+
+@dataclass(frozen=True)
+class Site:
+    """A wardrobe, and the files of its site by their paths."""
+
+    wardrobe: Any
+    files: dict[str, Path]
+
+    def made(self, z: Sequence[float] | np.ndarray) -> np.ndarray:
+        """The image that Python makes at one place: uint8 (h, w, c)."""
+        return self.wardrobe.make(np.atleast_2d(np.float32(z)))[0]
+
+    @property
+    def manifest(self) -> dict:
+        return json.loads(self.files["/data/manifest.json"].read_text(encoding="utf-8"))
+
+    def changed(self, folder: Path, **changes: object) -> dict[str, Path]:
+        """The files with another manifest."""
+        manifest = self.manifest | changes
+        file = folder / "manifest.json"
+        file.write_text(json.dumps(manifest))
+        return self.files | {"/data/manifest.json": file}
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a session share: whoever needs a run first trains it for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "browser"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def turn(folder: Path, name: str) -> Iterator[None]:
+    """The others wait meanwhile."""
+    import fcntl
+
+    with (folder / f"{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def site_of(shared: Path) -> Callable[..., Site]:
+    """Train a recipe on images, or open the run that was, and write its site."""
+    from armoire import Wardrobe, train
+    from armoire.publish.site import site_files
+
+    def make(name: str, recipe, images) -> Site:
+        run = shared / name
+        with turn(shared, name):
+            if (run / "model.safetensors").exists():
+                wardrobe = Wardrobe.open(run, images, device="cpu")
+            else:
+                wardrobe = train(recipe, images, run, device="cpu")
+            return Site(wardrobe, site_files(wardrobe.run, images=wardrobe.images))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def discs_site(site_of, tiny, discs) -> Site:
+    """Grey discs of three classes on a plane; trained until a place changes what is seen."""
+    return site_of("discs", tiny(epochs=5, beta=0.1, lr=1e-2), discs(n=320, test=80))
+
+
+@pytest.fixture(scope="session")
+def plain_site(site_of, tiny, discs) -> Site:
+    """The same with a plain autoencoder."""
+    return site_of("plain", tiny("fashion-ae", epochs=4, lr=1e-2), discs(n=80, test=20))
+
+
+@pytest.fixture(scope="session")
+def faces_site(site_of, tiny, shared: Path) -> Site:
+    """Faces in colour with attributes, of eight dimensions."""
+    from armoire import load_images
+
+    with pytest.MonkeyPatch.context() as patch, turn(shared, "cache"):
+        patch.setenv("ARMOIRE_CACHE", str(shared / "cache"))
+        images = load_images("drawn-faces:240", 32, "stretch")
+    recipe = tiny("drawn-faces-vae", data="", size=32, latent=8, epochs=6, channels=[8, 16], batch=16)
+    return site_of("faces", recipe, images)
+
+
+@pytest.fixture(scope="session")
+def folder_site(site_of, tiny, shared: Path, pictures) -> Site:
+    """A folder of pictures that nobody sorted."""
+    from armoire import load_images
+
+    folder = shared / "my photos"
+    with turn(shared, "photos"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARMOIRE_CACHE", str(shared / "cache"))
+        if not folder.exists():
+            folder.mkdir()
+            for i, picture in enumerate(pictures(40, 20, 3)):
+                Image.fromarray(picture).save(folder / f"Bild ä {i}.png")
+        images = load_images(folder, 16)
+    return site_of("photos", tiny("images-vae", data="", size=16, latent=3), images)
+
+
+# ---------------------------------------------------------------- a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One for a file: Playwright's loop runs in this thread meanwhile, and the tests of other files want their own."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Callable[[dict[str, Path]], str]]:
+    """The address under which files are served, as long as the tests run."""
+    from armoire.publish.serve import in_background
+
+    with ExitStack() as servers:
+        known: dict[int, tuple[dict[str, Path], str]] = {}
+
+        def address(files: dict[str, Path]) -> str:
+            if id(files) not in known:
+                known[id(files)] = (files, servers.enter_context(in_background(files)))
+            return known[id(files)][1]
+
+        yield address
+
+
+@pytest.fixture
+def visit(browser, served):
+    """Comes to a site, to files or to an address; what the browser complains of unexpectedly fails the test."""
+    from visitor import Visitor
+
+    visitors: list[Visitor] = []
+
+    def come(where: Site | dict[str, Path] | str, **settings) -> Visitor:
+        home = where if isinstance(where, str) else served(where.files if isinstance(where, Site) else where)
+        settings = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | settings
+        visitors.append(Visitor(browser.new_context(**settings).new_page(), home))
+        return visitors[-1]
+
+    yield come
+    for visitor in visitors:
+        visitor.page.context.close()
+    complaints = [text for visitor in visitors for text in visitor.complaints.unexpected]
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture(scope="session")
+def as_png() -> Callable[[np.ndarray], bytes]:
+    """An image (h, w, c) as a file."""
+    from io import BytesIO
+
+    def write(image: np.ndarray) -> bytes:
+        buffer = BytesIO()
+        Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    return write

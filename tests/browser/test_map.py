@@ -1,0 +1,285 @@
+"""The map: what is made under the pointer, p = Phi(z), the carpet, pins, groups, and the keyboard alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+pytest.importorskip("playwright")
+from visitor import A_STEP, alike
+
+STILL = {"reduced_motion": "reduce"}  # nothing glides: what is read is where it is to be
+
+
+def test_the_picture_under_the_pointer_is_the_one_that_python_makes(visit, discs_site):
+    visitor = visit(discs_site).open()
+    seen = []
+    for right, down in ((-150, 90), (0, 0), (170, -120)):
+        place = visitor.hover(right, down)
+        pixels = visitor.picture_at(place)
+        assert alike(pixels, discs_site.made(visitor.picture()[0]))
+        seen.append(pixels)
+    assert (seen[0] != seen[1]).any()
+    assert (seen[1] != seen[2]).any()
+
+
+def test_colours_too_and_the_plane_of_the_map_through_many_dimensions(visit, faces_site):
+    visitor = visit(faces_site).open()
+    wardrobe = faces_site.wardrobe
+    x, y = visitor.hover(60, -80)
+    train = wardrobe.latents.split("train").mean
+    axes = np.fromfile(faces_site.files["/data/axes.f32"], "<f4").reshape(-1, 8)
+    z = train.mean(axis=0) + x * axes[0] + y * axes[1]
+    assert alike(visitor.picture_at(z, 1e-3), faces_site.made(visitor.picture()[0]))
+
+
+def test_in_p_space_a_point_is_the_probability_below_it(visit, discs_site):
+    visitor = visit(discs_site, **STILL).open()
+    assert "z₀" in visitor.words_on_map()
+    place = visitor.page.locator("[data-place]")
+    assert place.inner_text().startswith("z = ")
+    visitor.page.keyboard.press("p")
+    button = visitor.button("p = Φ(z)")
+    visitor.until(lambda: button.get_attribute("aria-pressed") == "true")
+    visitor.until(lambda: "p₁ = Φ(z₁)" in visitor.words_on_map())
+    p = visitor.hover(120, -70)
+    assert 0 < min(p) < max(p) < 1
+    z = norm.ppf(p)
+    assert alike(visitor.picture_at(z, 1e-3), discs_site.made(visitor.picture()[0]))
+    assert place.inner_text() == f"p = ({p[0]:.3f}, {p[1]:.3f})"
+    button.click()
+    visitor.until(lambda: "z₁" in visitor.words_on_map())
+    assert button.get_attribute("aria-pressed") == "false"
+
+
+def test_points_glide_into_p_space_and_arrive(visit, discs_site):
+    visitor = visit(discs_site).open()
+    before = visitor.layer(1)
+    visitor.page.keyboard.press("p")
+    visitor.until(lambda: visitor.address().get("p"))
+    still = visit(discs_site, **STILL).open(f"p=1&view={visitor.address()['view']}")
+    visitor.until(lambda: (visitor.layer(1) == still.layer(1)).all())
+    assert (before != visitor.layer(1)).any()
+
+
+def test_the_carpet_is_laid_of_pictures_made_at_its_tiles(visit, discs_site):
+    visitor = visit(discs_site, **STILL).open()
+
+    def finest_is_laid() -> bool:
+        middle, tile = visitor.carpet_tile(16)
+        return alike(tile, discs_site.made(middle))
+
+    visitor.page.keyboard.press("c")
+    visitor.until(lambda: visitor.layer(0)[..., 3].all())
+    visitor.until(finest_is_laid)
+    coarse = visitor.layer(0)
+    view = visitor.view()
+    visitor.page.mouse.move(*visitor.middle())
+    for _ in range(4):
+        visitor.page.mouse.wheel(0, -400)
+    visitor.until(lambda: visitor.view()[2] > 8 * view[2])
+    visitor.until(finest_is_laid)  # of a level that is 3 finer or more
+    assert (coarse != visitor.layer(0)).any()
+    visitor.button("Carpet").click()
+    visitor.until(lambda: visitor.map.locator("canvas").first.is_hidden())
+
+
+def test_in_p_space_the_carpet_fills_the_unit_square(visit, discs_site):
+    visitor = visit(discs_site, **STILL).open("p=1&carpet=1")
+    x, y, *_ = visitor.box()
+    left, bottom = np.round(np.subtract(visitor.on_screen(0, 0), (x, y))).astype(int)
+    right, top = np.round(np.subtract(visitor.on_screen(1, 1), (x, y))).astype(int)
+    visitor.until(lambda: visitor.layer(0)[top:bottom, left:right, 3].all())
+    assert not visitor.layer(0)[: top - 1, :, 3].any()
+    assert not visitor.layer(0)[:, right + 1 :, 3].any()
+
+    def finest_is_laid() -> bool:
+        middle, tile = visitor.carpet_tile(16)
+        return alike(tile, discs_site.made(norm.ppf(middle)))
+
+    visitor.until(finest_is_laid)
+
+
+def test_sixty_moves_a_second_never_queue(visit, discs_site):
+    visitor = visit(discs_site).open()
+    left, top = visitor.middle()
+    visitor.page.mouse.move(left - 150, top)
+    visitor.picture_at(visitor.at_pixel(left - 150, top))
+    before, moves = visitor.pictures(), 120
+    for i in range(1, moves + 1):
+        visitor.page.mouse.move(left - 150 + 2 * i, top + i % 7)
+        visitor.page.wait_for_timeout(16)
+    last = visitor.at_pixel(left - 150 + 2 * moves, top + moves % 7)
+    visitor.picture_at(last)
+    made = visitor.pictures()
+    assert made - before <= moves
+    visitor.page.wait_for_timeout(200)
+    assert visitor.pictures() == made  # nothing was left to be made
+
+
+def test_zooming_in_turns_dots_into_thumbnails_and_back(visit, discs_site):
+    # So small that 400 images touch.
+    visitor = visit(discs_site, viewport={"width": 700, "height": 400}, **STILL).open()
+    thumbnails = visitor.map.locator("canvas").nth(2)
+    visitor.until(thumbnails.is_hidden)
+    visitor.page.mouse.move(*visitor.on_screen(*discs_site.wardrobe.latents.mean[0]))
+    for _ in range(4):
+        visitor.page.mouse.wheel(0, -400)
+    visitor.until(thumbnails.is_visible)
+    visitor.until(lambda: visitor.layer(2)[..., 3].any())
+    visitor.button("Whole map").click()
+    visitor.until(thumbnails.is_hidden)
+    assert visitor.layer(1)[..., 3].any()
+
+
+def test_the_view_of_everything_follows_the_window_until_one_chooses_another(visit, discs_site):
+    visitor = visit(discs_site).open()
+    for width in (900, 1400):
+        visitor.page.set_viewport_size({"width": width, "height": 700})
+        fitted = visitor.view()
+        visitor.button("Whole map").click()
+        assert np.allclose(visitor.view(), fitted, rtol=1e-4)
+    visitor.button("Zoom in").click()
+    chosen = visitor.view()
+    visitor.page.set_viewport_size({"width": 1000, "height": 800})
+    assert (visitor.view() == chosen).all()
+
+
+def test_dragging_moves_the_map_and_pins_nothing(visit, discs_site):
+    visitor = visit(discs_site).open()
+    before = visitor.view()
+    visitor.page.mouse.move(*visitor.middle())
+    visitor.page.mouse.down()
+    visitor.page.mouse.move(*visitor.middle(60, 40), steps=5)
+    visitor.page.mouse.up()
+    visitor.until(lambda: (visitor.view() != before).any())
+    after = visitor.view()
+    assert np.allclose((after - before)[:2] * before[2], (-60, 40), atol=0.1)
+    assert after[2] == before[2]
+    assert visitor.shelf() == []
+
+
+def test_a_group_of_the_legend_is_hidden_and_comes_back(visit, discs_site):
+    visitor = visit(discs_site).open()
+    legend = visitor.page.get_by_role("list", name="Legend").get_by_role("button")
+    assert legend.all_inner_texts() == ["a", "b", "c"]
+    count = visitor.page.locator("header .count")
+    assert count.inner_text() == "400 of 400 shown"
+    before = visitor.layer(1)
+    legend.first.click()
+    visitor.until(lambda: count.inner_text() != "400 of 400 shown")
+    labels = discs_site.wardrobe.latents.labels
+    assert count.inner_text() == f"{(labels != 0).sum()} of 400 shown"
+    assert legend.first.get_attribute("aria-pressed") == "false"
+    visitor.until(lambda: visitor.layer(1)[..., 3].astype(bool).sum() < before[..., 3].astype(bool).sum())
+    assert visitor.until(lambda: visitor.address().get("hidden")) == "0"
+    legend.first.click()
+    visitor.until(lambda: (visitor.layer(1) == before).all())
+    legend.nth(1).dblclick()  # alone
+    visitor.until(lambda: visitor.address().get("hidden") == "0~2~-1")
+
+
+def test_points_are_coloured_by_split_or_not_at_all(visit, discs_site):
+    visitor = visit(discs_site).open()
+    colour = visitor.page.get_by_label("Colour")
+    assert colour.locator("option").all_inner_texts() == ["class", "split", "none"]
+    colour.select_option("split")
+    legend = visitor.page.get_by_role("list", name="Legend")
+    visitor.until(lambda: legend.get_by_role("button").all_inner_texts() == ["train", "test"])
+    colour.select_option("none")
+    legend.wait_for(state="detached")
+
+
+def test_the_nearest_images_are_those_of_python(visit, discs_site):
+    visitor = visit(discs_site).open()
+    z = visitor.hover(80, 50)
+    found = discs_site.wardrobe.nearest(np.float32([z]), k=6)
+    visitor.until(lambda: np.allclose(visitor.distances(), found.distances[0], atol=0.0051))
+    assert len(visitor.distances()) == 6
+    title = visitor.page.locator(".nearest button").first.get_attribute("title")
+    latents = discs_site.wardrobe.latents
+    row = found.rows[0, 0]
+    assert title.startswith(f"{latents.ids[row]}, {'abc'[latents.labels[row]]}, distance ")
+    visitor.page.locator(".nearest button").first.click()
+    visitor.picture_at(latents.mean[row], 1e-5)
+
+
+def test_everything_can_be_done_by_key(visit, discs_site):
+    visitor = visit(discs_site).open()
+    keyboard = visitor.page.keyboard
+    for _ in range(40):
+        keyboard.press("Tab")
+        focus = visitor.focused()
+        assert focus["outlined"], focus
+        if focus["map"]:
+            break
+    else:
+        raise AssertionError("Tab does not come to the map")
+    scale = visitor.view()[2]
+    keyboard.press("ArrowRight")
+    visitor.picture_at((A_STEP / scale, 0))
+    keyboard.press("ArrowUp")
+    keyboard.press("Shift+ArrowLeft")
+    z = (-7 * A_STEP / scale, A_STEP / scale)
+    assert alike(visitor.picture_at(z), discs_site.made(visitor.picture()[0]))
+    keyboard.press("Enter")
+    visitor.until(lambda: len(visitor.shelf()) == 1)
+    assert np.allclose(visitor.shelf()[0], z, atol=1e-5)
+    keyboard.press("+")
+    visitor.until(lambda: np.isclose(visitor.view()[2], 1.4 * scale, rtol=1e-4))
+    keyboard.press("0")
+    visitor.until(lambda: np.isclose(visitor.view()[2], scale, rtol=1e-4))
+    keyboard.press("z")
+    visitor.until(lambda: len(visitor.shelf()) == 0)
+
+
+def test_every_stop_of_the_tab_key_is_seen(visit, faces_site):
+    visitor = visit(faces_site).open()
+    names = []
+    for _ in range(80):
+        visitor.page.keyboard.press("Tab")
+        focus = visitor.focused()
+        if focus["body"]:
+            break
+        assert focus["outlined"], focus
+        names.append(focus["name"])
+    else:
+        raise AssertionError(f"the focus does not come round: {names}")
+    assert any(name.startswith("Smiling") or name == "INPUT" for name in names)
+
+
+def test_a_question_mark_shows_the_keys_and_escape_hides_them(visit, discs_site):
+    visitor = visit(discs_site).open()
+    dialog = visitor.page.get_by_role("dialog")
+    visitor.page.keyboard.press("?")
+    dialog.wait_for()
+    assert "switch between z and p = Φ(z)" in dialog.inner_text()
+    visitor.page.keyboard.press("Escape")
+    dialog.wait_for(state="hidden")
+    visitor.page.keyboard.press("?")
+    dialog.wait_for()
+    visitor.page.keyboard.press("?")
+    dialog.wait_for(state="hidden")
+
+
+def test_graphics_draw_the_same_points(visit, discs_site):
+    visitor = visit(discs_site, **STILL)
+    if not visitor.page.evaluate("document.createElement('canvas').getContext('webgl2') !== null"):
+        pytest.skip("this Chromium has no WebGL 2")
+    visitor.expect("GPU stall due to ReadPixels", "SwiftShader", "WebGL")
+    visitor.open(query="?points=webgl")
+    assert visitor.map.get_attribute("data-points") == "webgl"
+    points = visitor.map.locator("canvas").nth(1)
+    # What was drawn is there to be read within the frame only.
+    covered = """(canvas) => new Promise((resolve) => requestAnimationFrame(() => {
+      resolve(read(canvas).data.filter((value, i) => i % 4 === 3 && value > 0).length)
+    }))"""
+
+    def drawn() -> int:
+        visitor.page.keyboard.press("+")
+        visitor.page.keyboard.press("-")
+        return points.evaluate(covered)
+
+    visitor.map.focus()
+    assert visitor.until(drawn) > 200

@@ -1,0 +1,309 @@
+"""Beside the map: samples, sliders, the shelf, morphs, and a picture of one's own."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("playwright")
+from visitor import Visitor, alike, pixels
+
+ENDS = ((-150, 90), (170, -120))
+
+
+def tray(visitor: Visitor) -> list[np.ndarray]:
+    """The samples, once all are there."""
+    canvases = visitor.page.locator("[data-tray] canvas")
+    visitor.until(lambda: canvases.count() == 18)
+
+    def all_there() -> list[np.ndarray] | None:
+        found = [pixels(canvas) for canvas in canvases.all()]
+        return found if all(one[..., 3].all() for one in found) else None
+
+    return visitor.until(all_there)
+
+
+def same(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    return all((a == b).all() for a, b in zip(some, others, strict=True))
+
+
+def other_tray(visitor: Visitor, before: list[np.ndarray]) -> list[np.ndarray]:
+    """The samples, once all are others."""
+    return visitor.until(
+        lambda: (found := tray(visitor)) and all((a != b).any() for a, b in zip(found, before, strict=True)) and found
+    )
+
+
+def test_samples_are_drawn_and_a_link_draws_the_same(visit, faces_site):
+    visitor = visit(faces_site).open()
+    visitor.page.keyboard.press("s")
+    first = tray(visitor)
+    assert visitor.page.get_by_text("draw 1", exact=True).is_visible()
+    visitor.page.keyboard.press("s")
+    second = other_tray(visitor, first)
+    visitor.until(lambda: visitor.address().get("sample") == "2_0")
+    again = visit(faces_site).open(visitor.hash())
+    assert same(tray(again), second)
+    again.page.get_by_label("drawn from").select_option("the box of the embeddings")
+    other_tray(again, second)
+
+
+def test_a_sample_is_looked_at_and_pinned(visit, faces_site):
+    visitor = visit(faces_site).open("tab=sample")
+    samples = tray(visitor)
+    before = visitor.pictures()
+    visitor.page.locator("[data-tray] button").nth(4).hover()
+    visitor.until(lambda: visitor.pictures() > before and (visitor.picture()[1] == samples[4]).all())
+    z, shown = visitor.picture()
+    assert alike(shown, faces_site.made(z))
+    visitor.button("Pin sample 5").click()
+    visitor.until(lambda: len(visitor.shelf()) == 1)
+    assert np.array_equal(visitor.shelf()[0], z)
+    visitor.button("Pin all").click()
+    visitor.until(lambda: len(visitor.shelf()) == 19)
+
+
+def test_sliders_move_along_the_directions_of_python(visit, faces_site):
+    visitor = visit(faces_site).open()
+    mean = faces_site.wardrobe.latents.split("train").mean.mean(axis=0)
+    visitor.picture_at(mean)
+    directions = list(faces_site.wardrobe.directions().values())
+    smiling = next(direction for direction in directions if direction.attribute == "Smiling")
+    slider = visitor.page.locator(f"[data-slider=d{directions.index(smiling)}]")
+    assert visitor.page.locator("label", has=slider).locator(".name").inner_text() == "Smiling"
+    slider.fill("1.5")
+    z = mean + 1.5 * smiling.scale * smiling.vector
+    assert alike(visitor.picture_at(z), faces_site.made(z))
+    assert visitor.page.locator("label", has=slider).locator("output").inner_text() == "+1.5 sd"
+    component = visitor.page.locator("[data-slider=a0]")
+    component.fill("-2")
+    axis = np.fromfile(faces_site.files["/data/axes.f32"], "<f4")[:8]
+    both = z - 2 * faces_site.manifest["axes"][0]["scale"] * axis
+    assert alike(visitor.picture_at(both), faces_site.made(both))
+    component.dblclick()
+    visitor.picture_at(z)
+    visitor.button("Pin the edited one").click()
+    visitor.until(lambda: len(visitor.shelf()) == 1)
+    assert np.allclose(visitor.shelf()[0], z, atol=1e-5)
+
+
+def test_sliders_are_set_back_and_undone(visit, faces_site):
+    visitor = visit(faces_site).open()
+    mean = visitor.picture()[0]
+    slider = visitor.page.locator("[data-slider=d0]")
+    slider.fill("3")
+    visitor.until(lambda: not np.allclose(visitor.picture()[0], mean, atol=1e-3))
+    edited = visitor.picture()[0]
+    visitor.page.keyboard.press("r")
+    visitor.picture_at(mean)
+    assert slider.input_value() == "0"
+    visitor.page.keyboard.press("z")
+    visitor.picture_at(edited)
+    assert slider.input_value() == "3"
+    visitor.page.keyboard.press("Control+z")
+    visitor.picture_at(mean)
+    assert visitor.button("Undo").is_disabled()
+
+
+def test_the_shelf_keeps_what_is_pinned_in_the_order_one_wants(visit, discs_site):
+    visitor = visit(discs_site).open()
+    pinned = [visitor.pin(*place) for place in (*ENDS, (0, 0))]
+    items = visitor.page.locator("[data-item]")
+    visitor.until(lambda: pixels(items.nth(2).locator("canvas"))[..., 3].all())
+    for k, z in enumerate(pinned):
+        assert alike(pixels(items.nth(k).locator("canvas")), discs_site.made(z))
+
+    def order() -> list[int]:
+        return [next(k for k, z in enumerate(pinned) if np.array_equal(z, hung)) for hung in visitor.shelf()]
+
+    items.nth(0).focus()
+    visitor.page.keyboard.press("Shift+ArrowRight")
+    visitor.until(lambda: order() == [1, 0, 2])
+    visitor.page.keyboard.press("Shift+ArrowRight")  # the focus has gone along
+    visitor.until(lambda: order() == [1, 2, 0])
+    visitor.page.keyboard.press("Delete")
+    visitor.until(lambda: order() == [1, 2])
+    for expected in ([1, 2, 0], [1, 0, 2], [0, 1, 2], [0, 1]):
+        visitor.page.keyboard.press("z")
+        visitor.until(lambda expected=expected: order() == expected)
+    items.nth(0).click()
+    visitor.picture_at(pinned[0])
+    visitor.button("Drop").first.click()
+    visitor.until(lambda: order() == [1])
+
+
+def test_the_shelf_is_ordered_with_the_mouse(visit, discs_site):
+    visitor = visit(discs_site).open()
+    first, second = (visitor.pin(*place) for place in ENDS)
+    items = visitor.page.locator("[data-item]")
+    items.nth(0).drag_to(items.nth(1))
+    visitor.until(lambda: np.array_equal(visitor.shelf(), [second, first]))
+    visitor.tab("Morph")
+    items.nth(1).drag_to(visitor.page.locator("[data-slot=a]"))
+    items.nth(0).drag_to(visitor.page.locator("[data-slot=b]"))
+    visitor.until(lambda: visitor.address().get("morph") == "1_0_0.5_linear")
+
+
+def morphing(visitor: Visitor) -> tuple[np.ndarray, np.ndarray]:
+    """Pin two places and put them on the slots, by key; the places."""
+    a, b = (visitor.pin(*place) for place in ENDS)
+    items = visitor.page.locator("[data-item]")
+    items.nth(0).focus()
+    visitor.page.keyboard.press("a")
+    items.nth(1).focus()
+    visitor.page.keyboard.press("b")
+    visitor.seen("[data-scrub]")
+    return a, b
+
+
+def test_a_morph_goes_from_one_to_the_other_as_python_does(visit, discs_site):
+    visitor = visit(discs_site).open()
+    a, b = morphing(visitor)
+    path = discs_site.wardrobe.path
+    visitor.picture_at((a + b) / 2)
+    scrub = visitor.page.locator("[data-scrub]")
+    for t, end in (("0", a), ("1", b)):
+        scrub.fill(t)
+        assert alike(visitor.picture_at(end, 1e-6), discs_site.made(end))
+    visitor.button("spherical").click()
+    scrub.fill("0.5")
+    middle = path(a, b, 3, "spherical")[1]
+    assert not np.allclose(middle, (a + b) / 2, atol=1e-3)
+    assert alike(visitor.picture_at(middle), discs_site.made(middle))
+    strip = visitor.page.locator(".strip canvas")
+    assert strip.count() == 9
+    steps = path(a, b, 9, "spherical")
+    visitor.until(
+        lambda: all(alike(pixels(one), discs_site.made(z)) for one, z in zip(strip.all(), steps, strict=True))
+    )
+    visitor.button("25 %").click()
+    visitor.picture_at(steps[2])
+
+
+def test_a_morph_is_saved_as_png_and_gif(visit, discs_site):
+    visitor = visit(discs_site).open()
+    steps = discs_site.wardrobe.path(*morphing(visitor), 9)
+    with visitor.page.expect_download() as waited:
+        visitor.button("Save PNG").click()
+    assert waited.value.suggested_filename == "morph.png"
+    with Image.open(waited.value.path()) as strip:
+        assert strip.size == (9 * 256 + 8 * 16, 256)
+        saved = np.asarray(strip.convert("RGBA"))[8::16]
+    for k, z in enumerate(steps):
+        assert alike(saved[:, k * 272 + 8 : k * 272 + 256 : 16], discs_site.made(z))
+    with visitor.page.expect_download() as waited:
+        visitor.button("Save GIF").click()
+    assert waited.value.suggested_filename == "morph.gif"
+    with Image.open(waited.value.path()) as film:
+        assert (film.format, film.size, film.n_frames) == ("GIF", (256, 256), 24 + 22)
+        assert alike(np.asarray(film.convert("RGBA"))[8::16, 8::16], discs_site.made(steps[0]))
+        film.seek(23)
+        assert alike(np.asarray(film.convert("RGBA"))[8::16, 8::16], discs_site.made(steps[-1]))
+
+
+def choose(visitor: Visitor, name: str, content: bytes) -> None:
+    visitor.page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": content})
+
+
+@pytest.mark.parametrize("which", ["discs_site", "faces_site"])
+def test_a_picture_of_ones_own_is_placed_where_python_places_it(visit, request, which, as_png):
+    site = request.getfixturevalue(which)
+    wardrobe = site.wardrobe
+    image = wardrobe.images.images[0]
+    visitor = visit(site).open("tab=yours")
+    assert visitor.page.get_by_text("It stays on this computer.", exact=True).is_visible()
+    asked = len(visitor.requests())
+    choose(visitor, "mine.png", as_png(image))
+    z = wardrobe.place(image)[0]
+    assert alike(visitor.picture_at(z, 1e-3), site.made(z))
+    said = visitor.page.locator("[role=tabpanel] [role=status]")
+    error = float(wardrobe.squared_errors(image)[0])
+    visitor.until(lambda: "Squared error" in said.inner_text())
+    words = said.inner_text().removeprefix("Squared error ")
+    assert float(words.split(":")[0]) == pytest.approx(error, rel=0.1)
+    below = np.searchsorted(wardrobe.familiarity.percentiles, error)
+    assert abs(int(words.split("that of ")[1].split(" %")[0]) - below) <= 3
+    shown = visitor.page.locator(".three canvas")
+    assert alike(pixels(shown.nth(1)), image)
+    assert alike(pixels(shown.nth(2)), site.made(z))
+    # The encoder was fetched, and nothing was sent.
+    requests = visitor.requests()[asked:]
+    assert [urlsplit(one.url).path for one in requests] == ["/data/encoder.onnx"]
+    assert [(one.method, one.post_data) for one in requests] == [("GET", None)]
+    other = 255 - image
+    choose(visitor, "other.png", as_png(other))
+    visitor.picture_at(wardrobe.place(other)[0], 1e-3)
+    assert visitor.requests()[asked + 1 :] == []
+
+
+def test_a_grey_picture_can_be_inverted_first(visit, discs_site, as_png):
+    image = discs_site.wardrobe.images.images[0]
+    visitor = visit(discs_site).open("tab=yours")
+    choose(visitor, "ink.png", as_png(255 - image))
+    visitor.page.get_by_label("Invert it first").check()
+    visitor.picture_at(discs_site.wardrobe.place(image)[0], 1e-3)
+
+
+def test_what_is_no_picture_is_told_in_a_sentence(visit, discs_site, as_png):
+    visitor = visit(discs_site).open("tab=yours")
+    choose(visitor, "letter.png", b"Dear Sir or Madam")
+    visitor.notice("letter.png could not be read as a picture. JPEG, PNG, WebP, GIF and BMP will do.")
+    image = discs_site.wardrobe.images.images[3]
+    choose(visitor, "picture.png", as_png(image))
+    visitor.picture_at(discs_site.wardrobe.place(image)[0], 1e-3)
+
+
+def test_a_picture_is_dropped_anywhere(visit, discs_site, as_png):
+    visitor = visit(discs_site).open()
+    image = discs_site.wardrobe.images.images[5]
+
+    def drop(name: str, content: bytes) -> None:
+        held = visitor.page.evaluate_handle(
+            """([name, text]) => {
+              const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+              const held = new DataTransfer()
+              held.items.add(new File([bytes], name, { type: 'image/png' }))
+              return held
+            }""",
+            [name, base64.b64encode(content).decode()],
+        )
+        visitor.map.dispatch_event("dragover", {"dataTransfer": held})
+        visitor.page.get_by_text("Drop the picture. It stays on this computer.").wait_for()
+        visitor.map.dispatch_event("drop", {"dataTransfer": held})
+
+    drop("mine.png", as_png(image))
+    visitor.picture_at(discs_site.wardrobe.place(image)[0], 1e-3)
+    assert visitor.page.get_by_role("tab", name="Yours").get_attribute("aria-selected") == "true"
+    drop("letter.png", b"Dear Sir or Madam")
+    visitor.notice("letter.png could not be read")
+
+
+def test_a_photograph_of_another_size_is_fitted_as_python_fits_it(visit, faces_site):
+    random = np.random.default_rng(0)
+    photograph = Image.fromarray(random.integers(0, 255, (9, 13, 3), np.uint8)).resize((130, 90))
+    buffer = BytesIO()
+    photograph.save(buffer, "PNG")
+    visitor = visit(faces_site).open("tab=yours")
+    choose(visitor, "photograph.png", buffer.getvalue())
+    visitor.picture_at(faces_site.wardrobe.place(photograph)[0], 1e-3)
+    assert alike(pixels(visitor.page.locator(".three canvas").nth(1)), faces_site.wardrobe.fitted(photograph)[0])
+
+
+def test_health_shows_what_was_measured(visit, discs_site):
+    visitor = visit(discs_site).open("tab=health")
+    health = discs_site.manifest["health"]
+    panel = visitor.page.get_by_role("tabpanel")
+    words = panel.inner_text()
+    assert f"{health['active_units']} of 2 dimensions in use" in words
+    worst = int(np.argmax(health["ks"]))
+    assert panel.locator("figcaption").first.inner_text().split() == [f"z{worst}", "KS", f"{health['ks'][worst]:.3f}"]
+    visitor.until(lambda: panel.locator(".bars").first.get_attribute("d"))
+    rows = panel.locator("li")
+    assert rows.count() == 3
+    share = 100 * health["areas"]["area_share"]["a"]
+    assert rows.first.get_attribute("aria-label").startswith(f"a: {share:.{0 if share >= 10 else 1}f} % of the plane")

@@ -1,0 +1,309 @@
+"""Someone who looks at the page: moves, presses, and says what is seen."""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request
+
+T = TypeVar("T")
+
+# Only against waiting for ever: no test asks whether anything is fast.
+PATIENCE_SECONDS = 90
+A_STEP = 8  # pixels of the map that an arrow key moves the probe
+FINEST = 36  # CSS pixels of a carpet's finest tile, at least
+
+# Runs before the page: each picture is read in the moment it was drawn, with the place it was made at.
+WATCH = """
+window.drawn = { count: 0, zs: [], last: null }
+// From a copy: a canvas that is read often is made another by the browser.
+window.read = (canvas) => {
+  const { width, height } = canvas
+  const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
+  copy.drawImage(canvas, 0, 0)
+  return { width, height, data: copy.getImageData(0, 0, width, height).data }
+}
+document.addEventListener('picture', (event) => {
+  const z = [...event.detail.z]
+  drawn.count++
+  drawn.zs.push(z)
+  drawn.last = { z, ...read(event.target.querySelector('canvas')) }
+}, true)
+window.written = []
+const write = CanvasRenderingContext2D.prototype.fillText
+CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+  written.push(text)
+  return write.call(this, text, ...rest)
+}
+document.addEventListener('securitypolicyviolation', (event) => {
+  console.error(`against the policy: ${event.violatedDirective} ${event.blockedURI}`)
+})
+"""
+# What follows a window's size does so within a frame, and the address 300 ms later: timers keep their order, however
+# slow the machine is.
+REST = """new Promise((resolve) =>
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 310))))"""
+# RGBA of a canvas, in base64: a list of numbers would take long to hand over.
+READ = """(canvas) => {
+  const { width, height, data } = read(canvas)
+  let text = ''
+  for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768))
+  return { width, height, data: btoa(text) }
+}"""
+
+
+class Complaints:
+    """What a browser complains of and asks for while a page is open; `expected` are patterns of what may be."""
+
+    def __init__(self, page: Page, home: str) -> None:
+        self.said: list[str] = []
+        self.requests: list[Request] = []
+        self.expected: list[str] = []
+        self.home = urlsplit(home).netloc
+        page.on("console", self.console)
+        page.on("pageerror", lambda error: self.said.append(f"uncaught: {error}"))
+        page.on("requestfailed", self.failed)
+        page.on("request", self.request)
+
+    def console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning", "assert"):
+            self.said.append(f"console: {message.text} {message.location.get('url', '')}")
+
+    def failed(self, request: Request) -> None:
+        # The browser itself asks for the icon whenever the address changes, and gives up when one goes away.
+        if not request.url.endswith("/icon.svg"):
+            self.said.append(f"failed: {request.url} {request.failure}")
+
+    def request(self, request: Request) -> None:
+        self.requests.append(request)
+        url = urlsplit(request.url)
+        if url.scheme != "blob" and url.netloc != self.home:
+            self.said.append(f"another host: {request.url}")
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [text for text in self.said if not any(re.search(pattern, text) for pattern in self.expected)]
+
+
+class Visitor:
+    """A page that is open, and what one does and sees there."""
+
+    def __init__(self, page: Page, home: str) -> None:
+        self.page = page
+        self.home = home
+        self.complaints = Complaints(page, home)
+        page.add_init_script(WATCH)
+
+    # ------------------------------------------------------------ coming and waiting
+
+    def open(self, hash: str = "", query: str = "") -> Visitor:
+        """Open the page and wait until everything is there."""
+        self.go(hash, query)
+        self.until(lambda: self.pictures() > 0)
+        self.until(lambda: len(self.distances()) > 0)
+        self.until(lambda: "view" in self.address())
+        self.until(self.thumbnails_came)
+        return self
+
+    def go(self, hash: str = "", query: str = "") -> Visitor:
+        """Open the page and wait for nothing."""
+        self.page.goto(f"{self.home}{query}{'#' + hash if hash else ''}")
+        return self
+
+    def until(self, found: Callable[[], T]) -> T:
+        """Ask again until the answer is yes, and give it."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            if answer := found():
+                return answer
+            assert time.monotonic() < end, "waited in vain"
+            self.page.wait_for_timeout(15)
+
+    def seen(self, selector: str) -> Locator:
+        """What there is once, when it is seen."""
+        found = self.page.locator(selector)
+        found.wait_for()
+        return found
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def expect(self, *patterns: str) -> None:
+        """What the browser may complain of."""
+        self.complaints.expected += patterns
+
+    def requests(self) -> list[Request]:
+        """What the page asked for; for the icon the browser itself does, whenever the address changes."""
+        return [one for one in self.complaints.requests if not one.url.endswith("/icon.svg")]
+
+    # ------------------------------------------------------------ the live picture
+
+    def pictures(self) -> int:
+        """How many were drawn so far."""
+        return self.page.evaluate("drawn.count")
+
+    def places(self) -> np.ndarray:
+        """Where each of them was made: (n, d)."""
+        return np.array(self.page.evaluate("drawn.zs"))
+
+    def picture(self) -> tuple[np.ndarray, np.ndarray]:
+        """The last one: its place float32 (d,), and its pixels uint8 (h, w, 4)."""
+        last = self.page.evaluate("({ ...drawn.last, data: [...drawn.last.data] })")
+        return np.float32(last["z"]), np.uint8(last["data"]).reshape(last["height"], last["width"], 4)
+
+    def picture_at(self, z: Sequence[float] | np.ndarray, tolerance: float = 1e-4) -> np.ndarray:
+        """Wait until the live picture is that of a place; its pixels."""
+        z = np.ravel(z)
+
+        def there() -> bool:
+            last = self.page.evaluate("drawn.last && drawn.last.z")
+            return last is not None and np.allclose(last, z, rtol=0, atol=tolerance)
+
+        try:
+            self.until(there)
+        except AssertionError:
+            raise AssertionError(f"the picture is of {self.picture()[0]}, not of {z}") from None
+        return self.picture()[1]
+
+    # ------------------------------------------------------------ the map
+
+    @property
+    def map(self) -> Locator:
+        return self.page.locator("[data-map]")
+
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, width, height of the map on the screen."""
+        return tuple(
+            self.map.evaluate("""(map) => {
+              const { left, top } = map.getBoundingClientRect()
+              return [left, top, map.clientWidth, map.clientHeight]
+            }""")
+        )
+
+    def on_screen(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the map's plane is on the screen."""
+        left, top, width, height = self.box()
+        (vx, vy, scale) = self.view()
+        return left + width / 2 + (x - vx) * scale, top + height / 2 - (y - vy) * scale
+
+    def at_pixel(self, left: float, top: float) -> tuple[float, float]:
+        """The point of the plane under a place of the screen."""
+        x, y, width, height = self.box()
+        (vx, vy, scale) = self.view()
+        return vx + (left - x - width / 2) / scale, vy - (top - y - height / 2) / scale
+
+    def middle(self, right: float = 0, down: float = 0) -> tuple[int, int]:
+        """A whole pixel near the middle of the map: mice know no others."""
+        left, top, width, height = self.box()
+        return round(left + width / 2 + right), round(top + height / 2 + down)
+
+    def hover(self, right: float = 0, down: float = 0) -> tuple[float, float]:
+        """Move the mouse to a place from the middle of the map; the point of the plane there."""
+        place = self.middle(right, down)
+        self.page.mouse.move(*place)
+        return self.at_pixel(*place)
+
+    def pin(self, right: float, down: float) -> np.ndarray:
+        """Click the map and wait for what hangs on the shelf then; its place."""
+        before = len(self.shelf())
+        self.page.mouse.click(*self.middle(right, down))
+        self.until(lambda: len(self.shelf()) == before + 1)
+        self.until(lambda: np.allclose(self.picture()[0], self.shelf()[-1], atol=1e-6))
+        return self.shelf()[-1]
+
+    def layer(self, number: int) -> np.ndarray:
+        """A canvas of the map, from below: carpet, points, thumbnails, marks. uint8 (h, w, 4)."""
+        return pixels(self.map.locator("canvas").nth(number))
+
+    def carpet_tile(self, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """A tile of the finest level that lies wholly in view: the point of its middle, and pixels (side, side, 4)."""
+        view = self.view()
+        cell = 2.0 ** -np.floor(np.log2(view[2] / FINEST))
+        lower = np.floor(view[:2] / cell) * cell
+        x, y, *_ = self.box()
+        (left, bottom), (right, top) = self.on_screen(*lower), self.on_screen(*(lower + cell))
+        steps = (np.arange(side) + 0.5) / side
+        columns = np.floor(left - x + steps * (right - left)).astype(int)
+        rows = np.floor(top - y + steps * (bottom - top)).astype(int)
+        return lower + cell / 2, self.layer(0)[rows][:, columns]
+
+    def words_on_map(self) -> list[str]:
+        """What was written on the map since this was asked last."""
+        return self.page.evaluate("written.splice(0)")
+
+    # ------------------------------------------------------------ what is written
+
+    def address(self) -> dict[str, str]:
+        """What the address says after its #; it follows the page a little later."""
+        return {key: values[0] for key, values in parse_qs(self.hash()).items()}
+
+    def hash(self) -> str:
+        return self.page.evaluate("location.hash.slice(1)")
+
+    def view(self) -> np.ndarray:
+        """The middle of the map in its plane, and pixels a unit, once the map has come to rest."""
+        self.page.evaluate(REST)
+        return np.array([float(value) for value in self.address()["view"].split("_")])
+
+    def shelf(self) -> list[np.ndarray]:
+        """The places on the shelf, as the address has them."""
+        hung = self.page.locator("[data-item]").count()
+
+        def read() -> list[np.ndarray]:
+            return [vector(text) for text in self.address().get("shelf", "").split("~") if text]
+
+        self.until(lambda: len(read()) == hung)
+        return read()
+
+    def distances(self) -> list[float]:
+        """Of the nearest images, as the page shows them."""
+        return [float(text) for text in self.page.locator(".nearest button .distance").all_inner_texts()]
+
+    def thumbnails_came(self) -> bool:
+        canvas = self.page.locator(".nearest canvas").first
+        return canvas.count() == 0 or bool(pixels(canvas)[..., 3].any())
+
+    def notice(self, words: str) -> Locator:
+        found = self.page.locator(".notices").get_by_text(words)
+        found.wait_for()
+        return found
+
+    def tab(self, name: str) -> None:
+        self.page.get_by_role("tab", name=name, exact=True).click()
+
+    def focused(self) -> dict[str, Any]:
+        """What has the focus: does it match the map, what is it called, and is it seen to have the focus."""
+        return self.page.evaluate("""() => {
+          const one = document.activeElement
+          const { outlineStyle, outlineWidth } = getComputedStyle(one)
+          const outlined = outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2
+          const name = one.getAttribute('aria-label') || one.textContent.trim() || one.tagName
+          return { name, map: one.matches('[data-map]'), body: one === document.body, outlined }
+        }""")
+
+    def sideways(self) -> int:
+        """Pixels that the page is wider than its window."""
+        return self.page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
+
+
+def pixels(canvas: Locator) -> np.ndarray:
+    """What a canvas holds: uint8 (h, w, 4)."""
+    read = canvas.evaluate(READ)
+    return np.frombuffer(base64.b64decode(read["data"]), np.uint8).reshape(read["height"], read["width"], 4)
+
+
+def vector(text: str) -> np.ndarray:
+    """A place from a link."""
+    return np.frombuffer(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "<f4").copy()
+
+
+def alike(shown: np.ndarray, made: np.ndarray) -> bool:
+    """Whether pixels (h, w, 4) are those of an image that Python made (h, w, c), to 2 of 255."""
+    assert shown.shape[:2] == made.shape[:2]
+    return bool((np.abs(shown[..., :3].astype(int) - made) <= 2).all() and (shown[..., 3] == 255).all())

@@ -1,0 +1,588 @@
+"""The explorer's data hold what the run holds, in the format of docs/site.md, and are made when they have to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from armoire import Wardrobe, evaluate, train
+from armoire.errors import ArmoireError
+from armoire.images import Fit, ImageSet, SetInfo
+from armoire.images.imageset import fingerprint, make_table
+from armoire.publish import page, site, sitedata, write_onnx
+from armoire.publish.onnx import OnnxPair
+from armoire.publish.sheets import in_neighbourhoods, layout, make_sheets, thumbnails
+from armoire.training import Run
+from armoire.wardrobe.axes import principal_axes
+
+DOCS = (Path(__file__).parents[2] / "docs/site.md").read_text(encoding="utf-8")
+CLASSES = ("가방", "</script>", "Straße")
+ATTRIBUTES = ("안경", "Smiling")
+NO_MODELS = OnnxPair(b"encoder", b"decoder")
+
+
+@pytest.fixture(scope="module")
+def faces(pictures) -> ImageSet:
+    """60 training and 20 test images in colour, with attributes, some labels unknown, and names in other scripts."""
+    n = 80
+    images, random = pictures(n, 16, 3), np.random.default_rng(0)
+    labels = [None if i % 7 == 0 else i % 3 for i in range(n)]
+    known = {name: random.integers(-1, 2, n).astype(np.int8) for name in ATTRIBUTES}
+    table = make_table([f"폴더/{i:04d}.png" for i in range(n)], ["train"] * 60 + ["test"] * 20, labels, known)
+    fit = Fit(16, background=(0, 0, 0), channels=3)
+    return ImageSet(images, table, SetInfo("얼굴", "", fit, CLASSES, fingerprint(images, table)))
+
+
+@pytest.fixture(scope="module")
+def faces_run(tmp_path_factory, tiny, faces) -> Wardrobe:
+    return train(tiny(latent=3), faces, tmp_path_factory.mktemp("runs") / "벽장", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def made(faces_run, faces) -> Path:
+    return site.site_data(Run.open(faces_run.run.path), images=faces)
+
+
+@pytest.fixture(scope="module")
+def made_of_ae(tmp_path_factory, ae_run, discs) -> Path:
+    copy = shutil.copytree(ae_run.run.path, tmp_path_factory.mktemp("copies") / "ae")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sitedata, "export_run", lambda wardrobe, progress: NO_MODELS)
+        return site.site_data(Run.open(copy), images=discs())
+
+
+@pytest.fixture
+def copied(tmp_path, vae_run) -> Run:
+    return Run.open(shutil.copytree(vae_run.run.path, tmp_path / "vae"))
+
+
+@pytest.fixture
+def quick(monkeypatch) -> list[str]:
+    """ONNX export, which takes seconds, does nothing but note that it was asked."""
+    asked: list[str] = []
+    monkeypatch.setattr(sitedata, "export_run", lambda wardrobe, progress: asked.append(wardrobe.run.name) or NO_MODELS)
+    return asked
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch) -> Path:
+    """A page as it is built, but for its size."""
+    folder = tmp_path / "package/explorer"
+    for name in ("index.html", "icon.svg", "licenses.md", "assets/index-CY6avwgp.js", ".built"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    monkeypatch.setattr(page.resources, "files", lambda name: tmp_path / "package")
+    return folder
+
+
+def manifest_of(folder: Path) -> dict:
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads((folder / "manifest.json").read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def array(folder: Path, name: str) -> np.ndarray:
+    entry = manifest_of(folder)["files"][name]
+    values = np.frombuffer((folder / entry["path"]).read_bytes(), np.dtype(entry["dtype"]).newbyteorder("<"))
+    return values.reshape(entry["shape"])
+
+
+def rows_of(folder: Path, wardrobe: Wardrobe) -> np.ndarray:
+    """Which row of the run's latents each image shown is."""
+    where = {name: row for row, name in enumerate(wardrobe.latents.ids)}
+    return np.array([where[name] for name in json.loads((folder / "ids.json").read_text(encoding="utf-8"))])
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+# ---------------------------------------------------------------------- what is in it
+
+
+def test_every_file_is_named_with_its_length_and_digest(made):
+    manifest = manifest_of(made)
+    named = {"manifest.json"}
+    for entry in [*manifest["files"].values(), *manifest["sheets"]["files"]]:
+        content = (made / entry["path"]).read_bytes()
+        named.add(entry["path"])
+        assert len(content) == entry["bytes"]
+        assert entry.get("sha256") in (None, hashlib.sha256(content).hexdigest())
+        if "dtype" in entry:
+            assert entry["bytes"] == np.dtype(entry["dtype"]).itemsize * np.prod(entry["shape"])
+    assert {p.name for p in made.iterdir()} == named | {".made-of.json"}
+
+
+def test_shapes_and_kinds(made):
+    files = manifest_of(made)["files"]
+    assert {name: (entry["dtype"], entry["shape"]) for name, entry in files.items() if "dtype" in entry} == {
+        "latents": ("float32", [80, 3]),
+        "labels": ("int16", [80]),
+        "splits": ("uint8", [80]),
+        "attributes": ("int8", [2, 80]),
+        "axes": ("float32", [3, 3]),
+        "directions": ("float32", [2, 3]),
+        "tiles": ("uint32", [80]),
+    }
+
+
+def test_rows_are_those_of_the_run(made, faces_run):
+    latents, rows = faces_run.latents, rows_of(made, faces_run)
+    assert sorted(rows) == list(range(80))
+    assert list(rows) != sorted(rows)
+    np.testing.assert_array_equal(array(made, "latents"), latents.mean[rows])
+    np.testing.assert_array_equal(array(made, "labels"), latents.labels[rows])
+    names = np.array(manifest_of(made)["data"]["splits"])
+    assert names[array(made, "splits")].tolist() == [latents.table["split"][int(row)].as_py() for row in rows]
+    for known, name in zip(array(made, "attributes"), manifest_of(made)["data"]["attributes"], strict=True):
+        np.testing.assert_array_equal(known, latents.attribute(name)[rows])
+
+
+def test_what_is_said_of_the_run_and_its_data(made, faces_run):
+    manifest = manifest_of(made)
+    assert (manifest["format"], manifest["version"]) == ("armoire-site", 1)
+    assert manifest["run"]["name"] == "벽장"
+    assert manifest["run"]["model_sha256"] == faces_run.run.model_sha256()
+    data = manifest["data"]
+    assert [c["name"] for c in data["classes"]] == list(CLASSES)
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", c["colour"]) for c in data["classes"])
+    assert (data["name"], data["splits"], data["split_sizes"], data["held_out"], data["shown"], data["of"]) == (
+        *("얼굴", ["train", "test"], [60, 20], "test"),
+        *(80, 80),
+    )
+    assert manifest["image"] == {"height": 16, "width": 16, "channels": 3}
+    assert manifest["fit"] == {"size": 16, "how": "crop", "background": [0, 0, 0], "channels": 3, "canvas": 16}
+    train_means = faces_run.latents.split("train").mean
+    np.testing.assert_allclose(manifest["latent"]["mean"], train_means.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(manifest["latent"]["spread"], train_means.std(axis=0), rtol=1e-6)
+
+
+def test_axes_and_directions_are_those_of_the_run(made, faces_run):
+    manifest = manifest_of(made)
+    axes = principal_axes(faces_run.latents.split("train").mean, 10)
+    np.testing.assert_array_equal(array(made, "axes"), axes.vectors)
+    np.testing.assert_allclose([axis["scale"] for axis in manifest["axes"]], axes.scales, rtol=1e-6)
+    assert sum(axis["share"] for axis in manifest["axes"]) == pytest.approx(1)
+    for vector, entry in zip(array(made, "directions"), manifest["directions"], strict=True):
+        direction = faces_run.direction(entry["attribute"])
+        np.testing.assert_array_equal(vector, direction.vector)
+        assert {name: getattr(direction, name) for name in entry} == entry
+
+
+def test_priors_and_familiarity_are_those_of_the_run(made, made_of_ae, faces_run):
+    normal, box = manifest_of(made)["priors"]
+    held_out = faces_run.latents.split("test").mean
+    assert normal == {"kind": "normal"}
+    np.testing.assert_allclose(box["low"], held_out.min(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(box["high"], held_out.max(axis=0), rtol=1e-6)
+    assert [prior["kind"] for prior in manifest_of(made_of_ae)["priors"]] == ["box"]
+    usual = faces_run.familiarity
+    assert manifest_of(made)["familiarity"] == {"percentiles": list(usual.percentiles), "images": 20}
+
+
+def test_health_is_what_evaluate_says(made, made_of_ae, ae_run):
+    health, latent = manifest_of(made_of_ae)["health"], evaluate(ae_run)["latent"]
+    assert (health.pop("split"), health.pop("n")) == ("test", 10)
+    ks = health.pop("ks")
+    assert max(ks) == pytest.approx(latent["ks_max"], rel=1e-6)
+    assert np.mean(ks) == pytest.approx(latent["ks_mean"], rel=1e-6)
+    assert health == {name: latent[name] for name in health}
+    assert {"areas", "drawn_in_holes", "spread", "active_units"} <= health.keys()
+    assert "areas" not in manifest_of(made)["health"]  # of three dimensions
+
+
+def test_the_models_are_those_that_export_writes(made, faces_run, tmp_path):
+    write_onnx(faces_run, tmp_path)
+    for name in ("encoder.onnx", "decoder.onnx"):
+        assert (made / name).read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_what_a_run_lacks_is_absent(made_of_ae):
+    manifest = manifest_of(made_of_ae)
+    assert not {"attributes", "directions"} & manifest["files"].keys()
+    assert manifest["directions"] == manifest["data"]["attributes"] == []
+
+
+# ---------------------------------------------------------------------- thumbnails
+
+
+@pytest.mark.parametrize(("folder", "wardrobe"), [("made", "faces_run"), ("made_of_ae", "ae_run")])
+def test_a_tile_is_the_picture_of_its_row(folder, wardrobe, request):
+    folder, wardrobe = request.getfixturevalue(folder), request.getfixturevalue(wardrobe)
+    sheets = manifest_of(folder)["sheets"]
+    rows = rows_of(folder, wardrobe)
+    assert sheets["per_sheet"] == sheets["columns"] * sheets["rows"]
+    for row, tile in zip(rows.tolist(), array(folder, "tiles").tolist(), strict=True):
+        number, within = divmod(tile, sheets["per_sheet"])
+        down, across = (sheets["side"] * k for k in divmod(within, sheets["columns"]))
+        with Image.open(folder / sheets["files"][number]["path"]) as sheet:
+            shown = np.asarray(sheet.crop((across, down, across + sheets["side"], down + sheets["side"])))
+        image = wardrobe.images.images[row].squeeze()
+        assert np.abs(shown.astype(int) - image).mean() < 8
+
+
+def test_several_sheets_hold_every_row_once(discs):
+    images, rows = discs(), np.random.default_rng(0).permutation(50)
+    sheets = [(n, Image.open(BytesIO(sheet))) for n, sheet in make_sheets(images, rows, 16, 4)]
+    assert [n for n, _ in sheets] == [16, 16, 16, 2]
+    assert [sheet.size for _, sheet in sheets] == [(64, 64)] * 3 + [(64, 16)]
+    last = np.asarray(sheets[-1][1])
+    assert np.abs(last[:, 16:32].astype(int) - images.images[rows[-1], ..., 0]).mean() < 5
+    assert last[:, 34:].max() < 8  # what is left over is black
+
+
+def test_a_picture_does_not_bleed_into_its_neighbours(discs):
+    images = np.zeros((9, 16, 16, 3), np.uint8)
+    images[4] = (255, 0, 0)
+    images = ImageSet(images, discs().table.slice(0, 9), discs().info)
+    ((_, sheet),) = make_sheets(images, np.arange(9), 16, 3)
+    around = np.asarray(Image.open(BytesIO(sheet))).copy()
+    around[16:32, 16:32] = 0
+    assert around.max() == 0
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_thumbnails_are_means_of_whole_blocks(size, channels):
+    images = np.random.default_rng(0).integers(0, 256, (2, size, size, channels), np.uint8)
+    side, _ = layout(2, size)
+    small, k = thumbnails(images, side), size // side
+    assert side == min(size, 64)
+    assert (small.dtype, small.shape) == (np.uint8, (2, side, side, channels))
+    assert small[1, 3, 5, 0] == round(float(images[1, 3 * k : 4 * k, 5 * k : 6 * k, 0].mean()))
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 256])
+@pytest.mark.parametrize("n", [1, 2, 50, 70_000, 100_000])
+def test_a_sheet_is_never_larger_than_a_browser_decodes_quickly(size, n):
+    side, columns = layout(n, size)
+    assert side * columns <= 1024
+    assert columns * columns >= n or side * (columns + 1) > 1024
+
+
+def test_near_images_come_near_each_other():
+    points = np.random.default_rng(0).random((4096, 2), np.float32)
+    order = in_neighbourhoods(points)
+    assert sorted(order) == list(range(4096))
+    # 64 images that follow each other fill a 64th of the square: a side of an eighth.
+    extents = np.ptp(points[order].reshape(64, 64, 2), axis=1)
+    assert np.median(extents) < 0.2
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_an_order_of_few(n):
+    assert sorted(in_neighbourhoods(np.zeros((n, 2), np.float32))) == list(range(n))
+
+
+def test_as_many_are_shown_as_a_page_can_hold():
+    assert len(sitedata.shown_rows(70_000, 2)) == 70_000
+    assert len(sitedata.shown_rows(202_599, 2)) == 100_000
+    assert len(set(sitedata.shown_rows(202_599, 200))) == 80_000
+
+
+# ---------------------------------------------------------------------- the description
+
+
+def documented() -> dict[str, set[str]]:
+    """The keys of docs/site.md's table, and the words that are marked as code beside each."""
+    rows = re.findall(r"^\| (`.+?) \| (.+) \|$", DOCS, flags=re.MULTILINE)
+    return {
+        key: set(re.findall(r"\w+", " ".join(re.findall(r"`(.+?)`", told))))
+        for keys, told in rows
+        for key in re.findall(r"`(\w+)`", keys)
+    }
+
+
+def test_every_key_is_documented_and_every_documented_key_is_there(made, made_of_ae):
+    table = documented()
+    assert table.keys() == manifest_of(made).keys()
+    for folder in (made, made_of_ae):
+        for key, value in manifest_of(folder).items():
+            if key != "files":
+                part = value[0] if isinstance(value, list) and value else value
+                names = set(part) if isinstance(part, dict) else set()
+                assert names <= table[key], key
+
+
+def test_every_file_is_documented(made):
+    block = DOCS[DOCS.index("data/\n") :]
+    told = set(re.findall(r"^  ([\w.-]+\.\w+) ", block[: block.index("```")], flags=re.MULTILINE))
+    assert {re.sub(r"\d{3}", "NNN", p.name) for p in made.iterdir()} - {".made-of.json"} == told
+
+
+# ---------------------------------------------------------------------- odd runs
+
+
+def test_one_dimension(tmp_path, tiny, discs, quick):
+    one = train(tiny(latent=1), discs(12, 4), tmp_path / "line", device="cpu")
+    folder = site.site_data(one.run, images=discs(12, 4))
+    assert manifest_of(folder)["files"]["latents"]["shape"] == [16, 1]
+    assert manifest_of(folder)["files"]["axes"]["shape"] == [1, 1]
+    assert sorted(array(folder, "tiles")) == list(range(16))
+
+
+def test_a_run_of_the_first_few(tmp_path, tiny, discs, quick):
+    few = train(tiny(limit=8), discs(), tmp_path / "few", device="cpu")
+    folder = site.site_data(few.run, images=discs())
+    assert manifest_of(folder)["data"]["split_sizes"] == [8, 10]
+    last = rows_of(folder, few).tolist().index(17)  # the last test image, number 49 of the set
+    sheets = manifest_of(folder)["sheets"]
+    down, across = (16 * k for k in divmod(int(array(folder, "tiles")[last]), sheets["columns"]))
+    with Image.open(folder / "sheet-000.jpg") as sheet:
+        shown = np.asarray(sheet.crop((across, down, across + 16, down + 16)))
+    assert np.abs(shown.astype(int) - discs().images[49, ..., 0]).mean() < 5
+
+
+def test_data_that_are_gone(copied, discs, quick, recorder):
+    (copied.path / "familiarity.json").unlink()
+    folder = site.site_data(copied, recorder)
+    manifest = manifest_of(folder)
+    assert manifest["sheets"] is manifest["familiarity"] is None
+    assert "tiles" not in manifest["files"]
+    assert "no thumbnails of real images: " in recorder.notes[0]
+    site.site_data(copied)
+    assert quick == ["vae"]  # they are gone still, and what was made is kept
+    assert manifest_of(site.site_data(copied, images=discs()))["sheets"]
+    assert quick == ["vae", "vae"]
+    assert manifest_of(site.site_data(copied))["sheets"]  # gone once more, which harms no longer
+    assert quick == ["vae", "vae"]
+
+
+def test_labels_that_int16_does_not_hold_are_unknown(tmp_path, quick, tiny, pictures):
+    images = pictures(12)
+    table = make_table([str(i) for i in range(12)], ["train"] * 9 + ["test"] * 3, [None, 39_999, 32_767, *range(1, 10)])
+    classes = tuple(f"class {k}" for k in range(40_000))
+    many = ImageSet(images, table, SetInfo("many", "", Fit(16, channels=1), classes, fingerprint(images, table)))
+    run = train(tiny(latent=3), many, tmp_path / "many", device="cpu").run
+    labels = array(site.site_data(run, images=many), "labels")
+    assert sorted(labels) == [-1, -1, *range(1, 10), 32_767]
+
+
+# ---------------------------------------------------------------------- when it is made
+
+
+def test_it_is_made_once(copied, discs, quick):
+    folder = site.site_data(copied, images=discs())
+    assert folder == copied.path / "explorer"
+    before = (folder / "manifest.json").stat().st_ino
+    assert site.site_data(copied) == folder
+    assert (folder / "manifest.json").stat().st_ino == before
+    assert quick == ["vae"]
+
+
+def spoil_manifest(run: Run, monkeypatch) -> None:
+    (run.path / "explorer/manifest.json").write_text("{")
+
+
+def spoil_key(run: Run, monkeypatch) -> None:
+    (run.path / "explorer/.made-of.json").write_text("[]")
+
+
+def cut_file(run: Run, monkeypatch) -> None:
+    os.truncate(run.path / "explorer/latents.f32", 7)
+
+
+def lose_sheet(run: Run, monkeypatch) -> None:
+    (run.path / "explorer/sheet-000.jpg").unlink()
+
+
+def newer_format(run: Run, monkeypatch) -> None:
+    monkeypatch.setattr(site, "VERSION", 2)
+
+
+def newer_armoire(run: Run, monkeypatch) -> None:
+    monkeypatch.setattr(site.metadata, "version", lambda name: "99.0")
+
+
+@pytest.mark.parametrize("change", [spoil_manifest, spoil_key, cut_file, lose_sheet, newer_format, newer_armoire])
+def test_it_is_made_again_where_it_is_damaged_or_of_another_version(copied, discs, quick, monkeypatch, change):
+    folder = site.site_data(copied, images=discs())
+    change(copied, monkeypatch)
+    site.site_data(copied, images=discs())
+    assert len(quick) == 2
+    assert (folder / "latents.f32").stat().st_size == 50 * 2 * 4
+    site.site_data(copied, images=discs())
+    assert len(quick) == 2
+
+
+def test_another_model_and_another_name_are_shown(copied, discs, quick, tiny):
+    site.site_data(copied, images=discs())
+    shutil.rmtree(copied.path)
+    again = train(tiny(seed=1), discs(), copied.path, device="cpu").run
+    manifest = manifest_of(site.site_data(again, images=discs()))
+    assert manifest["run"]["model_sha256"] == again.model_sha256()
+    moved = Run.open(again.path.rename(again.path.with_name("other")))
+    assert manifest_of(site.site_data(moved, images=discs()))["run"]["name"] == "other"
+
+
+def test_a_run_that_may_only_be_read_is_shown_from_the_cache(copied, discs, quick, monkeypatch, cache):
+    before = tree(copied.path)
+    monkeypatch.setattr(site.os, "access", lambda path, mode: False)
+    folder = site.site_data(copied, images=discs())
+    assert folder.parent == cache / "explorers"
+    assert manifest_of(folder)["sheets"]
+    assert site.site_data(copied, images=discs()) == folder
+    assert quick == ["vae"]
+    assert tree(copied.path) == before
+
+
+def test_what_a_killed_process_left_is_swept_after_a_day(copied, discs, quick):
+    for name, age in (("old", 30 * 3600), ("new", 60)):
+        left = copied.path / f".explorer.{name}.part"
+        left.mkdir()
+        (left / "manifest.json").touch()
+        os.utime(left, (time.time() - age,) * 2)
+    site.site_data(copied, images=discs())
+    assert [p.name for p in copied.path.glob(".explorer.*")] == [".explorer.new.part"]
+
+
+def test_what_is_ready_is_found_without_torch(copied, discs, quick, built):
+    site.site_data(copied, images=discs())
+    code = (
+        "import sys; from armoire.publish.site import site_data; from armoire.training import Run\n"
+        f"site_data(Run.open({str(copied.path)!r}))\n"
+        "print([m for m in ('torch', 'matplotlib', 'scipy', 'pyarrow', 'onnx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
+
+
+# ---------------------------------------------------------------------- what goes out
+
+
+@pytest.fixture
+def ready(copied, discs, quick, built) -> Run:
+    site.site_data(copied, images=discs())
+    return copied
+
+
+def test_the_site_is_the_page_and_its_data(ready, built):
+    files = site.site_files(ready)
+    assert files["/"] == files["/index.html"] == built / "index.html"
+    assert {"/assets/index-CY6avwgp.js", "/data/manifest.json", "/data/sheet-000.jpg"} <= files.keys()
+    assert not any("/." in name for name in files)
+
+
+def test_an_export_holds_what_is_served_and_nothing_hidden(ready, tmp_path):
+    site.export_site(ready, tmp_path / "deep/site")
+    served = {name[1:]: file.read_bytes() for name, file in site.site_files(ready).items() if name != "/"}
+    assert tree(tmp_path / "deep/site") == served
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["site"]
+
+
+def test_an_older_export_is_replaced_as_a_whole(ready, tmp_path, built):
+    site.export_site(ready, tmp_path / "site")
+    (tmp_path / "site/.DS_Store").touch()
+    (built / "assets/index-CY6avwgp.js").rename(built / "assets/index-NEWnew12.js")
+    site.export_site(ready, tmp_path / "site")
+    assert [p.name for p in (tmp_path / "site/assets").iterdir()] == ["index-NEWnew12.js"]
+    assert not (tmp_path / "site/.DS_Store").exists()
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_an_export_that_fails_leaves_the_older_one(ready, tmp_path, monkeypatch):
+    site.export_site(ready, tmp_path / "site")
+    before = tree(tmp_path / "site")
+
+    def full(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site.shutil, "copyfile", full)
+    with pytest.raises(ArmoireError, match=r"cannot write .*site: no space left on device"):
+        site.export_site(ready, tmp_path / "site")
+    assert tree(tmp_path / "site") == before
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_an_empty_folder_a_link_and_a_relative_path(ready, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    monkeypatch.chdir(tmp_path)
+    site.export_site(ready, Path("link"))
+    assert (tmp_path / "link").is_symlink()
+    site.export_site(ready, Path("empty/../new"))
+    assert tree(tmp_path / "empty") == tree(tmp_path / "new")
+
+
+def prepare(place: str, run: Run, tmp_path: Path) -> Path:
+    """A place of some kind that must not be exported to."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    if place == "other things":
+        (folder / "thesis.tex").write_text("years of work")
+    elif place == "a file":
+        return Path(shutil.copy(run.path / "recipe.toml", folder / "file"))
+    elif place == "below a file":
+        return Path(shutil.copy(run.path / "recipe.toml", folder / "file")) / "site"
+    elif place == "a repository around an export":
+        site.export_site(run, folder)
+        (folder / ".git").mkdir()
+    elif place == "notes in its data":
+        site.export_site(run, folder)
+        (folder / "data/notes.txt").touch()
+    elif place == "another data folder":
+        (folder / "data").mkdir()
+        (folder / "data/manifest.json").write_text('["armoire-site"]')
+    elif place == "where the data are kept":
+        return run.path / "explorer"
+    elif place == "below where the data are kept":
+        return run.path / "explorer/site"
+    elif place == "the run":
+        return run.path
+    return folder
+
+
+REFUSED = {
+    "other things": "there exists and is no exported explorer; choose an empty or a new folder",
+    "a file": "file is a file; choose",
+    "below a file": "cannot write .*site: not a directory",
+    "a repository around an export": "holds an exported explorer and also .git, which would be lost; choose",
+    "notes in its data": "also data/notes.txt, which would be lost",
+    "another data folder": "exists and is no exported explorer",
+    "where the data are kept": "is where armoire keeps what it made of the run; choose another folder",
+    "below where the data are kept": "is where armoire keeps",
+    "the run": "exists and is no exported explorer",
+}
+
+
+@pytest.mark.parametrize("place", REFUSED)
+def test_nothing_but_an_export_is_ever_replaced(ready, tmp_path, place):
+    folder = prepare(place, ready, tmp_path)
+    before = tree(tmp_path)
+    with pytest.raises(ArmoireError, match=REFUSED[place]):
+        site.export_site(ready, folder)
+    assert tree(tmp_path) == before
+
+
+def test_the_ground_is_not_taken_from_under_ones_feet(ready, tmp_path, monkeypatch):
+    site.export_site(ready, tmp_path / "site")
+    monkeypatch.chdir(tmp_path / "site/data")
+    with pytest.raises(ArmoireError, match="would be replaced, and you are in it; go elsewhere"):
+        site.export_site(ready, Path(".."))
+
+
+def test_inside_the_run_there_is_room(ready):
+    site.export_site(ready, ready.path / "site")
+    assert (ready.path / "site/index.html").is_file()
+
+
+def test_without_the_page_nothing_is_begun(copied, quick, built, tmp_path):
+    shutil.rmtree(built)
+    for work in (lambda: site.site_files(copied), lambda: site.export_site(copied, tmp_path / "site")):
+        with pytest.raises(ArmoireError, match="installed without it"):
+            work()
+    assert quick == []
+    assert not (tmp_path / "site").exists()

@@ -1,0 +1,158 @@
+/** The site's files: what they hold (docs/site.md), and how they are read. */
+
+import type { Fit } from './fit'
+import type { Values, Word } from '../words'
+
+export const FORMAT = 'armoire-site'
+export const VERSION = 1
+
+export interface FileEntry {
+  path: string
+  bytes: number
+  sha256: string
+}
+
+export interface Manifest {
+  format: string
+  version: number
+  run: { name: string; recipe: string; posterior: 'gaussian' | 'point'; beta: number; model_sha256: string }
+  data: {
+    name: string
+    splits: string[]
+    split_sizes: number[]
+    held_out: string
+    classes: { name: string; colour: string }[]
+    attributes: string[]
+    shown: number
+    of: number
+  }
+  image: { height: number; width: number; channels: 1 | 3 }
+  fit: Fit
+  latent: { dimensions: number; mean: number[]; spread: number[] }
+  files: Partial<Record<FileName, FileEntry>>
+  sheets: Sheets | null
+  axes: { scale: number; share: number }[]
+  directions: Direction[]
+  priors: PriorEntry[]
+  familiarity: { percentiles: number[]; images: number } | null
+  health: Health | null
+}
+
+export type FileName =
+  | 'encoder'
+  | 'decoder'
+  | 'latents'
+  | 'labels'
+  | 'splits'
+  | 'attributes'
+  | 'ids'
+  | 'axes'
+  | 'directions'
+  | 'tiles'
+
+export interface Sheets {
+  side: number
+  columns: number
+  per_sheet: number
+  files: { path: string; bytes: number }[]
+}
+
+export interface Direction {
+  attribute: string
+  method: string
+  scale: number
+  positives: number
+  negatives: number
+  separation: number
+  steadiness: number
+}
+
+export type PriorEntry = { kind: 'normal' } | { kind: 'box'; low: number[]; high: number[] }
+
+export interface Health {
+  split: string
+  n: number
+  ks: number[]
+  ks_max: number
+  ks_mean: number
+  active_units: number
+  spread: number
+  areas?: {
+    empty: number
+    data_share?: Record<string, number>
+    area_share?: Record<string, number>
+    area_mismatch?: number
+  }
+}
+
+/** Something that can be told to the reader in one sentence of their language. */
+export class SiteError extends Error {
+  constructor(
+    readonly word: Word,
+    readonly values: Values = {},
+  ) {
+    super(word)
+  }
+}
+
+/** Where the site's data lie, whatever path the page is under. */
+export const base = (): URL => new URL('data/', document.baseURI)
+
+/** The manifest, or a SiteError on why there is none that this page can show. */
+export async function readManifest(): Promise<Manifest> {
+  let found: Manifest
+  try {
+    const answer = await fetch(new URL('manifest.json', base()))
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`)
+    found = await answer.json()
+  } catch (error) {
+    throw new SiteError('noManifest', { why: reason(error) })
+  }
+  if (found?.format !== FORMAT) throw new SiteError('notASite')
+  if (found.version > VERSION) throw new SiteError('newerSite', { version: found.version })
+  return found
+}
+
+/**
+ * The bytes of a file, told of as they come.
+ *
+ * @param onBytes is called with how many bytes have come, and the buffer that they are in.
+ * @param check compares the SHA-256 too, where the browser can (on https and localhost): a flipped bit in a model shows
+ *   nowhere else.
+ */
+export async function readFile(
+  entry: { path: string; bytes: number; sha256?: string },
+  onBytes?: (loaded: number, buffer: ArrayBuffer) => void,
+  check = false,
+): Promise<ArrayBuffer> {
+  const buffer = new ArrayBuffer(entry.bytes)
+  const target = new Uint8Array(buffer)
+  let loaded = 0
+  try {
+    const answer = await fetch(new URL(entry.path, base()))
+    if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`)
+    const reader = answer.body.getReader()
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) break
+      if (loaded + value.length <= entry.bytes) target.set(value, loaded)
+      loaded += value.length
+      onBytes?.(Math.min(loaded, entry.bytes), buffer)
+    }
+  } catch (error) {
+    throw new SiteError('missingFile', { path: entry.path, why: reason(error) })
+  }
+  const values = { path: entry.path, bytes: loaded, expected: entry.bytes }
+  if (loaded !== entry.bytes) throw new SiteError('shortFile', values)
+  if (check && entry.sha256 && globalThis.crypto?.subtle) {
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', buffer))
+    const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    if (hex !== entry.sha256) throw new SiteError('changedFile', values)
+  }
+  return buffer
+}
+
+/** What went wrong, as short as it can be said. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,58 @@
+import { mount } from 'svelte'
+import App from './App.svelte'
+import './app.css'
+import { read } from './lib/address'
+import { Explorer } from './lib/explorer.svelte'
+import { readManifest, reason, SiteError } from './lib/site'
+import { preferred, say, type Language } from './words'
+
+const root = document.getElementById('app')!
+
+/** The language of the link, else that which was chosen last, else the browser's. */
+function language(): Language {
+  const link = read(location.hash, 0).language
+  return preferred([link ?? '', remembered('language') ?? '', ...navigator.languages])
+}
+
+/** What was chosen last; storage may be switched off. */
+function remembered(name: string): string | null {
+  try {
+    return localStorage.getItem(`armoire-${name}`)
+  } catch {
+    return null
+  }
+}
+
+function remember(name: string, value: string): void {
+  try {
+    localStorage.setItem(`armoire-${name}`, value)
+  } catch {
+    // Then it is chosen again next time.
+  }
+}
+
+/** In place of the page: what happened, why, and what to do. */
+function sorry(error: unknown): void {
+  const words = error instanceof SiteError ? say(language(), error.word, error.values) : say(language(), 'pageFailed', { why: reason(error) })
+  const sentence = document.createElement('p')
+  sentence.className = 'sorry'
+  sentence.setAttribute('role', 'alert')
+  sentence.textContent = words
+  root.replaceChildren(sentence)
+}
+
+async function open(): Promise<void> {
+  const explorer = new Explorer(await readManifest())
+  explorer.language = language()
+  const theme = remembered('theme')
+  if (theme === 'light' || theme === 'dark') explorer.theme = theme
+  explorer.restore(read(location.hash, explorer.wardrobe.d))
+  root.replaceChildren()
+  mount(App, { target: root, props: { explorer } })
+  $effect.root(() => {
+    $effect(() => remember('language', explorer.language))
+    $effect(() => remember('theme', explorer.theme))
+  })
+}
+
+open().catch(sorry)
