@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
+from armoire.lazy import lazily
 
 if TYPE_CHECKING:
     from armoire.images import ImageSet, load_images
@@ -30,25 +30,17 @@ __all__ = [
 ]
 
 # Imported when first used: torch alone takes two seconds.
-_ROOMS = {
-    "Autoencoder": "model",
-    "ImageSet": "images",
-    "Recipe": "training",
-    "Run": "training",
-    "Wardrobe": "wardrobe",
-    "evaluate": "measure",
-    "load_images": "images",
-    "load_recipe": "training",
-    "recipe_names": "training",
-    "train": "wardrobe",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return getattr(importlib.import_module(f"armoire.{_ROOMS[name]}"), name)
-    raise AttributeError(f"module 'armoire' has no attribute '{name}'")
+__getattr__ = lazily(
+    __name__,
+    {
+        "images": ("ImageSet", "load_images"),
+        "measure": ("evaluate",),
+        "model": ("Autoencoder",),
+        "training": ("Recipe", "Run", "load_recipe", "recipe_names"),
+        "wardrobe": ("Wardrobe", "train"),
+    },
+)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS])
+    return sorted({*globals(), *__all__})

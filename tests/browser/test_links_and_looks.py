@@ -83,6 +83,25 @@ def test_going_to_another_link_of_the_same_page(visit, discs_site):
     visitor.until(lambda: len(visitor.shelf()) == 1)
 
 
+def test_a_link_to_another_plane_of_the_same_page_keeps_its_view(visit, discs_site):
+    visitor = visit(discs_site).open()
+    plain = visitor.hash()
+    visitor.page.keyboard.press("p")
+    visitor.until(lambda: visitor.address().get("p"))
+    for _ in range(3):
+        visitor.page.keyboard.press("+")
+    link = visitor.until(lambda: visitor.view()[2] > 500 and visitor.hash())
+    kept = visitor.view()
+    visitor.page.keyboard.press("p")
+    visitor.until(lambda: not visitor.address().get("p"))
+    visitor.page.evaluate("hash => { location.hash = hash }", link)
+    np.testing.assert_allclose(visitor.view(), kept)
+    # A link without p is one to the latent itself.
+    visitor.page.evaluate("hash => { location.hash = hash }", plain)
+    visitor.view()
+    assert visitor.hash() == plain
+
+
 @pytest.mark.parametrize(
     "damaged",
     [

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("playwright")
-from visitor import Visitor, alike, pixels
+from visitor import Visitor, alike, pixels, pixels_of_all
 
 ENDS = ((-150, 90), (170, -120))
 
@@ -22,7 +22,7 @@ def tray(visitor: Visitor) -> list[np.ndarray]:
     visitor.until(lambda: canvases.count() == 18)
 
     def all_there() -> list[np.ndarray] | None:
-        found = [pixels(canvas) for canvas in canvases.all()]
+        found = pixels_of_all(canvases)
         return found if all(one[..., 3].all() for one in found) else None
 
     return visitor.until(all_there)
@@ -178,9 +178,8 @@ def test_a_morph_goes_from_one_to_the_other_as_python_does(visit, discs_site):
     strip = visitor.page.locator(".strip canvas")
     assert strip.count() == 9
     steps = path(a, b, 9, "spherical")
-    visitor.until(
-        lambda: all(alike(pixels(one), discs_site.made(z)) for one, z in zip(strip.all(), steps, strict=True))
-    )
+    made = [discs_site.made(z) for z in steps]
+    visitor.until(lambda: all(map(alike, pixels_of_all(strip), made)))
     visitor.button("25 %").click()
     visitor.picture_at(steps[2])
 

@@ -123,7 +123,7 @@ class Visitor:
             if answer := found():
                 return answer
             assert time.monotonic() < end, "waited in vain"
-            self.page.wait_for_timeout(15)
+            self.page.wait_for_timeout(50)
 
     def seen(self, selector: str) -> Locator:
         """What there is once, when it is seen."""
@@ -294,7 +294,15 @@ class Visitor:
 
 def pixels(canvas: Locator) -> np.ndarray:
     """What a canvas holds: uint8 (h, w, 4)."""
-    read = canvas.evaluate(READ)
+    return as_array(canvas.evaluate(READ))
+
+
+def pixels_of_all(canvases: Locator) -> list[np.ndarray]:
+    """What each of many holds."""
+    return [as_array(read) for read in canvases.evaluate_all(f"(all) => all.map({READ})")]
+
+
+def as_array(read: dict[str, Any]) -> np.ndarray:
     return np.frombuffer(base64.b64decode(read["data"]), np.uint8).reshape(read["height"], read["width"], 4)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from armoire.lazy import lazily
 
 if TYPE_CHECKING:
     from armoire.model.autoencoder import Architecture, Autoencoder, Terms
@@ -26,15 +27,11 @@ __all__ = [
 ]
 
 # Imported when first used: they bring torch, which the header of a model's file does not need.
-_MODULES = {
-    "autoencoder": ("Architecture", "Autoencoder", "Terms"),
-    "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Likelihood", "to_pixels", "to_unit"),
-    "posterior": ("DiagonalGaussian", "Point", "Posterior"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(importlib.import_module(f"armoire.model.{module}"), name)
-    raise AttributeError(f"module 'armoire.model' has no attribute '{name}'")
+__getattr__ = lazily(
+    __name__,
+    {
+        "autoencoder": ("Architecture", "Autoencoder", "Terms"),
+        "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Likelihood", "to_pixels", "to_unit"),
+        "posterior": ("DiagonalGaussian", "Point", "Posterior"),
+    },
+)

@@ -75,6 +75,8 @@ export class Explorer {
   colour = $state.raw<ColourBy>({ by: 'none' })
   hidden = $state.raw<ReadonlySet<string>>(new Set())
   view = $state.raw<View | null>(null)
+  /** The plane that the last link's view is of: going there, the view stays. */
+  private linked: { across: Axis; up: Axis; p: boolean } | null = null
 
   /** Where one is held, and what that is called; edits go on from there. */
   z = $state.raw<Float32Array>(new Float32Array(0))
@@ -584,6 +586,13 @@ export class Explorer {
     return text.length <= LONGEST ? { text, whole: true } : { text: write(this.address(false)), whole: false }
   }
 
+  /** Whether the view of a new plane came with it, in a link. True once: later changes are the visitor's own. */
+  viewCame(): boolean {
+    const { linked } = this
+    this.linked = null
+    return linked !== null && linked.across === this.across && linked.up === this.up && linked.p === this.p
+  }
+
   /** Take over what a link says, as far as this wardrobe has it. */
   restore(address: Address): void {
     const { manifest } = this
@@ -598,8 +607,9 @@ export class Explorer {
       if (address.up && fits(address.up)) this.up = address.up
     }
     this.view = address.view ?? this.view
-    this.p = address.p ?? this.p
-    this.carpet = address.carpet ?? this.carpet
+    this.p = address.p ?? false
+    this.carpet = address.carpet ?? false
+    this.linked = address.view ? { across: this.across, up: this.up, p: this.p } : null
     const { colour } = address
     const known = colour?.by !== 'attribute' || manifest.data.attributes.includes(colour.name)
     if (colour && known && (colour.by !== 'class' || manifest.data.classes.length > 0)) this.colour = colour
