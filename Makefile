@@ -10,11 +10,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Folders too: they tell of a file that is gone.
 WEB := $(shell find web -mindepth 1 \( -name node_modules -o -name '.*' \) -prune -o -print 2>/dev/null)
 
-.PHONY: demo test web-test lint data chromium clean help
+.PHONY: demo test web-test lint data chromium bench clean help
 
 help:
 	@echo "make demo    install, train fashion-vae, draw its figures, export the explorer, say where everything lies"
 	@echo "make test    install what tests need; lint, types, imports, all tests"
+	@echo "make bench   install peers (Keras on TensorFlow, pythae) beside, and measure against them; about 30 minutes"
 	@echo "make clean   remove the virtual environment, the built page and caches; runs/ stays"
 
 demo: $(VENV)/installed data
@@ -59,6 +60,17 @@ data: $(VENV)/installed
 chromium:
 	@[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null 2>&1 || { $(APT) chromium >/dev/null 2>&1 || true; }
 
+# Peers live in virtual environments of their own: their requirements are not ours.
+BENCH ?= .bench
+bench: $(VENV)/tested data $(BENCH)/keras/installed $(BENCH)/pythae/installed
+	$(BIN)/python benchmarks/speed.py --peer keras=$(BENCH)/keras/bin/python --peer pythae=$(BENCH)/pythae/bin/python --write
+	$(BIN)/python benchmarks/time_to_target.py --keras $(BENCH)/keras/bin/python --write
+
+$(BENCH)/%/installed: benchmarks/peers/%.txt
+	$(PYTHON) -m venv $(BENCH)/$*
+	$(BENCH)/$*/bin/pip install --quiet -r $<
+	@touch $@
+
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit("armoire needs Python 3.11 or newer, not " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(APT) python3-venv; }
@@ -74,4 +86,4 @@ $(VENV)/tested: $(VENV)/installed pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis web/node_modules src/armoire/explorer
+	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis web/node_modules src/armoire/explorer

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from armoire.model import Architecture, Autoencoder
+from armoire.model.convolution import HalvingConv, SameConv
 from armoire.model.networks import conv_decoder, conv_encoder, derive_channels, glorot
 
 
@@ -59,11 +60,11 @@ def test_parameters_of_the_networks_of_the_book(posterior, parameters):
 
 def test_norm_and_activation_are_what_they_are_called():
     layers = [type(layer) for layer in conv_encoder(1, [4], "batch", "leaky_relu")]
-    assert layers == [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU, nn.Flatten]
+    assert layers == [HalvingConv, nn.BatchNorm2d, nn.LeakyReLU, nn.Flatten]
     assert conv_encoder(1, [4], "none", "leaky_relu")[1].negative_slope == 0.3
     decoder = [type(layer) for layer in conv_decoder(2, 1, 16, [4], "batch", "relu")]
     assert decoder[:4] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Unflatten]
-    assert decoder[-1] is nn.Conv2d
+    assert decoder[-1] is SameConv
 
 
 def test_weights_are_glorot_uniform_and_biases_zero():

@@ -46,9 +46,9 @@ def test_the_network(name, images):
         [type(m).__name__ for m in net.modules() if not list(m.children())] for net in (model.encoder, model.decoder)
     )
     stage = ["BatchNorm2d", "LeakyReLU"]
-    assert encoder[: 3 * len(channels)] == ["Conv2d", *stage] * len(channels)
+    assert encoder[: 3 * len(channels)] == ["HalvingConv", *stage] * len(channels)
     assert decoder == [
-        "Linear", "BatchNorm1d", "LeakyReLU", "Unflatten", *["ConvTranspose2d", *stage] * len(channels), "Conv2d",
+        "Linear", "BatchNorm1d", "LeakyReLU", "Unflatten", *["DoublingConv", *stage] * len(channels), "SameConv",
     ]  # fmt: skip
     convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
     assert {m.kernel_size for m in convolutions} == {(3, 3)}

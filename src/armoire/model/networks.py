@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from armoire.model.convolution import DoublingConv, HalvingConv, SameConv
+
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
     "silu": nn.SiLU,
@@ -26,7 +28,7 @@ def conv_encoder(image_channels: int, channels: Sequence[int], norm: str, activa
     """(n, c, h, w) to features (n, f): for each of `channels` a 3x3 convolution of stride 2, norm, activation."""
     layers: list[nn.Module] = []
     for before, after in zip([image_channels, *channels], channels, strict=False):
-        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), *_finish(after, norm, activation)]
+        layers += [HalvingConv(before, after), *_finish(after, norm, activation)]
     return nn.Sequential(*layers, nn.Flatten())
 
 
@@ -41,11 +43,8 @@ def conv_decoder(
     layers.append(nn.Unflatten(1, (deepest, side, side)))
     upwards = list(reversed(channels))
     for before, after in zip([deepest, *upwards], upwards, strict=False):
-        layers += [
-            nn.ConvTranspose2d(before, after, 3, stride=2, padding=1, output_padding=1),
-            *_finish(after, norm, activation),
-        ]
-    return nn.Sequential(*layers, nn.Conv2d(upwards[-1], image_channels, 3, padding=1))
+        layers += [DoublingConv(before, after), *_finish(after, norm, activation)]
+    return nn.Sequential(*layers, SameConv(upwards[-1], image_channels))
 
 
 def glorot(network: nn.Module, generator: torch.Generator | None = None) -> None:
@@ -72,4 +71,7 @@ def normalisation(channels: int, norm: str, flat: bool = False) -> list[nn.Modul
 
 
 def _finish(channels: int, norm: str, activation: str, flat: bool = False) -> list[nn.Module]:
-    return [*normalisation(channels, norm, flat), ACTIVATIONS[activation]()]
+    act = ACTIVATIONS[activation]()
+    if isinstance(act, nn.ReLU | nn.LeakyReLU):  # what comes before needs its output no more: one pass over memory less
+        act.inplace = True
+    return [*normalisation(channels, norm, flat), act]

@@ -1,0 +1,21 @@
+"""RESULTS.md: one section a benchmark, each written by its own script."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+TITLE = "# Results\n\nMeasured by the scripts in this folder; each section says by which, where and when.\n"
+
+
+def write_section(title: str, lines: list[str]) -> None:
+    """Put `lines` under `## title`, in place of what stood there."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else TITLE
+    section = f"## {title}\n\n" + "\n".join(lines).strip() + "\n"
+    pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    if pattern.search(text):
+        text = pattern.sub(lambda _: section + "\n", text)
+    else:
+        text = text.rstrip() + "\n\n" + section
+    RESULTS.write_text(text.rstrip() + "\n", encoding="utf-8")

@@ -1,0 +1,100 @@
+"""How long until the test losses of the published five epochs: Keras at the published settings, armoire at its own.
+
+    python benchmarks/time_to_target.py --keras PYTHON
+
+Keras' time is that of its five epochs, measuring left out. armoire's is that of `armoire.train` from call to return:
+reading the images, training, measuring on the test images, previews, checkpoints, saving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from results import write_section
+
+from armoire.images import load_images
+from armoire.training import load_recipe, train
+
+HERE = Path(__file__).parent
+# Recipe, epochs, the column of history.csv, and the published loss after five epochs as measured in Keras.
+TARGETS = {"fashion-ae": ("test_book_reconstruction_loss", 0.2532), "fashion-vae": ("test_book_total_loss", 133.5)}
+
+
+def keras_five_epochs(python: str, folder: Path, job: str) -> list[dict[str, float]]:
+    """Seconds and test loss after each epoch."""
+    command = [python, str(HERE / "peers" / "keras_target.py"), str(folder), job]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def ours(name: str, epochs: int, seed: int, column: str) -> tuple[float, float]:
+    """Seconds, and the test loss at the end."""
+    recipe = load_recipe(name).model_copy(update={"epochs": epochs, "seed": seed})
+    images = load_images("fashion-mnist")
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        run = train(recipe, images, Path(folder) / "run")
+        seconds = time.perf_counter() - began
+        return seconds, float(run.history()[-1][column])
+
+
+def main() -> None:
+    """Run both, and write the section `Time to target` of RESULTS.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keras", metavar="PYTHON", help="a Python with keras and tensorflow; without, armoire alone")
+    parser.add_argument("--job", action="append", choices=TARGETS, help="default: both")
+    parser.add_argument("--epochs", type=int, default=2, help="of armoire's")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    given = parser.parse_args()
+    lines = [
+        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores. `python benchmarks/time_to_target.py "
+        f"--epochs {given.epochs} --seeds {given.seeds}`. Batch 100, 60,000 training and 10,000 test images; the "
+        "loss is the published one, of all test images.",
+        "",
+        "| | seconds | test loss | target | share of Keras' time |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    print("\n".join(lines), flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        images = load_images("fashion-mnist")
+        for split in ("train", "test"):
+            np.save(folder / f"{split}.npy", np.array(images.split(split).images))
+        for job in given.job or TARGETS:
+            column, target = TARGETS[job]
+            rows, theirs = [], None
+            if given.keras:
+                theirs = keras_five_epochs(given.keras, folder, job)[-1]
+                rows.append(
+                    f"| {job}, Keras, 5 epochs | {theirs['seconds']:.0f} | {theirs['loss']:.4f} | {target} | 1 |"
+                )
+            times = []
+            for seed in range(given.seeds):
+                seconds, loss = ours(job, given.epochs, seed, column)
+                times.append(seconds)
+                share = f"1/{theirs['seconds'] / seconds:.1f}" if theirs else ""
+                name = f"{job}, armoire, {given.epochs} epochs, seed {seed}"
+                rows.append(f"| {name} | {seconds:.0f} | {loss:.4f} | {target} | {share} |")
+            if theirs:
+                rows.append(f"| {job}, median | | | | 1/{theirs['seconds'] / statistics.median(times):.1f} |")
+            print("\n".join(rows), flush=True)
+            lines += rows
+    if given.write:
+        write_section("Time to target", lines)
+
+
+if __name__ == "__main__":
+    main()
