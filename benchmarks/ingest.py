@@ -1,7 +1,7 @@
 """How quickly pictures are read in: `python benchmarks/ingest.py --rounds 3`.
 
-Drawn faces, enlarged and given the grain of a sensor, are written as JPEGs of quality 90 into a temporary folder: 5,000 of
-178 x 218 as CelebA's are, and 1,000 of 1500 x 1000. All are read to 64 x 64 (the centre cut out, bilinear with
+Drawn faces, enlarged and given the grain of a sensor, are written as JPEGs of quality 90 into a temporary folder:
+5,000 of 178 x 218 as CelebA's are, and 1,000 of 1500 x 1000. All are read to 64 x 64 (the centre cut out, bilinear with
 antialiasing), in turns:
 
     armoire  load_images of the folder: listing, decoding, splitting, the packed store on disk with its fingerprint

@@ -169,6 +169,10 @@ def flip(path):
     path.write_bytes(content)
 
 
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
 DAMAGE = {
     "the graph is gone": lambda folder: (folder / FOLDER / "1.usearch").unlink(),
     "the graph is cut": lambda folder: (folder / FOLDER / "1.usearch").write_bytes(

@@ -1,10 +1,10 @@
 """An index over the latents of a large set, so that the nearest are found without computing every distance.
 
 HNSW, a graph of neighbours that is walked towards the place asked for (Malkov and Yashunin, arXiv:1603.09320), as
-usearch builds it: four of them, each over every fourth image, so that they are built and searched beside each other, and
-each by one thread, which makes it the same every time. They hold the latents as bytes where that is precise enough;
-what they find is put in order by exact distances. What they miss is measured when they are built, with images that they
-do not hold yet.
+usearch builds it: four of them, each over every fourth image, so that they are built and searched beside each other,
+and each by one thread, which makes it the same every time. They hold the latents as bytes where that is precise enough;
+what they find is put in order by exact distances. What they miss is measured when they are built, with images that
+they do not hold yet.
 
 neighbours/
     0.usearch .. 3.usearch   the graphs, memory-mapped
@@ -59,7 +59,7 @@ class IndexFacts:
     Attributes:
         format, usearch_version: of the files.
         latents_sha256: of the latents it was built from.
-        graphs_sha256: of the graphs' files, one after the other; damaged bytes would lead its search astray, out of its memory.
+        graphs_sha256: of the graphs' files, one after the other; damaged bytes would lead a search out of its memory.
         dtype: i8 or f32, how the graphs hold the latents.
         step: of i8, the difference of latents that is one byte value.
         connectivity, expansion_add, expansion_search: M, efConstruction and ef of the paper.
@@ -303,10 +303,12 @@ def _as_stored(z: np.ndarray, middle: np.ndarray, dtype: str, step: float) -> np
 
 def _walk(graph: Index, z: np.ndarray, k: int) -> list[np.ndarray]:
     """The keys found near each place: k, or fewer."""
+    from usearch.index import BatchMatches
+
     found = graph.search(z, k)
-    if z.shape[0] == 1:
-        return [np.atleast_2d(found.keys)[0].astype(np.int64)]
-    return [keys[:n].astype(np.int64) for keys, n in zip(found.keys, found.counts, strict=True)]
+    if isinstance(found, BatchMatches):
+        return [keys[:n].astype(np.int64) for keys, n in zip(found.keys, found.counts, strict=True)]
+    return [found.keys.astype(np.int64)]
 
 
 def _files(folder: Path) -> list[Path]:

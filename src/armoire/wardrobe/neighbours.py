@@ -37,7 +37,8 @@ def nearest(latents: Real[np.ndarray, "n d"], z: Float[np.ndarray, "m d"], k: in
     # About their middle: far from the origin, the differences of large squares are all rounding.
     middle = latents.mean(axis=0).astype(np.float32)
     found = [_nearest(latents, z[start : start + PLACES], k, middle) for start in range(0, len(z), PLACES)]
-    return Neighbours(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    rows, distances = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Neighbours(rows, distances)
 
 
 def nearest_among(
