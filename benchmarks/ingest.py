@@ -102,7 +102,7 @@ def fitted(path: Path, draft: bool = False) -> np.ndarray:
     with Image.open(path) as image:
         if draft:
             image.draft("RGB", (2 * SIZE, 2 * SIZE))
-        return np.asarray(ImageOps.fit(image.convert("RGB"), (SIZE, SIZE), Image.Resampling.BILINEAR))
+        return np.array(ImageOps.fit(image.convert("RGB"), (SIZE, SIZE), Image.Resampling.BILINEAR))
 
 
 class Pictures(Dataset[np.ndarray]):
