@@ -3,10 +3,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
-HEAVY = ["torch", "matplotlib", "pyarrow", "pydantic", "scipy", "onnx", "onnxruntime", "starlette", "uvicorn"]
+from armoire.cli.app import VERBS
+
+HEAVY = [
+    *("torch", "matplotlib", "pyarrow", "pydantic", "scipy", "onnx", "onnxruntime", "starlette", "uvicorn"),
+    *("numpy", "PIL", "sklearn", "torchmetrics", "jaxtyping", "jinja2", "safetensors", "usearch"),
+]
 HELP = "import armoire.cli\ntry:\n    armoire.cli.main(['--help'])\nexcept SystemExit:\n    pass"
 
 
@@ -33,6 +39,30 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         *("export", "explore", "data", "recipes", "check"),
     ):
         assert verb in said
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_the_help_of_a_verb_loads_nothing_heavy(verb):
+    heavy, said = loaded(HELP.replace("'--help'", f"'{verb}', '--help'"))
+    assert heavy == []
+    assert "Example: armoire " in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [(("-c", "import armoire"), 0.3), (("-m", "armoire", "--help"), 0.4), (("-m", "armoire", "train", "--help"), 0.6)],
+)
+def test_starting_is_quick(arguments, limit):
+    """The best of several: whatever else the machine does, it lets one of them through."""
+    best = min(seconds(arguments) for _ in range(5))
+    # Tests run beside each other, on machines of any speed: the measure is a Python that does nothing.
+    assert best < max(limit, 25 * min(seconds(("-c", "pass")) for _ in range(3)))
+
+
+def seconds(arguments: tuple[str, ...]) -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True, timeout=60)
+    return time.perf_counter() - began
 
 
 def test_the_probe_would_notice_a_heavy_import():

@@ -210,7 +210,8 @@ def test_many_strengths_are_wrapped_and_told(armoire: Armoire, faces: Path) -> N
 def test_the_nearest_of_a_training_image_is_itself(armoire: Armoire, faces: Path) -> None:
     before = contents(faces / "run")
     found = armoire("nearest", faces / "run", faces / "1.png", "--json").json()
-    assert list(found) == ["image", "far_from_training", "nearest"]
+    assert list(found) == ["image", "far_from_training", "search", "nearest"]
+    assert found["search"] == {"kind": "exact", "recall_at_10": 1.0}
     assert (found["image"], found["far_from_training"]) == (str(faces / "1.png"), False)
     assert len(found["nearest"]) == 6
     assert found["nearest"][0] == {

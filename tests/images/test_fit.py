@@ -287,6 +287,42 @@ def test_a_large_jpeg_may_be_decoded_small_but_not_too_small():
     assert pixels[:, 34:].min() >= 252
 
 
+def photograph(width: int, height: int, seed: int = 0) -> Image.Image:
+    """Structure of every scale with the spectrum of photographs, whose amplitude falls as 1 / frequency."""
+    random = np.random.default_rng(seed)
+    frequency = np.hypot(*np.meshgrid(np.fft.rfftfreq(width) * 1e3, np.fft.fftfreq(height) * 1e3)) + 1
+    waves = np.fft.rfft2(random.standard_normal((3, height, width))) / frequency
+    pixels = np.fft.irfft2(waves, (height, width)).transpose(1, 2, 0)
+    return Image.fromarray(np.clip(128 + 48 * pixels / pixels.std(), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(127, 900), (128, 129), (178, 218), (255, 256), (511, 512), (1500, 1000)]
+)
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"orientation": 6}])
+def test_decoding_small_never_falls_below_twice_the_size(width, height, options):
+    options = dict(options)
+    if orientation := options.pop("orientation", None):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options["exif"] = exif
+    image = read_image(encoded(photograph(width, height), "JPEG", **options), at_least=64)
+    assert min(image.size) >= min(128, width, height)
+    turned = (height, width) if orientation else (width, height)
+    assert image.width / image.height == pytest.approx(turned[0] / turned[1], rel=0.02)
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize(("width", "height"), [(178, 218), (256, 256), (640, 480), (1500, 1000), (2048, 300)])
+@pytest.mark.parametrize("size", [32, 64])
+def test_decoding_small_gives_the_same_fitted_picture(how, width, height, size):
+    file = encoded(photograph(width, height), "JPEG", quality=90)
+    small, full = (Fit(size, how)(read_image(file, at_least)).astype(int) for at_least in (size, None))
+    # In levels of 255. A JPEG of quality 90 alone is off by as much.
+    assert np.sqrt(((small - full) ** 2).mean()) < 2
+    assert abs((small - full).mean()) < 0.3
+
+
 def test_one_picture_from_a_file(tmp_path):
     Image.new("RGBA", (20, 20), (10, 10, 10, 0)).save(tmp_path / "a.png")
     assert (open_image(tmp_path / "a.png", Fit(16, background=(1, 2, 3))) == [1, 2, 3]).all()

@@ -51,8 +51,11 @@ def nearest(
     if json:
         alike = [row | {"distance": distance} for row, distance in zip(rows, distances, strict=True)]
         far = None if strangers is None else strangers[0]
-        print_json({"image": str(image), "far_from_training": far, "nearest": alike})
+        search = {"kind": found.search, "recall_at_10": found.recall}
+        print_json({"image": str(image), "far_from_training": far, "search": search, "nearest": alike})
         return
+    if found.search == "index":
+        progress.note(f"searched with an index, which finds {found.recall:.1%} of the 10 nearest")
     cells = [
         (str(row["id"]), str(row["split"]), row["label"] or "-", f"{distance:.4f}")
         for row, distance in zip(rows, distances, strict=True)

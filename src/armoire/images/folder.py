@@ -79,8 +79,9 @@ def list_folder(path: Path) -> Listing:
     names, real, stamps, beside = [], {}, [], {}
     for root, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = Path(root).relative_to(path).as_posix()
         for file in sorted(files):
-            name = (Path(root) / file).relative_to(path).as_posix()
+            name = file if inside == "." else f"{inside}/{file}"
             if _is_hidden(name):
                 continue
             facts = _facts(path / name)
@@ -138,8 +139,7 @@ def _open_file(path: Path) -> OpenFile:
 
 
 def _is_hidden(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+    return any((part[:1] == "." and part not in (".", "..")) or part == "__MACOSX" for part in name.split("/"))
 
 
 def _digest(stamps: list[str]) -> str:

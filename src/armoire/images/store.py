@@ -177,7 +177,8 @@ def _decode_all(
         except (OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
             return Outcome(f"cannot be opened: {getattr(error, 'strerror', None) or error}")
         scratch.pixels[position] = pixels
-        grey = bool((pixels[..., :1] == pixels[..., 1:]).all())
+        # Channel by channel: most pictures in colour are known by the first two.
+        grey = all(np.array_equal(pixels[..., 0], pixels[..., c]) for c in range(1, pixels.shape[-1]))
         content = pixels[..., :1] if grey else pixels  # grey or as grey in three channels: the same picture
         return Outcome(grey=grey, split=split_by_content(content.tobytes()))
 

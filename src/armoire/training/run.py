@@ -34,6 +34,7 @@ class Run:
 
         recipe.toml  model.safetensors  history.csv  checkpoints/  previews/
         latents.parquet  familiarity.json  editing.json  directions/*.parquet  figures/*.png  report.html  explorer/
+        neighbours/
 
     Attributes:
         path: the folder.

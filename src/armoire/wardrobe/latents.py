@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
-from armoire.errors import ArmoireError
+from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import atomic_path
 from armoire.images import ImageSet
 from armoire.images.imageset import attribute_of, attributes_of, labels_of
@@ -62,11 +62,25 @@ class Latents:
 
     def split(self, name: str) -> Latents:
         """The latents of one split."""
+        keep = self._split_is(name)
+        return Latents(self.table.filter(keep), self.mean[keep], None if self.log_var is None else self.log_var[keep])
+
+    def is_of(self, split: str) -> Bool[np.ndarray, " n"]:
+        """Which rows are of a split.
+
+        Raises:
+            ArmoireError: none is.
+        """
+        rows = self._split_is(split)
+        if not rows.any():
+            known = self.table["split"].unique().to_pylist()
+            raise ArmoireError(f"no image is of the split '{split}'; {did_you_mean(split, known)}")
+        return rows
+
+    def _split_is(self, name: str) -> np.ndarray:
         import pyarrow.compute as pc
 
-        mask = pc.equal(self.table["split"], name)  # type: ignore[attr-defined]
-        keep = mask.to_numpy()
-        return Latents(self.table.filter(mask), self.mean[keep], None if self.log_var is None else self.log_var[keep])
+        return pc.equal(self.table["split"], name).to_numpy()  # type: ignore[attr-defined]
 
     def first(self, n: int) -> Latents:
         """The first n."""

@@ -33,8 +33,9 @@ from armoire.wardrobe.directions import (
     write_directions,
 )
 from armoire.wardrobe.familiarity import Familiarity, familiarity_of, squared_errors
+from armoire.wardrobe.index import NeighbourIndex, kept_index
 from armoire.wardrobe.latents import Latents, encode_set
-from armoire.wardrobe.neighbours import Neighbours, nearest
+from armoire.wardrobe.neighbours import Neighbours, nearest_among
 from armoire.wardrobe.paths import PathKind, path
 from armoire.wardrobe.priors import Prior, make_prior
 
@@ -213,9 +214,28 @@ class Wardrobe:
         """Latents from a to b, both ends included."""
         return path(a, b, steps, kind)
 
-    def nearest(self, z: Float[np.ndarray, "m d"], k: int = 6) -> Neighbours:
-        """The k images nearest to each place, as rows of `latents` and distances."""
-        return nearest(self.latents.mean, np.atleast_2d(z), k)
+    def nearest(self, z: Float[np.ndarray, "m d"], k: int = 6, split: str | None = None) -> Neighbours:
+        """The k images nearest to each place, as rows of `latents` and distances.
+
+        Of a large set they are found with an index that is kept in the run, and built when it is first asked for.
+
+        Args:
+            z: the places.
+            k: how many.
+            split: train, valid or test: only images of that split.
+
+        Raises:
+            ArmoireError: no image is of that split.
+        """
+        z = np.atleast_2d(np.asarray(z, np.float32))
+        among = None if split is None else self.latents.is_of(split)
+        if self._neighbour_index is None:
+            return nearest_among(self.latents.mean, z, k, among)
+        return self._neighbour_index.search(z, k, among)
+
+    @cached_property
+    def _neighbour_index(self) -> NeighbourIndex | None:
+        return kept_index(self.run.path, self.latents.mean, self.progress)
 
     def direction(self, attribute: str, method: str = "partial") -> Direction:
         """Where an attribute grows, fitted to the training images and kept in the run.

@@ -1,0 +1,129 @@
+"""How quick and how right the search of neighbours is: `python benchmarks/neighbours.py --images 1000000`.
+
+Without a run the latents are drawn from a mixture of 100 Gaussians, whose axes and spread are chosen so that they are
+about as hard to search as those of faces-vae: what makes a set hard is its intrinsic dimension, estimated here by the
+likelihood of the 20 nearest distances (Levina and Bickel, "Maximum likelihood estimation of intrinsic dimension",
+NIPS 2004, averaged as MacKay and Ghahramani do). `--run RUN` takes a run's latents instead. A thousand queries are
+held out of what is searched. Times of one query are wall clock, the medians with the 5th and 95th percentile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from armoire.wardrobe.index import FOLDER, K, build_index, latents_digest, open_index, recall
+from armoire.wardrobe.latents import Latents
+from armoire.wardrobe.neighbours import nearest
+
+QUERIES = 1000
+
+
+def main() -> None:
+    """Measure, and print what was found."""
+    parser = argparse.ArgumentParser(description="How quick and how right the search of neighbours is.")
+    parser.add_argument("--run", type=Path, help="a run's folder, whose latents are searched")
+    parser.add_argument("--images", type=int, default=100_000, help="how many are drawn where no run is given")
+    parser.add_argument("--dimensions", type=int, default=200, help="of those that are drawn")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    random = np.random.default_rng(arguments.seed)
+    if arguments.run:
+        latents = Latents.read(arguments.run / "latents.parquet")[0].mean
+        latents = latents[random.permutation(len(latents))]
+    else:
+        latents = mixture(arguments.images + QUERIES, arguments.dimensions, random)
+    rows = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "latents": f"{len(latents) - QUERIES:,} x {latents.shape[1]}, {arguments.run or 'a mixture of 100 Gaussians'}",
+    }
+    rows |= measured(latents[:-QUERIES], latents[-QUERIES:])
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        print(f"{name:{width}}  {value}")
+
+
+def mixture(n: int, d: int, random: np.random.Generator, components: int = 100) -> np.ndarray:
+    """Latents, float32 (n, d): Gaussians of unequal size and shape about centres that share their axes.
+
+    The variances along the axes fall as those of faces-vae's latents do, from 10 with the power -0.62. Of each a tenth
+    lies between the components; within one, every axis has its own width (log-normal, 0.45).
+    """
+    axes = np.sqrt(10 * np.arange(1, d + 1) ** -0.62)
+    centres = (random.standard_normal((components, d)) * axes * np.sqrt(0.1)).astype(np.float32)
+    widths = np.exp(0.45 * random.standard_normal((components, d)))
+    widths = (widths / np.sqrt((widths**2).mean(axis=0)) * axes * np.sqrt(0.9)).astype(np.float32)
+    which = random.choice(components, n, p=random.dirichlet(np.ones(components)))
+    latents = random.standard_normal((n, d), dtype=np.float32)
+    for start in range(0, n, 65_536):
+        part = slice(start, start + 65_536)
+        latents[part] = latents[part] * widths[which[part]] + centres[which[part]]
+    return latents
+
+
+def measured(latents: np.ndarray, queries: np.ndarray) -> dict[str, str]:
+    """Build, keep, open and ask an index; and search exactly."""
+    truth = nearest(latents, queries, 21)
+    rows = {"intrinsic dimension (20 nearest)": f"{intrinsic(truth.distances[:, :20]):.0f}"}
+    began = time.perf_counter()
+    index = build_index(latents)
+    rows["build, s"] = f"{time.perf_counter() - began:.1f}"
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        index = index.write(Path(folder))
+        rows["write, s"] = f"{time.perf_counter() - began:.1f}"
+        rows["memory, MB, the most, with everything"] = f"{peak():,.0f} ({latents.nbytes / 1e6:,.0f} of it the latents)"
+        rows["files, MB"] = f"{sum(f.stat().st_size for f in (Path(folder) / FOLDER).iterdir()) / 1e6:,.0f}"
+        began = time.perf_counter()
+        digest = latents_digest(latents)
+        rows["digest of the latents, s"] = f"{time.perf_counter() - began:.2f}"
+        began = time.perf_counter()
+        opened = open_index(Path(folder), digest, latents)
+        rows["open and check, s"] = f"{time.perf_counter() - began:.2f}"
+        assert opened is not None
+        facts = opened.facts
+        rows["graphs"] = f"{facts.dtype}, M {facts.connectivity}, ef {facts.expansion_add}, {facts.expansion_search}"
+        rows["recall@10, as kept beside the index"] = f"{facts.recall:.3f}"
+        found, seconds = one_by_one(lambda z: opened.search(z, K), queries)
+        rows[f"recall@10, {len(queries):,} other queries"] = f"{recall(found, truth.rows[:, :K]):.3f}"
+        rows["one query, ms"] = spread(seconds)
+    _, seconds = one_by_one(lambda z: nearest(latents, z, K), queries[:30])
+    rows["one exact query, ms"] = spread(seconds)
+    return rows
+
+
+def one_by_one(search, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows found for each query, alone, and the seconds it took."""
+    found, seconds = [], []
+    for query in queries:
+        began = time.perf_counter()
+        found.append(search(query[None]).rows[0])
+        seconds.append(time.perf_counter() - began)
+    return np.stack(found), np.array(seconds)
+
+
+def intrinsic(distances: np.ndarray) -> float:
+    """Dimension of the set about the queries, from their distances to their nearest, (m, k)."""
+    return float(1 / np.log(distances[:, -1:] / distances[:, :-1]).mean())
+
+
+def spread(seconds: np.ndarray) -> str:
+    """Median and the 5th and 95th percentile, in milliseconds."""
+    low, middle, high = 1e3 * np.quantile(seconds, [0.05, 0.5, 0.95])
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def peak() -> float:
+    """The most memory so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+if __name__ == "__main__":
+    main()
