@@ -120,7 +120,12 @@ def encode(
     given = {name: value for name, value in settings.items() if value is not None}
     to_shards = not out.suffix or out.is_dir()
     if not to_shards:
-        check_suffix(out, ".parquet")
+        if out.suffix.lower() != ".parquet":
+            raise ArmoireError(f"--out should be a .parquet file, or a folder (a name without an ending), not {out}")
+        if Path(data).suffix.lower() == ".parquet":
+            raise ArmoireError(
+                f"Parquet files are encoded to shards; give a folder, without .parquet, as --out, not {out}"
+            )
         if given:
             flag = next(iter(given)).replace("_", "-")
             raise ArmoireError(f"--{flag} is for shards; give a folder, without .parquet, as --out, not {out}")
