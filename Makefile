@@ -10,11 +10,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Folders too: they tell of a file that is gone.
 WEB := $(shell find web -mindepth 1 \( -name node_modules -o -name '.*' \) -prune -o -print 2>/dev/null)
 
-.PHONY: demo test web-test lint data chromium bench clean help
+.PHONY: demo test test-slow web-test lint data chromium bench clean help
 
 help:
 	@echo "make demo    install, train fashion-vae, draw its figures, export the explorer, say where everything lies"
 	@echo "make test    install what tests need; lint, types, imports, all tests"
+	@echo "make test-slow  the tests that take more than a minute each"
 	@echo "make bench   install peers (Keras on TensorFlow, pythae) beside, and measure against them; about 30 minutes"
 	@echo "make clean   remove the virtual environment, the built page and caches; runs/ stays"
 
@@ -36,6 +37,10 @@ demo: $(VENV)/installed data
 
 test: $(VENV)/tested data chromium lint web-test
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# What takes more than a minute a test.
+test-slow: $(VENV)/tested data
+	$(BIN)/python -m pytest -m slow
 
 web-test: $(VENV)/tested
 	@if [ "$${ARMOIRE_SKIP_WEB:-0}" = 0 ] && $(BIN)/python -c 'import sys, hatch_build; sys.exit(not hatch_build.has_node())'; then \

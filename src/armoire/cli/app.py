@@ -55,7 +55,7 @@ VERBS = {
     ),
     "encode": (
         "making:encode",
-        "Write where every image of a data set lies, as Parquet: id, split, label, mean_0.., log_var_0..",
+        "Write where every image of a data set lies, as Parquet: one file, or a folder of shards for huge sets.",
         "armoire encode runs/fashion-vae fashion-mnist --out latents.parquet",
     ),
     "export": (

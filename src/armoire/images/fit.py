@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from io import BufferedReader, BytesIO
 from typing import Literal
@@ -128,6 +128,22 @@ def read_image(file: OpenFile, at_least: int | None = None) -> Image.Image:
         raise RejectedImageError("more than 64 million pixels") from None
     except Exception as error:  # a decoder fed with damaged bytes can raise nearly anything
         raise RejectedImageError(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
+
+
+def read_fitted(opener: Callable[[], OpenFile], fit: Fit) -> UInt8[np.ndarray, "h w c"]:
+    """Open, decode and fit one picture as training data are: (canvas, canvas, channels).
+
+    Raises:
+        RejectedImageError: whatever it is that makes it unusable.
+    """
+    try:
+        with opener() as file:
+            return fit(read_image(file, at_least=fit.size))
+    except RejectedImageError:
+        raise
+    except (OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
+        reason = f"cannot be opened: {getattr(error, 'strerror', None) or error}"
+        raise RejectedImageError(reason) from error
 
 
 @contextlib.contextmanager

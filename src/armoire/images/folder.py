@@ -6,7 +6,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -34,12 +34,14 @@ class Listing:
         open: opens one of them, or of those beside them.
         digest: changes when one of them comes, goes or is rewritten.
         beside: the files that are not pictures by their name, and for each something that changes when it does.
+        paths: where each file of a folder lies; empty for a zip.
     """
 
     names: list[str]
     open: Callable[[str], OpenFile]
     digest: str
     beside: dict[str, str]
+    paths: dict[str, Path] = field(default_factory=dict, repr=False)
 
 
 def load_folder(path: Path, fit: Fit, progress: Progress, channels: int | None = None) -> ImageSet:
@@ -94,7 +96,7 @@ def list_folder(path: Path) -> Listing:
             else:
                 names.append(told)
                 stamps.append(stamp)
-    return Listing(names, lambda name: _open_file(real[name]), _digest(stamps), beside)
+    return Listing(names, lambda name: open_file(real[name]), _digest(stamps), beside, real)
 
 
 def _facts(path: Path) -> os.stat_result:
@@ -126,7 +128,8 @@ def list_zip(path: Path) -> Listing:
     return Listing(names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), beside)
 
 
-def _open_file(path: Path) -> OpenFile:
+def open_file(path: Path) -> OpenFile:
+    """Open a plain file of a bearable size; RejectedImageError for anything else."""
     # A device or a pipe would block for ever; only what is a plain file in the end is opened.
     facts = path.stat()
     if not stat.S_ISREG(facts.st_mode):

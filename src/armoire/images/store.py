@@ -21,7 +21,7 @@ from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
 from armoire.files import atomic_folder, cache_folder, sha256
-from armoire.images.fit import Fit, OpenFile, RejectedImageError, no_warnings, read_image
+from armoire.images.fit import Fit, OpenFile, RejectedImageError, no_warnings, read_fitted
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.images.mapped import allocate, release
 from armoire.images.scratch import Outcome, Scratch
@@ -170,12 +170,9 @@ def _decode_all(
 ) -> list[Outcome]:
     def decode(position: int) -> Outcome:
         try:
-            with read(entries[position]) as file:
-                pixels = fit(read_image(file, at_least=fit.size))
+            pixels = read_fitted(lambda: read(entries[position]), fit)
         except RejectedImageError as error:
             return Outcome(str(error))
-        except (OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
-            return Outcome(f"cannot be opened: {getattr(error, 'strerror', None) or error}")
         scratch.pixels[position] = pixels
         # Channel by channel: most pictures in colour are known by the first two.
         grey = all(np.array_equal(pixels[..., 0], pixels[..., c]) for c in range(1, pixels.shape[-1]))
