@@ -10,12 +10,9 @@ TITLE = "# Results\n\nMeasured by the scripts in this folder; each section says 
 
 
 def write_section(title: str, lines: list[str]) -> None:
-    """Put `lines` under `## title`, in place of what stood there."""
+    """Put `lines` under `## title`, at the end, in place of what stood there."""
     text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else TITLE
     section = f"## {title}\n\n" + "\n".join(lines).strip() + "\n"
     pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    if pattern.search(text):
-        text = pattern.sub(lambda _: section + "\n", text)
-    else:
-        text = text.rstrip() + "\n\n" + section
+    text = pattern.sub("", text).rstrip() + "\n\n" + section
     RESULTS.write_text(text.rstrip() + "\n", encoding="utf-8")

@@ -172,8 +172,8 @@ def main() -> None:
         lines = [
             f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {platform.system()}, "
             f"Python {platform.python_version()}; {there}.",
-            f"`{command} --rounds {given.rounds}`: medians and ranges of {given.rounds} alternating rounds, after one to "
-            "warm up.",
+            f"`{command} --rounds {given.rounds}`: medians and ranges of {given.rounds} alternating rounds, after one "
+            "to warm up.",
             "",
         ]
         print("\n".join(lines), flush=True)

@@ -47,7 +47,7 @@ def ours(name: str, epochs: int, seed: int, column: str) -> tuple[float, float]:
         began = time.perf_counter()
         run = train(recipe, images, Path(folder) / "run")
         seconds = time.perf_counter() - began
-        return seconds, float(run.history()[-1][column])
+        return seconds, float(run.history[-1][column])
 
 
 def main() -> None:

@@ -19,8 +19,16 @@ def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def release(array: np.ndarray) -> None:
-    """Let go of the memory that a mapped array takes; its values stay in the file, and come back when asked for."""
-    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        if array.flags.writeable:
+    """Let go of the memory that a mapped array, or a part of one, takes; its values stay in the file, and come back."""
+    pages = _pages(array)
+    if pages is not None:
+        if array.flags.writeable and isinstance(array, np.memmap):
             array.flush()
-        array.base.madvise(mmap.MADV_DONTNEED)
+        pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _pages(array: object) -> mmap.mmap | None:
+    """What an array is mapped by, if it is and if the system lets itself be advised."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None

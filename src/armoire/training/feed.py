@@ -9,9 +9,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from armoire.images.mapped import release
 from armoire.model import to_unit
 
 RESIDENT = 1 << 30  # bytes of pixels copied into memory, or onto the device; a larger set stays memory-mapped
+LET_GO = 512 << 20  # bytes of a mapped set that may be held before they are let go of
+AT_LEAST = 64 << 10  # bytes that come into memory with an image, however small: the kernel maps neighbouring pages too
 
 
 class Feed:
@@ -21,6 +24,7 @@ class Feed:
         self._device = device
         self._mapped = images
         self._resident = torch.from_numpy(np.array(images)).to(device) if images.nbytes <= RESIDENT else None
+        self._held = 0
 
     def __len__(self) -> int:
         return len(self._mapped)
@@ -29,7 +33,12 @@ class Feed:
         """The images at int64 indices (n,)."""
         if self._resident is not None:
             return to_unit(self._resident[indices.to(self._device)])
-        return to_unit(torch.from_numpy(self._mapped[indices.numpy()]).to(self._device))
+        chosen = self._mapped[indices.numpy()]
+        self._held += len(indices) * max(AT_LEAST, self._mapped[0].nbytes)
+        if self._held > LET_GO:
+            release(self._mapped)
+            self._held = 0
+        return to_unit(torch.from_numpy(chosen).to(self._device))
 
     def in_turn(self, size: int) -> Iterator[Float[Tensor, "n c h w"]]:
         """All images once, in the order they are stored."""
