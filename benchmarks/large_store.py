@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 
@@ -82,10 +82,8 @@ def child(path: str, resident: bool, steps: int) -> None:
 
     threading.Thread(target=look, daemon=True).start()
     recipe = load_recipe("celeba-vae")
-    try:
+    with suppress(EnoughError):
         train(recipe, data, Path(tempfile.mkdtemp()) / "run", device="cpu", progress=watch)
-    except EnoughError:
-        pass
     seconds = np.diff(watch.times)[WARM_UP:]
     print(json.dumps({"rate": recipe.batch / float(np.median(seconds)), "bytes": most}))
 
@@ -100,7 +98,8 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        return child(given.child[0], given.child[1] == "resident", given.steps)
+        child(given.child[0], given.child[1] == "resident", given.steps)
+        return
     faces = np.array(load_images("drawn-faces", size=SIDE).images[:FACES])
     found: dict[str, list[dict[str, float]]] = {"mapped": [], "resident": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -120,8 +119,9 @@ def main() -> None:
         size = path.stat().st_size / 1e9
     rates = {kind: statistics.median(r["rate"] for r in results) for kind, results in found.items()}
     lines = [
-        f"{date.today()}, {os.cpu_count()} cores. `python benchmarks/large_store.py --gigabytes {given.gigabytes:g} --steps "
-        f"{given.steps} --rounds {given.rounds}`: `celeba-vae`, batch 128, {size:.1f} GB of 64 x 64 images, random order.",
+        f"{date.today()}, {os.cpu_count()} cores. `python benchmarks/large_store.py --gigabytes {given.gigabytes:g} "
+        f"--steps {given.steps} --rounds {given.rounds}`: `celeba-vae`, batch 128, {size:.1f} GB of 64 x 64 images, in "
+        "random order.",
         "",
         "| | images/s | most memory held, GB |",
         "| --- | ---: | ---: |",
