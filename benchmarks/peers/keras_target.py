@@ -1,4 +1,4 @@
-"""Five epochs of the published trainings in Keras: `keras_target.py FOLDER JOB`, with FOLDER/{train,test}.npy uint8.
+"""Epochs of the published trainings in Keras: `keras_target.py FOLDER JOB EPOCHS`, with FOLDER/{train,test}.npy uint8.
 
 Prints, after each epoch, the seconds of training so far (measuring left out) and the test loss as one JSON line.
 """
@@ -16,7 +16,6 @@ from keras import ops
 from laps import JOBS, SEED
 from with_keras import Net
 
-EPOCHS = 5
 WEIGHT = 500.0  # of the mean cross-entropy, in the published VAE
 
 
@@ -46,7 +45,7 @@ keras.utils.set_random_seed(SEED)
 model = Published(job)
 model.compile(optimizer=keras.optimizers.Adam(job.lr))
 seconds = 0.0
-for epoch in range(EPOCHS):
+for epoch in range(int(sys.argv[3])):
     began = time.perf_counter()
     model.fit(train, batch_size=job.batch, epochs=1, shuffle=True, verbose=0)
     seconds += time.perf_counter() - began
