@@ -17,10 +17,11 @@ RESIDENT = 1 << 30  # bytes of pixels copied into memory, or onto the device; a 
 class Feed:
     """The images of a split, served as float batches on a device."""
 
-    def __init__(self, images: UInt8[np.ndarray, "n h w c"], device: torch.device) -> None:
+    def __init__(self, images: UInt8[np.ndarray, "n h w c"], device: torch.device, stay_mapped: bool = False) -> None:
         self._device = device
         self._mapped = images
-        self._resident = torch.from_numpy(np.array(images)).to(device) if images.nbytes <= RESIDENT else None
+        resident = images.nbytes <= RESIDENT and not stay_mapped
+        self._resident = torch.from_numpy(np.array(images)).to(device) if resident else None
 
     def __len__(self) -> int:
         return len(self._mapped)
