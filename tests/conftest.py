@@ -112,7 +112,7 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stops_at() -> Callable[[int], Recorder]:
     return Recorder
 

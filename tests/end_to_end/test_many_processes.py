@@ -13,7 +13,7 @@ import pytest
 from command_line import QUICK, Armoire, leftovers
 from test_interruption import rows, wait_for
 
-EPOCHS = 40
+EPOCHS = 25
 SETTINGS = [*QUICK, "--set", "norm=none", "--out", "run"]
 SETTINGS[SETTINGS.index("--epochs") + 1] = str(EPOCHS)
 SETTINGS[SETTINGS.index("--batch") + 1] = "31"
@@ -98,16 +98,17 @@ def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Ar
 
 
 @pytest.mark.parametrize(
-    ("flags", "sentence"),
+    ("more", "sentence"),
     [
-        (["--lr", "1e30", "--set", "schedule=constant"], "no longer finite"),  # met by both while they train
-        (["--out", "taken"], "already holds something"),  # seen by the first alone
+        (["new", "--lr", "1e30", "--set", "schedule=constant"], "no longer finite"),  # met by both while they train
+        (["taken"], "already holds something"),  # seen by the first alone
+        (["new", "--seed", "1.5"], "not a whole number"),  # before they have met
     ],
 )
-def test_an_error_is_told_once(torchrun: Torchrun, words: list[object], flags: list[str], sentence: str) -> None:
+def test_an_error_is_told_once(torchrun: Torchrun, words: list[object], more: list[str], sentence: str) -> None:
     (torchrun.cwd / "taken").mkdir()
     (torchrun.cwd / "taken" / "mine.txt").write_text("mine")
-    failed = torchrun.typed(*words, *flags, timeout=60)
+    failed = torchrun.typed(*words[:-1], *more, timeout=60)
     assert failed.code != 0
     assert len(said(failed.err)) == 1, failed.err
     assert sentence in failed.err

@@ -43,10 +43,8 @@ def objectives(run: Path) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, tiny, discs) -> Path:
+def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
     """A folder with what three processes trained, a folder for each job."""
-    from conftest import Recorder
-
     folder = tmp_path_factory.mktemp("ranks")
     jobs = [
         {"recipe": r, "changes": c, "n": n, "out": str(folder / name), "resume": False, "stop_at": None}
@@ -54,7 +52,7 @@ def trained(tmp_path_factory, tiny, discs) -> Path:
     ]
     jobs[-1]["stop_at"] = STOP_AT
     with pytest.raises(TrainingInterruptedError):
-        fit(tiny, discs, "stopped", folder / "begun alone", progress=Recorder(STOP_AT))
+        fit(tiny, discs, "stopped", folder / "begun alone", progress=stops_at(STOP_AT))
     jobs.append(jobs[-1] | {"out": str(folder / "begun alone"), "resume": True, "stop_at": None})
     (folder / "jobs.json").write_text(json.dumps(jobs))
     torch.save(torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0)) + 5, folder / "x.pt")

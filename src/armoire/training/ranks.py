@@ -202,7 +202,7 @@ def may_tell() -> bool:
     key = f"armoire/told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     try:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = dist.TCPStore(address, port, timeout=timedelta(seconds=5), wait_for_workers=False)
+        store = dist.TCPStore(address, port, timeout=timedelta(seconds=5), wait_for_workers=False)  # pyright: ignore[reportPrivateImportUsage]
         if not is_first_process():
             with contextlib.suppress(dist.DistStoreError):
                 store.wait([key], timedelta(seconds=SECONDS_FOR_THE_FIRST))
