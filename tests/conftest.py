@@ -114,7 +114,7 @@ def recorder() -> Recorder:
     return Recorder()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stops_at() -> Callable[[int], Recorder]:
     return Recorder
 

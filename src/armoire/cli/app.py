@@ -120,5 +120,21 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _leave(code: int, sentence: str) -> None:
+    if "LOCAL_RANK" in os.environ:
+        _leave_together(code, sentence)
     print(f"armoire: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+def _leave_together(code: int, sentence: str) -> None:
+    """Leave as one of the processes that torchrun started, of which one tells why."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # torchrun's, as soon as one has left
+        signal.signal(number, signal.SIG_IGN)
+    from armoire.training.ranks import may_tell
+
+    if may_tell():
+        print(f"armoire: {sentence}", file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # Not by sys.exit: what talks to the others could wait for one that has gone.
+    os._exit(code)

@@ -40,7 +40,7 @@ def train(
         data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images; by default the recipe's own.
         out: folder of the run; by default runs/RECIPE.
         epochs: passes over the training images.
-        batch: images a step.
+        batch: images a step, of all processes together under torchrun.
         lr: largest learning rate.
         latent: latent dimensions.
         size: side that a folder's images are fitted to, 16 to 256 pixels, padded to a power of two.
@@ -55,6 +55,8 @@ def train(
         json: print the outcome as one JSON object.
     """
     import armoire
+    from armoire.training.ranks import is_first_process
+    from armoire.wardrobe.trained import take_part
 
     flags = {
         "epochs": epochs,
@@ -70,6 +72,9 @@ def train(
     }
     chosen = armoire.load_recipe(recipe).change(**flags | _settings(setting or []))
     began = time.monotonic()
+    if not is_first_process():
+        take_part(chosen, data, out, resume, device)
+        return
     wardrobe = armoire.train(chosen, data, out, resume, device, terminal_progress())
     last = wardrobe.run.history[-1]
     seconds = time.monotonic() - began

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armoire.model.draws import Draws
 from armoire.model.likelihood import make_likelihood
 from armoire.model.networks import conv_decoder, conv_encoder, derive_channels, glorot
 from armoire.model.posterior import HEADS, Posterior
@@ -114,7 +115,7 @@ class Autoencoder(nn.Module, Pretrained):
     def terms(
         self,
         x: Float[Tensor, "n c h w"],
-        generator: torch.Generator | None = None,
+        generator: Draws = None,
         seen: Float[Tensor, "n c h w"] | None = None,
     ) -> Terms:
         """Distortion and rate of images in [0, 1], with one z drawn an image.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -96,6 +97,9 @@ class CalibratedGaussian(Gaussian):
     sigma^2 = the mean squared error a pixel value, section 3 of arXiv:2006.13202. In training it follows the batches'
     error as batch normalisation follows their statistics; in evaluation it stays what training left. Both modes cost
     an image by the same formula. As the cost is D log(sigma) + const, minimising it minimises the RMSE.
+
+    Attributes:
+        average: the mean over a batch; a training of which every process sees some rows puts its own in place.
     """
 
     MOMENTUM = 0.1
@@ -106,11 +110,12 @@ class CalibratedGaussian(Gaussian):
         super().__init__(sigma=1.0)
         self.register_buffer("batches", torch.tensor(0, dtype=torch.int64))
         self.batches: Tensor
+        self.average: Callable[[Tensor], Tensor] = torch.mean
 
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
         """As a Gaussian, at sigma's running optimum."""
         if self.training:
-            self._follow(error.detach().mean())
+            self._follow(self.average(error.detach()))
         return super().cost(error, size)
 
     @torch.no_grad()

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armoire.model.draws import Draws, normal_like
+
 
 class Posterior(abc.ABC):
     """Abstract posterior q(z|x) of n images over d latent dimensions."""
@@ -19,7 +21,7 @@ class Posterior(abc.ABC):
     mean: Float[Tensor, "n d"]
 
     @abc.abstractmethod
-    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
+    def sample(self, generator: Draws = None) -> Float[Tensor, "n d"]:
         """Draw one z an image."""
 
     @abc.abstractmethod
@@ -33,7 +35,7 @@ class Point(Posterior):
 
     mean: Float[Tensor, "n d"]
 
-    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
+    def sample(self, generator: Draws = None) -> Float[Tensor, "n d"]:
         """The point itself; nothing is drawn."""
         return self.mean
 
@@ -49,10 +51,9 @@ class DiagonalGaussian(Posterior):
     mean: Float[Tensor, "n d"]
     log_var: Float[Tensor, "n d"]
 
-    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
+    def sample(self, generator: Draws = None) -> Float[Tensor, "n d"]:
         """z = mean + exp(log_var / 2) * eps, eps ~ N(0, I): the reparameterisation, so that gradients pass."""
-        eps = torch.empty_like(self.mean).normal_(generator=generator)
-        return self.mean + torch.exp(self.log_var / 2) * eps
+        return self.mean + torch.exp(self.log_var / 2) * normal_like(self.mean, generator)
 
     def rate(self) -> Float[Tensor, " n"]:
         """-1/2 * sum_d (1 + log_var - mean^2 - exp(log_var)), appendix B of arXiv:1312.6114."""

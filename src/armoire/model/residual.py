@@ -35,6 +35,26 @@ def derive_stages(size: int) -> tuple[int, ...]:
     return tuple(min(256, 64 << stage) for stage in range(stages))
 
 
+class PixelUnshuffle(nn.PixelUnshuffle):
+    """PyTorch's, of no images too: a process whose share of a batch is empty still takes part in the step."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, c, h, w) to (n, c r^2, h / r, w / r)."""
+        n, c, h, w = input.shape
+        r = self.downscale_factor
+        return super().forward(input) if n else input.reshape(0, c * r * r, h // r, w // r)
+
+
+class PixelShuffle(nn.PixelShuffle):
+    """PyTorch's, of no images too."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(n, c r^2, h, w) to (n, c, h r, w r)."""
+        n, c, h, w = input.shape
+        r = self.upscale_factor
+        return super().forward(input) if n else input.reshape(0, c // (r * r), h * r, w * r)
+
+
 class Block(nn.Module):
     """x + conv(act(norm(conv(act(norm(x)))))), half as wide in the middle."""
 
@@ -62,7 +82,7 @@ class ResidualEncoder(nn.Module):
         self, image_channels: int, size: int, channels: Sequence[int], latent: int, norm: str, activation: str
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.PixelUnshuffle(PATCH), nn.Conv2d(PATCH**2 * image_channels, channels[0], 1)]
+        layers: list[nn.Module] = [PixelUnshuffle(PATCH), nn.Conv2d(PATCH**2 * image_channels, channels[0], 1)]
         for before, after in zip([channels[0], *channels], channels, strict=False):
             layers += _halved(before, after) if len(layers) > 2 else []
             layers.append(Block(after, norm, activation))
@@ -95,7 +115,7 @@ class ResidualDecoder(nn.Module):
         for here, above in zip(upwards, [*upwards[1:], LAST], strict=True):
             layers += [Block(here, norm, activation), *_doubled(here, above)]
         layers += [*normalisation(LAST, norm), ACTIVATIONS[activation]()]
-        layers += [nn.Conv2d(LAST, 4 * image_channels, 3, padding=1), nn.PixelShuffle(2)]
+        layers += [nn.Conv2d(LAST, 4 * image_channels, 3, padding=1), PixelShuffle(2)]
         self.convolutions = nn.Sequential(*layers)
         map_side = min(size, LARGEST_MAP)
         self.linear = nn.Sequential(
@@ -112,8 +132,8 @@ class ResidualDecoder(nn.Module):
 
 
 def _halved(before: int, after: int) -> list[nn.Module]:
-    return [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1)]
+    return [PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1)]
 
 
 def _doubled(before: int, after: int) -> list[nn.Module]:
-    return [nn.Conv2d(before, 4 * after, 1), nn.PixelShuffle(2)]
+    return [nn.Conv2d(before, 4 * after, 1), PixelShuffle(2)]

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from armoire.model import Autoencoder, Terms
+from armoire.model.draws import Draws
 from armoire.training.feed import Feed
 from armoire.training.noise import corrupt
 from armoire.training.randomness import generator
+from armoire.training.ranks import ALONE, Ranks
 from armoire.training.recipe import Recipe
 
 EVALUATION_BATCH = 200
@@ -69,25 +71,30 @@ class Sums:
         self.values[:3] += sums.to(self.values.dtype)
         self.values[3] += len(terms.rate)
 
-    def averages(self, beta: float) -> Averages:
-        """Means over all images counted."""
-        distortion, rate, error, n = self.values.tolist()
+    def averages(self, beta: float, ranks: Ranks = ALONE) -> Averages:
+        """Means over all images counted, by all processes."""
+        distortion, rate, error, n = ranks.sum(self.values).tolist()
         return Averages(distortion / n, rate / n, (distortion + beta * rate) / n, error / n)
 
 
-def look(model: Autoencoder, x: Tensor, recipe: Recipe, draws: torch.Generator) -> Terms:
+def look(model: Autoencoder, x: Tensor, recipe: Recipe, draws: Draws) -> Terms:
     """What a batch costs under a recipe: noise on the input where it says so, one z drawn an image."""
     seen = corrupt(x, recipe.noise, draws) if recipe.noise else None
     return model.terms(x, draws, seen)
 
 
 @torch.no_grad()
-def average_over(model: Autoencoder, feed: Feed, recipe: Recipe) -> Averages:
-    """Averages over all of a feed in evaluation mode, by the very objective of training, with draws of their own."""
+def average_over(model: Autoencoder, feed: Feed, recipe: Recipe, ranks: Ranks = ALONE) -> Averages:
+    """Averages over all of a feed in evaluation mode, by the very objective of training, with draws of their own.
+
+    Several processes take batches in turn.
+    """
     was_training = model.training
     model.eval()
     sums = Sums(model.device)
-    for position, x in enumerate(feed.in_turn(EVALUATION_BATCH)):
+    starts = range(0, len(feed), EVALUATION_BATCH)
+    for position in range(ranks.rank, len(starts), ranks.size):
+        x = feed.batch(torch.arange(starts[position], min(starts[position] + EVALUATION_BATCH, len(feed))))
         sums.add(look(model, x, recipe, generator(recipe.seed, "held out", position, model.device)))
     model.train(was_training)
-    return sums.averages(recipe.beta)
+    return sums.averages(recipe.beta, ranks)

@@ -20,10 +20,11 @@ AT_LEAST = 64 << 10  # bytes that come into memory with an image, however small:
 class Feed:
     """The images of a split, served as float batches on a device."""
 
-    def __init__(self, images: UInt8[np.ndarray, "n h w c"], device: torch.device) -> None:
+    def __init__(self, images: UInt8[np.ndarray, "n h w c"], device: torch.device, stay_mapped: bool = False) -> None:
         self._device = device
         self._mapped = images
-        self._resident = torch.from_numpy(np.array(images)).to(device) if images.nbytes <= RESIDENT else None
+        resident = images.nbytes <= RESIDENT and not stay_mapped
+        self._resident = torch.from_numpy(np.array(images)).to(device) if resident else None
         self._held = 0
 
     def __len__(self) -> int:

@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.files import make_folder, write_text
 from armoire.images import ImageSet
-from armoire.images.mosaic import mosaic, save_png
-from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.model import Autoencoder, Terms
+from armoire.model.draws import Draws
 from armoire.progress import SILENT, Progress, Task
 from armoire.training.averages import Averages, Sums, average_over, book_scale, look
 from armoire.training.checkpoint import (
     Checkpoint,
     list_checkpoints,
-    load_checkpoint,
     pack_optimizer,
     save_checkpoint,
     unpack_optimizer,
 )
 from armoire.training.feed import Feed
 from armoire.training.machine import keep_memory, pick_device
+from armoire.training.preview import save_preview
 from armoire.training.randomness import generator, order
-from armoire.training.recipe import Recipe, parse_recipe
+from armoire.training.ranks import Ranks, join
+from armoire.training.recipe import Recipe
+from armoire.training.resuming import check_out, damage_told, newest_checkpoint
 from armoire.training.run import Run
 from armoire.training.schedule import learning_rate
 from armoire.training.stopping import stop_requests
+from armoire.training.synchronised import synchronise
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 STEPS_BETWEEN_LOOKS = 10  # how often the losses are fetched from the device, to be shown and checked
-PREVIEWS = 12
 
 
 def train(
@@ -50,7 +52,8 @@ def train(
 ) -> Run:
     """Train a recipe on the training images of a data set and leave a run behind.
 
-    On a CPU the same recipe, seed, data and number of threads give the same bits, interrupted and resumed or not.
+    On a CPU the same recipe, seed, data and number of threads give the same bits, interrupted and resumed or not. In
+    the processes that torchrun starts it trains one model together; the first of them writes the run.
 
     Args:
         recipe: what to train, and how.
@@ -64,25 +67,23 @@ def train(
         ArmoireError: `out` is not free, the settings do not fit, or the objective stopped being finite.
         TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
     """
-    return _Training(recipe, images, Run(Path(out)), pick_device(device), progress).run(resume)
+    chosen = pick_device(device)
+    ranks = join(chosen)
+    with ranks.together():
+        return _Training(recipe, images, Run(Path(out)), chosen, progress if ranks.is_first else SILENT, ranks).run(
+            resume
+        )
 
 
-def check_out(out: Path, resume: bool) -> None:
-    """See to it that a run may go to `out`; a folder in which nothing was saved yet is as good as a new one.
+class _Look(nn.Module):
+    """`look` as a module's forward, which is what DistributedDataParallel wants."""
 
-    Raises:
-        ArmoireError: it is taken, or lies below a file.
-    """
-    for path in (out, *out.parents):
-        if path.exists():
-            if not path.is_dir():
-                raise ArmoireError(f"{path} is a file, not a folder; choose another --out")
-            break
-    begun = {"recipe.toml", "checkpoints", "rejected.csv"}
-    if resume or not out.is_dir() or not any(out.iterdir()):
-        return
-    if {path.name for path in out.iterdir()} - begun or list_checkpoints(out / "checkpoints"):
-        raise ArmoireError(f"{out} already holds something; go on with --resume, choose another --out, or delete it")
+    def __init__(self, model: Autoencoder, recipe: Recipe) -> None:
+        super().__init__()
+        self.model, self.recipe = model, recipe
+
+    def forward(self, x: Tensor, draws: Draws) -> Terms:
+        return look(self.model, x, self.recipe, draws)
 
 
 @dataclass
@@ -92,6 +93,7 @@ class _Training:
     out: Run
     device: torch.device
     progress: Progress
+    ranks: Ranks
     step: int = 0
     seconds: float = 0.0  # spent in the epoch so far
     history: list[dict[str, float]] = field(default_factory=list)
@@ -100,14 +102,18 @@ class _Training:
         keep_memory()
         recipe, images = self.recipe, self.images
         self.train_images = images.split("train").first(recipe.limit)
-        self.feed = Feed(self.train_images.images, self.device)
+        # Processes on one machine share the pages of a mapped file; a GPU is worth a copy each.
+        mapped = self.ranks.size > 1 and self.device.type == "cpu"
+        self.feed = Feed(self.train_images.images, self.device, mapped)
         if recipe.norm == "batch" and min(recipe.batch, len(self.feed)) < 2:
             raise ArmoireError(
                 f"recipe {recipe.name} normalises by batches, and one image has no statistics: "
                 "give at least 2 training images and a --batch of 2 or more"
             )
-        self.held_out = Feed(images.split(images.held_out).images, self.device)
+        self.held_out = Feed(images.split(images.held_out).images, self.device, mapped)
         self.model = Autoencoder(recipe.architecture(images), generator(recipe.seed, "weights")).to(self.device)
+        synchronise(self.model, self.ranks)
+        self.look = self.ranks.parallel(_Look(self.model, recipe))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.lr, fused=self.device.type != "mps")
         # A batch of one image has no statistics to normalise by, and so ends an epoch early.
         self.steps_per_epoch = max(1, -(-(len(self.feed) - (len(self.feed) % recipe.batch == 1)) // recipe.batch))
@@ -122,11 +128,12 @@ class _Training:
         return self.out.path / "checkpoints"
 
     def run(self, resume: bool) -> Run:
-        check_out(self.out.path, resume)
+        self.ranks.from_first(lambda: check_out(self.out.path, resume))
         if resume:
             self._restore()
-        make_folder(self.folder)
-        write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
+        if self.ranks.is_first:
+            make_folder(self.folder)
+            write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
         done = self._images_before(self.step)
         with (
             stop_requests() as stop,
@@ -137,44 +144,19 @@ class _Training:
             while self.step < self.total:
                 self._epoch(task, stop)
         if resume:  # a kill between the last checkpoint and these would have left them one epoch behind
-            self.out.write_history(self.history)
-            self.out.write_model(self.model, self.recipe, self.images, self.step, self.recipe.epochs)
+            self._write(self.recipe.epochs)
         return self.out
 
     def _restore(self) -> None:
-        for path in reversed(list_checkpoints(self.folder)):
-            try:
-                checkpoint = load_checkpoint(path)
-            except ArmoireError as error:
-                self.progress.note(str(error))
-                continue
-            try:
-                self._check_same(checkpoint)
-                self._unpack(checkpoint)
-            except (KeyError, TypeError, ValueError, RuntimeError) as error:
-                raise ArmoireError(f"{path} is damaged ({error}); delete it to go on from an earlier one") from None
-            self.progress.note(f"going on from {path.name}, {self.step:,} of {self.total:,} steps done")
+        given = (self.out.path, self.recipe, self.images, self.steps_per_epoch, self.progress)
+        # Read in one place: the other processes may be on machines that do not see it.
+        found = self.ranks.from_first(lambda: newest_checkpoint(*given))
+        if found is None:
             return
-        if self.out.path.exists():
-            self.progress.note(f"no checkpoint in {self.folder}: beginning at the beginning")
-
-    def _check_same(self, checkpoint: Checkpoint) -> None:
-        saved = parse_recipe(checkpoint.facts["recipe"], "the checkpoint")
-        changed = [
-            key
-            for key in Recipe.model_fields
-            if key not in ("epochs", "name", "summary", "data") and getattr(saved, key) != getattr(self.recipe, key)
-        ]
-        if changed:
-            was = ", ".join(f"{key} {getattr(saved, key)} (now {getattr(self.recipe, key)})" for key in changed)
-            raise ArmoireError(f"{self.out.path} was begun with {was}; resume it unchanged, or choose another --out")
-        if checkpoint.facts["data_fingerprint"] != self.images.info.fingerprint:
-            raise ArmoireError(
-                f"{self.out.path} was begun on other data; resume it on the same, or choose another --out"
-            )
-        if checkpoint.step > self.total:
-            done = -(-checkpoint.step // self.steps_per_epoch)
-            raise ArmoireError(f"{self.out.path} is in its epoch {done} or past it; give --epochs {done} or more")
+        path, checkpoint = found
+        with damage_told(path):
+            self._unpack(checkpoint)
+        self.progress.note(f"going on from {path.name}, {self.step:,} of {self.total:,} steps done")
 
     def _epoch(self, task: Task, stop: Callable[[], str]) -> None:
         self.model.train()
@@ -193,31 +175,44 @@ class _Training:
                 losses = []
             else:
                 task.advance(len(chosen))
-            asked = stop()
+            asked, save = self._agree(stop(), time.monotonic() - since_save > SECONDS_BETWEEN_CHECKPOINTS)
             if last:
                 self._end_epoch(epoch)
-            elif asked or time.monotonic() - since_save > SECONDS_BETWEEN_CHECKPOINTS:
+            elif asked or save:
                 self._check_finite(losses)
                 self._save()
                 since_save = time.monotonic()
             if asked:
-                if not last:
-                    epochs = self.step / self.steps_per_epoch
-                    self.out.write_model(self.model, self.recipe, self.images, self.step, epochs)
-                raise TrainingInterruptedError(
-                    f"stopped by {asked} after {self.step:,} of {self.total:,} steps; all is saved in {self.out.path}, "
-                    "and --resume goes on from there"
-                )
+                self._stop(asked, last)
+
+    def _agree(self, asked: str, save: bool) -> tuple[str, bool]:
+        """What to do after a step, the same in all processes: stop if any was asked to, save if the first means to."""
+        number = signal.Signals[asked].value if asked else 0
+        number, due = self.ranks.largest(number, int(save and self.ranks.is_first))
+        return signal.Signals(number).name if number else "", bool(due)
+
+    def _stop(self, asked: str, epoch_ended: bool) -> None:
+        if not epoch_ended and self.ranks.is_first:
+            epochs = self.step / self.steps_per_epoch
+            self.out.write_model(self.model, self.recipe, self.images, self.step, epochs)
+        # torchrun ends all as soon as one has ended.
+        self.ranks.wait()
+        raise TrainingInterruptedError(
+            f"stopped by {asked} after {self.step:,} of {self.total:,} steps; all is saved in {self.out.path}, "
+            "and --resume goes on from there"
+        )
 
     def _step(self, chosen: Tensor) -> Tensor:
-        x = self.feed.batch(chosen)
         lr = learning_rate(self.recipe, self.step, self.total)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        terms = look(self.model, x, self.recipe, generator(self.recipe.seed, "step", self.step, self.device))
-        loss = terms.objective(self.recipe.beta).mean()
+        draws = generator(self.recipe.seed, "step", self.step, self.device)
+        mine = chosen[self.ranks.share(len(chosen))]
+        terms = self.look(self.feed.batch(mine), self.ranks.draws(draws, len(chosen)))
+        # These rows' part of the mean over the batch. The parts add up, where the processes' gradients are averaged.
+        loss = terms.objective(self.recipe.beta).sum() / len(chosen)
         self.optimizer.zero_grad()
-        loss.backward()
+        (loss * self.ranks.size).backward()
         self.optimizer.step()
         self.sums.add(terms)
         self.step += 1
@@ -225,11 +220,11 @@ class _Training:
 
     def _show(self, losses: list[Tensor], task: Task, chosen: Tensor) -> None:
         self._check_finite(losses)
-        so_far = self.sums.averages(self.recipe.beta)
+        so_far = self.sums.averages(self.recipe.beta, self.ranks)
         task.advance(len(chosen), distortion=so_far.distortion, rate=so_far.rate)
 
     def _check_finite(self, losses: list[Tensor]) -> None:
-        if not losses or torch.isfinite(stacked := torch.stack(losses)).all():
+        if not losses or torch.isfinite(stacked := self.ranks.sum(torch.stack(losses))).all():
             return
         raise self._diverged(self.step - len(losses) + 1 + int((~torch.isfinite(stacked)).nonzero()[0]))
 
@@ -243,8 +238,8 @@ class _Training:
         )
 
     def _end_epoch(self, epoch: int) -> None:
-        trained = self.sums.averages(self.recipe.beta)
-        held_out = average_over(self.model, self.held_out, self.recipe)
+        trained = self.sums.averages(self.recipe.beta, self.ranks)
+        held_out = average_over(self.model, self.held_out, self.recipe, self.ranks)
         if not math.isfinite(held_out.objective):
             raise self._diverged(self.step)
         split = self.images.held_out
@@ -263,14 +258,20 @@ class _Training:
         self.history.append(row)
         self.sums, self.seconds = Sums(self.device), 0.0
         self._save(best)
-        self.out.write_history(self.history)
-        self.out.write_model(self.model, self.recipe, self.images, self.step, epoch + 1)
-        self._preview(epoch + 1)
+        self._write(epoch + 1)
+        if self.ranks.is_first:
+            path = self.out.path / "previews" / f"epoch-{epoch + 1:04d}.png"
+            save_preview(path, self.model, self.images, self.recipe)
         self.progress.note(_epoch_line(self.recipe, split, row, held_out))
+
+    def _write(self, epochs: int) -> None:
+        if self.ranks.is_first:
+            self.out.write_history(self.history)
+            self.out.write_model(self.model, self.recipe, self.images, self.step, epochs)
 
     def _save(self, best: bool = False) -> None:
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
-        tensors |= pack_optimizer(self.optimizer) | {"sums": self.sums.values}
+        tensors |= pack_optimizer(self.optimizer) | {"sums": self.ranks.sum(self.sums.values)}
         if not all(torch.isfinite(t).all() for t in tensors.values()):
             raise self._diverged(self.step)
         facts = {
@@ -279,12 +280,14 @@ class _Training:
             "history": self.history,
             "seconds": self.seconds,
         }
-        save_checkpoint(self.folder, Checkpoint(self.step, tensors, facts), best)
+        if self.ranks.is_first:
+            save_checkpoint(self.folder, Checkpoint(self.step, tensors, facts), best)
 
     def _unpack(self, checkpoint: Checkpoint) -> None:
         self.model.load_state_dict(checkpoint.part("model"))
         unpack_optimizer(self.optimizer, checkpoint.part("optimizer"))
-        self.sums = Sums(self.device, checkpoint.tensors["sums"])
+        # Of all processes together; they are added up again.
+        self.sums = Sums(self.device, checkpoint.tensors["sums"] if self.ranks.is_first else None)
         self.step, self.history = checkpoint.step, checkpoint.facts["history"]
         self.seconds = checkpoint.facts["seconds"]
 
@@ -293,19 +296,6 @@ class _Training:
         epochs, steps = divmod(step, self.steps_per_epoch)
         an_epoch = min(len(self.feed), self.steps_per_epoch * self.recipe.batch)
         return epochs * an_epoch + steps * self.recipe.batch
-
-    @torch.no_grad()
-    def _preview(self, epoch: int) -> None:
-        """A grid: held-out images, their reconstructions and, for a VAE, draws from N(0, I)."""
-        self.model.eval()
-        real = self.images.split(self.images.held_out).images[:PREVIEWS]
-        x = to_unit(torch.from_numpy(np.array(real)).to(self.device))
-        rows = [np.asarray(real), to_pixels(self.model(x))]
-        if self.recipe.posterior == "gaussian":
-            z = torch.randn(len(real), self.recipe.latent, generator=generator(self.recipe.seed, "preview"))
-            rows.append(to_pixels(self.model.decode(z.to(self.device))))
-        scale = max(1, 64 // real.shape[1])
-        save_png(self.out.path / "previews" / f"epoch-{epoch:04d}.png", mosaic(np.concatenate(rows), len(real)), scale)
 
 
 def _epoch_line(recipe: Recipe, split: str, row: dict[str, float], held_out: Averages) -> str:

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armoire.model.draws import Draws, normal_like
 
-def corrupt(x: Float[Tensor, "n c h w"], noise: float, generator: torch.Generator) -> Float[Tensor, "n c h w"]:
+
+def corrupt(x: Float[Tensor, "n c h w"], noise: float, draws: Draws) -> Float[Tensor, "n c h w"]:
     """x + noise * eps, eps ~ N(0, I), kept within [0, 1] as a stored picture would be."""
-    eps = torch.empty_like(x).normal_(generator=generator)
-    return torch.add(x, eps, alpha=noise).clamp_(0, 1)
+    return torch.add(x, normal_like(x, draws), alpha=noise).clamp_(0, 1)

@@ -13,10 +13,11 @@ from armoire.images import ImageSet, from_array, load_images
 from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import parse_colour
 from armoire.progress import SILENT, Progress
-from armoire.training import Recipe, load_recipe
+from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
-from armoire.training.loop import check_out
 from armoire.training.machine import pick_device
+from armoire.training.ranks import join
+from armoire.training.resuming import check_out
 from armoire.wardrobe.wardrobe import Wardrobe
 
 
@@ -30,6 +31,8 @@ def train(
     **settings: Any,
 ) -> Wardrobe:
     """Train a recipe, encode its data, and open what came of it.
+
+    In the processes that torchrun starts each opens it, once the first has written it.
 
     Args:
         recipe: the name of one, a .toml file's path, or a Recipe.
@@ -45,26 +48,68 @@ def train(
         TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
     """
     chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
+    ranks = join(pick_device(device))
+    with ranks.together():
+        run, images = _train(chosen, images, out, resume, device, progress)
+        if not ranks.is_first:
+            ranks.wait()
+            return Wardrobe.open(run.path, images, device)
+        wardrobe = Wardrobe.open(run.path, images, device, progress)
+        wardrobe.hang()
+        ranks.wait()
+        return wardrobe
+
+
+def take_part(
+    recipe: Recipe,
+    images: ImageSet | np.ndarray | str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+) -> None:
+    """`train` as a process other than the first, which may be on a machine that does not see the run.
+
+    Raises:
+        ArmoireError, TrainingInterruptedError: as `train` does.
+    """
+    ranks = join(pick_device(device))
+    with ranks.together():
+        _train(recipe, images, out, resume, device, SILENT)
+        ranks.wait()
+
+
+def _train(
+    chosen: Recipe,
+    images: ImageSet | np.ndarray | str | Path | None,
+    out: str | Path | None,
+    resume: bool,
+    device: str,
+    progress: Progress,
+) -> tuple[Run, ImageSet]:
+    ranks = join(pick_device(device))
+    progress = progress if ranks.is_first else SILENT
     path = Path(out or Path("runs") / chosen.name)
     # Seen to first: reading the data can take long.
-    check_out(path, resume)
-    pick_device(device)
-    if isinstance(images, np.ndarray):
-        images = from_array(images)
-    elif not isinstance(images, ImageSet):
-        source = str(images or chosen.data)
-        if not source:
-            raise ArmoireError(f"recipe {chosen.name} brings no data of its own; give some with --data")
-        images = load_images(source, chosen.size, chosen.fit, chosen.background, progress)
+    ranks.from_first(lambda: check_out(path, resume))
+    images = ranks.in_turns(lambda: _load(chosen, images, progress))
     chosen = chosen.change(**_data_settings(chosen, images))
     if images.rejections:
         progress.note(images.rejections)
     run = train_run(chosen, images, path, resume, device, progress)
-    if images.info.rejected and images.store:
+    if images.info.rejected and images.store and ranks.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
-    wardrobe = Wardrobe.open(run.path, images, device, progress)
-    wardrobe.hang()
-    return wardrobe
+    return run, images
+
+
+def _load(recipe: Recipe, images: ImageSet | np.ndarray | str | Path | None, progress: Progress) -> ImageSet:
+    if isinstance(images, np.ndarray):
+        return from_array(images)
+    if isinstance(images, ImageSet):
+        return images
+    source = str(images or recipe.data)
+    if not source:
+        raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")
+    return load_images(source, recipe.size, recipe.fit, recipe.background, progress)
 
 
 def _data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:

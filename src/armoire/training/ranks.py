@@ -1,0 +1,231 @@
+"""Several processes that train one model under torchrun: which one this is, its share, and all that they exchange.
+
+The only module that speaks to torch.distributed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from armoire.errors import ArmoireError
+from armoire.model.draws import Draws, SharedDraws
+
+PATIENCE = timedelta(days=7)  # the first process may read a data set for long while the others wait for it
+SECONDS_FOR_THE_FIRST = 2  # what the others leave it to tell an error that all have met
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """The processes of a training, as one of them sees them; by default there is but one.
+
+    Attributes:
+        rank: which one this is; the first, 0, logs and writes.
+        size: how many there are.
+        local_rank: which one it is on its machine.
+        local_size: how many there are on its machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    _patient: Any = None  # a group whose members wait as long as it takes
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that logs and writes."""
+        return self.rank == 0
+
+    def share(self, n: int) -> slice:
+        """Which of the n rows of a batch are this process's: as many as any other's, give or take one, or none."""
+        return slice(self.rank * n // self.size, (self.rank + 1) * n // self.size)
+
+    def draws(self, generator: torch.Generator, n: int) -> Draws:
+        """The draws of a batch of n rows, for this process's."""
+        return SharedDraws(generator, self.share(n), n) if self.size > 1 else generator
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.size > 1:
+            values = values.detach().clone()
+            dist.all_reduce(values)
+        return values
+
+    def sum_with_gradient(self, values: Tensor) -> Tensor:
+        """The sum over all processes, through which gradients pass: each gets the sum of all processes'."""
+        return _Sum.apply(values) if self.size > 1 else values  # type: ignore[return-value]
+
+    def largest(self, *values: int) -> list[int]:
+        """The largest of each value over all processes."""
+        if self.size == 1:
+            return list(values)
+        together = torch.tensor(values)
+        dist.all_reduce(together, dist.ReduceOp.MAX)
+        return together.tolist()
+
+    def parallel(self, module: nn.Module) -> nn.Module:
+        """The module, its gradients from now on the mean over all processes."""
+        # The buffers are functions of the whole batch, hence equal everywhere without being sent.
+        return DistributedDataParallel(module, forward_sync_buffers=False) if self.size > 1 else module
+
+    def wait(self) -> None:
+        """Wait until all processes have come here."""
+        if self.size > 1:
+            dist.barrier(self._patient)
+
+    def from_first(self, make: Callable[[], T]) -> T:
+        """What the first process makes, for all: an ArmoireError too."""
+        if self.size == 1:
+            return make()
+        made: list[Any] = [None]
+        if self.is_first:
+            try:
+                made = [make()]
+            except ArmoireError as error:
+                made = [error]
+        dist.broadcast_object_list(made, 0, self._patient)
+        if isinstance(made[0], ArmoireError):
+            raise made[0]
+        return made[0]
+
+    def in_turns(self, make: Callable[[], T]) -> T:
+        """What every process makes from files that whoever comes first may have to write.
+
+        The first process goes first, then the first of each other machine, then the rest.
+        """
+        mine = 0 if self.is_first else 1 if self.local_rank == 0 else 2
+        for turn in range(3 if self.size > 1 else 1):
+            if turn == mine:
+                made = make()
+            self.wait()
+        return made  # type: ignore[possibly-unbound]
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell in one sentence that another process has ended, which whoever talks to it learns as a network's error.
+
+        Raises:
+            ArmoireError: another process has ended.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.size == 1 or not _of_the_network(error):
+                raise
+            raise ArmoireError(
+                f"another of the {self.size} processes has ended, and training with it; --resume goes on from the last "
+                "checkpoint, with as many processes as you like"
+            ) from None
+
+
+ALONE = Ranks()
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(_context: Any, values: Tensor) -> Tensor:
+        values = values.clone()
+        dist.all_reduce(values)
+        return values
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        gradient = gradient.clone()
+        dist.all_reduce(gradient)
+        return gradient
+
+
+def is_first_process() -> bool:
+    """Whether this process is the one that writes, known before any joined."""
+    return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
+
+
+def join(device: torch.device) -> Ranks:
+    """Meet the other processes that torchrun started, once; ALONE where there are none.
+
+    Each gets its share of the machine: the GPU of its local rank, or an equal part of the CPU's cores.
+
+    Raises:
+        ArmoireError: the device serves only one process, there are fewer GPUs than processes, or nobody can be reached.
+    """
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    if any(name not in os.environ for name in names) or os.environ["WORLD_SIZE"] == "1":
+        return ALONE
+    return _join(device.type)
+
+
+@cache
+def _join(device: str) -> Ranks:
+    rank, size, local_rank, local_size = (
+        int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    )
+    if device == "cuda":
+        if local_size > torch.cuda.device_count():
+            raise ArmoireError(
+                f"{local_size} processes on a machine with {torch.cuda.device_count()} GPUs; give "
+                f"--nproc-per-node {torch.cuda.device_count()}, or --device cpu"
+            )
+        torch.cuda.set_device(local_rank)
+    elif device != "cpu":
+        raise ArmoireError(f"the {device} device serves one process; train without torchrun, or give --device cpu")
+    elif not _threads_were_given():
+        torch.set_num_threads(max(1, _cores() // local_size))
+    try:
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+        patient = dist.new_group(backend="gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ArmoireError(f"the {size} processes cannot reach each other ({reason}); see docs/scaling.md") from None
+    atexit.register(dist.destroy_process_group)
+    return Ranks(rank, size, local_rank, local_size, patient)
+
+
+def may_tell() -> bool:
+    """Whether this process is the one to say what has ended them all: the first, if it has anything to say.
+
+    It works before the processes have joined and after some have gone, by the store that torchrun itself keeps.
+    """
+    key = f"armoire/told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    try:
+        address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = dist.TCPStore(address, port, timeout=timedelta(seconds=5), wait_for_workers=False)  # pyright: ignore[reportPrivateImportUsage]
+        if not is_first_process():
+            with contextlib.suppress(dist.DistStoreError):
+                store.wait([key], timedelta(seconds=SECONDS_FOR_THE_FIRST))
+        return store.add(key, 1) == 1
+    except (KeyError, ValueError, RuntimeError):
+        return True  # told twice is better than not at all
+
+
+def _of_the_network(error: RuntimeError) -> bool:
+    words = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "tcpstore")
+    return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in words)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads_were_given() -> bool:
+    # torchrun sets OMP_NUM_THREADS=1 where nobody gave it, which looks like someone who means it; what torchrun itself
+    # was started with tells one from the other.
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        return "OMP_NUM_THREADS" in os.environ
+    try:
+        return b"\0OMP_NUM_THREADS=" in b"\0" + Path(f"/proc/{os.getppid()}/environ").read_bytes()
+    except OSError:
+        return True

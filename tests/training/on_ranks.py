@@ -1,0 +1,44 @@
+"""What torchrun runs for test_ranks.py: the trainings that a JSON file lists, one after the other."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from conftest import TINY, Recorder, make_set
+
+from armoire import TrainingInterruptedError, load_recipe
+from armoire.training import train
+from armoire.training.ranks import join
+from armoire.training.synchronised import SynchronisedBatchNorm
+
+
+def statistics(out: Path) -> None:
+    """Save what batch norm makes of this process's rows, its gradients, and its buffers."""
+    ranks = join(torch.device("cpu"))
+    x, seen = torch.load(out / "x.pt"), []
+    norm = SynchronisedBatchNorm(torch.nn.BatchNorm2d(x.shape[1]), ranks)
+    rows = x[ranks.share(len(x))].requires_grad_()
+    y = norm(rows)
+    (y**3).sum().backward()
+    assert rows.grad is not None
+    seen = [y.detach(), rows.grad, norm.running_mean, norm.running_var]
+    torch.save(seen, out / f"seen-{ranks.rank}.pt")
+
+
+def main(jobs: Path) -> None:
+    for job in json.loads(jobs.read_text()):
+        recipe = load_recipe(job["recipe"]).change(**TINY | job["changes"])
+        try:
+            train(recipe, make_set(job["n"]), job["out"], job["resume"], "cpu", Recorder(job["stop_at"]))
+        except TrainingInterruptedError:
+            assert job["stop_at"]
+    statistics(jobs.parent)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,156 @@
+"""Three processes train what one would: see on_ranks.py for what they run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from armoire.errors import TrainingInterruptedError
+from armoire.model.draws import SharedDraws, normal_like
+from armoire.training import Run, train
+from armoire.training.checkpoint import list_checkpoints, load_checkpoint
+from armoire.training.ranks import ALONE, Ranks
+from armoire.training.synchronised import SynchronisedBatchNorm
+
+PROCESSES = 3
+# name: (recipe, changes, training images). None of these batches can be divided by three.
+JOBS = {
+    "a VAE": ("fashion-vae", {"batch": 7}, 40),
+    "a denoising autoencoder": ("fashion-dae", {"batch": 8}, 42),
+    "a calibrated likelihood": ("images-vae", {"size": 16, "latent": 3, "norm": "none", "batch": 10}, 31),
+    "a process with no rows": ("images-vae", {"size": 16, "latent": 3, "norm": "none", "batch": 2}, 9),
+    "residual blocks and no rows": ("faces-vae", {"size": 16, "latent": 3, "batch": 4, "lr": 1e-3}, 17),
+    "batch norm": ("images-vae", {"size": 16, "latent": 3, "batch": 7}, 30),
+    "stopped": ("images-vae", {"size": 16, "latent": 3, "norm": "none", "batch": 7}, 40),
+}
+STOP_AT = 8  # in the second of two epochs
+
+
+def fit(tiny, discs, name: str, out: Path, **rest) -> Run:
+    recipe, changes, n = JOBS[name]
+    return train(tiny(recipe, **changes), discs(n), out, device="cpu", **rest)
+
+
+def objectives(run: Path) -> list[float]:
+    rows = Run.open(run).history
+    return [value for row in rows for key, value in row.items() if key.endswith("objective_nats")]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
+    """A folder with what three processes trained, a folder for each job."""
+    folder = tmp_path_factory.mktemp("ranks")
+    jobs = [
+        {"recipe": r, "changes": c, "n": n, "out": str(folder / name), "resume": False, "stop_at": None}
+        for name, (r, c, n) in JOBS.items()
+    ]
+    jobs[-1]["stop_at"] = STOP_AT
+    with pytest.raises(TrainingInterruptedError):
+        fit(tiny, discs, "stopped", folder / "begun alone", progress=stops_at(STOP_AT))
+    jobs.append(jobs[-1] | {"out": str(folder / "begun alone"), "resume": True, "stop_at": None})
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    torch.save(torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0)) + 5, folder / "x.pt")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(PROCESSES)),
+            *(Path(__file__).with_name("on_ranks.py"), folder / "jobs.json"),
+        ],
+        check=True,
+        timeout=300,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name in JOBS if name not in ("stopped", "batch norm")])
+def test_many_processes_train_what_one_does(tmp_path, tiny, discs, trained, name):
+    alone = fit(tiny, discs, name, tmp_path / "alone")
+    assert objectives(trained / name) == pytest.approx(objectives(alone.path), rel=1e-5)
+    assert Run(trained / name).header == alone.header
+
+
+def test_batch_norm_trains_as_in_one_process(tmp_path, tiny, discs, trained):
+    # Biases before a batch norm have no gradient but rounding errors, which Adam makes steps of: only the averages that
+    # evaluation uses lag behind them.
+    alone = fit(tiny, discs, "batch norm", tmp_path / "alone")
+    many = objectives(trained / "batch norm")
+    assert many[::2] == pytest.approx(objectives(alone.path)[::2], rel=1e-5)
+    assert many[1::2] == pytest.approx(objectives(alone.path)[1::2], rel=1e-2)
+
+
+def test_batch_norm_sees_the_rows_of_all_processes(trained):
+    x = torch.load(trained / "x.pt").requires_grad_()
+    norm = torch.nn.BatchNorm2d(3)
+    y = norm(x)
+    (y**3).sum().backward()
+    seen = [torch.load(trained / f"seen-{rank}.pt") for rank in range(PROCESSES)]
+    torch.testing.assert_close(torch.cat([part[0] for part in seen]), y.detach())
+    torch.testing.assert_close(torch.cat([part[1] for part in seen]), x.grad, rtol=1e-4, atol=1e-5)
+    for _, _, mean, variance in seen:
+        torch.testing.assert_close(mean, norm.running_mean)
+        torch.testing.assert_close(variance, norm.running_var)
+
+
+def test_one_process_goes_on_where_three_stopped(tmp_path, tiny, discs, trained):
+    newest = load_checkpoint(list_checkpoints(trained / "stopped" / "checkpoints")[-1])
+    assert newest.step == STOP_AT
+    assert newest.tensors["sums"][3] == 2 * 7  # the images of the epoch so far, of all three
+    resumed = fit(tiny, discs, "stopped", trained / "stopped", resume=True)
+    alone = fit(tiny, discs, "stopped", tmp_path / "alone")
+    assert objectives(resumed.path) == pytest.approx(objectives(alone.path), rel=1e-5)
+
+
+def test_three_processes_go_on_where_one_stopped(tmp_path, tiny, discs, trained):
+    alone = fit(tiny, discs, "stopped", tmp_path / "alone")
+    assert objectives(trained / "begun alone") == pytest.approx(objectives(alone.path), rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 100])
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_shares_cover_a_batch_once_and_evenly(n, size):
+    rows = [list(range(n))[Ranks(rank, size).share(n)] for rank in range(size)]
+    assert [i for part in rows for i in part] == list(range(n))
+    assert max(map(len, rows)) - min(map(len, rows)) <= 1
+
+
+@pytest.mark.parametrize("shape", [(7, 2), (7, 1), (7, 3, 4, 4), (7, 1, 4, 4)])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_share_of_a_draw_is_the_draws_share(shape, channels_last):
+    x = torch.zeros(shape)
+    if channels_last and len(shape) == 4:
+        x = torch.zeros(shape[0], *shape[2:], shape[1]).permute(0, 3, 1, 2)
+    whole = normal_like(x, torch.Generator().manual_seed(3))
+    for rank in range(4):
+        rows = Ranks(rank, 4).share(7)
+        part = normal_like(x[rows], SharedDraws(torch.Generator().manual_seed(3), rows, 7))
+        assert torch.equal(part, whole[rows])
+
+
+def test_no_rows_draw_nothing():
+    assert normal_like(torch.zeros(0, 2), SharedDraws(torch.Generator(), slice(0, 0), 5)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 4, 4), (6, 3)])
+def test_a_synchronised_batch_norm_alone_is_batch_norm(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 3 + 5
+    norm = torch.nn.BatchNorm2d(3) if len(shape) == 4 else torch.nn.BatchNorm1d(3)
+    ours = SynchronisedBatchNorm(norm.__class__(3), ALONE)
+    torch.testing.assert_close(ours(x), norm(x))
+    assert list(ours.state_dict()) == list(norm.state_dict())
+    for (_, a), (_, b) in zip(ours.named_buffers(), norm.named_buffers(), strict=True):
+        torch.testing.assert_close(a, b)
+    torch.testing.assert_close(ours.eval()(x), norm.eval()(x))
+
+
+def test_alone_nothing_is_exchanged():
+    values = torch.ones(2)
+    assert ALONE.sum(values) is values
+    assert ALONE.largest(3, 0) == [3, 0]
+    assert ALONE.in_turns(lambda: 5) == 5
+    assert ALONE.from_first(lambda: 6) == 6
