@@ -52,6 +52,15 @@ def ours(name: str, settings: dict[str, float], column: str) -> tuple[float, flo
         return seconds, float(run.history[-1][column])
 
 
+class Printed(list[str]):
+    """Lines that are shown as they come: a measurement takes minutes."""
+
+    def append(self, line: str) -> None:
+        """Add and print."""
+        print(line, flush=True)
+        super().append(line)
+
+
 def main() -> None:
     """Run both, and write the section `Time to target` of RESULTS.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,7 +90,8 @@ def main() -> None:
             np.save(folder / f"{split}.npy", np.array(images.split(split).images))
         for job in given.job or TARGETS:
             column, target = TARGETS[job]
-            rows, theirs = [], None
+            theirs = None
+            rows = Printed()
             if given.keras:
                 ran = given.keras_epochs
                 theirs = keras(given.keras, folder, job, ran)
@@ -99,7 +109,6 @@ def main() -> None:
                 rows.append(f"| {name} | {seconds:.0f} | {loss:.4f} | {target} | {share} |")
             if theirs:
                 rows.append(f"| {job}, median | | | | 1/{theirs['seconds'] / statistics.median(times):.1f} |")
-            print("\n".join(rows), flush=True)
             lines += rows
     if given.write:
         write_section("Time to target", lines)
