@@ -30,7 +30,7 @@ from armoire.images import load_images
 from armoire.model import Architecture, Autoencoder
 
 HERE = Path(__file__).parent
-IMAGES = {"fashion-ae": 6000, "fashion-vae": 6000, "celeba-vae": 1280}
+IMAGES = {"fashion-ae": 4000, "fashion-vae": 4000, "celeba-vae": 640}
 SGEMM = 2048
 
 
