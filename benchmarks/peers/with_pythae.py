@@ -68,10 +68,11 @@ def make(job: Job, act: str) -> Lap:
         # What its `train` does after an epoch, saving above all, is left out of its time.
         return float(trainer.train_step(epoch=1))
 
+    @torch.no_grad()
     def encode() -> None:
         model.eval()
-        for start in range(0, len(x), 500):
-            model.embed(x[start : start + 500]).numpy()
+        for start in range(0, len(x), 500):  # its own `embed` decodes too
+            model.encoder(x[start : start + 500]).embedding.numpy()
 
     return lambda: timed(train if act == "train" else encode)
 
