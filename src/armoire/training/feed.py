@@ -13,7 +13,7 @@ from armoire.images.mapped import release
 from armoire.model import to_unit
 
 RESIDENT = 1 << 30  # bytes of pixels copied into memory, or onto the device; a larger set stays memory-mapped
-LET_GO = 512 << 20  # bytes of a mapped set that may be held before they are let go of
+LET_GO = 256 << 20  # bytes of a mapped set that may be held before they are let go of
 AT_LEAST = 64 << 10  # bytes that come into memory with an image, however small: the kernel maps neighbouring pages too
 
 
