@@ -15,7 +15,7 @@ from safetensors import safe_open
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 VERBS = (
     *("train", "figures", "evaluate", "sample", "reconstruct", "edit", "morph", "nearest", "encode"),
-    *("export", "explore", "data", "recipes", "check"),
+    *("export", "explore", "data", "recipes", "check", "prior", "doctor", "sweep", "beta"),
 )
 KINDS = ("bar", "disc", "square")
 QUICK = ("--size", "16", "--latent", "2", "--epochs", "2", "--batch", "32", "--set", "channels=[8, 8]")

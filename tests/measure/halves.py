@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
 
 from armoire.images import Fit, ImageSet, SetInfo
 from armoire.images.imageset import fingerprint, make_table
+from armoire.training import Run
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.directions import Direction
 from armoire.wardrobe.priors import StandardNormal
@@ -55,6 +58,7 @@ class PaintedWardrobe(Wardrobe):
     """A wardrobe whose decoder paints halves, and whose directions are as given, whatever the method."""
 
     def __init__(self, shift: float = 0, **vectors: list[float]) -> None:
+        self.run = Run(Path("halves"))
         self.model = Painter()
         self.shift = shift
         self.found = {}

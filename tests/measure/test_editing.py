@@ -9,11 +9,13 @@ import pytest
 import torch
 from halves import CPU, PaintedWardrobe, halves, places
 
+from armoire.errors import ArmoireError
 from armoire.files import cache_folder
 from armoire.images import ImageSet
 from armoire.images.imageset import make_table
 from armoire.measure.bootstrap import interval
 from armoire.measure.editing import _bracket, in_words, leakage_matrix, left_out_in_words, measure_editing
+from armoire.measure.features import Classifier
 from armoire.measure.judge import balanced_accuracy, known_attributes, load_judge, look_at, set_aside
 from armoire.measure.samples import frechet_distance, measure_samples
 from armoire.training.feed import Feed
@@ -145,7 +147,9 @@ def test_too_few_images_are_no_error(images, tmp_path, monkeypatch):
     found = measure_editing(PaintedWardrobe(left=[1, 0]), judge, few, part, places(part))
     assert found["left_out"] == few.attributes
     assert found["retention"] == {}
-    assert measure_samples(PaintedWardrobe(), judge, few, part, places(part), 100) is None
+    extractor = Classifier(judge, few, CPU)
+    with pytest.raises(ArmoireError, match="two held-out images or more"):
+        measure_samples(PaintedWardrobe(), extractor, few, part, places(part), 100)
 
 
 def test_a_rare_attribute_is_divided_evenly_too(images, tmp_path, monkeypatch):
@@ -255,10 +259,11 @@ def test_samples_like_the_data_are_near_and_others_far(images, judge):
     part = images.split("test")
 
     def measured(shift: float) -> dict:
-        return measure_samples(PaintedWardrobe(shift), judge, images, part, places(part), 500)
+        extractor = Classifier(judge, images, CPU)
+        return measure_samples(PaintedWardrobe(shift), extractor, images, part, places(part), 500)
 
     good, bad = measured(0), measured(1.5)
     assert good["n"] == 60  # the training images set aside are the fewest
-    assert good["judge_distance"] < 3 * good["floor"]
-    assert bad["judge_distance"] > 3 * good["judge_distance"]
+    assert good["fd"] < 3 * good["floor"]["fd"]
+    assert bad["fd"] > 3 * good["fd"]
     assert good["drawn_from"] == "N(0, I)"

@@ -61,7 +61,8 @@ def test_edits_of_a_trained_run_are_measured(found):
 def test_samples_of_a_trained_run_are_measured(found):
     samples = found["samples"]
     assert samples["n"] == 60
-    assert 0 <= samples["floor"] < samples["judge_distance"]
+    assert samples["features"] == "classifier of halves's own attributes"
+    assert 0 <= samples["floor"]["fd"] < samples["fd"]
     assert samples["drawn_from"] == "N(0, I)"
 
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal
 
-from armoire.model import Bernoulli, CalibratedGaussian, Gaussian, to_pixels, to_unit
+from armoire.errors import ArmoireError
+from armoire.model import Bernoulli, CalibratedGaussian, Gaussian, Laplace, to_pixels, to_unit
 from armoire.model.likelihood import make_likelihood
 
-KINDS = ["bernoulli", "gaussian", "calibrated"]
+KINDS = ["bernoulli", "gaussian", "calibrated", "laplace"]
 
 
 def batch(n: int = 3, c: int = 2, side: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -150,7 +151,7 @@ def test_every_likelihood_keeps_the_contract(kind):
     assert mean.shape == x.shape
     assert ((mean >= 0) & (mean <= 1)).all()
     assert distortion.shape == (3,)
-    assert likelihood.unit in ("bce", "mse")
+    assert likelihood.unit in ("bce", "mse", "mae")
     torch.testing.assert_close(likelihood.cost(likelihood.error(output, x), x[0].numel()), distortion)
     best = likelihood.distortion(torch.logit(x, 1e-9), x)
     assert (best < distortion).all()
@@ -178,3 +179,56 @@ def test_bytes_come_back_unchanged():
 @pytest.mark.parametrize(("value", "byte"), [(-0.5, 0), (1.5, 255), (0.499 / 255, 0), (0.501 / 255, 1)])
 def test_pixels_are_rounded_and_kept_in_range(value, byte):
     assert to_pixels(torch.full((1, 1, 1, 1), value)).item() == byte
+
+
+def test_laplace_is_its_own_density_and_its_scale_the_mean_absolute_error():
+    likelihood, (output, x) = Laplace().double().train(), batch()
+    cost = likelihood.distortion(output, x)
+    gaps = (torch.sigmoid(output) - x).abs()
+    assert likelihood.scale.item() == pytest.approx(gaps.mean().item(), rel=1e-12)
+    density = torch.distributions.Laplace(torch.sigmoid(output), likelihood.scale)
+    torch.testing.assert_close(cost, -density.log_prob(x).flatten(1).sum(dim=1))
+    likelihood.eval()
+    before = likelihood.scale.clone()
+    likelihood.distortion(output, 1 - x)
+    assert torch.equal(likelihood.scale, before)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "calibrated", "laplace"])
+@pytest.mark.parametrize("spread", [2e-3, 0.05, 1.0, 30.0])
+@pytest.mark.parametrize("logit", [-9.0, -0.3, 6.0])
+def test_the_masses_of_all_bytes_add_up_to_one(kind, spread, logit):
+    likelihood = make_likelihood(kind, spread).double().eval()
+    if kind == "calibrated":
+        likelihood.variance.fill_(spread**2)
+    elif kind == "laplace":
+        likelihood.scale.fill_(spread)
+    x = (torch.arange(256, dtype=torch.float64) / 255).reshape(256, 1, 1, 1)
+    masses = likelihood.log_mass(torch.full_like(x, logit), x)
+    assert masses.exp().sum().item() == pytest.approx(1, abs=1e-9)
+    assert torch.isfinite(masses).any()
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "laplace"])
+def test_a_mass_is_the_density_times_the_width_of_a_bin(kind):
+    """Where a bin is narrow beside the spread, and away from the ends of the scale."""
+    likelihood, draws = make_likelihood(kind, 0.4).double().eval(), torch.Generator().manual_seed(0)
+    x = torch.randint(1, 255, (3, 1, 8, 8), generator=draws).double() / 255
+    output = torch.randn(3, 1, 8, 8, generator=draws, dtype=torch.float64)
+    expected = -likelihood.distortion(output, x) - 64 * math.log(255)
+    torch.testing.assert_close(likelihood.log_mass(output, x), expected, rtol=1e-4, atol=1e-2)
+
+
+def test_far_from_the_mean_a_mass_is_small_and_not_nothing():
+    for likelihood in (Gaussian(0.02), Laplace()):
+        likelihood.eval()
+        x = torch.tensor([0.0, 1.0]).reshape(2, 1, 1, 1)
+        masses = likelihood.log_mass(torch.full_like(x, 3.0), x)
+        assert torch.isfinite(masses).all()
+        assert masses[0] < masses[1] < 0
+
+
+def test_grey_pixels_have_no_bernoulli_mass():
+    output, x = batch()
+    with pytest.raises(ArmoireError, match="not normalised over grey pixels"):
+        Bernoulli().log_mass(output, x)

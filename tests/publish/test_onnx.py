@@ -174,7 +174,7 @@ class Wrong:
 def test_a_difference_is_told_and_nothing_written(
     vae_run, both, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, half: str, output: str, by: float
 ):
-    monkeypatch.setattr(module, "_session", lambda content: Wrong(content, half, by))
+    monkeypatch.setattr(module, "open_session", lambda content: Wrong(content, half, by))
     monkeypatch.setattr(module, "_export", lambda *_: both)
     wrote = []
     monkeypatch.setattr(module, "write_bytes", lambda *a: wrote.append(a))

@@ -10,9 +10,10 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import kstest
 
 from armoire.errors import ArmoireError
+from armoire.wardrobe.kept_priors import Priors
 from armoire.wardrobe.neighbours import nearest
 from armoire.wardrobe.paths import path
-from armoire.wardrobe.priors import Box, StandardNormal, make_prior
+from armoire.wardrobe.priors import Box, StandardNormal
 
 places = arrays(np.float32, 4, elements=st.floats(-10, 10, width=32))
 
@@ -119,12 +120,16 @@ def test_the_box_is_filled_evenly():
     assert all(kstest((z[:, k] - low[k]) / (high[k] - low[k]), "uniform").pvalue > 1e-3 for k in range(2))
 
 
-def test_the_prior_goes_by_the_posterior_unless_it_is_named():
+def test_the_prior_goes_by_the_posterior_unless_it_is_named(tmp_path):
     embeddings = np.array([[0.0, 5.0], [2.0, -1.0], [1.0, 1.0]], np.float32)
-    assert make_prior(None, "gaussian", 2, list) == StandardNormal(2)
-    box = make_prior(None, "point", 2, lambda: embeddings)
+
+    def priors(posterior: str) -> Priors:
+        return Priors(tmp_path, posterior, 2, dict, lambda: embeddings)
+
+    assert priors("gaussian").get() == StandardNormal(2)
+    box = priors("point").get()
     assert (box.low.tolist(), box.high.tolist()) == ([0.0, -1.0], [2.0, 5.0])
-    assert isinstance(make_prior("box", "gaussian", 2, lambda: embeddings), Box)
-    assert isinstance(make_prior("normal", "point", 2, list), StandardNormal)
+    assert isinstance(priors("gaussian").get("box"), Box)
+    assert isinstance(priors("point").get("normal"), StandardNormal)
     with pytest.raises(ArmoireError, match="no prior 'boxx'; did you mean 'box'"):
-        make_prior("boxx", "point", 2, list)
+        priors("point").get("boxx")

@@ -28,10 +28,30 @@ VERBS = {
         "Measure a run on images it was not trained on.",
         "armoire evaluate runs/fashion-vae --json",
     ),
+    "doctor": (
+        "weighing:doctor",
+        "Say in plain words what is wrong with a run, why, and which command mends it.",
+        "armoire doctor runs/fashion-vae",
+    ),
+    "sweep": (
+        "weighing:sweep",
+        "Train a recipe at several betas: what a nat of rate buys, as a curve and a table.",
+        "armoire sweep fashion-vae --beta 0.1,0.5,1,2,4,8",
+    ),
+    "beta": (
+        "weighing:beta",
+        "Translate a loss weight of another system into beta and sigma.",
+        'armoire beta --from "2000*mse" --size 64 --channels 3',
+    ),
     "sample": (
         "making:sample",
         "Make new images from places drawn at random.",
         "armoire sample runs/fashion-vae -n 30 --out samples.png",
+    ),
+    "prior": (
+        "making:prior",
+        "Fit a prior to where the training images lie: samples are drawn from it from then on.",
+        "armoire prior runs/fashion-ae --kind flow",
     ),
     "reconstruct": (
         "making:reconstruct",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from armoire.cli.saving import check_suffix, save_images
-from armoire.cli.terminal import Whole, print_table, terminal_progress
+from armoire.cli.terminal import Whole, check_temperature, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def sample(
     number: Annotated[Whole, Parameter(name=["-n", "--number"])] = 18,
     seed: Whole = 0,
     prior: str | None = None,
+    temperature: float = 1.0,
 ) -> None:
     """Make new images from places drawn at random.
 
@@ -31,8 +32,10 @@ def sample(
         out: FILE.png (a grid), FILE.npy (uint8, n x h x w x c), or FOLDER/ (a PNG each).
         number: how many.
         seed: the same seed makes the same images.
-        prior: where to draw from: normal, which is N(0, I), or box, uniform over where the held-out images lie; by
-            default normal for a variational autoencoder and box for a plain one.
+        prior: where to draw from: gmm or flow, once armoire prior has fitted one; normal, which is N(0, I); or box,
+            uniform over where the held-out images lie. By default a fitted one where there is one, the flow first; else
+            normal for a variational autoencoder and box for a plain one.
+        temperature: below 1 draws nearer to where most images lie, truer and less various; above 1 farther away.
     """
     from armoire.wardrobe import Wardrobe
 
@@ -40,12 +43,51 @@ def sample(
         raise ArmoireError(f"-n should be 1 or more, not {number}")
     if seed < 0:
         raise ArmoireError(f"--seed should be 0 or more, not {seed}")
+    check_temperature(temperature)
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
-    images = wardrobe.make(wardrobe.sample(number, seed, prior))
+    images = wardrobe.make(wardrobe.sample(number, seed, prior, temperature))
     save_images(images, out)
     progress.note(f"{number:,} images drawn from {wardrobe.prior(prior).name}")
     print(out)
+
+
+def prior(
+    run: Path,
+    /,
+    *,
+    kind: Literal["gmm", "flow"] = "flow",
+    seed: Whole = 0,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Fit a prior to where the training images lie, and keep it in the run: samples are drawn from it from then on.
+
+    With it a plain autoencoder becomes a generator, and a variational one draws from where its images are and no longer
+    from the holes between them. sample, evaluate, figures and explore use it; --prior normal goes back.
+
+    Args:
+        run: folder of a run.
+        kind: flow, a neural spline flow; or gmm, a mixture of Gaussians, as many as held-out latents ask for.
+        seed: of the fit.
+        json: print one JSON object.
+    """
+    from armoire.wardrobe import Wardrobe
+
+    if seed < 0:
+        raise ArmoireError(f"--seed should be 0 or more, not {seed}")
+    wardrobe = Wardrobe.open(run, progress=terminal_progress())
+    found = wardrobe.fit_prior(kind, seed)
+    name = wardrobe.prior(kind).name
+    if json:
+        print_json({"prior": kind, "name": name, **found})
+        return
+    rows = [
+        ("prior", name),
+        ("log p(z)", f"{found['log_prob']:.3f} nats a latent, of {found['held_out']:,} training latents kept apart"),
+        ("N(0, I)", f"{found['log_prob_normal']:.3f} nats"),
+        ("next", f"armoire sample {run} --out samples.png"),
+    ]
+    print_table(rows)
 
 
 def reconstruct(run: Path, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:

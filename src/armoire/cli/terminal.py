@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 
+from armoire.errors import ArmoireError
 from armoire.progress import Progress, Task
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
 
 #: An integer flag.
 Whole = Annotated[int, Parameter(converter=_whole)]
+
+
+def check_temperature(temperature: float) -> None:
+    """A temperature is above 0 and finite."""
+    if not (0 < temperature < float("inf")):
+        raise ArmoireError(f"--temperature should be above 0 (1 changes nothing), not {temperature}")
 
 
 def terminal_progress() -> Progress:

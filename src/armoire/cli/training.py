@@ -24,7 +24,7 @@ def train(
     latent: Whole | None = None,
     size: Whole | None = None,
     beta: float | None = None,
-    likelihood: Literal["bernoulli", "gaussian", "calibrated"] | None = None,
+    likelihood: Literal["bernoulli", "gaussian", "calibrated", "laplace"] | None = None,
     noise: float | None = None,
     seed: Whole | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.figures.attributes import PREFIX, attribute_figure, attribute_figures, most_known
+from armoire.figures.denoising_levels import denoising_levels
 from armoire.figures.figure import (
     FigureKind,
     needs_classes,
@@ -64,6 +65,12 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             FigureKind("loss-choice", "cross-entropy against squared error", loss_choice, (needs_sibling,)),
             FigureKind(
                 "denoising", "noisy, clean and output", denoising, wanted=lambda wardrobe: wardrobe.recipe.noise > 0
+            ),
+            FigureKind(
+                "denoising-levels",
+                "how much noise of each kind is taken off",
+                denoising_levels,
+                wanted=lambda wardrobe: wardrobe.recipe.noise > 0,
             ),
         )
     }

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError
+from armoire.figures.beside import run_beside
 from armoire.figures.material import held_out_images, of_data, reconstruct, run_name
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, PAPER, QUIET, WARNING, Sheet, sheet, tiles
 from armoire.images import ImageSet
@@ -22,7 +23,12 @@ COLUMNS = 6
 MEASURED = 500  # held-out images that the numbers are averaged over
 TARGETS = ((0.7, ACCENT), (0.3, WARNING))
 OF_THE_LOSS = {"likelihood", "sigma", "book_weight", "book_error", "name", "summary", "data"}
-NAMES = {"bernoulli": "binary cross-entropy", "gaussian": "squared error", "calibrated": "root mean squared error"}
+NAMES = {
+    "bernoulli": "binary cross-entropy",
+    "gaussian": "squared error",
+    "calibrated": "root mean squared error",
+    "laplace": "absolute error",
+}
 
 
 def penalty(loss: str, target: float, guess: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -41,20 +47,7 @@ def sharpness(images: UInt8[np.ndarray, "n h w c"]) -> float:
 
 def sibling(wardrobe: Wardrobe) -> Run | None:
     """A run beside this one, on the same data, whose recipe differs in the loss alone; the first by name."""
-    here = wardrobe.run.path.resolve()
-    for path in sorted(here.parent.iterdir()):
-        if path == here or not (path / "recipe.toml").is_file():
-            continue
-        try:
-            other = Run.open(path)
-            if (
-                _differ_in_loss(wardrobe.recipe, other.recipe)
-                and other.data.fingerprint == wardrobe.run.data.fingerprint
-            ):
-                return other
-        except ArmoireError:  # half a run, or not one: there may be another
-            continue
-    return None
+    return run_beside(wardrobe, _differ_in_loss)
 
 
 def to_train(wardrobe: Wardrobe) -> str:

@@ -15,7 +15,11 @@ from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import principal_axes
 
 FIRST = 5000  # embeddings in a scatter, as in the book's figures
-ERRORS = {"bce": "binary cross-entropy in nats a pixel value", "mse": "squared error a pixel value"}
+ERRORS = {
+    "bce": "binary cross-entropy in nats a pixel value",
+    "mse": "squared error a pixel value",
+    "mae": "absolute error a pixel value",
+}
 
 
 def shown(wardrobe: Wardrobe) -> Latents:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,7 +13,11 @@ import numpy as np
 from armoire.errors import ArmoireError
 from armoire.files import write_text
 from armoire.images import ImageSet
+from armoire.measure.bound import likelihood_bound
+from armoire.measure.denoising import measure_denoising
 from armoire.measure.editing import measure_editing
+from armoire.measure.features import make_extractor
+from armoire.measure.health import health
 from armoire.measure.judge import VERSION, load_judge
 from armoire.measure.latent import latent_statistics
 from armoire.measure.reconstruction import reconstruction_error
@@ -23,6 +28,7 @@ from armoire.training.feed import Feed
 from armoire.wardrobe import Wardrobe, encode_set
 
 SAMPLES = 2000
+FEWEST = 20  # images of a set, below which a quick look says nothing of samples
 EDITING = "armoire-editing-1"
 
 
@@ -31,7 +37,12 @@ def evaluate(
     images: ImageSet | None = None,
     split: str | None = None,
     progress: Progress = SILENT,
-    samples: int = SAMPLES,
+    samples: int | None = None,
+    features: str | None = None,
+    prior: str | None = None,
+    temperature: float = 1.0,
+    draws: int | None = None,
+    denoising: bool = False,
 ) -> dict[str, Any]:
     """Measure a run on one split of a data set.
 
@@ -40,10 +51,20 @@ def evaluate(
         images: the data; by default what it was trained on.
         split: train, valid or test; by default the held-out one.
         progress: where to report.
-        samples: how many images to draw where samples are measured.
+        samples: how many images to draw, to measure samples. By default they are only looked at quickly, 2,000 by the
+            classifier that edits are measured with, where the data have attributes.
+        features: what they are compared by: `efficientnet-lite0` (the default where `samples` is given), `classifier`
+            or `inception`.
+        prior: where to draw them from, as in `Wardrobe.prior`.
+        temperature: of these draws.
+        draws: measure the likelihood, with so many draws an image.
+        denoising: measure how well noise of several kinds is taken off.
 
     Returns:
         The object that `armoire evaluate --json` prints; docs/measures.md says what each number is.
+
+    Raises:
+        ArmoireError: what was asked for cannot be measured of this run.
     """
     as_trained, images = images is None, images or wardrobe.images
     split = split or images.held_out
@@ -59,7 +80,7 @@ def evaluate(
     embeddings = latents.mean
     averages = average_over(wardrobe.model, Feed(part.images, wardrobe.model.device), wardrobe.recipe)
     book = book_scale(wardrobe.recipe, averages)
-    return {
+    found: dict[str, Any] = {
         "data": {
             "name": images.info.name,
             "split": split,
@@ -74,14 +95,26 @@ def evaluate(
             "objective_nats": averages.objective,
         },
         "book_scale": book.to_dict() if book else None,
-        "latent": latent_statistics(embeddings, part.labels, images.info.classes, wardrobe.prior()),
-        # The judge was taught with the training images: of them it can say nothing new.
-        **(
-            {"samples": None, "editing": None}
-            if split == "train"
-            else _judged(wardrobe, images, part, embeddings, samples, known, progress)
-        ),
+        "latent": {
+            **latent_statistics(embeddings, part.labels, images.info.classes, wardrobe.prior(prior)),
+            **health(wardrobe.latents.split("train"), latents, wardrobe.prior(prior)),
+        },
+        "likelihood": _likelihood(wardrobe, part, draws, prior, progress),
+        "denoising": measure_denoising(wardrobe.model, part, wardrobe.recipe.noise, progress=progress)
+        if denoising
+        else None,
+        "samples": None,
+        "editing": None,
     }
+    if split != "train":  # a judge was taught with these: of them it can say nothing new
+        taught = _taught(wardrobe, images, progress)
+        asked = _Asked(samples, features, prior, temperature)
+        found["samples"] = _samples(wardrobe, images, part, embeddings, asked, taught, progress)
+        if taught and taught.attributes:
+            judge = load_judge(taught, wardrobe.model.device, progress)
+            measured = editing_of(wardrobe, progress) if known else None
+            found["editing"] = measured or measure_editing(wardrobe, judge, taught, part, embeddings, progress)
+    return found
 
 
 # What was measured in this process of runs that may only be read, where it cannot be kept in the run.
@@ -116,20 +149,52 @@ def editing_of(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any
     return found
 
 
-def _judged(
-    wardrobe: Wardrobe, images: ImageSet, part: ImageSet, z: np.ndarray, samples: int, known: bool, progress: Progress
-) -> dict[str, Any]:
-    """What needs a judge, which needs training images whose attributes are known."""
-    if (taught := _taught(wardrobe, images, progress)) is None:
-        return {"samples": None, "editing": None}
-    judge = load_judge(taught, wardrobe.model.device, progress)
-    editing = editing_of(wardrobe, progress) if known else measure_editing(wardrobe, judge, taught, part, z, progress)
-    return {"samples": measure_samples(wardrobe, judge, taught, part, z, samples), "editing": editing}
+@dataclass(frozen=True)
+class _Asked:
+    samples: int | None
+    features: str | None
+    prior: str | None
+    temperature: float
+
+    @property
+    def anything(self) -> bool:
+        return self.samples is not None or self.features is not None
+
+
+def _samples(
+    wardrobe: Wardrobe,
+    images: ImageSet,
+    part: ImageSet,
+    z: np.ndarray,
+    asked: _Asked,
+    taught: ImageSet | None,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """Samples by the features asked for; by a classifier of attributes where nothing is; None where there is none."""
+    if not asked.anything and not (taught and taught.attributes):
+        return None
+    name = asked.features or ("efficientnet-lite0" if asked.anything else "classifier")
+    with_training = images if "train" in images.splits else taught
+    if with_training is None:
+        raise ArmoireError(f"samples cannot be compared without the training images of {wardrobe.run.path}")
+    extractor = make_extractor(name, taught, wardrobe.model.device, progress)
+    drawn_from, n = wardrobe.prior(asked.prior), asked.samples or SAMPLES
+    if not asked.anything and min(len(part), with_training.splits["train"]) < FEWEST:
+        return None
+    return measure_samples(
+        wardrobe, extractor, with_training, part, z, n, drawn_from, asked.temperature, progress=progress
+    )
+
+
+def _likelihood(
+    wardrobe: Wardrobe, part: ImageSet, draws: int | None, prior: str | None, progress: Progress
+) -> dict[str, Any] | None:
+    return None if draws is None else likelihood_bound(wardrobe, part, draws, wardrobe.prior(prior), progress)
 
 
 def _taught(wardrobe: Wardrobe, images: ImageSet, progress: Progress) -> ImageSet | None:
     """The data whose training images a judge can be taught with, if there are any."""
-    if images.attributes and "train" in images.splits:
+    if (images.attributes or images.info.classes) and "train" in images.splits:
         return images
     if wardrobe.latents.attributes:
         try:

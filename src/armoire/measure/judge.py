@@ -1,7 +1,7 @@
 """A judge: a small classifier of all attributes, trained on photographs only, that says what an image shows.
 
-It measures edits and samples. It never sees a reconstruction or a sample in training, so that no model is measured by
-what it was fitted to.
+Of data without attributes it is taught the labels, each as an attribute of its own. It measures edits and samples. It
+never sees a reconstruction or a sample in training, so that no model is measured by what it was fitted to.
 """
 
 from __future__ import annotations
@@ -86,15 +86,29 @@ def known_attributes(images: ImageSet) -> Int8[np.ndarray, "n a"]:
     return np.stack([images.attribute(name) for name in images.attributes], axis=1)
 
 
+def _taught(images: ImageSet) -> tuple[tuple[str, ...], Int8[np.ndarray, "n a"]]:
+    """What a judge of a data set is taught: its attributes, or each label as one."""
+    if images.attributes:
+        return tuple(images.attributes), known_attributes(images)
+    labels, classes = images.labels, images.info.classes
+    if not classes:
+        raise ArmoireError(
+            f"a classifier of {images.info.name} cannot be taught: none of its labels or attributes is known"
+        )
+    shown = np.where(labels[:, None] == np.arange(len(classes)), 1, -1)
+    return classes, np.where(labels[:, None] < 0, 0, shown).astype(np.int8)
+
+
 def load_judge(images: ImageSet, device: torch.device, progress: Progress = SILENT) -> Judge:
     """The judge of a data set: from the cache, or trained on its training images and kept there."""
-    attributes, key = tuple(images.attributes), f"{VERSION} {images.info.fingerprint}"
+    train = images.split("train")
+    attributes, known = _taught(train)
+    key = f"{VERSION} {images.info.fingerprint}"
     path = cache_folder() / "judges" / f"{sha256(key.encode())[:24]}.safetensors"
     _, height, _, channels = images.images.shape
     judge = Judge(channels, min(SIDE, height), attributes).to(device)
     if not _restore(judge, path):
-        train = images.split("train")
-        _train(judge, Feed(train.images, device), known_attributes(train), progress)
+        _train(judge, Feed(train.images, device), known, progress)
         facts = {"format": FORMAT, "attributes": json.dumps(attributes), "data_fingerprint": images.info.fingerprint}
         try:
             make_folder(path.parent)
@@ -160,7 +174,7 @@ def _train(judge: Judge, feed: Feed, known: np.ndarray, progress: Progress) -> N
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LARGEST_RATE, total_steps=steps + 1)
     judge.train()
     visits = shown
-    with progress.task("training a judge of attributes", steps * BATCH, "images", rate=True) as task:
+    with progress.task("training a judge", steps * BATCH, "images", rate=True) as task:
         for step in range(steps):
             if step % an_epoch == 0:
                 visits = shown[order(0, step // an_epoch, len(shown))]

@@ -6,11 +6,20 @@ import math
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from armoire.images import ImageSet
 from armoire.model import Autoencoder
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.feed import Feed
+
+
+def structural_similarity(images: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> float:
+    """SSIM (Wang et al. 2004: Gaussian window of sigma 1.5) of images in [0, 1], summed over them."""
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    return float(structural_similarity_index_measure(images, x, data_range=1.0, reduction="sum"))  # type: ignore[arg-type]
 
 
 @torch.no_grad()
@@ -21,8 +30,6 @@ def reconstruction_error(model: Autoencoder, images: ImageSet) -> dict[str, floa
         bce: binary cross-entropy in nats a pixel value; mse: squared error a pixel value; psnr_db: 10 log10(1 / mse)
         of that mean; ssim: structural similarity (Wang et al. 2004: Gaussian window of sigma 1.5), 1 for equal images.
     """
-    from torchmetrics.functional.image import structural_similarity_index_measure
-
     bce = mse = ssim = 0.0
     for x in Feed(images.images, model.device).in_turn(EVALUATION_BATCH):
         output = model.decoder(model.encode(x).mean)
@@ -30,7 +37,7 @@ def reconstruction_error(model: Autoencoder, images: ImageSet) -> dict[str, floa
         # The decoder's output is the logit of every likelihood's mean.
         bce += float(F.binary_cross_entropy_with_logits(output, x, reduction="none").mean(dim=(1, 2, 3)).sum())
         mse += float((mean - x).square().mean(dim=(1, 2, 3)).double().sum())
-        ssim += float(structural_similarity_index_measure(mean, x, data_range=1.0, reduction="sum"))  # type: ignore[arg-type]
+        ssim += structural_similarity(mean, x)
     n = len(images)
     return {
         "bce": bce / n,

@@ -8,7 +8,15 @@ from armoire.lazy import lazily
 
 if TYPE_CHECKING:
     from armoire.model.autoencoder import Architecture, Autoencoder, Terms
-    from armoire.model.likelihood import Bernoulli, CalibratedGaussian, Gaussian, Likelihood, to_pixels, to_unit
+    from armoire.model.likelihood import (
+        Bernoulli,
+        CalibratedGaussian,
+        Gaussian,
+        Laplace,
+        Likelihood,
+        to_pixels,
+        to_unit,
+    )
     from armoire.model.posterior import DiagonalGaussian, Point, Posterior
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "CalibratedGaussian",
     "DiagonalGaussian",
     "Gaussian",
+    "Laplace",
     "Likelihood",
     "Point",
     "Posterior",
@@ -31,7 +40,7 @@ __getattr__ = lazily(
     __name__,
     {
         "autoencoder": ("Architecture", "Autoencoder", "Terms"),
-        "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Likelihood", "to_pixels", "to_unit"),
+        "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Laplace", "Likelihood", "to_pixels", "to_unit"),
         "posterior": ("DiagonalGaussian", "Point", "Posterior"),
     },
 )

@@ -25,7 +25,7 @@ class Architecture:
         image_channels: 1 or 3.
         latent: number of latent dimensions d.
         posterior: `point` (an autoencoder) or `gaussian` (a variational autoencoder).
-        likelihood: `bernoulli`, `gaussian` or `calibrated`.
+        likelihood: `bernoulli`, `gaussian`, `calibrated` or `laplace`.
         sigma: standard deviation of the `gaussian` likelihood.
         channels: of plain blocks, the channels of each halving; of residual ones, those at a quarter of the size and
             of each halving from there. Empty derives them from the size.
@@ -62,9 +62,18 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Terms:
-    """What one look at n images costs, per image and in nats; `error` is the likelihood's mean error a pixel value."""
+    """What one look at n images costs, per image and in nats.
+
+    Attributes:
+        z: where they were placed.
+        output: the decoder's, the parameters of p(x|z).
+        error: the likelihood's mean error a pixel value.
+        distortion: -log p(x|z).
+        rate: KL(q(z|x) || N(0, I)).
+    """
 
     z: Float[Tensor, "n d"]
+    output: Float[Tensor, "n c h w"]
     error: Float[Tensor, " n"]
     distortion: Float[Tensor, " n"]
     rate: Float[Tensor, " n"]
@@ -127,8 +136,9 @@ class Autoencoder(nn.Module, Pretrained):
         """
         posterior = self.encode(x if seen is None else seen)
         z = posterior.sample(generator)
-        error = self.likelihood.error(self.decoder(z), x)
-        return Terms(z, error, self.likelihood.cost(error, self.pixels), posterior.rate())
+        output = self.decoder(z)
+        error = self.likelihood.error(output, x)
+        return Terms(z, output, error, self.likelihood.cost(error, self.pixels), posterior.rate())
 
     def parameter_count(self) -> int:
         """Number of trainable parameters."""

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from armoire.errors import ArmoireError
+
 
 def to_unit(pixels: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h w"]:
     """Stored bytes to [0, 1], channels first in shape and last in memory, as convolutions on a CPU like them."""
@@ -37,12 +39,23 @@ class Likelihood(nn.Module, abc.ABC):
         """-log p(x|z) in nats per image, summed over all D pixel values."""
         return self.cost(self.error(output, x), x[0].numel())
 
-    #: What `error` measures: "bce", binary cross-entropy in nats, or "mse", mean squared error.
+    #: What `error` measures: "bce", binary cross-entropy in nats, "mse", mean squared error, or "mae", mean absolute
+    #: error.
     unit: str
 
     @abc.abstractmethod
     def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """The mean error a pixel value, in `unit`."""
+
+    #: Why `log_mass` cannot be told, "" where it can.
+    no_mass = ""
+
+    def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """log P(x|z) in nats of images whose pixels are bytes: the density integrated over each byte's bin.
+
+        Only of a likelihood that is normalised over pixel values.
+        """
+        raise ArmoireError(f"bits per dimension cannot be told: {self.no_mass}")
 
     @abc.abstractmethod
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
@@ -56,6 +69,9 @@ class Bernoulli(Likelihood):
     """
 
     unit = "bce"
+    no_mass = (
+        "the bernoulli likelihood is not normalised over grey pixels; train with --likelihood calibrated or gaussian"
+    )
 
     def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """-mean x log p + (1 - x) log (1 - p)."""
@@ -86,48 +102,119 @@ class Gaussian(Likelihood):
         """mean (x - E[x|z])^2."""
         return (self.mean(output) - x).square().flatten(1).mean(dim=1)
 
+    def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """sum log [Phi((x + h - mu) / sigma) - Phi((x - h - mu) / sigma)], h half a byte; the outermost bins reach on.
+
+        The discretisation of section 3.1 of arXiv:1606.04934, with a normal in place of their logistic.
+        """
+        gaps, half = (x - self.mean(output)).double(), 0.5 / 255
+        low, high = (gaps - half) / self.sigma, (gaps + half) / self.sigma
+        low = torch.where(x < half, -torch.inf, low)
+        high = torch.where(x > 1 - half, torch.inf, high)
+        # In the lower tail, where both are small numbers and not 1 less small ones.
+        low, high = torch.where(gaps > 0, -high, low), torch.where(gaps > 0, -low, high)
+        upper = torch.special.log_ndtr(high)
+        return (upper + torch.log1p(-torch.exp(torch.special.log_ndtr(low) - upper))).flatten(1).sum(dim=1)
+
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
         """D * error / (2 sigma^2) + D/2 log(2 pi sigma^2)."""
         return size * error / (2 * self.variance) + size / 2 * torch.log(2 * math.pi * self.variance)
 
 
-class CalibratedGaussian(Gaussian):
-    """A Gaussian whose sigma is its own maximum-likelihood value, so that beta needs no tuning.
+class Calibrated(Likelihood):
+    """Abstract likelihood whose one parameter is its own maximum-likelihood value: the mean error of what is explained.
 
-    sigma^2 = the mean squared error a pixel value, section 3 of arXiv:2006.13202. In training it follows the batches'
-    error as batch normalisation follows their statistics; in evaluation it stays what training left. Both modes cost
-    an image by the same formula. As the cost is D log(sigma) + const, minimising it minimises the RMSE.
+    In training the parameter follows the batches' error as batch normalisation follows their statistics; in evaluation
+    it stays what training left. Both modes cost an image by the same formula.
 
     Attributes:
         average: the mean over a batch; a training of which every process sees some rows puts its own in place.
     """
 
     MOMENTUM = 0.1
+    batches: Tensor
+    average: Callable[[Tensor], Tensor]
+
+    def _calibrate(self) -> None:
+        self.register_buffer("batches", torch.tensor(0, dtype=torch.int64))
+        self.average = torch.mean
+
+    @torch.no_grad()
+    def _follow(self, parameter: Tensor, mean_error: Tensor, smallest: float) -> None:
+        # The first batches are averaged evenly, so that the arbitrary starting value leaves no trace.
+        weight = torch.clamp(1 / (self.batches + 1), min=self.MOMENTUM)
+        parameter.copy_(torch.lerp(parameter, mean_error, weight).clamp(min=smallest))
+        self.batches += 1
+
+
+class CalibratedGaussian(Gaussian, Calibrated):
+    """A Gaussian whose sigma is its own maximum-likelihood value, so that beta needs no tuning.
+
+    sigma^2 = the mean squared error a pixel value, section 3 of arXiv:2006.13202. As the cost is D log(sigma) + const,
+    minimising it minimises the RMSE.
+    """
+
     # Pixels are bytes: below the rounding error of one (a uniform error of a 255th), sigma would only reward luck.
     SMALLEST = 1 / (12 * 255**2)
 
     def __init__(self) -> None:
         super().__init__(sigma=1.0)
-        self.register_buffer("batches", torch.tensor(0, dtype=torch.int64))
-        self.batches: Tensor
-        self.average: Callable[[Tensor], Tensor] = torch.mean
+        self._calibrate()
 
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
         """As a Gaussian, at sigma's running optimum."""
         if self.training:
-            self._follow(self.average(error.detach()))
+            self._follow(self.variance, self.average(error.detach()), self.SMALLEST)
         return super().cost(error, size)
 
-    @torch.no_grad()
-    def _follow(self, mean_squared_error: Tensor) -> None:
-        # The first batches are averaged evenly, so that the arbitrary starting value leaves no trace.
-        weight = torch.clamp(1 / (self.batches + 1), min=self.MOMENTUM)
-        self.variance.copy_(torch.lerp(self.variance, mean_squared_error, weight).clamp(min=self.SMALLEST))
-        self.batches += 1
+
+class Laplace(Calibrated):
+    """p(x|z) = Laplace(sigmoid(output), b), b its own maximum-likelihood value, the mean absolute error a pixel value.
+
+    The cost is D log(mean |x - x_hat|) + const. Its best guess is the median of what could have been, where that of the
+    squared error is the mean: edges stay, and what is rare is left out.
+    """
+
+    unit = "mae"
+    SMALLEST = 1 / (4 * 255)  # the mean rounding error of a byte
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.tensor(1.0))
+        self.scale: Tensor
+        self._calibrate()
+
+    def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """mean |x - sigmoid(output)|."""
+        return (self.mean(output) - x).abs().flatten(1).mean(dim=1)
+
+    def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """sum log [F(x + h) - F(x - h)], F the distribution function, h half a byte; the outermost bins reach on."""
+        gaps, half = (x - self.mean(output)).double(), 0.5 / 255
+        scale = float(self.scale)
+        low, high = (gaps - half) / scale, (gaps + half) / scale
+        low = torch.where(x < half, -torch.inf, low)
+        high = torch.where(x > 1 - half, torch.inf, high)
+        low, high = torch.where(gaps > 0, -high, low), torch.where(gaps > 0, -low, high)
+        # Now the middle of the bin is at or below 0. It lies below as a whole, or 0 is in it.
+        below = high.clamp(max=0) + torch.log1p(-torch.exp((low - high).clamp(max=-1e-12))) - math.log(2)
+        around = torch.log1p(-0.5 * (torch.exp(low.clamp(max=0)) + torch.exp(-high.clamp(min=0))))
+        return torch.where(high <= 0, below, around).flatten(1).sum(dim=1)
+
+    def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
+        """D * error / b + D log(2 b), at b's running optimum."""
+        if self.training:
+            self._follow(self.scale, self.average(error.detach()), self.SMALLEST)
+        return size * error / self.scale + size * torch.log(2 * self.scale)
+
+
+KINDS: dict[str, Callable[[], Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "calibrated": CalibratedGaussian,
+    "laplace": Laplace,
+}
 
 
 def make_likelihood(kind: str, sigma: float) -> Likelihood:
-    """A likelihood by its name in a recipe: bernoulli, gaussian (with its sigma) or calibrated."""
-    if kind == "bernoulli":
-        return Bernoulli()
-    return Gaussian(sigma) if kind == "gaussian" else CalibratedGaussian()
+    """A likelihood by its name in a recipe: bernoulli, gaussian (with its sigma), calibrated or laplace."""
+    return Gaussian(sigma) if kind == "gaussian" else KINDS[kind]()

@@ -6,6 +6,7 @@ A head is the last layer of an encoder; it returns a posterior, not a tuple. A n
 from __future__ import annotations
 
 import abc
+import math
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +55,11 @@ class DiagonalGaussian(Posterior):
     def sample(self, generator: Draws = None) -> Float[Tensor, "n d"]:
         """z = mean + exp(log_var / 2) * eps, eps ~ N(0, I): the reparameterisation, so that gradients pass."""
         return self.mean + torch.exp(self.log_var / 2) * normal_like(self.mean, generator)
+
+    def log_prob(self, z: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """log q(z|x) in nats."""
+        gaps = (z - self.mean).square() * torch.exp(-self.log_var)
+        return -0.5 * (gaps + self.log_var + math.log(2 * math.pi)).sum(dim=1)
 
     def rate(self) -> Float[Tensor, " n"]:
         """-1/2 * sum_d (1 + log_var - mean^2 - exp(log_var)), appendix B of arXiv:1312.6114."""

@@ -8,12 +8,9 @@ Float32 throughout, n is free. No file is written before onnxruntime and PyTorch
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -26,16 +23,15 @@ from torch import Tensor, nn
 
 from armoire.errors import ArmoireError
 from armoire.files import make_folder, write_bytes
+from armoire.graphs import open_session, to_graph
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
 from armoire.wardrobe import Wardrobe
 
 if TYPE_CHECKING:
     import onnx
-    import onnxruntime
 
 FORMAT = "armoire-onnx-1"
-OPSET = 18  # what torch's exporter writes by itself: a newer one takes a converter, and gains these networks nothing
 UNITS = "x, image: pixels in [0, 1], channels first; z, mean: latents; log_var: natural logarithm of a variance"
 TOLERANCE = 1e-5
 CHECKED = 100  # latents and images of each kind that a model is checked on
@@ -143,38 +139,10 @@ class _Halves(nn.Module):
 
 
 def _export(model: Autoencoder, examples: tuple[Tensor, Tensor], outputs: list[str]) -> onnx.ModelProto:
-    """Both halves in one graph; the examples are two of each, because a batch of one would be taken for a constant."""
-    n = torch.export.Dim("n")
+    """Both halves in one graph."""
     # Laid out in one way, for equal weights to give equal graphs: how they lie in memory shows in the flattening.
     halves = _Halves(copy.deepcopy(model)).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    with _quietly():
-        program = torch.onnx.export(
-            halves,
-            examples,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=["x", "z"],
-            output_names=outputs,
-            dynamic_shapes=({0: n}, {0: n}),
-        )
-    assert program is not None
-    return program.model_proto
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the exporter's remarks on packages that armoire does not use, and on its own deprecated parts."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
+    return to_graph(halves, examples, ["x", "z"], outputs)
 
 
 def _half(both: onnx.ModelProto, name: str, given: str, outputs: list[str], facts: dict[str, str]) -> bytes:
@@ -195,7 +163,7 @@ def _half(both: onnx.ModelProto, name: str, given: str, outputs: list[str], fact
 
 def _check(content: bytes, half: str, in_pytorch: Callable[[Tensor], list[Tensor]], inputs: Tensor) -> None:
     """See to it that onnxruntime gives what PyTorch gives, for an input alone and for several together."""
-    session = _session(content)
+    session = open_session(content)
     (given,), outputs = session.get_inputs(), session.get_outputs()
     for batch in (inputs[:1], *inputs[1:].split(BATCH)):
         with torch.no_grad():
@@ -209,15 +177,6 @@ def _check(content: bytes, half: str, in_pytorch: Callable[[Tensor], list[Tensor
                     f"{TOLERANCE:.0e}, so nothing was written; update onnx, onnxscript and onnxruntime, and see that "
                     "the model itself works, with armoire evaluate"
                 )
-
-
-def _session(content: bytes) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; they are raised too
-    options.intra_op_num_threads = torch.get_num_threads()
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _error(ours: np.ndarray, theirs: np.ndarray, unbounded: bool) -> float:

@@ -68,18 +68,21 @@ NUMBERS = {
         ("ks_max", "farthest from N(0, 1)", ".3f", "KS distance", "The dimension least like a bell curve; 0 is equal."),
         ("ks_mean", "mean distance to N(0, 1)", ".3f", "KS distance", "The same, averaged over all dimensions."),
         ("spread", "spread", ".2f", "latent units", "How far from their centre images lie; N(0, I) has 1."),
+        (
+            "holes",
+            "draws where nothing is",
+            ".1%",
+            "",
+            "Farther from all training images than held-out ones are; 1 % is best.",
+        ),
         ("drawn_in_holes", "draws in holes", ".1%", "", "New images drawn where no image lies near."),
     ),
     "samples": (
-        (
-            "judge_distance",
-            "samples to held-out images",
-            ".1f",
-            "Fréchet distance",
-            "By a judge's features; less is closer.",
-        ),
-        ("reconstructions", "reconstructions to them", ".1f", "Fréchet distance", "What blur alone costs."),
-        ("floor", "other real images to them", ".1f", "Fréchet distance", "What no model can be expected to pass."),
+        ("fd", "samples to held-out images", ".1f", "Fréchet distance", "By a network's features; less is closer."),
+        ("fd_reconstructions", "reconstructions to them", ".1f", "Fréchet distance", "What blur alone costs."),
+        ("fd_floor", "other real images to them", ".1f", "Fréchet distance", "What no model can be expected to pass."),
+        ("precision", "precision", ".1%", "", "Samples that could be real: near a real image."),
+        ("recall", "recall", ".1%", "", "Real images that could have been sampled: near a sample."),
     ),
 }
 FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
@@ -88,7 +91,7 @@ TITLES = {
     "elbo": "What an image costs",
     "book_scale": "In the scale of the published code",
     "latent": "The shape of the latent space",
-    "samples": "What a judge says of samples",
+    "samples": "How good samples are",
 }
 AREAS = (
     ("empty", "empty area", ".1%", "", "Share of the box around all images with none near."),
@@ -129,6 +132,9 @@ def write_report(wardrobe: Wardrobe, evaluation: dict[str, Any], figures: list[P
 
 def number_tables(evaluation: dict[str, Any]) -> list[tuple[str, list[Line]]]:
     """The numbers of an evaluation under their headings; those it lacks are left out."""
+    if samples := evaluation.get("samples"):
+        beside = {f"fd_{name}": samples[name]["fd"] for name in ("reconstructions", "floor")}
+        evaluation = evaluation | {"samples": samples | beside}
     tables = [
         (TITLES[part], _lines(NUMBERS[part], evaluation.get(part) or {})) for part in NUMBERS if evaluation.get(part)
     ]

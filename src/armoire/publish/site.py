@@ -66,7 +66,9 @@ def site_data(run: Run, progress: Progress = SILENT, images: ImageSet | None = N
     It is RUN/explorer, or lies in the cache where the run may only be read. What was made while the run's images were
     gone is made again once they are back.
     """
-    key = run.key() | {"run": run.name, "armoire": metadata.version("armoire"), "version": VERSION}
+    key: dict[str, Any] = run.key() | {"run": run.name, "armoire": metadata.version("armoire"), "version": VERSION}
+    if priors := run.priors_sha256():
+        key["priors"] = priors
     inside, outside = run.path / FOLDER, cache_folder() / "explorers" / sha256(_json(key))[:32]
     kept = next((folder for folder in (inside, outside) if _is_whole(folder, key)), None)
     if kept and _manifest(kept)["sheets"]:

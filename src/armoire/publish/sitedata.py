@@ -24,11 +24,12 @@ from armoire.publish.site import FORMAT, MANIFEST, VERSION
 from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import PrincipalAxes, principal_axes
 from armoire.wardrobe.directions import Direction
-from armoire.wardrobe.priors import Box
+from armoire.wardrobe.priors import FITTED, Box
 
 POINTS = 100_000  # images shown at most
 LATENTS = 64_000_000  # bytes of latents at most: what a page can load and search while a pointer moves
 AXES = 10
+DRAWS = 4096  # places drawn beforehand from a fitted prior
 LARGEST_LABEL = np.iinfo(np.int16).max
 
 
@@ -64,6 +65,7 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
     if directions:
         out.array("directions", "directions.f32", np.stack([d.vector for d in directions]).astype("<f4"))
     sheets = _write_sheets(images, rows, _plane(latents.mean[rows], axes), out, progress) if images else None
+    priors = _write_priors(wardrobe, out)
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -84,7 +86,7 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
             for scale, share in zip(_numbers(axes.scales), _numbers(axes.shares), strict=True)
         ],
         "directions": [_direction(direction) for direction in directions],
-        "priors": _priors(wardrobe),
+        "priors": priors,
         "familiarity": _familiarity(wardrobe),
         "health": _health(wardrobe),
     }
@@ -202,12 +204,19 @@ def _direction(direction: Direction) -> dict[str, Any]:
     return {name: getattr(direction, name) for name in names}
 
 
-def _priors(wardrobe: Wardrobe) -> list[dict[str, Any]]:
+def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
+    """Where the page may draw from, first what the run itself draws from. A fitted prior is drawn from beforehand."""
+    fitted = []
+    for kind in reversed(FITTED):
+        if wardrobe.has_prior(kind):
+            draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.latent)), prior=kind)
+            out.array(f"draws_{kind}", f"draws-{kind}.f32", draws.astype("<f4"))
+            fitted.append({"kind": kind, "file": f"draws_{kind}"})
     box = wardrobe.prior("box")
     assert isinstance(box, Box)
     both = [{"kind": "normal"}, {"kind": "box", "low": _numbers(box.low), "high": _numbers(box.high)}]
     # A plain autoencoder was never asked to lie near N(0, I): there is nothing to draw from but the box.
-    return both if wardrobe.recipe.posterior == "gaussian" else both[1:]
+    return fitted + (both if wardrobe.recipe.posterior == "gaussian" else both[1:])
 
 
 def _familiarity(wardrobe: Wardrobe) -> dict[str, Any] | None:

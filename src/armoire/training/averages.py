@@ -49,7 +49,8 @@ def book_scale(recipe: Recipe, averages: Averages) -> BookScale | None:
     """
     if recipe.book_weight is None or recipe.book_error is None:
         return None
-    if (recipe.book_error == "bce") != (recipe.likelihood == "bernoulli"):
+    # An absolute error has no counterpart; the others are what their likelihoods measure.
+    if recipe.likelihood == "laplace" or (recipe.book_error == "bce") != (recipe.likelihood == "bernoulli"):
         return None
     error = averages.error**0.5 if recipe.book_error == "rmse" else averages.error
     reconstruction = recipe.book_weight * error

@@ -18,6 +18,7 @@ from armoire.images import ImageSet
 from armoire.model import Autoencoder, Terms
 from armoire.model.draws import Draws
 from armoire.progress import SILENT, Progress, Task
+from armoire.training.adversary import Adversary
 from armoire.training.averages import Averages, Sums, average_over, book_scale, look
 from armoire.training.checkpoint import (
     Checkpoint,
@@ -114,10 +115,22 @@ class _Training:
         self.model = Autoencoder(recipe.architecture(images), generator(recipe.seed, "weights")).to(self.device)
         synchronise(self.model, self.ranks)
         self.look = self.ranks.parallel(_Look(self.model, recipe))
+        self.adversary = self._invite_adversary()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.lr, fused=self.device.type != "mps")
         # A batch of one image has no statistics to normalise by, and so ends an epoch early.
         self.steps_per_epoch = max(1, -(-(len(self.feed) - (len(self.feed) % recipe.batch == 1)) // recipe.batch))
         self.sums = Sums(self.device)
+
+    def _invite_adversary(self) -> Adversary | None:
+        if not self.recipe.adversarial:
+            return None
+        if self.ranks.size > 1:
+            raise ArmoireError(
+                f"recipe {self.recipe.name} has a critic, which is trained in one process only; start it without "
+                "torchrun, or with --set adversarial=0"
+            )
+        _, _, image_channels = self.images.shape
+        return Adversary(image_channels, self.recipe.adversarial, self.recipe.seed, self.device)
 
     @property
     def total(self) -> int:
@@ -207,12 +220,15 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         draws = generator(self.recipe.seed, "step", self.step, self.device)
-        mine = chosen[self.ranks.share(len(chosen))]
-        terms = self.look(self.feed.batch(mine), self.ranks.draws(draws, len(chosen)))
+        x = self.feed.batch(chosen[self.ranks.share(len(chosen))])
+        terms = self.look(x, self.ranks.draws(draws, len(chosen)))
         # These rows' part of the mean over the batch. The parts add up, where the processes' gradients are averaged.
         loss = terms.objective(self.recipe.beta).sum() / len(chosen)
         self.optimizer.zero_grad()
-        (loss * self.ranks.size).backward()
+        if self.adversary and self.step >= self.recipe.adversarial_from * self.total:
+            self.adversary.step(x, terms, self.model.likelihood, self.recipe.beta, lr)
+        else:
+            (loss * self.ranks.size).backward()
         self.optimizer.step()
         self.sums.add(terms)
         self.step += 1
@@ -272,6 +288,8 @@ class _Training:
     def _save(self, best: bool = False) -> None:
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
         tensors |= pack_optimizer(self.optimizer) | {"sums": self.ranks.sum(self.sums.values)}
+        if self.adversary:
+            tensors |= {f"adversary.{name}": t for name, t in self.adversary.pack().items()}
         if not all(torch.isfinite(t).all() for t in tensors.values()):
             raise self._diverged(self.step)
         facts = {
@@ -286,6 +304,8 @@ class _Training:
     def _unpack(self, checkpoint: Checkpoint) -> None:
         self.model.load_state_dict(checkpoint.part("model"))
         unpack_optimizer(self.optimizer, checkpoint.part("optimizer"))
+        if self.adversary:
+            self.adversary.unpack(checkpoint.part("adversary"))
         # Of all processes together; they are added up again.
         self.sums = Sums(self.device, checkpoint.tensors["sums"] if self.ranks.is_first else None)
         self.step, self.history = checkpoint.step, checkpoint.facts["history"]

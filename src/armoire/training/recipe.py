@@ -45,7 +45,7 @@ class Recipe(BaseModel):
     ] = "gaussian"
     latent: Annotated[int, Field(ge=1, le=4096, description="latent dimensions")] = 2
     likelihood: Annotated[
-        Literal["bernoulli", "gaussian", "calibrated"], Field(description="what an error in a pixel costs")
+        Literal["bernoulli", "gaussian", "calibrated", "laplace"], Field(description="what an error in a pixel costs")
     ] = "bernoulli"
     sigma: Annotated[Positive, Field(description="standard deviation of the gaussian likelihood, of 1")] = 1.0
     beta: Annotated[
@@ -66,6 +66,17 @@ class Recipe(BaseModel):
     ] = "plain"
     norm: Annotated[Literal["none", "batch", "group"], Field(description="normalisation at each convolution")] = "none"
     activation: Annotated[Literal["relu", "leaky_relu", "silu"], Field(description="at each convolution")] = "relu"
+
+    adversarial: Annotated[
+        float,
+        Field(ge=0, allow_inf_nan=False, description="pull of a critic on the images, of the likelihood's; 0: none"),
+    ] = 0.0
+    adversarial_from: Annotated[
+        Share, Field(description="share of the steps that are done before the critic comes in")
+    ] = 0.5
+    prior: Annotated[
+        Literal["none", "gmm", "flow"], Field(description="fitted to the training latents at the end, to draw from")
+    ] = "none"
 
     epochs: Annotated[int, Field(ge=1, description="passes over the training images")] = 5
     batch: Annotated[int, Field(ge=1, description="images a step")] = 100
@@ -94,7 +105,8 @@ class Recipe(BaseModel):
         if isinstance(values, dict):
             return {
                 key: float(value)
-                if type(value) is int and key in ("sigma", "beta", "noise", "lr", "warmup", "book_weight")
+                if type(value) is int
+                and key in ("sigma", "beta", "noise", "lr", "warmup", "book_weight", "adversarial", "adversarial_from")
                 else value
                 for key, value in values.items()
             }

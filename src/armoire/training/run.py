@@ -34,7 +34,7 @@ class Run:
 
         recipe.toml  model.safetensors  history.csv  checkpoints/  previews/
         latents.parquet  familiarity.json  editing.json  directions/*.parquet  figures/*.png  report.html  explorer/
-        neighbours/
+        neighbours/  priors/*.safetensors
 
     Attributes:
         path: the folder.
@@ -106,6 +106,10 @@ class Run:
     def model_sha256(self) -> str:
         """SHA-256 of model.safetensors: equal weights of equal history, equal digest."""
         return sha256((self.path / FILE).read_bytes())
+
+    def priors_sha256(self) -> dict[str, str]:
+        """SHA-256 of each prior that was fitted to this run."""
+        return {path.stem: sha256(path.read_bytes()) for path in sorted(self.path.glob("priors/*.safetensors"))}
 
     def key(self) -> dict[str, str]:
         """Which data and weights something kept beside the model was made of: of others it is made again."""

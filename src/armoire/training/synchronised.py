@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from armoire.model import Autoencoder, CalibratedGaussian
+from armoire.model import Autoencoder
+from armoire.model.likelihood import Calibrated
 from armoire.training.ranks import Ranks
 
 
@@ -63,7 +64,7 @@ def synchronise(model: Autoencoder, ranks: Ranks) -> None:
         for name, child in module.named_children():
             if isinstance(child, _BatchNorm):
                 setattr(module, name, SynchronisedBatchNorm(child, ranks))
-    if isinstance(model.likelihood, CalibratedGaussian):
+    if isinstance(model.likelihood, Calibrated):
         model.likelihood.average = lambda values: _mean(values, ranks)
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,11 +34,13 @@ from armoire.wardrobe.directions import (
     write_directions,
 )
 from armoire.wardrobe.familiarity import Familiarity, familiarity_of, squared_errors
+from armoire.wardrobe.fitting import fit_prior
 from armoire.wardrobe.index import NeighbourIndex, kept_index
+from armoire.wardrobe.kept_priors import Priors
 from armoire.wardrobe.latents import Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
 from armoire.wardrobe.paths import PathKind, path
-from armoire.wardrobe.priors import Prior, make_prior
+from armoire.wardrobe.priors import Prior
 
 Pictures = np.ndarray | Image.Image | Sequence[Image.Image]
 
@@ -152,8 +155,10 @@ class Wardrobe:
         return self.run.key()
 
     def hang(self) -> None:
-        """Encode and measure the data now, if that is not done yet, so that the run's folder is whole."""
+        """Encode and measure the data and fit the recipe's prior, if that is not done yet, so that the run is whole."""
         _ = self.latents, self.familiarity
+        if (kind := self.recipe.prior) != "none" and not self._priors.has(kind):
+            self.fit_prior(kind, self.recipe.seed)
 
     def squared_errors(self, images: Pictures) -> Float[np.ndarray, " n"]:
         """Mean squared error a pixel value of each reconstruction, to be compared with `familiarity`."""
@@ -185,20 +190,58 @@ class Wardrobe:
                 made[part] = to_pixels(self.model.decode(torch.from_numpy(z[part]).to(self.model.device)))
         return made
 
-    def sample(self, n: int, seed: int = 0, prior: str | None = None) -> Float[np.ndarray, "n d"]:
+    def sample(
+        self, n: int, seed: int = 0, prior: str | None = None, temperature: float = 1.0
+    ) -> Float[np.ndarray, "n d"]:
         """Draw n places to make something new at.
 
         Args:
             n: how many.
             seed: the same seed draws the same places.
-            prior: `normal` or `box`; see `make_prior` for the default.
+            prior: as in `prior`.
+            temperature: below 1 nearer to where most images lie, above 1 farther away.
         """
-        return self.prior(prior).sample(n, np.random.default_rng(seed))
+        return self.prior(prior).sample(n, np.random.default_rng(seed), temperature)
 
     def prior(self, kind: str | None = None) -> Prior:
-        """The distribution that `sample` draws from; `box` is that of the held-out images' embeddings."""
-        return make_prior(
-            kind, self.recipe.posterior, self.recipe.latent, lambda: self.latents.split(self.held_out).mean
+        """The distribution that `sample` draws from.
+
+        Args:
+            kind: `normal`, N(0, I); `box`, that of the held-out images' embeddings; `gmm` or `flow`, fitted with
+                `fit_prior`. By default a fitted one where the run keeps one, the flow first; else `normal` for a VAE
+                and `box` for an autoencoder, which has no other.
+
+        Raises:
+            ArmoireError: there is no such prior, or it was not fitted yet, or its file is damaged.
+        """
+        return self._priors.get(kind)
+
+    def has_prior(self, kind: str) -> bool:
+        """Whether a prior of a kind is at hand: `gmm` and `flow` once they were fitted."""
+        return self._priors.has(kind)
+
+    def fit_prior(self, kind: str, seed: int = 0) -> dict[str, Any]:
+        """Fit a prior to where the training images lie and keep it in the run; `sample` draws from it from then on.
+
+        Args:
+            kind: `gmm` or `flow`.
+            seed: of the fit.
+
+        Returns:
+            What came of it, as `armoire.wardrobe.fitting.fit_prior` says.
+
+        Raises:
+            ArmoireError: it cannot be fitted, or not be kept.
+        """
+        prior, facts = fit_prior(kind, self.latents.split("train"), seed, self.progress)
+        self._priors.keep(kind, prior, facts)
+        return facts
+
+    @cached_property
+    def _priors(self) -> Priors:
+        recipe = self.recipe
+        return Priors(
+            self.run.path, recipe.posterior, recipe.latent, self.key, lambda: self.latents.split(self.held_out).mean
         )
 
     @property

@@ -49,6 +49,8 @@ export type FileName =
   | 'axes'
   | 'directions'
   | 'tiles'
+  | 'draws_gmm'
+  | 'draws_flow'
 
 export interface Sheets {
   side: number
@@ -67,7 +69,11 @@ export interface Direction {
   steadiness: number
 }
 
-export type PriorEntry = { kind: 'normal' } | { kind: 'box'; low: number[]; high: number[] }
+/** What is fitted was drawn from beforehand: `file` holds places to choose from. */
+export type PriorEntry =
+  | { kind: 'normal' }
+  | { kind: 'box'; low: number[]; high: number[] }
+  | { kind: 'gmm' | 'flow'; file: 'draws_gmm' | 'draws_flow' }
 
 export interface Health {
   split: string

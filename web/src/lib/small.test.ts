@@ -42,6 +42,16 @@ describe('a draw', () => {
     }
   })
 
+  it('from a fitted prior chooses among the places drawn beforehand', () => {
+    const drawn = Float32Array.from({ length: 200 }, (_, i) => i)
+    const places = draw({ kind: 'flow', file: 'draws_flow' }, 2, 18, 1, drawn)
+    expect(new Set(places.map((z) => z[0])).size).toBe(18)
+    for (const z of places) expect([z[0] % 2, z[1] - z[0]]).toEqual([0, 1])
+    expect(draw({ kind: 'flow', file: 'draws_flow' }, 2, 18, 1, drawn)).toEqual(places)
+    expect(draw({ kind: 'flow', file: 'draws_flow' }, 2, 18, 1)).toEqual([])
+    expect(draw({ kind: 'gmm', file: 'draws_gmm' }, 2, 18, 1, drawn.slice(0, 6))).toHaveLength(3)
+  })
+
   it('from N(0, I) has its mean and its spread', () => {
     const values = draw({ kind: 'normal' }, 50, 200, 3).flatMap((z) => [...z])
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length
@@ -102,7 +112,7 @@ describe('words', () => {
       import: 'default',
     })
     const all = Object.values(sources).join()
-    expect(Object.keys(en).filter((key) => !all.includes(`'${key}'`) && key !== 'normal' && key !== 'box')).toEqual([])
+    expect(Object.keys(en).filter((key) => !all.includes(`'${key}'`) && !['normal', 'box', 'gmm', 'flow'].includes(key))).toEqual([])
   })
 
   it('never shout', () => {

@@ -99,6 +99,8 @@ export const en = {
   drawnFrom: 'drawn from',
   normal: 'N(0, I)',
   box: 'the box of the embeddings',
+  gmm: 'the fitted mixture',
+  flow: 'the fitted flow',
   seed: 'draw {seed}',
   pinSample: 'Pin sample {k}',
   pinAll: 'Pin all',

@@ -94,6 +94,8 @@ export const ko: Words = {
   drawnFrom: '뽑는 곳',
   normal: 'N(0, I)',
   box: '임베딩을 둘러싼 상자',
+  gmm: '맞춘 가우시안 혼합',
+  flow: '맞춘 흐름(flow)',
   seed: '{seed}번째 뽑기',
   pinSample: '샘플 {k} 걸기',
   pinAll: '모두 걸기',

@@ -1,0 +1,121 @@
+"""Likelihood in bits per dimension: the importance-weighted bound of Burda et al. 2016 (arXiv:1509.00519)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armoire.errors import ArmoireError
+from armoire.images import ImageSet
+from armoire.model import DiagonalGaussian
+from armoire.progress import SILENT, Progress
+from armoire.training.feed import Feed
+from armoire.training.randomness import generator
+from armoire.wardrobe import Wardrobe
+from armoire.wardrobe.priors import Box, Prior
+
+IMAGES = 1000  # held-out images that the bound is averaged over
+AT_ONCE = 50
+
+
+def importance_weighted_bound(log_weights: Float[Tensor, "k n"]) -> Float[Tensor, " n"]:
+    """log 1/K sum_k w_k of log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x), z_k ~ q(z|x); eq. 8 of arXiv:1509.00519.
+
+    At most log p(x) in expectation, the ELBO for K = 1, and nearer to log p(x) the more draws there are.
+    """
+    return torch.logsumexp(log_weights, dim=0) - math.log(len(log_weights))
+
+
+def log_weights(
+    posterior: DiagonalGaussian,
+    log_likelihood: Callable[[Tensor], Tensor],
+    log_prior: Callable[[Tensor], Tensor],
+    draws: int,
+    random: torch.Generator,
+) -> Float[Tensor, "k n"]:
+    """log w of `draws` draws from each of n posteriors.
+
+    Args:
+        posterior: q(z|x) of n images.
+        log_likelihood: z (n, d) to log p(x|z) (n,).
+        log_prior: z (n, d) to log p(z) (n,).
+        draws: K.
+        random: draws z.
+    """
+    found = []
+    for _ in range(draws):
+        z = posterior.sample(random)
+        found.append(log_likelihood(z).double() + log_prior(z).double() - posterior.log_prob(z).cpu().double())
+    return torch.stack(found)
+
+
+def no_bound(wardrobe: Wardrobe, prior: Prior | None = None) -> str:
+    """Why the bound cannot be told for a run, "" where it can."""
+    if wardrobe.recipe.posterior == "point":
+        return "an autoencoder's places are points, of which there is no density; train a VAE, such as images-vae"
+    if isinstance(prior or wardrobe.prior(), Box):
+        return "the box gives no probability to what lies outside of it; take --prior normal"
+    return wardrobe.model.likelihood.no_mass
+
+
+@torch.no_grad()
+def likelihood_bound(
+    wardrobe: Wardrobe, part: ImageSet, draws: int, prior: Prior | None = None, progress: Progress = SILENT
+) -> dict[str, Any]:
+    """What `evaluate` says of the likelihood of held-out images.
+
+    Args:
+        wardrobe: the run.
+        part: the images, of which the first 1,000 are taken.
+        draws: K.
+        prior: p(z); by default that of `Wardrobe.prior`.
+        progress: where to report.
+
+    Returns:
+        n; draws; prior; log_likelihood_nats: the bound per image, at most log p(x) of images whose pixels are bytes;
+        standard_error_nats: of its mean over images; elbo_nats: the same with one draw; bits_per_dimension:
+        -log_likelihood_nats / (D log 2).
+
+    Raises:
+        ArmoireError: the likelihood is not normalised over pixel values, or the posterior is no density.
+    """
+    prior = prior or wardrobe.prior()
+    if reason := no_bound(wardrobe, prior):
+        raise ArmoireError(f"no likelihood of {wardrobe.run.path}: {reason}")
+    model = wardrobe.model.eval()
+    n = min(IMAGES, len(part))
+    bounds, elbos = [], []
+    with progress.task("weighing draws", n, "images", rate=True) as task:
+        for number, x in enumerate(Feed(part.images[:n], model.device).in_turn(AT_ONCE)):
+            posterior = model.encode(x)
+            if not isinstance(posterior, DiagonalGaussian):
+                raise TypeError(f"no density of {type(posterior).__name__}")
+
+            def explains(z: Tensor, x: Tensor = x) -> Tensor:
+                # mps has no float64
+                return model.likelihood.log_mass(model.decoder(z).cpu(), x.cpu())
+
+            def expected(z: Tensor) -> Tensor:
+                return torch.from_numpy(prior.log_prob(z.cpu().numpy()))
+
+            random = generator(wardrobe.recipe.seed, "bound", number, model.device)
+            weights = log_weights(posterior, explains, expected, draws, random)
+            bounds.append(importance_weighted_bound(weights).numpy())
+            elbos.append(weights.mean(dim=0).numpy())
+            task.advance(len(x))
+    nats = np.concatenate(bounds)
+    return {
+        "n": n,
+        "draws": draws,
+        "prior": prior.name,
+        "log_likelihood_nats": float(nats.mean()),
+        "standard_error_nats": float(nats.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan,
+        "elbo_nats": float(np.concatenate(elbos).mean()),
+        "bits_per_dimension": float(-nats.mean() / (model.pixels * math.log(2))),
+    }

@@ -1,0 +1,86 @@
+"""How well noise is taken off images: that which a model was trained on, and kinds that it never saw (S6)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from armoire.images import ImageSet
+from armoire.measure.reconstruction import structural_similarity
+from armoire.model import Autoencoder
+from armoire.progress import SILENT, Progress
+from armoire.training.averages import EVALUATION_BATCH
+from armoire.training.feed import Feed
+from armoire.training.noise import KINDS
+from armoire.training.randomness import generator
+
+IMAGES = 2000
+#: Standard deviations of 1; shares of the pixels.
+LEVELS = {
+    "gaussian": (0.1, 0.2, 0.3, 0.5, 0.7),
+    "salt-and-pepper": (0.05, 0.1, 0.2, 0.3, 0.5),
+    "masking": (0.1, 0.2, 0.3, 0.5, 0.7),
+}
+
+
+def measure_denoising(
+    model: Autoencoder, part: ImageSet, trained_with: float = 0.0, seed: int = 0, progress: Progress = SILENT
+) -> dict[str, Any]:
+    """Reconstructions of noisy images beside the clean ones, for each kind and level of noise.
+
+    Args:
+        model: whose posterior means are decoded.
+        part: the clean images, of which the first 2,000 are taken.
+        trained_with: standard deviation of the Gaussian noise in training, 0 for none.
+        seed: of the noise.
+        progress: where to report.
+
+    Returns:
+        n; trained_with; clean: psnr_db and ssim without noise; levels: for each kind of noise a list of level, seen
+        (whether training had this very noise), psnr_db, ssim, and those of the noisy images themselves as noisy_psnr_db
+        and noisy_ssim: below them, nothing is gained. PSNR is 10 log10(1 / mse) of the mean squared error over images.
+    """
+    part = part.first(IMAGES)
+    levels: dict[str, list[dict[str, Any]]] = {kind: [] for kind in LEVELS}
+    with progress.task("denoising", sum(map(len, LEVELS.values())) + 1, "levels") as task:
+        clean = _errors(model, part, None, 0.0, seed)
+        task.advance()
+        for kind, amounts in LEVELS.items():
+            for level in amounts:
+                seen = kind == "gaussian" and math.isclose(level, trained_with)
+                levels[kind].append({"level": level, "seen": seen, **_errors(model, part, kind, level, seed)})
+                task.advance()
+    return {
+        "n": len(part),
+        "trained_with": trained_with,
+        "clean": {name: clean[name] for name in ("psnr_db", "ssim")},
+        "levels": levels,
+    }
+
+
+@torch.no_grad()
+def _errors(model: Autoencoder, part: ImageSet, kind: str | None, level: float, seed: int) -> dict[str, float]:
+    sums = torch.zeros(4, dtype=torch.float64)
+    for number, x in enumerate(Feed(part.images, model.device).in_turn(EVALUATION_BATCH)):
+        noisy = KINDS[kind](x, level, generator(seed, f"noise {kind}", number, model.device)) if kind else x
+        made = model(noisy)
+        sums += torch.tensor(
+            [f for image in (made, noisy) for f in (_squared(image, x), structural_similarity(image, x))]
+        )
+    squared, ssim, noisy_squared, noisy_ssim = (sums / len(part)).tolist()
+    return {
+        "psnr_db": _psnr(squared),
+        "ssim": ssim,
+        "noisy_psnr_db": _psnr(noisy_squared),
+        "noisy_ssim": noisy_ssim,
+    }
+
+
+def _squared(image: torch.Tensor, x: torch.Tensor) -> float:
+    return float((image - x).square().mean(dim=(1, 2, 3)).double().sum())
+
+
+def _psnr(squared: float) -> float:
+    return -10 * math.log10(max(squared, 1e-12))

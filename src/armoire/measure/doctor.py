@@ -1,0 +1,331 @@
+"""What is wrong with a run, in plain words: each finding with its evidence, its cause and the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import nn
+
+from armoire.images import ImageSet
+from armoire.measure.health import ACTIVE_RATE, drawn, health
+from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
+from armoire.model import Autoencoder, to_unit
+from armoire.progress import SILENT, Progress
+from armoire.training.averages import EVALUATION_BATCH
+from armoire.wardrobe import Wardrobe
+from armoire.wardrobe.familiarity import squared_errors
+
+EXAMINED = 2000  # images of each kind
+NOTHING_EXPLAINED = 0.1  # share of the pixels' variance
+UNUSED = 0.9  # share of dimensions
+FAR_FROM_NORMAL = 0.3  # Kolmogorov-Smirnov distance, mean over the dimensions in use
+FAR_AWAY = 6.0  # standard deviations of N(0, 1), where no sample is ever drawn
+IN_HOLES = 0.25  # share of draws; of those that fit it would be 0.01
+OVER_FITTED = 1.5  # error on held-out images, of that on training images
+DEAD = 0.5  # share of the decoder's units
+UNFAMILIAR = 2.0  # error on given images, of the usual one
+RESTORED = 0.6  # error after a change of the pixels, of that before
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        name: of the illness.
+        evidence: the numbers that show it.
+        cause: where it most likely comes from.
+        mend: the command that mends it.
+    """
+
+    name: str
+    evidence: str
+    cause: str
+    mend: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found in a run, and the numbers that it was found by."""
+
+    findings: tuple[Finding, ...]
+    numbers: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as `armoire doctor --json` prints them."""
+        found = [asdict(finding) for finding in self.findings]
+        return {"healthy": not found, "findings": found, "numbers": self.numbers}
+
+
+def examine(
+    wardrobe: Wardrobe, images: ImageSet | None = None, split: str | None = None, progress: Progress = SILENT
+) -> Examination:
+    """Look for everything that is commonly wrong with a run.
+
+    Args:
+        wardrobe: the run.
+        images: other data, to tell whether they are what the model knows; by default what it was trained on.
+        split: of these, by default the held-out one.
+        progress: where to report.
+    """
+    numbers = _numbers(wardrobe, progress)
+    found = [finding for check in CHECKS if (finding := check(wardrobe, numbers))]
+    if images is not None:
+        numbers["given"] = _given(wardrobe, images.split(split or images.held_out), numbers)
+        if strange := _strange(wardrobe, numbers["given"]):
+            found.append(strange)
+    return Examination(tuple(found), numbers)
+
+
+def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
+    latents, model = wardrobe.latents, wardrobe.model
+    held_out, train = latents.split(wardrobe.held_out).first(EXAMINED), latents.split("train")
+    parts = {
+        "train": wardrobe.images.split("train").first(EXAMINED),
+        "held_out": wardrobe.images.split(wardrobe.held_out).first(EXAMINED),
+    }
+    with progress.task("examining", len(parts), "parts") as task:
+        errors = {}
+        for name, part in parts.items():
+            errors[name] = float(squared_errors(model, np.asarray(part.images)).mean())
+            task.advance()
+    pixels = np.asarray(parts["held_out"].images, np.float64) / 255
+    variance = float(np.square(pixels - pixels.mean(axis=0)).mean())
+    used = _used(held_out)
+    standard = ks_distances(drawn(held_out, np.random.default_rng(0)))
+    return {
+        "dimensions": held_out.mean.shape[1],
+        "dimensions_used": int(used.sum()),
+        "ks_mean_of_used": float(standard[used].mean()) if used.any() else None,
+        "farthest_mean": float(np.abs(held_out.mean).max()),
+        "finite": bool(np.isfinite(latents.mean).all()),
+        **health(train, held_out, wardrobe.prior()),
+        "train_mse": errors["train"],
+        "held_out_mse": errors["held_out"],
+        "variance_of_pixels": variance,
+        "explained": 1 - errors["held_out"] / max(variance, 1e-12),
+        "dead_units": dead_units(model, held_out.mean),
+    }
+
+
+def _used(latents: Any) -> np.ndarray:
+    varies = latents.mean.var(axis=0) > ACTIVE_VARIANCE
+    if latents.log_var is None:
+        return varies
+    from armoire.measure.health import rate_by_dimension
+
+    rates = rate_by_dimension(latents)
+    return varies & (rates > ACTIVE_RATE) if rates is not None else varies
+
+
+@torch.no_grad()
+def dead_units(model: Autoencoder, z: Float[np.ndarray, "n d"]) -> float | None:
+    """Share of the decoder's units, of those behind a ReLU, that are 0 for all of many latents; None without any."""
+    alive: dict[str, torch.Tensor] = {}
+
+    def watch(name: str) -> Callable[..., None]:
+        def look(_module: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+            fires = (output > 0).transpose(0, 1).flatten(1).any(dim=1).cpu()
+            alive[name] = alive[name] | fires if name in alive else fires
+
+        return look
+
+    hooks = [
+        module.register_forward_hook(watch(name))
+        for name, module in model.decoder.named_modules()
+        if isinstance(module, nn.ReLU)
+    ]
+    try:
+        for part in np.array_split(z, -(-len(z) // EVALUATION_BATCH)):
+            model.decoder(torch.from_numpy(part).to(model.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return float(1 - torch.cat(list(alive.values())).float().mean()) if alive else None
+
+
+Check = Callable[[Wardrobe, dict[str, Any]], Finding | None]
+
+
+def _diverged(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    dead = n["dead_units"] is not None and n["dead_units"] > DEAD
+    if n["finite"] and not dead and not n["explained"] < -NOTHING_EXPLAINED:
+        return None
+    shown = f"{n['dead_units']:.0%} of the decoder's units are 0 whatever the latent" if dead else "it learned nothing"
+    recipe = wardrobe.recipe
+    return Finding(
+        "dead decoder units" if dead else "diverged training",
+        f"{shown}; reconstructions explain {n['explained']:.0%} of the held-out pixels' variance",
+        f"the learning rate, {recipe.lr:g}, was too high: a large step put units where no gradient reaches them",
+        f"armoire train {_again(wardrobe)} --lr {min(recipe.lr / 10, 1e-3):g} --out {wardrobe.run.path}-slower",
+    )
+
+
+def _collapsed(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    recipe = wardrobe.recipe
+    if _diverged(wardrobe, n) or n["dimensions_used"] > 0 or recipe.posterior == "point":
+        return None
+    return Finding(
+        "posterior collapse",
+        f"no dimension of {n['dimensions']} tells anything of an image (each less than {ACTIVE_RATE} nats); "
+        f"reconstructions explain {n['explained']:.0%} of the held-out pixels' variance: all images become the same",
+        f"the rate weighs too much beside the distortion (beta {recipe.beta:g}), so that saying nothing is cheapest",
+        f"armoire sweep {_again(wardrobe)} --beta {_fewer(recipe.beta)}",
+    )
+
+
+def _too_much(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    recipe = wardrobe.recipe
+    if _diverged(wardrobe, n) or recipe.posterior == "point" or not n["dimensions_used"]:
+        return None
+    if n["explained"] > NOTHING_EXPLAINED:
+        return None
+    return Finding(
+        "too much regularisation",
+        f"reconstructions explain {n['explained']:.0%} of the held-out pixels' variance, with "
+        f"{n['dimensions_used']} of {n['dimensions']} dimensions in use",
+        f"the rate weighs too much beside the distortion (beta {recipe.beta:g})",
+        f"armoire sweep {_again(wardrobe)} --beta {_fewer(recipe.beta)}",
+    )
+
+
+def _too_little(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    recipe = wardrobe.recipe
+    if recipe.posterior == "point" or n["ks_mean_of_used"] is None or n["ks_mean_of_used"] < FAR_FROM_NORMAL:
+        return None
+    return Finding(
+        "too little regularisation",
+        f"the latents are not where N(0, I) lies: Kolmogorov-Smirnov distance {n['ks_mean_of_used']:.2f} of 1, the "
+        f"farthest at {n['farthest_mean']:.1f}, and KL(q(z) || N(0, I)) is {n['mismatch_nats']:.1f} nats",
+        f"the rate weighs too little beside the distortion (beta {recipe.beta:g}), so that the model is an autoencoder",
+        f"armoire sweep {_again(wardrobe)} --beta {_more(recipe.beta)}; or keep it, and armoire prior "
+        f"{wardrobe.run.path} --kind flow",
+    )
+
+
+def _unused(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    unused = 1 - n["dimensions_used"] / n["dimensions"]
+    if not n["dimensions_used"] or unused < UNUSED:
+        return None
+    enough = 1 << max(1, (2 * n["dimensions_used"] - 1).bit_length())
+    return Finding(
+        "unused dimensions",
+        f"{n['dimensions_used']} of {n['dimensions']} dimensions tell anything of an image",
+        f"the data do not ask for more at beta {wardrobe.recipe.beta:g}; the others are noise to the decoder",
+        f"armoire train {_again(wardrobe)} --latent {enough} --out {wardrobe.run.path}-{enough}",
+    )
+
+
+def _runaway(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    if wardrobe.recipe.posterior == "point" or n["farthest_mean"] < FAR_AWAY:
+        return None
+    return Finding(
+        "runaway dimensions",
+        f"some images lie {n['farthest_mean']:.1f} standard deviations of the prior away, where nothing is ever drawn",
+        "a few images were hard to tell apart, or the learning rate was too high for the rate to hold them",
+        f"armoire train {_again(wardrobe)} --beta {2 * max(wardrobe.recipe.beta, 0.5):g} --out {wardrobe.run.path}-2",
+    )
+
+
+def _in_holes(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    if n["holes"] < IN_HOLES:
+        return None
+    name = wardrobe.prior().name
+    return Finding(
+        "prior holes",
+        f"{n['holes']:.0%} of draws from {name} lie farther from every training latent than 99 % of the held-out ones",
+        f"{name} is not where the images are, and the decoder was never taught what is made between them",
+        f"armoire prior {wardrobe.run.path} --kind flow",
+    )
+
+
+def _over_fitted(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
+    if n["held_out_mse"] < OVER_FITTED * n["train_mse"]:
+        return None
+    epochs = max(1, wardrobe.recipe.epochs // 2)
+    return Finding(
+        "over-fitting",
+        f"squared error {n['held_out_mse']:.4f} on held-out images, {n['train_mse']:.4f} on training images",
+        "the model learned its training images by heart: they are too few for so many steps or so many dimensions",
+        f"armoire train {_again(wardrobe)} --epochs {epochs} --out {wardrobe.run.path}-shorter, or give more images",
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    _diverged,
+    _collapsed,
+    _too_much,
+    _too_little,
+    _unused,
+    _runaway,
+    _in_holes,
+    _over_fitted,
+)
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "inverted": lambda pixels: 255 - pixels,
+    "scaled to 0 and 1 in place of 0 to 255": lambda pixels: np.clip(pixels.astype(np.uint16) * 255, 0, 255).astype(
+        np.uint8
+    ),
+    "with red and blue exchanged": lambda pixels: pixels[..., ::-1],
+    "upside down": lambda pixels: pixels[:, ::-1],
+    "lying on their side": lambda pixels: pixels.transpose(0, 2, 1, 3),
+}
+
+
+def _given(wardrobe: Wardrobe, part: ImageSet, numbers: dict[str, Any]) -> dict[str, Any]:
+    """How the model takes other images as they are, and after each change of their pixels."""
+    pixels: UInt8[np.ndarray, "n h w c"] = np.array(part.first(EXAMINED).images)
+    x = to_unit(torch.from_numpy(pixels))
+    return {
+        "n": len(pixels),
+        "mse": float(squared_errors(wardrobe.model, pixels).mean()),
+        "usual_mse": numbers["held_out_mse"],
+        "mean": float(x.mean()),
+        "usual_mean": float(np.asarray(wardrobe.images.split("train").first(EXAMINED).images).mean() / 255),
+        "changed": {
+            name: float(squared_errors(wardrobe.model, np.ascontiguousarray(change(pixels))).mean())
+            for name, change in CHANGES.items()
+        },
+    }
+
+
+def _strange(wardrobe: Wardrobe, given: dict[str, Any]) -> Finding | None:
+    if given["mse"] < UNFAMILIAR * given["usual_mse"]:
+        return None
+    best = min(given["changed"], key=lambda name: given["changed"][name])
+    restored = given["changed"][best]
+    told = (
+        f"squared error {given['mse']:.4f} where {given['usual_mse']:.4f} is usual; mean brightness "
+        f"{given['mean']:.2f} where the training images have {given['usual_mean']:.2f}"
+    )
+    if restored > RESTORED * given["mse"]:
+        return Finding(
+            "unfamiliar images",
+            told,
+            "they show something else than the training images, or were prepared otherwise",
+            f"armoire reconstruct {wardrobe.run.path} IMAGE --out look.png, and compare; or train on them as well",
+        )
+    return Finding(
+        "un-normalised input",
+        f"{told}; taken as {best}, the same images have {restored:.4f}",
+        f"the pixels are {best}, beside those that the model was trained on",
+        f"prepare the images as the training images were ({best} back), and armoire doctor {wardrobe.run.path} again",
+    )
+
+
+def _again(wardrobe: Wardrobe) -> str:
+    return str(wardrobe.run.path / "recipe.toml")
+
+
+def _fewer(beta: float) -> str:
+    return ",".join(f"{beta / by:g}" for by in (10, 30, 100, 300, 1000))
+
+
+def _more(beta: float) -> str:
+    return ",".join(f"{max(beta, 1e-4) * by:g}" for by in (10, 100, 1000, 10000))

@@ -1,0 +1,133 @@
+"""Loss weights, translated: what any weighting in use is as distortion + beta * rate in nats.
+
+A loss w * error + v * KL, its error a mean over the D values of an image, is proportional to distortion + beta * rate:
+
+    binary cross-entropy   distortion = D * bce                              beta = D v / w
+    squared error          distortion = D * mse / (2 sigma^2) + const        beta = D v / (2 sigma^2 w)
+
+The second leaves one free choice, as only sigma^2 and beta together weigh: with beta = 1 sigma^2 = D v / (2 w); a
+calibrated decoder has sigma^2 = the mean squared error itself. A sum over an image is D times the mean.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from armoire.errors import ArmoireError, did_you_mean
+
+KL = "kl"
+#: Names of errors, each as (which, whether it is a sum over the image's values and no mean).
+ERRORS = {
+    "bce": ("bce", False),
+    "sum_bce": ("bce", True),
+    "mse": ("mse", False),
+    "sse": ("mse", True),
+}
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub}
+LONGEST = 200
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """A loss as distortion + beta * rate.
+
+    Attributes:
+        error: `bce` or `mse`.
+        weight: of the mean error over an image's values.
+        kl_weight: of the KL divergence in nats.
+        values: D, values in an image.
+    """
+
+    error: str
+    weight: float
+    kl_weight: float
+    values: int
+
+    @property
+    def sigma(self) -> float | None:
+        """Of the Gaussian for which the loss is the ELBO, beta = 1; None of a cross-entropy."""
+        return None if self.error == "bce" else math.sqrt(self.values * self.kl_weight / (2 * self.weight))
+
+    def beta(self, sigma: float | None = None) -> float:
+        """Weight of the rate: of the Bernoulli likelihood, or of a Gaussian with this sigma."""
+        if self.error == "bce":
+            return self.values * self.kl_weight / self.weight
+        if sigma is None:
+            raise ValueError("the squared error needs a sigma")
+        return self.values * self.kl_weight / (2 * sigma**2 * self.weight)
+
+
+def parse_weighting(text: str, size: int, channels: int, **names: float) -> Weighting:
+    """Read a loss such as `2000*mse`, `500*bce + kl` or `mse + batch/images*kl`.
+
+    Args:
+        text: a sum of an error (`bce`, `mse`: means over an image's values; `sum_bce`, `sse`: sums) and `kl`, each with
+            a factor; where it has no `kl`, that has the factor 1.
+        size: side of the images in pixels.
+        channels: 1 or 3.
+        **names: numbers that may stand in it by name, such as `batch` and `images`.
+
+    Raises:
+        ArmoireError: it cannot be read, or is not proportional to a distortion and a rate.
+    """
+    factors = _linear(text, names)
+    kl = factors.pop(KL, 1.0)
+    if len(factors) != 1:
+        what = f"{len(factors)} of them" if factors else "none"
+        raise ArmoireError(f"--from should hold one error ({', '.join(ERRORS)}), and '{text}' holds {what}")
+    name, weight = factors.popitem()
+    if not (weight > 0 and kl > 0 and math.isfinite(weight) and math.isfinite(kl)):
+        raise ArmoireError(f"the weights in '{text}' should be above 0, not {weight:g} of {name} and {kl:g} of kl")
+    error, summed = ERRORS[name]
+    values = size * size * channels
+    return Weighting(error, weight * values if summed else weight, kl, values)
+
+
+def _linear(text: str, names: Mapping[str, float]) -> dict[str, float]:
+    """Factors of each error and of kl."""
+    try:
+        if len(text) > LONGEST:
+            raise SyntaxError
+        found = _evaluate(ast.parse(text.strip().lower(), mode="eval").body, names)
+    except (SyntaxError, RecursionError, ZeroDivisionError, OverflowError, ValueError, TypeError):
+        raise ArmoireError(f"--from should be a sum such as 2000*mse or mse + 0.00025*kl, not '{text[:60]}'") from None
+    if not isinstance(found, dict):
+        raise ArmoireError(f"'{text}' is a number; --from takes a sum such as 2000*mse")
+    return found
+
+
+def _evaluate(node: ast.expr, names: Mapping[str, float]) -> float | dict[str, float]:
+    """A number, or factors by name; nothing but sums, products with a number, and quotients by one."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return float(node.value)
+    if isinstance(node, ast.Name):
+        if node.id in names:
+            return float(names[node.id])
+        if node.id not in (known := [*ERRORS, KL, *names]):
+            raise ArmoireError(f"no error '{node.id}' in --from; {did_you_mean(node.id, known)}")
+        return {node.id: 1.0}
+    if isinstance(node, ast.BinOp):
+        return _combine(node.op, _evaluate(node.left, names), _evaluate(node.right, names))
+    raise SyntaxError
+
+
+def _combine(
+    op: ast.operator, left: float | dict[str, float], right: float | dict[str, float]
+) -> float | dict[str, float]:
+    if isinstance(op, ast.Mult) and isinstance(left, dict):
+        left, right = right, left
+    if isinstance(op, ast.Mult) and not isinstance(left, dict):
+        return {name: left * factor for name, factor in right.items()} if isinstance(right, dict) else left * right
+    if isinstance(op, ast.Div) and not isinstance(right, dict):
+        return {name: factor / right for name, factor in left.items()} if isinstance(left, dict) else left / right
+    if type(op) in OPERATORS:
+        combine = OPERATORS[type(op)]
+        if isinstance(left, dict) and isinstance(right, dict):
+            return {name: combine(left.get(name, 0.0), right.get(name, 0.0)) for name in left | right}
+        if not isinstance(left, dict) and not isinstance(right, dict):
+            return combine(left, right)
+    raise SyntaxError

@@ -1,0 +1,167 @@
+"""Fitted priors as files of a run: RUN/priors/KIND.safetensors, numbers and JSON, never a pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.files import write_safetensors
+from armoire.wardrobe.fitting import Flow, Mixture, Standard, make_network
+from armoire.wardrobe.priors import FITTED, PRIORS, Box, Prior, StandardNormal
+
+FORMAT = "armoire-prior-1"
+LARGEST = 1 << 28  # numbers in a file that is believed
+
+
+class Priors:
+    """The priors that one may draw from in a run, each read when it is first asked for."""
+
+    def __init__(
+        self,
+        run: Path,
+        posterior: str,
+        latent: int,
+        key: Callable[[], Mapping[str, str]],
+        held_out: Callable[[], np.ndarray],
+    ) -> None:
+        """
+        Args:
+            run: the run's folder.
+            posterior: `point` or `gaussian`.
+            latent: d.
+            key: gives which data and weights the run is made of.
+            held_out: gives the embeddings (n, d) of the held-out images.
+        """
+        self.run, self.posterior, self.latent = run, posterior, latent
+        self._key, self._held_out = key, held_out
+        self._found: dict[str, Prior | None] = {}
+
+    def get(self, kind: str | None = None) -> Prior:
+        """A prior by its kind; by default a fitted one where there is one, the flow first, else what needs no fit.
+
+        Raises:
+            ArmoireError: there is no such kind, or it was not fitted to this run, or its file is damaged.
+        """
+        if kind not in (None, *PRIORS):
+            raise ArmoireError(f"no prior '{kind}'; {did_you_mean(str(kind), PRIORS)}")
+        given = "normal" if self.posterior == "gaussian" else "box"
+        for one in [kind] if kind else [*reversed(FITTED), given]:
+            if self.has(one) and (found := self._found[one]):
+                return found
+        stale = " (the one there is of other weights or data)" if prior_path(self.run, str(kind)).exists() else ""
+        raise ArmoireError(
+            f"no {kind} prior was fitted to {self.run}{stale}; fit one with `armoire prior {self.run} --kind {kind}`"
+        )
+
+    def has(self, kind: str) -> bool:
+        """Whether the run keeps a fitted prior of a kind."""
+        if kind not in self._found:
+            self._found[kind] = self._find(kind)
+        return self._found[kind] is not None
+
+    def keep(self, kind: str, prior: Prior, facts: Mapping[str, Any]) -> Path:
+        """Write a fitted prior into the run, and draw from it from now on."""
+        path = write_prior(self.run, kind, prior, facts, self._key())
+        self._found[kind] = prior
+        return path
+
+    def _find(self, kind: str) -> Prior | None:
+        if kind == "normal":
+            return StandardNormal(self.latent)
+        if kind == "box":
+            embeddings = self._held_out()
+            return Box(embeddings.min(axis=0), embeddings.max(axis=0))
+        # The digest of the weights is not taken for nothing.
+        kept = read_prior(self.run, kind, self.latent, self._key()) if prior_path(self.run, kind).is_file() else None
+        return kept and kept[0]
+
+
+def prior_path(run: Path, kind: str) -> Path:
+    """Where a run keeps a prior."""
+    return run / "priors" / f"{kind}.safetensors"
+
+
+def write_prior(run: Path, kind: str, prior: Prior, facts: Mapping[str, Any], key: Mapping[str, str]) -> Path:
+    """Keep a fitted prior; `key` says of which data and weights, `facts` how well it fits."""
+    if not isinstance(prior, Mixture | Flow):
+        raise TypeError(f"{prior.name} needs no file")
+    header = {"format": FORMAT, "kind": kind, "facts": json.dumps(facts), "made_of": json.dumps(dict(key))}
+    if isinstance(prior, Flow):
+        header["shape"] = json.dumps(prior.shape)
+    path = prior_path(run, kind)
+    write_safetensors(path, prior.tensors(), header)
+    return path
+
+
+def read_prior(run: Path, kind: str, latent: int, key: Mapping[str, str]) -> tuple[Prior, dict[str, Any]] | None:
+    """A kept prior and what was found when it was fitted; None where there is none, or one of other weights or data.
+
+    Raises:
+        ArmoireError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = prior_path(run, kind)
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as opened:
+            header = opened.metadata() or {}
+            if header.get("format") != FORMAT or header.get("kind") != kind:
+                raise ValueError(f"its header names no {FORMAT} of kind {kind}")
+            if json.loads(header["made_of"]) != dict(key):
+                return None
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        facts = json.loads(header["facts"])
+        prior = _flow(tensors, json.loads(header["shape"]), latent) if kind == "flow" else _mixture(tensors, latent)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArmoireError(
+            f"{path} is damaged ({reason}); delete it, and `armoire prior {run} --kind {kind}` makes it again"
+        ) from None
+    return prior, facts
+
+
+def _standard(tensors: dict[str, Tensor], latent: int) -> Standard:
+    return Standard(_array(tensors, "mean", (latent,)), _array(tensors, "spread", (latent, latent)))
+
+
+def _mixture(tensors: dict[str, Tensor], latent: int) -> Mixture:
+    k = len(tensors["weights"])
+    weights = _array(tensors, "weights", (k,))
+    if k == 0 or (weights < 0).any() or not np.isclose(weights.sum(), 1):
+        raise ValueError("its weights do not add up to 1")
+    means, factors = _array(tensors, "means", (k, latent)), _array(tensors, "factors", (k, latent, latent))
+    return Mixture(_standard(tensors, latent), weights, means, factors)
+
+
+def _flow(tensors: dict[str, Tensor], shape: dict[str, int], latent: int) -> Flow:
+    if set(shape) != {"latent", "width", "transforms", "passes"} or not all(type(v) is int for v in shape.values()):
+        raise ValueError("its shape cannot be read")
+    if shape["latent"] != latent or not (1 <= shape["width"] <= 4096 and 1 <= shape["transforms"] <= 64):
+        raise ValueError("its shape is not that of a prior of this model")
+    # Checked before anything is made of it: a header of some bytes could ask for any amount of memory.
+    if sum(t.numel() for t in tensors.values()) > LARGEST or shape["width"] > max(len(t) for t in tensors.values()):
+        raise ValueError("its shape is not that of its weights")
+    standard = _standard(tensors, latent)
+    network = make_network(**shape)
+    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} is not finite")
+    network.load_state_dict(weights)
+    return Flow(standard, network.requires_grad_(False).eval(), shape)
+
+
+def _array(tensors: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = tensors[name].numpy()
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"{name} is not finite or not of shape {shape}")
+    return array.astype(np.float64)

@@ -1,0 +1,116 @@
+"""Runs made ill on purpose, small ones; benchmarks/doctor.py does the same at full size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from armoire import Wardrobe, from_array, train
+from armoire.images import Fit, ImageSet, SetInfo
+from armoire.measure.doctor import dead_units, examine
+
+
+@pytest.fixture(scope="module")
+def data(discs):
+    return discs(n=600, test=150)
+
+
+@pytest.fixture(scope="module")
+def healthy(tiny, data, tmp_path_factory):
+    recipe = tiny("images-vae", likelihood="calibrated", beta=4, latent=2, epochs=30, channels=[16, 32], lr=3e-3)
+    return train(recipe, data, tmp_path_factory.mktemp("runs") / "healthy", device="cpu")
+
+
+def names(wardrobe: Wardrobe, images: ImageSet | None = None) -> list[str]:
+    found = examine(wardrobe, images)
+    for finding in found.findings:
+        assert finding.evidence and finding.cause
+        assert "armoire" in finding.mend
+    assert found.to_dict()["healthy"] == (not found.findings)
+    return [finding.name for finding in found.findings]
+
+
+def ill(healthy: Wardrobe, data, path, **settings) -> list[str]:
+    return names(train(healthy.recipe.change(**settings), data, path, device="cpu"))
+
+
+def test_nothing_is_found_in_a_healthy_run(healthy, data):
+    assert names(healthy) == []
+    assert names(healthy, data) == []
+
+
+def test_too_much_weight_on_the_rate_is_posterior_collapse(healthy, data, tmp_path):
+    assert ill(healthy, data, tmp_path / "r", beta=3000.0) == ["posterior collapse"]
+
+
+def test_too_little_weight_on_the_rate(healthy, data, tmp_path):
+    found = ill(healthy, data, tmp_path / "r", beta=1e-4)
+    assert "too little regularisation" in found
+    assert "posterior collapse" not in found
+
+
+def test_many_more_dimensions_than_the_data_have(healthy, data, tmp_path):
+    assert "unused dimensions" in ill(healthy, data, tmp_path / "r", latent=128)
+
+
+def test_a_learning_rate_of_1(tiny, data, tmp_path):
+    recipe = tiny("fashion-vae", lr=1.0, schedule="constant", epochs=3)
+    found = names(train(recipe, data, tmp_path / "r", device="cpu"))
+    assert found[0] in ("dead decoder units", "diverged training")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda pixels: 255 - pixels, "inverted"),
+        (lambda pixels: (pixels > 127).astype(np.uint8), "scaled to 0 and 1"),
+    ],
+)
+def test_pixels_that_are_prepared_otherwise(healthy, data, change, told):
+    other = ImageSet(change(np.asarray(data.images)), data.table, SetInfo("other", "", Fit(16, channels=1), ()))
+    found = examine(healthy, other).findings
+    assert [finding.name for finding in found] == ["un-normalised input"]
+    assert told in found[0].cause
+
+
+def test_images_of_something_else(healthy):
+    random = np.random.default_rng(0)
+    noise = from_array(random.integers(0, 256, (60, 16, 16, 1), np.uint8))
+    assert names(healthy, noise) == ["unfamiliar images"]
+
+
+def test_over_fitting(healthy, discs, tmp_path):
+    few = discs(n=12, test=100)
+    found = ill(healthy, few, tmp_path / "r", epochs=400, latent=8, beta=0.01, batch=4)
+    assert "over-fitting" in found
+
+
+def test_a_box_has_holes(healthy, data, tmp_path):
+    wardrobe = train(healthy.recipe.change(posterior="point", latent=8), data, tmp_path / "r", device="cpu")
+    assert "prior holes" in names(wardrobe)
+    wardrobe.fit_prior("gmm")
+    assert "prior holes" not in names(wardrobe)
+
+
+class Decoder(nn.Module):
+    """Four units behind a ReLU, of which one can never fire."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoder = nn.Sequential(nn.Linear(2, 4), nn.ReLU(inplace=True))
+        with torch.no_grad():
+            self.decoder[0].weight.copy_(torch.tensor([[1.0, 0], [0, 1], [0, 0], [1, 1]]))
+            self.decoder[0].bias.copy_(torch.tensor([0.0, 0, -1, 0]))
+
+
+def test_dead_units_are_counted():
+    z = np.random.default_rng(0).normal(size=(500, 2)).astype(np.float32)
+    model = Decoder()
+    assert dead_units(model, z) == pytest.approx(0.25)  # type: ignore[arg-type]
+    assert not model.decoder[1]._forward_hooks
+    model.decoder = nn.Sequential(nn.Linear(2, 4), nn.SiLU())
+    assert dead_units(model, z) is None  # type: ignore[arg-type]

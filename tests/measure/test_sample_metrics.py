@@ -1,0 +1,153 @@
+"""Distances between clouds of features, where their true values are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import sqrtm
+
+from armoire import evaluate, train
+from armoire.errors import ArmoireError
+from armoire.measure.features import Classifier, EfficientNetLite0, make_extractor
+from armoire.measure.samples import compare, copies, frechet_distance, kernel_distance, measure_samples, surroundings
+
+
+def cloud(n: int, f: int = 8, seed: int = 0, shift: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, 1, (n, f)).astype(np.float32)
+
+
+def test_identical_sets_are_at_distance_0():
+    a = cloud(3000)
+    found = compare(a, a)
+    assert found["fd"] == pytest.approx(0, abs=1e-4)
+    assert found["kd"] == pytest.approx(0, abs=0.02)
+    assert (found["precision"], found["recall"], found["coverage"]) == (1, 1, 1)
+
+
+def test_disjoint_sets_have_nothing_in_common():
+    found = compare(cloud(500), cloud(500, seed=1, shift=100))
+    assert (found["precision"], found["recall"], found["density"], found["coverage"]) == (0, 0, 0, 0)
+    assert found["fd"] > 1000
+
+
+def test_the_frechet_distance_of_known_gaussians():
+    random = np.random.default_rng(0)
+    mixing = random.normal(size=(4, 4))
+    a, b = random.normal(size=(60_000, 4)), random.normal(size=(60_000, 4)) @ mixing + [1, 0, -2, 3]
+    ca, cb = np.eye(4), mixing.T @ mixing
+    expected = 14 + np.trace(ca + cb - 2 * sqrtm(ca @ cb).real)
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=0.02)
+
+
+def test_the_kernel_distance_is_unbiased():
+    """Over 200 pairs of samples of one distribution its mean is 0 within its own error; the biased one's is far off."""
+    values = [kernel_distance(cloud(100, 4, 2 * k), cloud(100, 4, 2 * k + 1))[0] for k in range(200)]
+    assert abs(np.mean(values)) < 3 * np.std(values, ddof=1) / np.sqrt(200)
+
+    def biased(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.mean(kernel(a, a)) + np.mean(kernel(b, b)) - 2 * np.mean(kernel(a, b)))
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    wrong = [biased(cloud(100, 4, 2 * k), cloud(100, 4, 2 * k + 1)) for k in range(200)]
+    assert np.mean(wrong) > 10 * np.std(wrong, ddof=1) / np.sqrt(200)
+
+
+def test_the_kernel_distance_has_the_true_value_and_an_honest_error():
+    """E k(x, y) of N(0, 1) and N(m, 1) in one dimension, by their moments: k = (x y + 1)^3."""
+    shift = 0.7
+    a = {1: 0.0, 2: 1.0, 3: 0.0}
+    b = {1: shift, 2: 1 + shift**2, 3: 3 * shift + shift**3}
+
+    def expected(p: dict[int, float], q: dict[int, float]) -> float:
+        return 1 + 3 * p[1] * q[1] + 3 * p[2] * q[2] + p[3] * q[3]
+
+    truth = expected(a, a) + expected(b, b) - 2 * expected(a, b)
+    pairs = [kernel_distance(cloud(2000, 1, 2 * k), cloud(2000, 1, 2 * k + 1, shift)) for k in range(60)]
+    values, errors = np.array(pairs).T
+    assert values.mean() == pytest.approx(truth, abs=4 * values.std() / np.sqrt(60))
+    # Of two blocks a standard error is itself known to a factor; on average it is right.
+    assert np.sqrt(np.mean(errors**2)) == pytest.approx(values.std(ddof=1), rel=0.4)
+
+
+def test_precision_recall_density_and_coverage_by_hand():
+    real = np.array([[0.0], [1], [2], [3], [100]], np.float32)
+    made = np.array([[0.5], [0.6], [2.5], [50], [51]], np.float32)
+    # k = 1: real balls of radius 1, 1, 1, 1, 97; made ones of .1, .1, 1.9, 1, 1.
+    found = surroundings(made, real, k=1)
+    assert found["precision"] == 5 / 5  # 50 and 51 lie in the last ball
+    assert found["recall"] == 3 / 5  # 1, 2 and 3, within 1.9 of 2.5
+    assert found["density"] == pytest.approx((2 + 2 + 2 + 1 + 1) / 5)
+    assert found["coverage"] == 5 / 5
+
+
+def test_what_was_learned_by_heart_is_told_from_what_is_new(pictures):
+    train_set, held_out, new = pictures(300, seed=0), pictures(200, seed=1), pictures(200, seed=2)
+    blurred = (held_out.astype(np.float64) * 0.9).astype(np.uint8)
+    honest = copies(train_set, held_out, new, blurred)
+    assert honest["nearer_than_held_out"] < 0.05
+    stolen = copies(train_set, held_out, train_set[:200], blurred)
+    assert stolen["nearer_than_held_out"] > 0.9
+    assert stolen["samples"] == 0 < stolen["held_out"]
+
+
+@pytest.fixture(scope="module")
+def wardrobe(tiny, discs, tmp_path_factory):
+    recipe = tiny("images-vae", likelihood="calibrated", epochs=8, latent=2)
+    return train(recipe, discs(n=120, test=60), tmp_path_factory.mktemp("runs") / "discs", device="cpu")
+
+
+def test_evaluate_measures_samples_by_efficientnet(wardrobe):
+    found = evaluate(wardrobe, samples=40)["samples"]
+    assert found["features"] == "efficientnet-lite0"
+    assert found["n"] == 40
+    assert found["drawn_from"] == "N(0, I)"
+    assert 0 < found["floor"]["fd"] < found["fd"]
+    for name in ("precision", "recall", "coverage"):
+        assert all(0 <= part[name] <= 1 for part in (found, found["floor"], found["reconstructions"]))
+    assert found["floor"]["precision"] > found["precision"]
+    assert evaluate(wardrobe, samples=40)["samples"] == found
+    assert evaluate(wardrobe)["samples"] is None
+    with pytest.raises(ArmoireError, match="no prior"):
+        evaluate(wardrobe, samples=40, prior="gauss")
+
+
+def test_a_classifier_of_labels_serves_where_there_are_no_attributes(wardrobe):
+    found = evaluate(wardrobe, samples=40, features="classifier")["samples"]
+    assert found["features"] == "classifier of discs's own labels"
+    assert found["n"] == 12  # the training images set aside from it are the fewest
+
+
+def test_features_of_real_images_are_kept(wardrobe, monkeypatch, cache):
+    monkeypatch.setattr("armoire.measure.features.KEPT_FROM", 10)
+    extractor, part = EfficientNetLite0(wardrobe.model.device), wardrobe.images.split("test")
+    first = extractor.of_set(part, np.arange(20), "images")
+    assert first.shape == (20, 1280)
+    monkeypatch.setattr(EfficientNetLite0, "features", None)  # not asked again
+    assert np.array_equal(extractor.of_set(part, np.arange(20), "images"), first)
+    (kept,) = (cache / "features").iterdir()
+    kept.write_bytes(b"half")
+    with pytest.raises(TypeError):  # asked again
+        extractor.of_set(part, np.arange(20), "images")
+
+
+def test_extractors_that_cannot_be_had_say_how(wardrobe, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
+    monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
+    with pytest.raises(ArmoireError, match=r"pip install 'armoire\[measure\]'"):
+        evaluate(wardrobe, samples=10)
+    with pytest.raises(ArmoireError, match="pip install torch-fidelity"):
+        evaluate(wardrobe, samples=10, features="inception")
+    with pytest.raises(ArmoireError, match="did you mean 'classifier'"):
+        evaluate(wardrobe, samples=10, features="clasifier")
+    with pytest.raises(ArmoireError, match="needs training images"):
+        make_extractor("classifier", None, wardrobe.model.device)
+
+
+def test_a_classifier_counts_only_what_it_was_not_shown(wardrobe):
+    extractor = make_extractor("classifier", wardrobe.images, wardrobe.model.device)
+    assert isinstance(extractor, Classifier)
+    part = wardrobe.images.split("test")
+    found = measure_samples(wardrobe, extractor, wardrobe.images, part, wardrobe.place(part.images), 1000)
+    assert found["n"] == 12

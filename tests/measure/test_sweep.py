@@ -1,0 +1,50 @@
+"""A recipe at several betas: the rows, the files, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from armoire.errors import ArmoireError, TrainingInterruptedError
+from armoire.figures.sweep import save_sweep
+from armoire.measure.sweep import sweep
+
+
+@pytest.fixture
+def recipe(tiny):
+    return tiny("images-vae", likelihood="calibrated", epochs=6, latent=2)
+
+
+def test_rate_falls_and_distortion_grows_with_beta(recipe, discs, tmp_path):
+    rows = sweep(recipe, [40, 0.01, 1], tmp_path / "s", discs(n=120, test=30), samples=20, device="cpu")
+    assert [row["beta"] for row in rows] == [0.01, 1, 40]
+    rates, distortions = ([row[name] for row in rows] for name in ("rate_nats", "distortion_nats"))
+    assert rates == sorted(rates, reverse=True)
+    assert distortions[-1] > distortions[0]
+    assert all(row["fd"] > 0 and row["features"] == "efficientnet-lite0" for row in rows)
+    with (tmp_path / "s" / "sweep.csv").open() as file:
+        written = list(csv.DictReader(file))
+    assert [float(row["rate_nats"]) for row in written] == rates
+    path = save_sweep(rows, tmp_path / "s", recipe)
+    assert path.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_it_goes_on_where_it_was_stopped(recipe, discs, tmp_path, stops_at, monkeypatch):
+    images = discs(n=120, test=30)
+    with pytest.raises(TrainingInterruptedError):
+        sweep(recipe, [1, 2], tmp_path / "s", images, samples=0, device="cpu", progress=stops_at(4))
+    rows = sweep(recipe, [1, 2], tmp_path / "s", images, samples=0, device="cpu")
+    assert "fd" not in rows[0]
+    whole = sweep(recipe, [1, 2], tmp_path / "t", images, samples=0, device="cpu")
+    assert [row["rate_nats"] for row in rows] == [row["rate_nats"] for row in whole]
+    monkeypatch.setattr("armoire.measure.sweep.evaluate", None)  # measured already
+    again = sweep(recipe, [1, 2], tmp_path / "s", images, samples=0, device="cpu")
+    assert again == rows
+
+
+def test_what_has_no_rate_cannot_be_swept(tiny, discs, tmp_path):
+    with pytest.raises(ArmoireError, match="plain autoencoder"):
+        sweep(tiny("fashion-ae"), [1], tmp_path / "s", discs())
+    with pytest.raises(ArmoireError, match="some weights"):
+        sweep(tiny("images-vae"), [], tmp_path / "s", discs())

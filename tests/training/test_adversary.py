@@ -1,0 +1,115 @@
+"""A critic beside a training: what it does to the gradients, and that it is resumed to the bit."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import torch
+
+from armoire.errors import ArmoireError, TrainingInterruptedError
+from armoire.model import Autoencoder, to_unit
+from armoire.training import load_recipe, train
+from armoire.training.adversary import Adversary
+from armoire.training.averages import look
+from armoire.training.randomness import generator
+from armoire.training.ranks import Ranks
+
+SETTINGS = {
+    "likelihood": "calibrated",
+    "posterior": "gaussian",
+    "latent": 4,
+    "adversarial": 0.7,
+    "adversarial_from": 0.4,
+    "channels": [4, 8],
+    "batch": 8,
+    "epochs": 2,
+}
+
+
+@pytest.fixture
+def recipe():
+    return load_recipe("images-vae").change(**SETTINGS)
+
+
+def gradients(recipe, images, weight: float, steps: int = 1) -> tuple[list[torch.Tensor], Adversary]:
+    model = Autoencoder(recipe.architecture(images), generator(0, "weights"))
+    x = to_unit(torch.from_numpy(images.split("train").images[:8].copy()))
+    adversary = Adversary(x.shape[1], weight, 0, torch.device("cpu"))
+    for step in range(steps):
+        model.zero_grad()
+        terms = look(model, x, recipe, generator(0, "step", step))
+        adversary.step(x, terms, model.likelihood, recipe.beta, 1e-3)
+    return [p.grad.clone() for p in model.parameters()], adversary
+
+
+def test_without_a_pull_the_gradients_are_those_of_the_objective(recipe, discs):
+    images = discs()
+    found, _ = gradients(recipe, images, 0.0)
+    model = Autoencoder(recipe.architecture(images), generator(0, "weights"))
+    x = to_unit(torch.from_numpy(images.split("train").images[:8].copy()))
+    look(model, x, recipe, generator(0, "step", 0)).objective(recipe.beta).mean().backward()
+    for ours, parameter in zip(found, model.parameters(), strict=True):
+        torch.testing.assert_close(ours, parameter.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_the_pull_is_as_long_as_asked_for(recipe, discs, monkeypatch):
+    """At the decoder's output the critic adds a gradient of `weight` times the length of the likelihood's."""
+    entering: list[torch.Tensor] = []
+    backward = torch.autograd.backward
+
+    def look_on(tensors, gradients=None, *others, **settings):
+        entering.append(gradients[0].clone())
+        backward(tensors, gradients, *others, **settings)
+
+    monkeypatch.setattr(torch.autograd, "backward", look_on)
+    for weight in (0.0, 0.7):
+        gradients(recipe, discs(), weight)
+    plain, pulled = entering
+    assert (pulled - plain).norm() == pytest.approx(0.7 * plain.norm().item(), rel=1e-3)
+
+
+def test_the_critic_learns_to_tell(recipe, discs):
+    images = discs()
+    _, adversary = gradients(recipe, images, 0.5, steps=60)
+    x = to_unit(torch.from_numpy(images.split("train").images[:8].copy()))
+    real, _ = adversary.critic(x)
+    fake, _ = adversary.critic(torch.full_like(x, 0.5))
+    assert real.mean() > fake.mean() + 0.5
+
+
+def test_a_training_with_a_critic_is_resumed_to_the_bit(recipe, discs, tmp_path, stops_at):
+    images = discs()
+    whole = train(recipe, images, tmp_path / "whole", device="cpu")
+    # Before, in, and after the step in which the critic comes in, the fourth of ten.
+    for at in (2, 5, 8):
+        with pytest.raises(TrainingInterruptedError):
+            train(recipe, images, tmp_path / f"parts-{at}", resume=True, device="cpu", progress=stops_at(at))
+        parts = train(recipe, images, tmp_path / f"parts-{at}", resume=True, device="cpu")
+        one, other = (run.model().state_dict() for run in (whole, parts))
+        assert all(torch.equal(one[name], other[name]) for name in one), at
+
+
+def test_it_changes_what_is_learned(recipe, discs, tmp_path):
+    images = discs()
+    runs = [train(recipe.change(adversarial=a), images, tmp_path / str(a), device="cpu") for a in (0.0, 0.7)]
+    one, other = (run.model().state_dict() for run in runs)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_global_generator_is_left_alone():
+    state = torch.random.get_rng_state()
+    one, other = (Adversary(3, 1.0, 5, torch.device("cpu")).critic.state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_several_processes_are_refused(recipe, discs, tmp_path, monkeypatch):
+    from armoire.training import loop
+
+    monkeypatch.setattr(loop, "join", lambda device: Ranks(rank=0, size=2))
+    monkeypatch.setattr(loop, "synchronise", lambda model, ranks: None)
+    monkeypatch.setattr(Ranks, "together", lambda self: contextlib.nullcontext())
+    monkeypatch.setattr(Ranks, "parallel", lambda self, module: module)
+    with pytest.raises(ArmoireError, match="one process only"):
+        train(recipe, discs(), tmp_path / "r", device="cpu")

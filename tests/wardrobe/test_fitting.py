@@ -1,0 +1,250 @@
+"""Priors fitted to latents: what they learn, what is kept of them, and what of it is believed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from armoire import Wardrobe, train
+from armoire.errors import ArmoireError
+from armoire.images.imageset import make_table
+from armoire.wardrobe import Latents
+from armoire.wardrobe.fitting import Standard, fit_prior
+from armoire.wardrobe.kept_priors import prior_path, read_prior, write_prior
+from armoire.wardrobe.priors import Box, StandardNormal
+
+KEY = {"data_fingerprint": "d", "model_sha256": "m"}
+
+
+def latents(mean: np.ndarray, spread: float | None = None) -> Latents:
+    n = len(mean)
+    table = make_table([str(i) for i in range(n)], ["train"] * n, [0] * n)
+    log_var = None if spread is None else np.full_like(mean, 2 * np.log(spread), dtype=np.float32)
+    return Latents(table, mean.astype(np.float32), log_var)
+
+
+def ring(n: int, seed: int = 0) -> np.ndarray:
+    """A thin ring of radius 3 about (5, -2): nothing is at its middle."""
+    random = np.random.default_rng(seed)
+    angle, radius = random.uniform(0, 2 * np.pi, n), random.normal(3, 0.1, n)
+    return (np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1) + np.array([5, -2])).astype(np.float32)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr("armoire.wardrobe.fitting.STEPS", 400)
+
+
+@pytest.mark.parametrize("kind", ["gmm", "flow"])
+def test_draws_lie_where_the_latents_lie(kind, quick):
+    prior, facts = fit_prior(kind, latents(ring(4000)))
+    draws = prior.sample(2000, np.random.default_rng(0))
+    radius = np.hypot(*(draws - [5, -2]).T)
+    assert draws.dtype == np.float32
+    assert np.median(radius) == pytest.approx(3, abs=0.15)
+    assert (np.abs(radius - 3) > 1).mean() < 0.08  # of N(mean, cov) it would be half
+    assert facts["log_prob"] > facts["log_prob_normal"] + 5
+    assert facts["held_out"] == 400
+
+
+@pytest.mark.parametrize("kind", ["gmm", "flow"])
+def test_the_density_is_one(kind, quick):
+    prior, _ = fit_prior(kind, latents(ring(2000)))
+    axis = np.linspace(-6, 6, 241)
+    grid = np.stack(np.meshgrid(axis + 5, axis - 2), axis=-1).reshape(-1, 2).astype(np.float32)
+    assert np.exp(prior.log_prob(grid)).sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=0.02)
+
+
+def test_a_mixture_takes_as_many_gaussians_as_the_latents_ask_for():
+    random = np.random.default_rng(0)
+    one, facts = fit_prior("gmm", latents(random.normal(size=(3000, 3)) @ random.normal(size=(3, 3)) + 4))
+    assert one.name == "a mixture of 1 Gaussian"
+    assert set(facts["by_components"]) >= {"1", "2", "4"}
+    centres = np.array([[0, 0], [20, 0], [0, 20], [20, 20]])
+    four, _ = fit_prior("gmm", latents(centres[random.integers(0, 4, 3000)] + random.normal(size=(3000, 2))))
+    assert four.name == "a mixture of 4 Gaussians"
+
+
+def test_areas_are_fitted_as_areas(quick):
+    """The aggregate of N(m, s^2) over m ~ N(0, 1) is N(0, 1 + s^2): the means alone would say 1."""
+    means = np.random.default_rng(0).normal(size=(5000, 2))
+    for kind in ("gmm", "flow"):
+        prior, _ = fit_prior(kind, latents(means, spread=1.0))
+        assert prior.sample(4000, np.random.default_rng(1)).var(axis=0) == pytest.approx([2, 2], abs=0.25), kind
+
+
+def test_a_temperature_draws_nearer_or_farther(quick):
+    means = np.random.default_rng(0).normal(3, 2, size=(3000, 2))
+    priors = [StandardNormal(2), Box(np.array([0.0, 0]), np.array([4.0, 2]))]
+    priors += [fit_prior(kind, latents(means))[0] for kind in ("gmm", "flow")]
+    for prior in priors:
+        cold, usual, hot = (prior.sample(3000, np.random.default_rng(0), t).std(axis=0) for t in (0.5, 1.0, 1.5))
+        assert (cold < 0.75 * usual).all(), prior.name
+        assert (hot > 1.2 * usual).all(), prior.name
+
+
+def test_the_densities_of_the_priors_that_need_no_fit():
+    z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    expected = torch.distributions.Normal(0.0, 1.0).log_prob(torch.from_numpy(z).double()).sum(dim=1)
+    np.testing.assert_allclose(StandardNormal(3).log_prob(z), expected, rtol=1e-6)
+    box = Box(np.array([0.0, 0, 0]), np.array([2.0, 4, 1]))
+    assert box.log_prob(np.array([[1.0, 1, 0.5], [3, 1, 0.5]])) == pytest.approx([-np.log(8), -np.inf])
+
+
+def test_standardised_latents_are_standard():
+    random = np.random.default_rng(0)
+    z = (random.normal(size=(2000, 5)) @ random.normal(size=(5, 5)) * 3 + 7).astype(np.float32)
+    standard = Standard.of(z)
+    white = standard.whiten(z)
+    np.testing.assert_allclose(np.cov(white.T), np.eye(5), atol=1e-3)
+    np.testing.assert_allclose(standard.restore(white), z, atol=1e-3)
+    # The volume of what a unit cube becomes.
+    assert standard.log_volume == pytest.approx(np.linalg.slogdet(np.cov(z.T))[1] / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["gmm", "flow"])
+def test_one_dimension_and_many(kind, quick):
+    random = np.random.default_rng(0)
+    for d in (1, 40):
+        prior, _ = fit_prior(kind, latents(random.normal(size=(600, d)) + 2))
+        draws = prior.sample(500, np.random.default_rng(0))
+        assert draws.shape == (500, d)
+        assert draws.mean() == pytest.approx(2, abs=0.3)
+        assert np.isfinite(prior.log_prob(draws)).all()
+
+
+def test_latents_in_a_plane_are_not_blown_up(quick):
+    """Of three dimensions one never varies: a decoder has never seen it move."""
+    z = np.concatenate([ring(1000), np.full((1000, 1), 2.5)], axis=1)
+    for kind in ("gmm", "flow"):
+        prior, _ = fit_prior(kind, latents(z))
+        assert np.abs(prior.sample(1000, np.random.default_rng(0))[:, 2] - 2.5).max() < 0.1, kind
+
+
+@pytest.mark.parametrize("kind", ["gmm", "flow"])
+def test_the_same_seed_fits_the_same(kind, quick):
+    state = torch.random.get_rng_state()
+    one, other = (fit_prior(kind, latents(ring(500), spread=0.1), seed=3)[0] for _ in range(2))
+    draws = [prior.sample(50, np.random.default_rng(0)) for prior in (one, other)]
+    assert np.array_equal(*draws)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize(
+    ("z", "words"),
+    [
+        (ring(10), "10 training latents are too few"),
+        (np.full((100, 2), 1.0), "all latents lie at one place"),
+        (np.full((100, 2), np.nan), "not finite"),
+    ],
+)
+def test_what_cannot_be_fitted_is_told(z, words):
+    for kind in ("gmm", "flow"):
+        with pytest.raises(ArmoireError, match=words):
+            fit_prior(kind, latents(z))
+
+
+def test_no_such_kind():
+    with pytest.raises(ArmoireError, match="did you mean 'flow'"):
+        fit_prior("flw", latents(ring(100)))
+
+
+@pytest.mark.parametrize("kind", ["gmm", "flow"])
+def test_what_is_kept_draws_the_same(kind, quick, tmp_path):
+    prior, facts = fit_prior(kind, latents(ring(1000)))
+    write_prior(tmp_path, kind, prior, facts, KEY)
+    again, told = read_prior(tmp_path, kind, 2, KEY)
+    z = prior.sample(300, np.random.default_rng(1), 0.8)
+    assert np.array_equal(again.sample(300, np.random.default_rng(1), 0.8), z)
+    np.testing.assert_array_equal(again.log_prob(z), prior.log_prob(z))
+    assert told == facts
+    assert read_prior(tmp_path, kind, 2, KEY | {"model_sha256": "another"}) is None
+    with pytest.raises(ArmoireError, match="is damaged"):
+        read_prior(tmp_path, kind, 3, KEY)
+
+
+@pytest.mark.parametrize("kind", ["gmm", "flow"])
+def test_no_forged_prior_is_believed(kind, quick, tmp_path):
+    prior, facts = fit_prior(kind, latents(ring(200)))
+    path = write_prior(tmp_path, kind, prior, facts, KEY)
+    whole, tensors = path.read_bytes(), load_file(path)
+    header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])["__metadata__"]
+
+    def refused(changed: dict | None = None, told: dict | None = None, content: bytes | None = None) -> None:
+        if content is None:
+            save_file(changed or tensors, path, told or header)
+        else:
+            path.write_bytes(content)
+        with pytest.raises(ArmoireError, match=rf"{path} is damaged .*delete it.*armoire prior"):
+            read_prior(tmp_path, kind, 2, KEY)
+
+    refused(content=whole[:-10])
+    refused(content=b"")
+    refused(content=b"\x80\x04" + whole[2:])
+    refused(told=header | {"kind": "flow" if kind == "gmm" else "gmm"})
+    refused(told=header | {"format": "another"})
+    refused(told=header | {"facts": "{"})
+    refused(tensors | {"mean": tensors["mean"] * torch.nan})
+    refused(tensors | {"spread": tensors["spread"][:1]})
+    refused({name: t for name, t in tensors.items() if name != "mean"})
+    if kind == "gmm":
+        refused(tensors | {"weights": -tensors["weights"]})
+        refused(tensors | {"weights": tensors["weights"][:0]})
+    else:
+        shape = json.loads(header["shape"])
+        for change in ({"width": 10**9}, {"width": 4000}, {"transforms": 10**6}, {"latent": 3}, {"passes": "x"}):
+            refused(told=header | {"shape": json.dumps(shape | change)})
+        first = next(name for name, t in tensors.items() if name.startswith("network.") and t.is_floating_point())
+        refused(tensors | {first: tensors[first] * torch.inf})
+
+
+@pytest.fixture(scope="module")
+def runs(tiny, discs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    images = discs(n=100, test=20)
+    settings = {"likelihood": "calibrated", "latent": 2}
+    return {
+        posterior: train(tiny("images-vae", posterior=posterior, **settings), images, folder / posterior, device="cpu")
+        for posterior in ("point", "gaussian")
+    }
+
+
+@pytest.mark.parametrize(("posterior", "usual"), [("point", "the bounding box"), ("gaussian", "N(0, I)")])
+def test_a_run_draws_from_its_fitted_prior(runs, posterior, usual, quick):
+    wardrobe = Wardrobe.open(runs[posterior].run.path, runs[posterior].images)
+    assert wardrobe.prior().name.startswith(usual)
+    with pytest.raises(ArmoireError, match=r"no flow prior was fitted to .* `armoire prior .* --kind flow`"):
+        wardrobe.prior("flow")
+    wardrobe.fit_prior("gmm")
+    assert "mixture" in wardrobe.prior().name
+    wardrobe.fit_prior("flow")
+    again = Wardrobe.open(wardrobe.run.path, wardrobe.images)
+    assert again.prior().name == "a neural spline flow"
+    assert "mixture" in again.prior("gmm").name
+    assert np.array_equal(again.sample(20, seed=4), wardrobe.sample(20, seed=4, prior="flow"))
+    assert wardrobe.prior("normal").name == "N(0, I)"
+    for kind in ("gmm", "flow"):
+        prior_path(wardrobe.run.path, kind).unlink()
+
+
+def test_a_prior_of_other_weights_is_not_drawn_from(runs, quick, tmp_path):
+    wardrobe = runs["gaussian"]
+    prior, facts = fit_prior("flow", wardrobe.latents.split("train"))
+    path = write_prior(wardrobe.run.path, "flow", prior, facts, wardrobe.key() | {"model_sha256": "of another"})
+    again = Wardrobe.open(wardrobe.run.path, wardrobe.images)
+    assert again.prior().name == "N(0, I)"
+    with pytest.raises(ArmoireError, match="of other weights or data"):
+        again.prior("flow")
+    path.unlink()
+
+
+def test_a_recipe_can_ask_for_its_prior(tiny, discs, tmp_path, quick):
+    wardrobe = train(
+        tiny("images-vae", likelihood="calibrated", prior="gmm", latent=2), discs(), tmp_path / "r", device="cpu"
+    )
+    assert "mixture" in wardrobe.prior().name
+    assert prior_path(wardrobe.run.path, "gmm").exists()
