@@ -150,7 +150,7 @@ def folder_site(site_of, tiny, shared: Path, pictures) -> Site:
             for i, picture in enumerate(pictures(40, 20, 3)):
                 Image.fromarray(picture).save(folder / f"Bild ä {i}.png")
         images = load_images(folder, 16)
-    return site_of("photos", tiny("images-vae", data="", size=16, latent=3), images)
+    return site_of("photos", tiny("images-vae", data="", size=16, latent=3, prior="gmm"), images)
 
 
 # ---------------------------------------------------------------- a browser

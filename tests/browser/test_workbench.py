@@ -53,6 +53,20 @@ def test_samples_are_drawn_and_a_link_draws_the_same(visit, faces_site):
     other_tray(again, second)
 
 
+def test_a_fitted_prior_is_drawn_from(visit, folder_site):
+    visitor = visit(folder_site).open("tab=sample")
+    fitted = tray(visitor)
+    drawn_from = visitor.page.get_by_label("drawn from")
+    assert drawn_from.locator("option:checked").inner_text() == "the fitted mixture"
+    visitor.button("Pin all").click()
+    visitor.until(lambda: len(visitor.shelf()) == 18)
+    drawn = folder_site.wardrobe.sample(4096, prior="gmm")
+    for z in visitor.shelf():
+        assert np.abs(drawn - z).max(axis=1).min() < 1e-5
+    drawn_from.select_option("N(0, I)")
+    other_tray(visitor, fitted)
+
+
 def test_a_sample_is_looked_at_and_pinned(visit, faces_site):
     visitor = visit(faces_site).open("tab=sample")
     samples = tray(visitor)

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from armoire import Wardrobe, from_array, train
+from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo
-from armoire.measure.doctor import dead_units, examine
+from armoire.measure.doctor import dead_units, examine, examine_stopped
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,18 @@ def test_a_learning_rate_of_1(tiny, data, tmp_path):
     recipe = tiny("fashion-vae", lr=1.0, schedule="constant", epochs=3)
     found = names(train(recipe, data, tmp_path / "r", device="cpu"))
     assert found[0] in ("dead decoder units", "diverged training")
+
+
+def test_a_training_that_exploded_is_told_of_without_a_model(tiny, data, tmp_path):
+    recipe = tiny("images-vae", lr=1e9, likelihood="bernoulli")
+    with pytest.raises(ArmoireError, match="no longer finite"):
+        train(recipe, data, tmp_path / "r", device="cpu")
+    (finding,) = examine_stopped(tmp_path / "r").findings
+    assert finding.name == "diverged training"
+    assert "step 1" in finding.evidence
+    assert "--lr 0.001" in finding.mend
+    train(recipe.change(lr=1e-3), data, tmp_path / "r", resume=True, device="cpu")
+    assert examine_stopped(tmp_path / "r") is None
 
 
 @pytest.mark.parametrize(

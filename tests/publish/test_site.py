@@ -47,7 +47,7 @@ def faces(pictures) -> ImageSet:
 
 @pytest.fixture(scope="module")
 def faces_run(tmp_path_factory, tiny, faces) -> Wardrobe:
-    return train(tiny(latent=3), faces, tmp_path_factory.mktemp("runs") / "벽장", device="cpu")
+    return train(tiny(latent=3, prior="gmm"), faces, tmp_path_factory.mktemp("runs") / "벽장", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,9 @@ def test_axes_and_directions_are_those_of_the_run(made, faces_run):
 
 
 def test_priors_and_familiarity_are_those_of_the_run(made, made_of_ae, faces_run):
-    normal, box = manifest_of(made)["priors"]
+    fitted, normal, box = manifest_of(made)["priors"]
+    assert fitted == {"kind": "gmm", "file": "draws_gmm"}
+    np.testing.assert_array_equal(array(made, "draws_gmm"), faces_run.sample(4096, prior="gmm"))
     held_out = faces_run.latents.split("test").mean
     assert normal == {"kind": "normal"}
     np.testing.assert_allclose(box["low"], held_out.min(axis=0), rtol=1e-6)
@@ -191,6 +193,17 @@ def test_priors_and_familiarity_are_those_of_the_run(made, made_of_ae, faces_run
     assert [prior["kind"] for prior in manifest_of(made_of_ae)["priors"]] == ["box"]
     usual = faces_run.familiarity
     assert manifest_of(made)["familiarity"] == {"percentiles": list(usual.percentiles), "images": 20}
+
+
+def test_a_prior_fitted_later_comes_onto_the_page(copied, discs, quick):
+    before = site.site_data(copied, images=discs())
+    assert [prior["kind"] for prior in manifest_of(before)["priors"]] == ["normal", "box"]
+    assert site.site_data(copied, images=discs()) == before
+    assert len(quick) == 1
+    Wardrobe.open(copied.path, discs()).fit_prior("gmm")
+    after = site.site_data(Run.open(copied.path), images=discs())
+    assert [prior["kind"] for prior in manifest_of(after)["priors"]] == ["gmm", "normal", "box"]
+    assert len(quick) == 2
 
 
 def test_health_is_what_evaluate_says(made, made_of_ae, ae_run):

@@ -97,6 +97,7 @@ def evaluate(
         print_json(found)
     else:
         editing = found.pop("editing")
+        found["latent"].pop("rate_by_dimension_nats")  # a line of hundreds of numbers; --json has it
         for name in ("samples", "likelihood", "denoising"):
             if found[name] is None:
                 del found[name]

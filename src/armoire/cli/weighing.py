@@ -23,12 +23,14 @@ def doctor(run: Path, /, *, data: str | None = None, split: str | None = None, j
         split: of these: train, valid or test; by default the held-out one.
         json: print one JSON object.
     """
-    from armoire.measure.doctor import examine
+    from armoire.measure.doctor import examine, examine_stopped
     from armoire.wardrobe import Wardrobe
 
     progress = terminal_progress()
-    wardrobe = Wardrobe.open(run, progress=progress)
-    found = examine(wardrobe, wardrobe.load(data) if data else None, split, progress)
+    found = examine_stopped(run)
+    if found is None:
+        wardrobe = Wardrobe.open(run, progress=progress)
+        found = examine(wardrobe, wardrobe.load(data) if data else None, split, progress)
     if json:
         print_json({"run": str(run), **found.to_dict()})
         return
@@ -52,6 +54,8 @@ def sweep(
     data: str | None = None,
     out: Path | None = None,
     epochs: Whole | None = None,
+    size: Whole | None = None,
+    latent: Whole | None = None,
     limit: Whole | None = None,
     seed: Whole | None = None,
     samples: Whole = 2000,
@@ -69,6 +73,8 @@ def sweep(
         data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images; by default the recipe's own.
         out: folder of the runs; by default runs/RECIPE-sweep.
         epochs: passes over the training images of each.
+        size: side that a folder's images are fitted to, 16 to 256 pixels.
+        latent: latent dimensions.
         limit: train on the first images only, for a quick look.
         seed: of each.
         samples: how many samples to compare with held-out images; 0 for none, which is quicker.
@@ -84,7 +90,7 @@ def sweep(
 
     if samples < 0 or samples == 1:
         raise ArmoireError(f"--samples should be 0, or 2 or more, not {samples}")
-    chosen = armoire.load_recipe(recipe).change(epochs=epochs, limit=limit, seed=seed)
+    chosen = armoire.load_recipe(recipe).change(epochs=epochs, size=size, latent=latent, limit=limit, seed=seed)
     place = out or Path("runs") / f"{chosen.name}-sweep"
     rows = run_sweep(chosen, _betas(beta), place, data, samples, features, device, terminal_progress())
     figure = save_sweep(rows, place, chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from jaxtyping import Float, UInt8
 from torch import nn
 
 from armoire.images import ImageSet
+from armoire.images.fit import Fit
 from armoire.measure.health import ACTIVE_RATE, drawn, health
 from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
 from armoire.model import Autoencoder, to_unit
 from armoire.progress import SILENT, Progress
+from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.familiarity import squared_errors
@@ -24,11 +27,12 @@ EXAMINED = 2000  # images of each kind
 NOTHING_EXPLAINED = 0.1  # share of the pixels' variance
 UNUSED = 0.9  # share of dimensions
 FAR_FROM_NORMAL = 0.3  # Kolmogorov-Smirnov distance, mean over the dimensions in use
-FAR_AWAY = 6.0  # standard deviations of N(0, 1), where no sample is ever drawn
+WIDEST = 4.0  # spread of a dimension's means, where N(0, 1) has 1
 IN_HOLES = 0.25  # share of draws; of those that fit it would be 0.01
 OVER_FITTED = 1.5  # error on held-out images, of that on training images
 DEAD = 0.5  # share of the decoder's units
 UNFAMILIAR = 2.0  # error on given images, of the usual one
+SAFE_RATE = 1e-3  # of Adam, for nearly every network
 RESTORED = 0.6  # error after a change of the pixels, of that before
 
 
@@ -82,6 +86,21 @@ def examine(
     return Examination(tuple(found), numbers)
 
 
+def examine_stopped(path: Path) -> Examination | None:
+    """What is wrong with a run whose training stopped because the objective was no longer finite; None of any other."""
+    run = Run(path)
+    if (stopped := run.diverged) is None:
+        return None
+    recipe, rate = run.recipe, stopped["learning_rate"]
+    finding = Finding(
+        "diverged training",
+        f"the objective was no longer finite at step {stopped['step']:,}, where the learning rate was {rate:.2g}",
+        f"the learning rate, {recipe.lr:g} at its highest, was too high: steps grew faster than they could be undone",
+        f"armoire train {path / 'recipe.toml'} --lr {min(recipe.lr / 10, SAFE_RATE):g} --out {path}-slower",
+    )
+    return Examination((finding,), dict(stopped))
+
+
 def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
     latents, model = wardrobe.latents, wardrobe.model
     held_out, train = latents.split(wardrobe.held_out).first(EXAMINED), latents.split("train")
@@ -102,6 +121,7 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
         "dimensions": held_out.mean.shape[1],
         "dimensions_used": int(used.sum()),
         "ks_mean_of_used": float(standard[used].mean()) if used.any() else None,
+        "widest": float(held_out.mean.std(axis=0).max()),
         "farthest_mean": float(np.abs(held_out.mean).max()),
         "finite": bool(np.isfinite(latents.mean).all()),
         **health(train, held_out, wardrobe.prior()),
@@ -162,7 +182,7 @@ def _diverged(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
         "dead decoder units" if dead else "diverged training",
         f"{shown}; reconstructions explain {n['explained']:.0%} of the held-out pixels' variance",
         f"the learning rate, {recipe.lr:g}, was too high: a large step put units where no gradient reaches them",
-        f"armoire train {_again(wardrobe)} --lr {min(recipe.lr / 10, 1e-3):g} --out {wardrobe.run.path}-slower",
+        f"armoire train {_again(wardrobe)} --lr {min(recipe.lr / 10, SAFE_RATE):g} --out {wardrobe.run.path}-slower",
     )
 
 
@@ -222,13 +242,13 @@ def _unused(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
 
 
 def _runaway(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
-    if wardrobe.recipe.posterior == "point" or n["farthest_mean"] < FAR_AWAY:
+    if wardrobe.recipe.posterior == "point" or n["widest"] < WIDEST:
         return None
     return Finding(
         "runaway dimensions",
-        f"some images lie {n['farthest_mean']:.1f} standard deviations of the prior away, where nothing is ever drawn",
-        "a few images were hard to tell apart, or the learning rate was too high for the rate to hold them",
-        f"armoire train {_again(wardrobe)} --beta {2 * max(wardrobe.recipe.beta, 0.5):g} --out {wardrobe.run.path}-2",
+        f"the images' places spread over {n['widest']:.1f} along one dimension, where N(0, 1) has 1",
+        "the rate does not hold that dimension, or the learning rate was too high for it to",
+        f"armoire train {_again(wardrobe)} --beta {10 * max(wardrobe.recipe.beta, 0.1):g} --out {wardrobe.run.path}-2",
     )
 
 
@@ -289,10 +309,19 @@ def _given(wardrobe: Wardrobe, part: ImageSet, numbers: dict[str, Any]) -> dict[
         "mean": float(x.mean()),
         "usual_mean": float(np.asarray(wardrobe.images.split("train").first(EXAMINED).images).mean() / 255),
         "changed": {
-            name: float(squared_errors(wardrobe.model, np.ascontiguousarray(change(pixels))).mean())
+            name: float(squared_errors(wardrobe.model, _changed(pixels, change, wardrobe.fit)).mean())
             for name, change in CHANGES.items()
         },
     }
+
+
+def _changed(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray], fit: Fit) -> np.ndarray:
+    """Images with their pixels changed, but for the margin that fitting put around them."""
+    before = (fit.canvas - fit.size) // 2
+    inner = slice(before, before + fit.size)
+    changed = pixels.copy()
+    changed[:, inner, inner] = change(pixels[:, inner, inner])
+    return changed
 
 
 def _strange(wardrobe: Wardrobe, given: dict[str, Any]) -> Finding | None:

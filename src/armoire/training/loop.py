@@ -34,7 +34,7 @@ from armoire.training.randomness import generator, order
 from armoire.training.ranks import Ranks, join
 from armoire.training.recipe import Recipe
 from armoire.training.resuming import check_out, damage_told, newest_checkpoint
-from armoire.training.run import Run
+from armoire.training.run import DIVERGED, Run
 from armoire.training.schedule import learning_rate
 from armoire.training.stopping import stop_requests
 from armoire.training.synchronised import synchronise
@@ -147,6 +147,7 @@ class _Training:
         if self.ranks.is_first:
             make_folder(self.folder)
             write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
+            (self.out.path / DIVERGED).unlink(missing_ok=True)
         done = self._images_before(self.step)
         with (
             stop_requests() as stop,
@@ -248,6 +249,8 @@ class _Training:
         saved = list_checkpoints(self.folder)
         good = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written before"
         lr = learning_rate(self.recipe, step - 1, self.total)
+        if self.ranks.is_first:
+            self.out.write_diverged(step, lr)
         return ArmoireError(
             f"training stopped at step {step:,}: the objective is no longer finite, most likely because the learning "
             f"rate ({lr:.2g} there) is too high: try --lr {self.recipe.lr / 10:.2g}; {good}"

@@ -24,7 +24,7 @@ def check_out(out: Path, resume: bool) -> None:
             if not path.is_dir():
                 raise ArmoireError(f"{path} is a file, not a folder; choose another --out")
             break
-    begun = {"recipe.toml", "checkpoints", "rejected.csv"}
+    begun = {"recipe.toml", "checkpoints", "rejected.csv", DIVERGED}
     if resume or not out.is_dir() or not any(out.iterdir()):
         return
     if {path.name for path in out.iterdir()} - begun or list_checkpoints(out / "checkpoints"):

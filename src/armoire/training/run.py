@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from armoire.model import Autoencoder
 
+DIVERGED = "diverged.json"
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 
 
@@ -32,7 +33,7 @@ UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 class Run:
     """A run's folder.
 
-        recipe.toml  model.safetensors  history.csv  checkpoints/  previews/
+        recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  previews/
         latents.parquet  familiarity.json  editing.json  directions/*.parquet  figures/*.png  report.html  explorer/
         neighbours/  priors/*.safetensors
 
@@ -126,6 +127,19 @@ class Run:
             raise ArmoireError(f"no history.csv in {self.path}; restore it, or train again") from None
         except (ValueError, TypeError, csv.Error) as error:
             raise ArmoireError(f"{path} is damaged ({error}); restore it, or train again") from None
+
+    @property
+    def diverged(self) -> dict[str, float] | None:
+        """Step and learning rate at which the objective stopped being finite, where the last training ended so."""
+        try:
+            found = json.loads((self.path / DIVERGED).read_text(encoding="utf-8"))
+            return {"step": int(found["step"]), "learning_rate": float(found["learning_rate"])}
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def write_diverged(self, step: int, learning_rate: float) -> None:
+        """Keep where the objective stopped being finite, for `armoire doctor`."""
+        write_text(self.path / DIVERGED, json.dumps({"step": step, "learning_rate": learning_rate}) + "\n")
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write history.csv."""

@@ -1,0 +1,72 @@
+"""How good samples of runs are, before and after a fitted prior, and beside a baseline.
+
+    python benchmarks/samples.py --baseline runs/fashion-vae --n 10000 runs/fashion-ae runs/fashion-best --write
+
+For each run and each prior that it has: everything that `armoire evaluate --samples N` measures, and the skill
+
+    S = (FD of the baseline with N(0, I) - FD) / (FD of the baseline with N(0, I) - floor)
+
+which is 0 for the baseline and 1 for real images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from datetime import date
+from pathlib import Path
+
+import torch
+from results import write_section
+
+from armoire.measure.features import EXTRACTORS, make_extractor
+from armoire.measure.samples import measure_samples
+from armoire.wardrobe import Wardrobe
+from armoire.wardrobe.priors import FITTED
+
+COLUMNS = ("fd", "kd", "kd_standard_error", "precision", "recall", "density", "coverage")
+
+
+def main() -> None:
+    """Measure, print as it comes, and write a section of RESULTS.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--baseline", type=Path, required=True, help="a VAE's run, drawn from N(0, I)")
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--features", choices=EXTRACTORS, default=EXTRACTORS[0])
+    parser.add_argument("--title", default="Samples")
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    given = parser.parse_args()
+    header = f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, seed 0."
+    lines = [header, "", f"| run | drawn from | S | {' | '.join(COLUMNS)} | nearer than reconstructions |"]
+    lines.append("| --- | --- |" + " ---: |" * (len(COLUMNS) + 2))
+    print("\n".join(lines), flush=True)
+    baseline: dict[str, float] = {}
+    for path in (given.baseline, *given.runs):
+        wardrobe = Wardrobe.open(path)
+        images, part = wardrobe.images, wardrobe.images.split(wardrobe.held_out)
+        extractor = make_extractor(given.features, images, torch.device("cpu"))
+        z = wardrobe.latents.split(wardrobe.held_out).mean
+        kinds = [wardrobe.prior("normal" if wardrobe.recipe.posterior == "gaussian" else "box")]
+        if path != given.baseline:
+            kinds += [wardrobe.prior(kind) for kind in FITTED if wardrobe.has_prior(kind)]
+        for number, prior in enumerate(kinds):
+            found = measure_samples(wardrobe, extractor, images, part, z, given.n, prior)
+            baseline = baseline or {"fd": found["fd"], "floor": found["floor"]["fd"]}
+            copied = f"{found['nearest_training']['nearer_than_reconstructions']:.3f}"
+            rows = [(prior.name, found, copied)]
+            rows += [("its reconstructions", found["reconstructions"], "")] if number == 0 else []
+            rows += [("real training images", found["floor"], "")] if not lines[4:] else []
+            for name, numbers, near in rows:
+                skill = (baseline["fd"] - numbers["fd"]) / (baseline["fd"] - baseline["floor"])
+                values = " | ".join(f"{numbers[column]:.4g}" for column in COLUMNS)
+                lines.append(f"| {path.name} | {name} | {skill:.3f} | {values} | {near} |")
+                print(lines[-1], flush=True)
+    lines[0] += f" {found['n']:,} images on each side, features of {found['features']}."
+    if given.write:
+        write_section(given.title, lines)
+
+
+if __name__ == "__main__":
+    main()
