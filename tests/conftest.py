@@ -176,6 +176,24 @@ def ae_run(tmp_path_factory: pytest.TempPathFactory, tiny, discs):
 
 
 @pytest.fixture(scope="session")
+def graph_of_features(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """EfficientNet in onnxruntime: its graph takes ten seconds to make."""
+    import torch
+
+    from armoire.measure.features import EfficientNetLite0
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("features")))
+        return EfficientNetLite0(torch.device("cpu")).session
+
+
+@pytest.fixture
+def quick_features(monkeypatch: pytest.MonkeyPatch, graph_of_features: object) -> None:
+    """EfficientNet is at hand, whatever cache a test has."""
+    monkeypatch.setattr("armoire.measure.features._session", lambda network, key: graph_of_features)
+
+
+@pytest.fixture(scope="session")
 def fashion(tmp_path_factory: pytest.TempPathFactory):
     """The real Fashion-MNIST, packed once a session."""
     if not FASHION.is_dir():

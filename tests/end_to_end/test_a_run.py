@@ -230,8 +230,9 @@ def test_data_describes(armoire: Armoire, pictures: Path) -> None:
 def test_recipes_round_trip(armoire: Armoire) -> None:
     listed = armoire("recipes")
     names = [line.split()[0] for line in listed.out.splitlines()]
-    fashion = ["fashion-ae", "fashion-ae-rmse", "fashion-dae", "fashion-vae"]
-    assert names == ["celeba-vae", "celeba-vae-32", "drawn-faces-vae", "faces-vae", *fashion, "images-vae"]
+    faces = ["celeba-vae", "celeba-vae-32", "drawn-faces-vae", "faces-best", "faces-vae"]
+    fashion = [f"fashion-{kind}" for kind in ("ae", "ae-l1", "ae-rmse", "best", "dae", "vae")]
+    assert names == [*faces, *fashion, "images-vae"]
     assert all(len(line.split()) > 3 for line in listed.out.splitlines())
     for name in names:
         text = armoire("recipes", name).out

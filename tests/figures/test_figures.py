@@ -335,7 +335,8 @@ def test_the_same_run_gives_the_same_bytes(vae: Wardrobe):
 
 def test_an_autoencoder_is_spared_the_figures_of_a_prior(lone: Wardrobe):
     names = [name for name, kind in figures.FIGURES.items() if kind.applies(lone)]
-    assert names == ["losses", "reconstructions", "latent", "latent-by-label", "samples", "morph", "plane", "denoising"]
+    latent = ["latent", "latent-by-label", "samples", "morph", "plane"]
+    assert names == ["losses", "reconstructions", *latent, "denoising", "denoising-levels"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from armoire.errors import ArmoireError
 from armoire.measure.features import Classifier, EfficientNetLite0, make_extractor
 from armoire.measure.samples import compare, copies, frechet_distance, kernel_distance, measure_samples, surroundings
 
+pytestmark = pytest.mark.usefixtures("quick_features")
+
 
 def cloud(n: int, f: int = 8, seed: int = 0, shift: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(shift, 1, (n, f)).astype(np.float32)

@@ -10,6 +10,8 @@ from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.figures.sweep import save_sweep
 from armoire.measure.sweep import sweep
 
+pytestmark = pytest.mark.usefixtures("quick_features")
+
 
 @pytest.fixture
 def recipe(tiny):

@@ -135,6 +135,7 @@ def test_shapes_and_kinds(made):
         "attributes": ("int8", [2, 80]),
         "axes": ("float32", [3, 3]),
         "directions": ("float32", [2, 3]),
+        "draws_gmm": ("float32", [4096, 3]),
         "tiles": ("uint32", [80]),
     }
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armoire.errors import ArmoireError
@@ -39,7 +39,8 @@ def test_weights_in_use(text, names, sigma2):
     assert parse_weighting(text, 64, 3, **names).sigma ** 2 == pytest.approx(sigma2)
 
 
-@given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e3), st.sampled_from([(16, 1), (32, 3)]))
+@settings(max_examples=10)
+@given(st.floats(1e-3, 1e4), st.floats(1e-3, 1e3), st.sampled_from([(4, 1), (8, 3)]))
 def test_the_translation_is_proportional_to_the_loss(weight, kl, shape):
     """What is translated differs from the loss by a factor and a constant, whatever the images."""
     size, channels = shape
@@ -54,7 +55,7 @@ def test_the_translation_is_proportional_to_the_loss(weight, kl, shape):
         errors = [likelihood.error(out, x) for out in output]
         losses = [weight * e + kl * r for e, r in zip(errors, rate, strict=True)]
         ours = [likelihood.distortion(out, x) + beta * r for out, r in zip(output, rate, strict=True)]
-        torch.testing.assert_close(ours[0] - ours[1], (losses[0] - losses[1]) * beta / kl, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(ours[0] - ours[1], (losses[0] - losses[1]) * beta / kl, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

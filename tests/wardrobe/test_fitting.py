@@ -13,7 +13,8 @@ from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images.imageset import make_table
 from armoire.wardrobe import Latents
-from armoire.wardrobe.fitting import Standard, fit_prior
+from armoire.wardrobe.fitted import Standard
+from armoire.wardrobe.fitting import fit_prior
 from armoire.wardrobe.kept_priors import prior_path, read_prior, write_prior
 from armoire.wardrobe.priors import Box, StandardNormal
 

@@ -16,7 +16,7 @@ from armoire.images import ImageSet
 from armoire.images.fit import Fit
 from armoire.measure.health import ACTIVE_RATE, drawn, health
 from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
-from armoire.model import Autoencoder, to_unit
+from armoire.model import to_unit
 from armoire.progress import SILENT, Progress
 from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
@@ -129,7 +129,7 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
         "held_out_mse": errors["held_out"],
         "variance_of_pixels": variance,
         "explained": 1 - errors["held_out"] / max(variance, 1e-12),
-        "dead_units": dead_units(model, held_out.mean),
+        "dead_units": dead_units(model.decoder, held_out.mean),
     }
 
 
@@ -144,7 +144,7 @@ def _used(latents: Any) -> np.ndarray:
 
 
 @torch.no_grad()
-def dead_units(model: Autoencoder, z: Float[np.ndarray, "n d"]) -> float | None:
+def dead_units(decoder: nn.Module, z: Float[np.ndarray, "n d"]) -> float | None:
     """Share of the decoder's units, of those behind a ReLU, that are 0 for all of many latents; None without any."""
     alive: dict[str, torch.Tensor] = {}
 
@@ -157,12 +157,12 @@ def dead_units(model: Autoencoder, z: Float[np.ndarray, "n d"]) -> float | None:
 
     hooks = [
         module.register_forward_hook(watch(name))
-        for name, module in model.decoder.named_modules()
+        for name, module in decoder.named_modules()
         if isinstance(module, nn.ReLU)
     ]
     try:
         for part in np.array_split(z, -(-len(z) // EVALUATION_BATCH)):
-            model.decoder(torch.from_numpy(part).to(model.device))
+            decoder(torch.from_numpy(part).to(next(decoder.parameters()).device))
     finally:
         for hook in hooks:
             hook.remove()
@@ -287,11 +287,10 @@ CHECKS: tuple[Check, ...] = (
     _over_fitted,
 )
 
+SCALED = "scaled to 0 and 1 in place of 0 to 255"
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "inverted": lambda pixels: 255 - pixels,
-    "scaled to 0 and 1 in place of 0 to 255": lambda pixels: np.clip(pixels.astype(np.uint16) * 255, 0, 255).astype(
-        np.uint8
-    ),
+    SCALED: lambda pixels: np.clip(pixels.astype(np.uint16) * 255, 0, 255).astype(np.uint8),
     "with red and blue exchanged": lambda pixels: pixels[..., ::-1],
     "upside down": lambda pixels: pixels[:, ::-1],
     "lying on their side": lambda pixels: pixels.transpose(0, 2, 1, 3),
@@ -307,6 +306,7 @@ def _given(wardrobe: Wardrobe, part: ImageSet, numbers: dict[str, Any]) -> dict[
         "mse": float(squared_errors(wardrobe.model, pixels).mean()),
         "usual_mse": numbers["held_out_mse"],
         "mean": float(x.mean()),
+        "largest_byte": int(pixels.max()),
         "usual_mean": float(np.asarray(wardrobe.images.split("train").first(EXAMINED).images).mean() / 255),
         "changed": {
             name: float(squared_errors(wardrobe.model, _changed(pixels, change, wardrobe.fit)).mean())
@@ -325,15 +325,17 @@ def _changed(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray], fit
 
 
 def _strange(wardrobe: Wardrobe, given: dict[str, Any]) -> Finding | None:
-    if given["mse"] < UNFAMILIAR * given["usual_mse"]:
+    # Bytes of 0 and 1 are all but black, and black is easily reconstructed.
+    unscaled = given["largest_byte"] <= 1
+    if not unscaled and given["mse"] < UNFAMILIAR * given["usual_mse"]:
         return None
-    best = min(given["changed"], key=lambda name: given["changed"][name])
+    best = SCALED if unscaled else min(given["changed"], key=lambda name: given["changed"][name])
     restored = given["changed"][best]
     told = (
         f"squared error {given['mse']:.4f} where {given['usual_mse']:.4f} is usual; mean brightness "
         f"{given['mean']:.2f} where the training images have {given['usual_mean']:.2f}"
     )
-    if restored > RESTORED * given["mse"]:
+    if not unscaled and restored > RESTORED * given["mse"]:
         return Finding(
             "unfamiliar images",
             told,

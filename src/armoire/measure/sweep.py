@@ -18,6 +18,7 @@ from armoire.measure.features import has_efficientnet
 from armoire.progress import SILENT, Progress
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe, train
+from armoire.wardrobe.trained import load_for
 
 FORMAT = "armoire-sweep-1"
 TABLE = "sweep.csv"
@@ -59,11 +60,12 @@ def sweep(
     chosen = sorted(set(betas))
     if not chosen:
         raise ArmoireError("--beta should hold some weights, such as 0.1,1,10")
+    images = load_for(recipe, data, progress)
     rows = []
     for number, beta in enumerate(chosen):
         progress.note(f"beta {beta:g}, {number + 1} of {len(chosen)}")
         wardrobe = train(
-            recipe.change(beta=beta), data, out / f"beta-{beta:g}", resume=True, device=device, progress=progress
+            recipe.change(beta=beta), images, out / f"beta-{beta:g}", resume=True, device=device, progress=progress
         )
         rows.append({"beta": beta, **_measured(wardrobe, samples, features, progress), "run": str(wardrobe.run.path)})
         # After each: a sweep takes hours, and half of one is worth reading.

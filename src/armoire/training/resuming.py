@@ -11,6 +11,7 @@ from armoire.images import ImageSet
 from armoire.progress import Progress
 from armoire.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from armoire.training.recipe import Recipe, parse_recipe
+from armoire.training.run import DIVERGED
 
 
 def check_out(out: Path, resume: bool) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import write_safetensors
-from armoire.wardrobe.fitting import Flow, Mixture, Standard, make_network
+from armoire.wardrobe.fitted import Flow, Mixture, Standard, make_network
 from armoire.wardrobe.priors import FITTED, PRIORS, Box, Prior, StandardNormal
 
 FORMAT = "armoire-prior-1"

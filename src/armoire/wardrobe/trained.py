@@ -91,7 +91,7 @@ def _train(
     path = Path(out or Path("runs") / chosen.name)
     # Seen to first: reading the data can take long.
     ranks.from_first(lambda: check_out(path, resume))
-    images = ranks.in_turns(lambda: _load(chosen, images, progress))
+    images = ranks.in_turns(lambda: load_for(chosen, images, progress))
     chosen = chosen.change(**_data_settings(chosen, images))
     if images.rejections:
         progress.note(images.rejections)
@@ -101,7 +101,12 @@ def _train(
     return run, images
 
 
-def _load(recipe: Recipe, images: ImageSet | np.ndarray | str | Path | None, progress: Progress) -> ImageSet:
+def load_for(recipe: Recipe, images: ImageSet | np.ndarray | str | Path | None, progress: Progress) -> ImageSet:
+    """The images that a recipe is to be trained on, as `train` takes them; by default the recipe's own.
+
+    Raises:
+        ArmoireError: there are none, or they cannot be read.
+    """
     if isinstance(images, np.ndarray):
         return from_array(images)
     if isinstance(images, ImageSet):

@@ -1,0 +1,75 @@
+"""What the choice of the loss does (S5): the published autoencoder with four losses, alike in all else.
+
+    python benchmarks/losses.py --out runs/losses --epochs 5 --n 10000 --write
+
+Sharpness is the variance of the Laplacian of reconstructions, of the originals' (the figure `loss-choice` shows it for
+two); the Frechet distance is that of samples drawn from a fitted mixture of Gaussians, since a plain autoencoder has
+nothing else to draw from. What is trained already is not trained again. Writes OUT/losses.png: originals, and each
+loss's reconstructions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from results import write_section
+
+from armoire.figures.loss_choice import sharpness
+from armoire.images.mosaic import enlargement, mosaic, save_png
+from armoire.measure import evaluate
+from armoire.wardrobe import train
+
+SHOWN = 16
+LOSSES = {
+    "binary cross-entropy": ("fashion-ae", {}),
+    "root mean squared error (calibrated Gaussian, a point)": ("fashion-ae-rmse", {}),
+    "absolute error (calibrated Laplace)": ("fashion-ae-l1", {}),
+    "calibrated Gaussian, a variational autoencoder": ("fashion-vae", {"likelihood": "calibrated", "beta": 1.0}),
+    "binary cross-entropy, a variational autoencoder": ("fashion-vae", {}),
+}
+
+
+def main() -> None:
+    """Train, measure, print as it comes, and write a section of RESULTS.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/losses"))
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    given = parser.parse_args()
+    lines = [
+        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, seed 0, {given.epochs} epochs, test images.",
+        "",
+        "| loss | BCE | MSE | SSIM | sharpness | FD of samples | FD of reconstructions | floor |",
+        "| --- |" + " ---: |" * 7,
+    ]
+    print("\n".join(lines), flush=True)
+    rows: list[np.ndarray] = []
+    for number, (loss, (name, settings)) in enumerate(LOSSES.items()):
+        run = train(name, out=given.out / str(number), resume=True, epochs=given.epochs, **settings)
+        if not run.has_prior("gmm"):
+            run.fit_prior("gmm")
+        found = evaluate(run, samples=given.n, prior="gmm")
+        originals = np.asarray(run.images.split("test").images)
+        again = run.make(run.latents.split("test").mean)
+        share = sharpness(again) / sharpness(originals)
+        errors, samples = found["reconstruction"], found["samples"]
+        lines.append(
+            f"| {loss} | {errors['bce']:.4f} | {errors['mse']:.4f} | {errors['ssim']:.3f} | {share:.1%} | "
+            f"{samples['fd']:.1f} | {samples['reconstructions']['fd']:.1f} | {samples['floor']['fd']:.1f} |"
+        )
+        print(lines[-1], flush=True)
+        rows += [again[:SHOWN]] if rows else [originals[:SHOWN], again[:SHOWN]]
+    pictures = np.concatenate(rows)
+    save_png(given.out / "losses.png", mosaic(pictures, SHOWN), enlargement(pictures))
+    if given.write:
+        write_section("The choice of the loss", lines)
+
+
+if __name__ == "__main__":
+    main()
