@@ -305,3 +305,13 @@ def test_an_index_of_other_weights_is_not_used(indexed):
     indexed.nearest(np.zeros((1, 2)))
     other = replace(indexed.latents, mean=indexed.latents.mean + 1)
     assert open_index(indexed.run.path, latents_digest(other.mean), other.mean) is None
+
+
+def test_of_very_many_a_little_less_is_enough(monkeypatch):
+    latents = np.random.default_rng(0).normal(size=(3000, 60)).astype(np.float32)
+    monkeypatch.setattr("armoire.wardrobe.index.ENOUGH", 1.1)  # more than there is
+    assert build_index(latents).facts.expansion_search == 512
+    monkeypatch.setattr("armoire.wardrobe.index.MANY", 3000)
+    many = build_index(latents)
+    assert many.facts.expansion_search < 512
+    assert many.facts.recall >= 0.88
