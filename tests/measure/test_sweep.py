@@ -7,7 +7,7 @@ import csv
 import pytest
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
-from armoire.figures.sweep import save_sweep
+from armoire.figures.sweep import draw_sweep, save_sweep
 from armoire.measure.sweep import sweep
 
 pytestmark = pytest.mark.usefixtures("quick_features")
@@ -28,6 +28,8 @@ def test_rate_falls_and_distortion_grows_with_beta(recipe, discs, tmp_path):
     with (tmp_path / "s" / "sweep.csv").open() as file:
         written = list(csv.DictReader(file))
     assert [float(row["rate_nats"]) for row in written] == rates
+    _, quality = draw_sweep(rows, recipe).axes
+    assert [label.get_text() for label in quality.get_xticklabels()] == ["0.01", "1", "40"]
     path = save_sweep(rows, tmp_path / "s", recipe)
     assert path.read_bytes()[:4] == b"\x89PNG"
 
