@@ -14,18 +14,33 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import torch
 from results import write_section
 
+from armoire.files import sha256
 from armoire.measure.features import EXTRACTORS, make_extractor
 from armoire.measure.samples import measure_samples
 from armoire.wardrobe import Wardrobe
-from armoire.wardrobe.priors import FITTED
 
 COLUMNS = ("fd", "kd", "kd_standard_error", "precision", "recall", "density", "coverage")
+
+
+def remembering(look: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """The features of the same images, such as reconstructions beside each prior, are computed once."""
+    known: dict[str, np.ndarray] = {}
+
+    def looked_at(images: np.ndarray, *more: object) -> np.ndarray:
+        key = sha256(images.tobytes())
+        if key not in known:
+            known[key] = look(images, *more)
+        return known[key]
+
+    return looked_at
 
 
 def main() -> None:
@@ -33,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--baseline", type=Path, required=True, help="a VAE's run, drawn from N(0, I)")
+    parser.add_argument("--priors", default="gmm,flow", help="fitted ones to draw from, with commas between")
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--features", choices=EXTRACTORS, default=EXTRACTORS[0])
     parser.add_argument("--title", default="Samples")
@@ -47,10 +63,11 @@ def main() -> None:
         wardrobe = Wardrobe.open(path)
         images, part = wardrobe.images, wardrobe.images.split(wardrobe.held_out)
         extractor = make_extractor(given.features, images, torch.device("cpu"))
+        extractor.of = remembering(extractor.of)
         z = wardrobe.latents.split(wardrobe.held_out).mean
         kinds = [wardrobe.prior("normal" if wardrobe.recipe.posterior == "gaussian" else "box")]
         if path != given.baseline:
-            kinds += [wardrobe.prior(kind) for kind in FITTED if wardrobe.has_prior(kind)]
+            kinds += [wardrobe.prior(kind) for kind in given.priors.split(",") if wardrobe.has_prior(kind)]
         for number, prior in enumerate(kinds):
             found = measure_samples(wardrobe, extractor, images, part, z, given.n, prior)
             baseline = baseline or {"fd": found["fd"], "floor": found["floor"]["fd"]}

@@ -10,6 +10,7 @@ from torch import nn
 from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo, from_array
+from armoire.measure import doctor
 from armoire.measure.doctor import dead_units, examine, examine_stopped
 
 
@@ -54,6 +55,17 @@ def test_too_little_weight_on_the_rate(healthy, data, tmp_path):
 
 def test_many_more_dimensions_than_the_data_have(healthy, data, tmp_path):
     assert "unused dimensions" in ill(healthy, data, tmp_path / "r", latent=128, beta=40.0)
+
+
+def test_many_dimensions_that_share_a_little_are_unused_too(healthy):
+    """512 dimensions on Fashion-MNIST hold 11.3 nats, none of them nothing; CelebA's published 200 hold 14.7."""
+    thin = {"dimensions": 512, "dimensions_used": 443, "rate_by_dimension_nats": [11.3 / 512] * 512}
+    finding = doctor._unused(healthy, thin)
+    assert finding.name == "unused dimensions"
+    assert "512 dimensions tell 11.3 nats of an image together, 0.022 each" in finding.evidence
+    assert "--latent 16" in finding.mend
+    published = {"dimensions": 200, "dimensions_used": 197, "rate_by_dimension_nats": [14.7 / 200] * 200}
+    assert doctor._unused(healthy, published) is None
 
 
 def test_a_learning_rate_of_1(tiny, data, tmp_path):

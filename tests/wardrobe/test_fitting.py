@@ -220,14 +220,28 @@ def test_a_run_draws_from_its_fitted_prior(runs, posterior, usual, quick):
     assert wardrobe.prior().name.startswith(usual)
     with pytest.raises(ArmoireError, match=r"no flow prior was fitted to .* `armoire prior .* --kind flow`"):
         wardrobe.prior("flow")
-    wardrobe.fit_prior("gmm")
+    fits = {"gmm": wardrobe.fit_prior("gmm")["log_prob"]}
     assert "mixture" in wardrobe.prior().name
-    wardrobe.fit_prior("flow")
-    again = Wardrobe.open(wardrobe.run.path, wardrobe.images)
-    assert again.prior().name == "a neural spline flow"
-    assert "mixture" in again.prior("gmm").name
-    assert np.array_equal(again.sample(20, seed=4), wardrobe.sample(20, seed=4, prior="flow"))
+    fits["flow"] = wardrobe.fit_prior("flow")["log_prob"]
+    best = sorted(fits, key=lambda kind: -fits[kind])
+    for opened in (wardrobe, Wardrobe.open(wardrobe.run.path, wardrobe.images)):
+        assert opened.fitted_priors == best
+        assert opened.prior() is opened.prior(best[0])
+        assert opened.prior("flow").name == "a neural spline flow"
+        assert "mixture" in opened.prior("gmm").name
+        assert np.array_equal(opened.sample(20, seed=4), wardrobe.sample(20, seed=4, prior=best[0]))
     assert wardrobe.prior("normal").name == "N(0, I)"
+    for kind in ("gmm", "flow"):
+        prior_path(wardrobe.run.path, kind).unlink()
+
+
+@pytest.mark.parametrize(("fits", "best"), [((1.0, 2.0), "flow"), ((2.0, 1.0), "gmm"), ((1.0, None), "gmm")])
+def test_the_better_fit_is_drawn_from(runs, quick, fits, best):
+    wardrobe = runs["gaussian"]
+    for kind, fit in zip(("gmm", "flow"), fits, strict=True):
+        prior, facts = fit_prior(kind, wardrobe.latents.split("train"))
+        write_prior(wardrobe.run.path, kind, prior, facts | {"log_prob": fit}, wardrobe.key())
+    assert Wardrobe.open(wardrobe.run.path, wardrobe.images).fitted_priors[0] == best
     for kind in ("gmm", "flow"):
         prior_path(wardrobe.run.path, kind).unlink()
 

@@ -33,7 +33,7 @@ def sample(
         number: how many.
         seed: the same seed makes the same images.
         prior: where to draw from: gmm or flow, once armoire prior has fitted one; normal, which is N(0, I); or box,
-            uniform over where the held-out images lie. By default a fitted one where there is one, the flow first; else
+            uniform over where the held-out images lie. By default the one that fits best, where any is; else
             normal for a variational autoencoder and box for a plain one.
         temperature: below 1 draws nearer to where most images lie, truer and less various; above 1 farther away.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from armoire.wardrobe.familiarity import squared_errors
 EXAMINED = 2000  # images of each kind
 NOTHING_EXPLAINED = 0.1  # share of the pixels' variance
 UNUSED = 0.9  # share of dimensions
+THIN = 0.05  # nats a dimension: of where an image lies along it, less than a tenth of the variance is not noise
 FAR_FROM_NORMAL = 0.3  # Kolmogorov-Smirnov distance, mean over the dimensions in use
 WIDEST = 4.0  # spread of a dimension's means, where N(0, 1) has 1
 IN_HOLES = 0.25  # share of draws; of those that fit it would be 0.01
@@ -33,6 +35,7 @@ OVER_FITTED = 1.5  # error on held-out images, of that on training images
 DEAD = 0.5  # share of the decoder's units
 UNFAMILIAR = 2.0  # error on given images, of the usual one
 SAFE_RATE = 1e-3  # of Adam, for nearly every network
+FOR_A_FLOW = 32  # dimensions; with more, a mixture of Gaussians fitted better
 RESTORED = 0.6  # error after a change of the pixels, of that before
 
 
@@ -78,7 +81,9 @@ def examine(
         progress: where to report.
     """
     numbers = _numbers(wardrobe, progress)
-    found = [finding for check in CHECKS if (finding := check(wardrobe, numbers))]
+    # Where nothing was learned, what else is wrong follows from that.
+    checks = (_diverged,) if _diverged(wardrobe, numbers) else CHECKS
+    found = [finding for check in checks if (finding := check(wardrobe, numbers))]
     if images is not None:
         numbers["given"] = _given(wardrobe, images.split(split or images.held_out), numbers)
         if strange := _strange(wardrobe, numbers["given"]):
@@ -115,7 +120,10 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
             task.advance()
     pixels = np.asarray(parts["held_out"].images, np.float64) / 255
     variance = float(np.square(pixels - pixels.mean(axis=0)).mean())
-    used = _used(held_out)
+    space = health(train, held_out, wardrobe.prior())
+    used = held_out.mean.var(axis=0) > ACTIVE_VARIANCE
+    if (rates := space["rate_by_dimension_nats"]) is not None:
+        used &= np.array(rates) > ACTIVE_RATE
     standard = ks_distances(drawn(held_out, np.random.default_rng(0)))
     return {
         "dimensions": held_out.mean.shape[1],
@@ -124,23 +132,13 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
         "widest": float(held_out.mean.std(axis=0).max()),
         "farthest_mean": float(np.abs(held_out.mean).max()),
         "finite": bool(np.isfinite(latents.mean).all()),
-        **health(train, held_out, wardrobe.prior()),
+        **space,
         "train_mse": errors["train"],
         "held_out_mse": errors["held_out"],
         "variance_of_pixels": variance,
         "explained": 1 - errors["held_out"] / max(variance, 1e-12),
         "dead_units": dead_units(model.decoder, held_out.mean),
     }
-
-
-def _used(latents: Any) -> np.ndarray:
-    varies = latents.mean.var(axis=0) > ACTIVE_VARIANCE
-    if latents.log_var is None:
-        return varies
-    from armoire.measure.health import rate_by_dimension
-
-    rates = rate_by_dimension(latents)
-    return varies & (rates > ACTIVE_RATE) if rates is not None else varies
 
 
 @torch.no_grad()
@@ -180,36 +178,21 @@ def _diverged(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     recipe = wardrobe.recipe
     return Finding(
         "dead decoder units" if dead else "diverged training",
-        f"{shown}; reconstructions explain {n['explained']:.0%} of the held-out pixels' variance",
+        f"{shown}; reconstructions explain {_percent(n['explained'])} of the held-out pixels' variance",
         f"the learning rate, {recipe.lr:g}, was too high: a large step put units where no gradient reaches them",
         f"armoire train {_again(wardrobe)} --lr {min(recipe.lr / 10, SAFE_RATE):g} --out {wardrobe.run.path}-slower",
     )
 
 
-def _collapsed(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
-    recipe = wardrobe.recipe
-    if _diverged(wardrobe, n) or n["dimensions_used"] > 0 or recipe.posterior == "point":
-        return None
-    return Finding(
-        "posterior collapse",
-        f"no dimension of {n['dimensions']} tells anything of an image (each less than {ACTIVE_RATE} nats); "
-        f"reconstructions explain {n['explained']:.0%} of the held-out pixels' variance: all images become the same",
-        f"the rate weighs too much beside the distortion (beta {recipe.beta:g}), so that saying nothing is cheapest",
-        f"armoire sweep {_again(wardrobe)} --beta {_fewer(recipe.beta)}",
-    )
-
-
 def _too_much(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
-    recipe = wardrobe.recipe
-    if _diverged(wardrobe, n) or recipe.posterior == "point" or not n["dimensions_used"]:
+    recipe, used = wardrobe.recipe, n["dimensions_used"]
+    if recipe.posterior == "point" or (used and n["explained"] > NOTHING_EXPLAINED):
         return None
-    if n["explained"] > NOTHING_EXPLAINED:
-        return None
+    told = f"{used} of {n['dimensions']} dimensions tell anything of an image (more than {ACTIVE_RATE} nats)"
     return Finding(
-        "too much regularisation",
-        f"reconstructions explain {n['explained']:.0%} of the held-out pixels' variance, with "
-        f"{n['dimensions_used']} of {n['dimensions']} dimensions in use",
-        f"the rate weighs too much beside the distortion (beta {recipe.beta:g})",
+        "too much regularisation" if used else "posterior collapse",
+        f"{told}; reconstructions explain {_percent(n['explained'])} of the held-out pixels' variance",
+        f"the rate weighs too much beside the distortion (beta {recipe.beta:g}), so that saying little is cheapest",
         f"armoire sweep {_again(wardrobe)} --beta {_fewer(recipe.beta)}",
     )
 
@@ -229,13 +212,18 @@ def _too_little(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
 
 
 def _unused(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
-    unused = 1 - n["dimensions_used"] / n["dimensions"]
-    if not n["dimensions_used"] or unused < UNUSED:
+    used, d = n["dimensions_used"], n["dimensions"]
+    rate = math.inf if (rates := n["rate_by_dimension_nats"]) is None else sum(rates)
+    thin = rate < THIN * d
+    if not used or (1 - used / d < UNUSED and not thin):
         return None
-    enough = 1 << max(1, (2 * n["dimensions_used"] - 1).bit_length())
+    told = f"{used} of {d} dimensions tell anything of an image"
+    if thin:
+        told = f"{d} dimensions tell {rate:.1f} nats of an image together, {rate / d:.3f} each"
+    enough = 1 << max(1, math.ceil(math.log2(rate if thin else 2 * used)))
     return Finding(
         "unused dimensions",
-        f"{n['dimensions_used']} of {n['dimensions']} dimensions tell anything of an image",
+        told,
         f"the data do not ask for more at beta {wardrobe.recipe.beta:g}; the others are noise to the decoder",
         f"armoire train {_again(wardrobe)} --latent {enough} --out {wardrobe.run.path}-{enough}",
     )
@@ -255,12 +243,13 @@ def _runaway(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
 def _in_holes(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     if n["holes"] < IN_HOLES:
         return None
-    name = wardrobe.prior().name
+    name, run = wardrobe.prior().name, wardrobe.run.path
+    kind = "flow" if n["dimensions"] <= FOR_A_FLOW else "gmm"
     return Finding(
         "prior holes",
         f"{n['holes']:.0%} of draws from {name} lie farther from every training latent than 99 % of the held-out ones",
         f"{name} is not where the images are, and the decoder was never taught what is made between them",
-        f"armoire prior {wardrobe.run.path} --kind flow",
+        f"armoire sample {run} --temperature 0.7" if wardrobe.fitted_priors else f"armoire prior {run} --kind {kind}",
     )
 
 
@@ -276,16 +265,7 @@ def _over_fitted(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     )
 
 
-CHECKS: tuple[Check, ...] = (
-    _diverged,
-    _collapsed,
-    _too_much,
-    _too_little,
-    _unused,
-    _runaway,
-    _in_holes,
-    _over_fitted,
-)
+CHECKS: tuple[Check, ...] = (_too_much, _too_little, _unused, _runaway, _in_holes, _over_fitted)
 
 SCALED = "scaled to 0 and 1 in place of 0 to 255"
 CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -348,6 +328,10 @@ def _strange(wardrobe: Wardrobe, given: dict[str, Any]) -> Finding | None:
         f"the pixels are {best}, beside those that the model was trained on",
         f"prepare the images as the training images were ({best} back), and armoire doctor {wardrobe.run.path} again",
     )
+
+
+def _percent(share: float) -> str:
+    return f"{round(share, 2) + 0.0:.0%}"  # and never -0 %
 
 
 def _again(wardrobe: Wardrobe) -> str:

@@ -83,6 +83,18 @@ class Bernoulli(Likelihood):
         return size * error
 
 
+def _bins(x: Tensor, mean: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    """Where the bin of each byte begins and ends, from the mean and in units of `scale`; the outermost reach on.
+
+    Of a density that is symmetric about its mean: bins above it are mirrored to below, where what the distribution
+    function has at both ends are small numbers and not 1 less small ones.
+    """
+    gaps, half = (x - mean).double(), 0.5 / 255
+    low = torch.where(x < half, -torch.inf, (gaps - half) / scale)
+    high = torch.where(x > 1 - half, torch.inf, (gaps + half) / scale)
+    return torch.where(gaps > 0, -high, low), torch.where(gaps > 0, -low, high)
+
+
 class Gaussian(Likelihood):
     """p(x|z) = N(sigmoid(output), sigma^2), sigma fixed and in units of the pixel range."""
 
@@ -107,12 +119,7 @@ class Gaussian(Likelihood):
 
         The discretisation of section 3.1 of arXiv:1606.04934, with a normal in place of their logistic.
         """
-        gaps, half = (x - self.mean(output)).double(), 0.5 / 255
-        low, high = (gaps - half) / self.sigma, (gaps + half) / self.sigma
-        low = torch.where(x < half, -torch.inf, low)
-        high = torch.where(x > 1 - half, torch.inf, high)
-        # In the lower tail, where both are small numbers and not 1 less small ones.
-        low, high = torch.where(gaps > 0, -high, low), torch.where(gaps > 0, -low, high)
+        low, high = _bins(x, self.mean(output), self.sigma)
         upper = torch.special.log_ndtr(high)
         return (upper + torch.log1p(-torch.exp(torch.special.log_ndtr(low) - upper))).flatten(1).sum(dim=1)
 
@@ -190,13 +197,8 @@ class Laplace(Calibrated):
 
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """sum log [F(x + h) - F(x - h)], F the distribution function, h half a byte; the outermost bins reach on."""
-        gaps, half = (x - self.mean(output)).double(), 0.5 / 255
-        scale = float(self.scale)
-        low, high = (gaps - half) / scale, (gaps + half) / scale
-        low = torch.where(x < half, -torch.inf, low)
-        high = torch.where(x > 1 - half, torch.inf, high)
-        low, high = torch.where(gaps > 0, -high, low), torch.where(gaps > 0, -low, high)
-        # Now the middle of the bin is at or below 0. It lies below as a whole, or 0 is in it.
+        low, high = _bins(x, self.mean(output), float(self.scale))
+        # The middle of a bin is at or below 0. It lies below as a whole, or 0 is in it.
         below = high.clamp(max=0) + torch.log1p(-torch.exp((low - high).clamp(max=-1e-12))) - math.log(2)
         around = torch.log1p(-0.5 * (torch.exp(low.clamp(max=0)) + torch.exp(-high.clamp(min=0))))
         return torch.where(high <= 0, below, around).flatten(1).sum(dim=1)

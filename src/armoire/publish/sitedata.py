@@ -24,7 +24,7 @@ from armoire.publish.site import FORMAT, MANIFEST, VERSION
 from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import PrincipalAxes, principal_axes
 from armoire.wardrobe.directions import Direction
-from armoire.wardrobe.priors import FITTED, Box
+from armoire.wardrobe.priors import Box
 
 POINTS = 100_000  # images shown at most
 LATENTS = 64_000_000  # bytes of latents at most: what a page can load and search while a pointer moves
@@ -207,11 +207,10 @@ def _direction(direction: Direction) -> dict[str, Any]:
 def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     """Where the page may draw from, first what the run itself draws from. A fitted prior is drawn from beforehand."""
     fitted = []
-    for kind in reversed(FITTED):
-        if wardrobe.has_prior(kind):
-            draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.latent)), prior=kind)
-            out.array(f"draws_{kind}", f"draws-{kind}.f32", draws.astype("<f4"))
-            fitted.append({"kind": kind, "file": f"draws_{kind}"})
+    for kind in wardrobe.fitted_priors:
+        draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.latent)), prior=kind)
+        out.array(f"draws_{kind}", f"draws-{kind}.f32", draws.astype("<f4"))
+        fitted.append({"kind": kind, "file": f"draws_{kind}"})
     box = wardrobe.prior("box")
     assert isinstance(box, Box)
     both = [{"kind": "normal"}, {"kind": "box", "low": _numbers(box.low), "high": _numbers(box.high)}]

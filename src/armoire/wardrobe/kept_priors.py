@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,10 @@ class Priors:
         self.run, self.posterior, self.latent = run, posterior, latent
         self._key, self._held_out = key, held_out
         self._found: dict[str, Prior | None] = {}
+        self._fits: dict[str, float] = {}
 
     def get(self, kind: str | None = None) -> Prior:
-        """A prior by its kind; by default a fitted one where there is one, the flow first, else what needs no fit.
+        """A prior by its kind; by default the one that fits best of those fitted, else what needs no fit.
 
         Raises:
             ArmoireError: there is no such kind, or it was not fitted to this run, or its file is damaged.
@@ -52,7 +54,7 @@ class Priors:
         if kind not in (None, *PRIORS):
             raise ArmoireError(f"no prior '{kind}'; {did_you_mean(str(kind), PRIORS)}")
         given = "normal" if self.posterior == "gaussian" else "box"
-        for one in [kind] if kind else [*reversed(FITTED), given]:
+        for one in [kind] if kind else [*self.fitted(), given]:
             if self.has(one) and (found := self._found[one]):
                 return found
         stale = " (the one there is of other weights or data)" if prior_path(self.run, str(kind)).exists() else ""
@@ -66,10 +68,14 @@ class Priors:
             self._found[kind] = self._find(kind)
         return self._found[kind] is not None
 
+    def fitted(self) -> list[str]:
+        """The kinds that were fitted to this run, first what gives held-out latents the highest log p(z)."""
+        return sorted(filter(self.has, FITTED), key=lambda kind: -self._fits[kind])
+
     def keep(self, kind: str, prior: Prior, facts: Mapping[str, Any]) -> Path:
         """Write a fitted prior into the run, and draw from it from now on."""
         path = write_prior(self.run, kind, prior, facts, self._key())
-        self._found[kind] = prior
+        self._found[kind], self._fits[kind] = prior, _fit(facts)
         return path
 
     def _find(self, kind: str) -> Prior | None:
@@ -80,7 +86,11 @@ class Priors:
             return Box(embeddings.min(axis=0), embeddings.max(axis=0))
         # The digest of the weights is not taken for nothing.
         kept = read_prior(self.run, kind, self.latent, self._key()) if prior_path(self.run, kind).is_file() else None
-        return kept and kept[0]
+        if kept is None:
+            return None
+        prior, facts = kept
+        self._fits[kind] = _fit(facts)
+        return prior
 
 
 def prior_path(run: Path, kind: str) -> Path:
@@ -127,6 +137,11 @@ def read_prior(run: Path, kind: str, latent: int, key: Mapping[str, str]) -> tup
             f"{path} is damaged ({reason}); delete it, and `armoire prior {run} --kind {kind}` makes it again"
         ) from None
     return prior, facts
+
+
+def _fit(facts: Mapping[str, Any]) -> float:
+    found = facts.get("log_prob")
+    return float(found) if isinstance(found, float | int) and math.isfinite(found) else -math.inf
 
 
 def _standard(tensors: dict[str, Tensor], latent: int) -> Standard:

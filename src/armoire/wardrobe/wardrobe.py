@@ -208,7 +208,7 @@ class Wardrobe:
 
         Args:
             kind: `normal`, N(0, I); `box`, that of the held-out images' embeddings; `gmm` or `flow`, fitted with
-                `fit_prior`. By default a fitted one where the run keeps one, the flow first; else `normal` for a VAE
+                `fit_prior`. By default the one that fits best where the run keeps any; else `normal` for a VAE
                 and `box` for an autoencoder, which has no other.
 
         Raises:
@@ -219,6 +219,11 @@ class Wardrobe:
     def has_prior(self, kind: str) -> bool:
         """Whether a prior of a kind is at hand: `gmm` and `flow` once they were fitted."""
         return self._priors.has(kind)
+
+    @property
+    def fitted_priors(self) -> list[str]:
+        """The kinds of prior that were fitted to this run, the one that fits best first."""
+        return self._priors.fitted()
 
     def fit_prior(self, kind: str, seed: int = 0) -> dict[str, Any]:
         """Fit a prior to where the training images lie and keep it in the run; `sample` draws from it from then on.
