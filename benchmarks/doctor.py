@@ -9,13 +9,10 @@ again), and shows the first healthy run its own test images inverted.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-from datetime import date
 from pathlib import Path
 
 import numpy as np
-from results import write_section
+from results import when_and_where, write_section
 
 from armoire.errors import ArmoireError
 from armoire.images import from_array
@@ -39,7 +36,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     given = parser.parse_args()
     lines = [
-        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, seed 0; ill runs of {given.epochs} epoch(s).",
+        f"{when_and_where()}, seed 0; ill runs of {given.epochs} epoch(s).",
         "",
         "| run | found | evidence |",
         "| --- | --- | --- |",

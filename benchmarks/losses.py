@@ -11,13 +11,10 @@ loss's reconstructions.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-from datetime import date
 from pathlib import Path
 
 import numpy as np
-from results import write_section
+from results import when_and_where, write_section
 
 from armoire.figures.loss_choice import sharpness
 from armoire.images.mosaic import enlargement, mosaic, save_png
@@ -43,7 +40,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     given = parser.parse_args()
     lines = [
-        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, seed 0, {given.epochs} epochs, test images.",
+        f"{when_and_where()}, seed 0, {given.epochs} epochs, test images.",
         "",
         "| loss | BCE | MSE | SSIM | sharpness | FD of samples | FD of reconstructions | floor |",
         "| --- |" + " ---: |" * 7,

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+from datetime import date
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 TITLE = "# Results\n\nMeasured by the scripts in this folder; each section says by which, where and when.\n"
+
+
+def when_and_where() -> str:
+    """The day and the machine, with which a section begins."""
+    return f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores"
 
 
 def write_section(title: str, lines: list[str]) -> None:

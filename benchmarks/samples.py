@@ -12,15 +12,12 @@ which is 0 for the baseline and 1 for real images.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import torch
-from results import write_section
+from results import when_and_where, write_section
 
 from armoire.files import sha256
 from armoire.measure.features import EXTRACTORS, make_extractor
@@ -54,7 +51,7 @@ def main() -> None:
     parser.add_argument("--title", default="Samples")
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     given = parser.parse_args()
-    header = f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, seed 0."
+    header = f"{when_and_where()}, seed 0."
     lines = [header, "", f"| run | drawn from | S | {' | '.join(COLUMNS)} | nearer than reconstructions |"]
     lines.append("| --- | --- |" + " ---: |" * (len(COLUMNS) + 2))
     print("\n".join(lines), flush=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -18,13 +17,12 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import torch
 from peers.laps import JOBS, Job
-from results import write_section
+from results import when_and_where, write_section
 
 from armoire.images import load_images
 from armoire.model import Architecture, Autoencoder
@@ -170,8 +168,7 @@ def main() -> None:
         )
         there = ", ".join(f"{key} {value}" for key, value in versions.items())
         lines = [
-            f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {platform.system()}, "
-            f"Python {platform.python_version()}; {there}.",
+            f"{when_and_where()}, {platform.system()}, Python {platform.python_version()}; {there}.",
             f"`{command} --rounds {given.rounds}`: medians and ranges of {given.rounds} alternating rounds, after one "
             "to warm up.",
             "",

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 
 import numpy as np
-from results import write_section
+from results import when_and_where, write_section
 
 from armoire.images import load_images
 from armoire.training import load_recipe, train
@@ -81,7 +78,7 @@ def main() -> None:
     asked = {k: v for k in ("epochs", "lr", "batch") if (v := getattr(given, k))}
     typed = "".join(f" --{k} {v:g}" for k, v in asked.items()) + f" --seeds {given.seeds}"
     lines = [
-        f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores. `python benchmarks/time_to_target.py "
+        f"{when_and_where()}. `python benchmarks/time_to_target.py "
         f"--keras PYTHON --keras-epochs {given.keras_epochs}{typed}`. 60,000 training and 10,000 test images; the loss "
         "is the published one, of all test images; settings were chosen on held-out training images (docs/scaling.md).",
         "",

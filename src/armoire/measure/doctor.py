@@ -81,9 +81,10 @@ def examine(
         progress: where to report.
     """
     numbers = _numbers(wardrobe, progress)
-    # Where nothing was learned, what else is wrong follows from that.
-    checks = (_diverged,) if _diverged(wardrobe, numbers) else CHECKS
-    found = [finding for check in checks if (finding := check(wardrobe, numbers))]
+    if stopped := _diverged(wardrobe, numbers):
+        found = [stopped]  # where nothing was learned, what else is wrong follows from that
+    else:
+        found = [finding for check in CHECKS if (finding := check(wardrobe, numbers))]
     if images is not None:
         numbers["given"] = _given(wardrobe, images.split(split or images.held_out), numbers)
         if strange := _strange(wardrobe, numbers["given"]):
