@@ -10,12 +10,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Folders too: they tell of a file that is gone.
 WEB := $(shell find web -mindepth 1 \( -name node_modules -o -name '.*' \) -prune -o -print 2>/dev/null)
 
-.PHONY: demo test test-slow web-test lint data chromium bench clean help
+.PHONY: demo test test-slow web-test lint data chromium docs bench clean help
 
 help:
 	@echo "make demo    install, train fashion-vae, draw its figures, export the explorer, say where everything lies"
 	@echo "make test    install what tests need; lint, types, imports, all tests"
-	@echo "make test-slow  the tests that take more than a minute each"
+	@echo "make test-slow  the tests that take long, and a minute of fuzzing each of what reads strangers' bytes"
+	@echo "make docs    build the documentation into site/; the first time it trains what its pictures show, some ten minutes"
 	@echo "make bench   install peers (Keras on TensorFlow, pythae) beside, and measure against them; about 30 minutes"
 	@echo "make clean   remove the virtual environment, the built page and caches; runs/ stays"
 
@@ -36,10 +37,10 @@ demo: $(VENV)/installed data
 	  echo "Next, walk through it in a browser:"; echo "  $(BIN)/armoire explore $(RUN)"; fi
 
 test: $(VENV)/tested data chromium lint web-test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-# What takes more than a minute a test.
-test-slow: $(VENV)/tested data
+# What takes long.
+test-slow: $(VENV)/fuzzed data
 	$(BIN)/python -m pytest -m slow
 
 web-test: $(VENV)/tested
@@ -64,6 +65,10 @@ data: $(VENV)/installed
 # Tests look at the explorer's page in a browser; without one they are skipped.
 chromium:
 	@[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null 2>&1 || { $(APT) chromium >/dev/null 2>&1 || true; }
+
+docs: $(VENV)/documented data
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html; to look at it: $(BIN)/python -m http.server -b 127.0.0.1 -d site"
 
 # Peers live in virtual environments of their own: their requirements are not ours.
 BENCH ?= .bench
@@ -90,5 +95,13 @@ $(VENV)/tested: $(VENV)/installed pyproject.toml
 	$(BIN)/pip install --quiet -e '.[test]'
 	@touch $@
 
+$(VENV)/documented: $(VENV)/installed pyproject.toml
+	$(BIN)/pip install --quiet -e '.[docs]'
+	@touch $@
+
+$(VENV)/fuzzed: $(VENV)/tested
+	$(BIN)/pip install --quiet -e '.[fuzz]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(BENCH) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis web/node_modules src/armoire/explorer
+	rm -rf $(VENV) $(BENCH) build dist site .pytest_cache .ruff_cache .import_linter_cache .hypothesis web/node_modules src/armoire/explorer

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import shutil
 import statistics
 import time
 from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from results import machine
 
 from armoire.publish.serve import in_background
 from armoire.publish.site import site_files
@@ -65,7 +65,7 @@ def main() -> None:
     files = site_files(Run.open(arguments.run))
     with in_background(files) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
-        rows = {"machine": f"{platform.machine()}, {os.cpu_count()} cores, Chromium {browser.version}"}
+        rows = {"machine": f"{machine()}, Chromium {browser.version}"}
         rows |= openings(browser, address) | moving(browser, address, arguments.minutes)
         browser.close()
     width = max(map(len, rows))

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from results import machine
 from torch.utils.data import DataLoader, Dataset
 
 from armoire import load_images
@@ -43,9 +44,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is taken (default 3)")
     parser.add_argument("--share", type=float, default=1.0, help="of the pictures, for a quick look")
     arguments = parser.parse_args()
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"
-    )
+    print(f"{machine()}, Python {platform.python_version()}, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ARMOIRE_CACHE"] = str(Path(folder) / "cache")
         for name, (width, height, number) in SETS.items():

@@ -17,11 +17,10 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
 
 import numpy as np
-from results import write_section
+from results import when_and_where, write_section
 
 from armoire.images import load_images
 
@@ -119,7 +118,7 @@ def main() -> None:
         size = path.stat().st_size / 1e9
     rates = {kind: statistics.median(r["rate"] for r in results) for kind, results in found.items()}
     lines = [
-        f"{date.today()}, {os.cpu_count()} cores. `python benchmarks/large_store.py --gigabytes {given.gigabytes:g} "
+        f"{when_and_where()}. `python benchmarks/large_store.py --gigabytes {given.gigabytes:g} "
         f"--steps {given.steps} --rounds {given.rounds}`: `celeba-vae`, batch 128, {size:.1f} GB of 64 x 64 images, in "
         "random order.",
         "",

@@ -11,6 +11,7 @@ loss's reconstructions.
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from armoire.images.mosaic import enlargement, mosaic, save_png
 from armoire.measure import evaluate
 from armoire.wardrobe import train
 
-SHOWN = 16
+SHOWN, PICTURE = 16, "losses.png"
 LOSSES = {
     "binary cross-entropy": ("fashion-ae", {}),
     "root mean squared error (calibrated Gaussian, a point)": ("fashion-ae-rmse", {}),
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     given = parser.parse_args()
     lines = [
-        f"{when_and_where()}, seed 0, {given.epochs} epochs, test images.",
+        f"{when_and_where()}, seed 0, {given.epochs} epochs, test images; {given.n:,} samples, drawn from mixtures.",
         "",
         "| loss | BCE | MSE | SSIM | sharpness | FD of samples | FD of reconstructions | floor |",
         "| --- |" + " ---: |" * 7,
@@ -63,8 +64,10 @@ def main() -> None:
         print(lines[-1], flush=True)
         rows += [again[:SHOWN]] if rows else [originals[:SHOWN], again[:SHOWN]]
     pictures = np.concatenate(rows)
-    save_png(given.out / "losses.png", mosaic(pictures, SHOWN), enlargement(pictures))
+    save_png(given.out / PICTURE, mosaic(pictures, SHOWN), enlargement(pictures))
     if given.write:
+        shutil.copy(given.out / PICTURE, Path(__file__).parents[1] / "docs/images" / PICTURE)
+        lines += ["", f"![Originals, and each loss's reconstructions of them](../docs/images/{PICTURE})"]
         write_section("The choice of the loss", lines)
 
 

@@ -10,7 +10,6 @@ held out of what is searched. Times of one query are wall clock, the medians wit
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import resource
 import tempfile
@@ -18,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from results import machine
 
 from armoire.wardrobe.index import FOLDER, K, build_index, latents_digest, open_index, recall
 from armoire.wardrobe.latents import Latents
@@ -41,7 +41,7 @@ def main() -> None:
     else:
         latents = mixture(arguments.images + QUERIES, arguments.dimensions, random)
     rows = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "machine": f"{machine()}, Python {platform.python_version()}",
         "latents": f"{len(latents) - QUERIES:,} x {latents.shape[1]}, {arguments.run or 'a mixture of 100 Gaussians'}",
     }
     rows |= measured(latents[:-QUERIES], latents[-QUERIES:])

@@ -14,7 +14,12 @@ TITLE = "# Results\n\nMeasured by the scripts in this folder; each section says 
 
 def when_and_where() -> str:
     """The day and the machine, with which a section begins."""
-    return f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores"
+    return f"{date.today()}, {machine()}"
+
+
+def machine() -> str:
+    """What it was measured on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores"
 
 
 def write_section(title: str, lines: list[str]) -> None:

@@ -10,10 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from hub_stand_in import Hub
 
 settings.register_profile(
     "armoire",
@@ -74,7 +78,9 @@ class Recorder:
         self.stop_at = stop_at
 
     @contextmanager
-    def task(self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False) -> Iterator[Recorder]:
+    def task(
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
+    ) -> Iterator[Recorder]:
         self.titles.append(title)
         self.done, self.total = done, total
         yield self
@@ -191,6 +197,18 @@ def graph_of_features(tmp_path_factory: pytest.TempPathFactory) -> object:
 def quick_features(monkeypatch: pytest.MonkeyPatch, graph_of_features: object) -> None:
     """EfficientNet is at hand, whatever cache a test has."""
     monkeypatch.setattr("armoire.measure.features._session", lambda network, key: graph_of_features)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A stand-in of the Hub, and huggingface_hub with a token for it and in no mood to wait."""
+    import huggingface_hub
+    from hub_stand_in import running, visit
+
+    with running() as hub:
+        visit(hub, monkeypatch, tmp_path / "hugging")
+        yield hub
+        huggingface_hub.close_session()
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import documents
 import numpy as np
 import pytest
+from documents import ROOT
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
@@ -24,12 +25,11 @@ NOT_HERE = {"make test", ". .venv/bin/activate"}
 PAGE = ROOT / "src/armoire/explorer/index.html"
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.DOTALL | re.MULTILINE)
+BLOCKS = [block for block in documents.blocks(ROOT / "README.md") if not block.not_run]
 
 
 def commands() -> list[str]:
-    return [line for block in blocks("sh") for line in block.splitlines() if line and line not in NOT_HERE]
+    return [line for block in BLOCKS for line in block.commands if line not in NOT_HERE]
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,8 @@ def visit(command: list[str], cwd: Path, environment: dict[str, str]) -> None:
 
 def test_the_readme_names_the_commands_that_this_file_knows():
     assert commands()[0] == "make demo"
-    assert {line for block in blocks("sh") for line in block.splitlines()} >= NOT_HERE
-    assert len(blocks("python")) == 1
+    assert {line for block in BLOCKS for line in block.commands} >= NOT_HERE
+    assert [block.language for block in BLOCKS].count("python") == 1
 
 
 def test_commands_and_snippet_run_as_printed(place, environment):
@@ -97,9 +97,9 @@ def test_commands_and_snippet_run_as_printed(place, environment):
             visit(command.split(), place, environment)
         else:
             run(["bash", "-c", command], place, environment)
-    for block in blocks("python"):
+    for block in (block for block in BLOCKS if block.language == "python"):
         out = run(
-            [sys.executable, "-c", block + "print(between.shape, new.shape, alike.rows.shape)"], place, environment
+            [sys.executable, "-c", block.code + "print(between.shape, new.shape, alike.rows.shape)"], place, environment
         )
         assert out.splitlines()[-1] == "(9, 32, 32, 1) (18, 32, 32, 1) (2, 6)"
     left = {p.relative_to(place).as_posix() for p in place.rglob("*")}

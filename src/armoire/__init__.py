@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from armoire.model import Autoencoder
     from armoire.training import Recipe, Run, load_recipe, recipe_names
     from armoire.wardrobe import Wardrobe, train
+    from armoire.wardrobe.transformer import LatentTransformer
 
 __all__ = [
     "ArmoireError",
     "Autoencoder",
     "ImageSet",
+    "LatentTransformer",
     "Recipe",
     "Run",
     "TrainingInterruptedError",
@@ -38,6 +40,7 @@ __getattr__ = lazily(
         "model": ("Autoencoder",),
         "training": ("Recipe", "Run", "load_recipe", "recipe_names"),
         "wardrobe": ("Wardrobe", "train"),
+        "wardrobe.transformer": ("LatentTransformer",),
     },
 )
 

@@ -14,6 +14,11 @@ class TrainingInterruptedError(Exception):
     """Training was asked to stop and has saved its state. The command line exits with 130."""
 
 
+def first_line(error: Exception) -> str:
+    """The first line of what an error says, to be part of a sentence; its kind where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A clause that names the nearest known name, or lists them all where none is near."""
     known = sorted(known)

@@ -7,17 +7,25 @@ rename it over the target, fsync the folder.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
+import sys
+import tomllib
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from armoire.errors import ArmoireError
+
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: <fcntl.h>, <linux/fs.h>
+LARGEST_TEXT = 16_000_000  # bytes of a text file that is read as a whole
 
 
 def cache_folder() -> Path:
@@ -52,9 +60,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield beside
-            _sync(beside)
+            sync(beside)
             beside.replace(path)
-            _sync(path.parent)
+            sync(path.parent)
     finally:
         with contextlib.suppress(OSError):  # what stopped the writing stops this too, and has been told
             beside.unlink()
@@ -69,15 +77,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             beside.mkdir(parents=True)
             yield beside
             for part in (*beside.rglob("*"), beside):
-                _sync(part)
+                sync(part)
             _put(beside, path)
-            _sync(path.parent)
+            sync(path.parent)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
 def _put(beside: Path, path: Path) -> None:
-    """Rename a folder; what was at `path` steps aside for a moment, since no folder is renamed over a full one."""
+    """Rename a folder; no folder is renamed over a full one: the two change places, or the old one steps aside."""
     try:
         beside.rename(path)
     except OSError as error:
@@ -86,13 +94,38 @@ def _put(beside: Path, path: Path) -> None:
     else:
         return
     old = beside.with_suffix(".old")
-    path.rename(old)
-    try:
-        beside.rename(path)
-    except OSError:
-        old.rename(path)
-        raise
+    if _exchange(beside, path):
+        beside.rename(old)
+    else:
+        path.rename(old)
+        try:
+            beside.rename(path)
+        except OSError:
+            old.rename(path)
+            raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Give two folders each other's name in one step, where the system can: Linux, on most file systems."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0
+
+
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what killed processes had begun in a folder; no other process may be writing there.
+
+    Args:
+        folder: where.
+        name: of the file or folder that was to be written; all of them without.
+    """
+    begun = re.compile(rf"\.{re.escape(name[:40])}.*\.[0-9a-f]{{8}}\.(part|old)(\.\w+)?")
+    for path in list(folder.iterdir()) if folder.is_dir() else ():
+        if begun.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -107,22 +140,70 @@ def write_bytes(path: Path, content: bytes) -> None:
         beside.write_bytes(content)
 
 
-def write_safetensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str]) -> bytes:
-    """Write torch tensors atomically, equal contents as equal bytes: the library alone shuffles the header's entries.
+def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
+    """A UTF-8 text file of a bearable size.
 
-    Format: eight bytes of header length (little-endian), the header as JSON, the tensors.
+    Raises:
+        OSError: it cannot be read, or is no plain file.
+        ValueError: it is too large, or not UTF-8.
     """
-    from safetensors.torch import save
+    facts = path.stat()
+    # A pipe or a device would keep its reader waiting for ever.
+    if not stat.S_ISREG(facts.st_mode):
+        raise OSError(errno.EINVAL, "no plain file", str(path))
+    if facts.st_size > largest:
+        raise ValueError(f"{facts.st_size:,} bytes are more than {largest:,}")
+    with path.open(encoding="utf-8", newline="") as file:
+        return file.read()
 
-    content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
-    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__").items()))} | dict(sorted(header.items()))
-    text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin aligned
-    content = len(text).to_bytes(8, "little") + text + content[start:]
-    write_bytes(path, content)
+
+def parse_json(text: str) -> Any:
+    """JSON from text; ValueError whatever is wrong with it."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def read_json(path: Path) -> Any:
+    """JSON from a file.
+
+    Raises:
+        OSError, ValueError: as `read_text` and `parse_json`.
+    """
+    return parse_json(read_text(path))
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Write an object as JSON, atomically, with an entry `sha256` that tells whether anything was changed since."""
+    write_text(path, json.dumps(seal(content), ensure_ascii=False, indent=1) + "\n")
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """What `write_sealed` wrote, without its seal.
+
+    Raises:
+        OSError, ValueError: as `read_json`; and where it is not, or no longer, what was written.
+    """
+    found = read_json(path)
+    content = {name: value for name, value in found.items() if name != "sha256"} if isinstance(found, dict) else {}
+    if found != seal(content):
+        raise ValueError("its digest is not that of its content")
     return content
+
+
+def seal(content: dict[str, Any]) -> dict[str, Any]:
+    """An object and the SHA-256 of it: of its canonical JSON, names sorted and nothing between."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return content | {"sha256": sha256(text.encode())}
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """TOML from text; ValueError whatever is wrong with it."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def sha256(*parts: bytes | memoryview) -> str:
@@ -138,7 +219,8 @@ def sha256_of(parts: Iterable[bytes | memoryview]) -> str:
     return digest.hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 
@@ -20,9 +21,18 @@ class Progress(Protocol):
     """Where work in progress is shown."""
 
     def task(
-        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
     ) -> AbstractContextManager[Task]:
-        """Open a task of `total` units (None: unknown), `done` of them done already; `rate` shows units a second."""
+        """Open a task.
+
+        Args:
+            title: what is done.
+            total: how many units there are of it, None where unknown.
+            unit: what they are called.
+            done: how many of them are done already.
+            rate: show units a second.
+            into: where what comes of it goes.
+        """
         ...
 
     def note(self, text: str) -> None:
@@ -35,7 +45,7 @@ class _Silent:
         pass
 
     def task(
-        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
     ) -> AbstractContextManager[Task]:
         return nullcontext(self)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -46,8 +47,9 @@ def test_lines_tell_amount_figures_pace_and_time_left(capsys):
             clock[0] = 40.0
             task.advance(100, distortion=260.0)
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == "training: 100 of 1,000 images, distortion 264.9, 5 images/s, 3 min 0 s left"
-    assert told[1] == "training: 200 of 1,000 images, distortion 260, 5 images/s, 2 min 40 s left"
+    assert told[0] == "training will take about 3 min 20 s"
+    assert told[1] == "training: 100 of 1,000 images, distortion 264.9, 5 images/s, 3 min 0 s left"
+    assert told[2] == "training: 200 of 1,000 images, distortion 260, 5 images/s, 2 min 40 s left"
     assert told[-1] == "training: 200 images in 40 s"
 
 
@@ -75,3 +77,27 @@ def test_a_table_has_as_many_columns_as_its_rows(capsys):
     terminal.print_table([("id", "distance"), ("000012", "0.5")])
     terminal.print_table([("a", "test", "b"), ("", "x", "")])
     assert capsys.readouterr().out.splitlines() == ["id      distance", "000012  0.5", "a  test  b", "   x"]
+
+
+def test_a_long_job_says_how_long_and_where_to(capsys):
+    clock = [0.0]
+    with mock.patch.object(terminal.time, "monotonic", side_effect=lambda: clock[0]):
+        for amount in (10, 1000):  # 15 minutes of work, and 9 seconds of it
+            clock[0] = 0.0
+            with terminal._Plain().task("training", 3000, "images", done=0, into=Path("runs/fashion-vae")) as task:
+                for now in (1.0, 2.0, 4.0, 5.0):
+                    clock[0] = now
+                    task.advance(amount)
+    told = [line for line in capsys.readouterr().err.splitlines() if "will take" in line]
+    assert told == ["training into runs/fashion-vae will take about 6 min 40 s"]
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_table_fits_a_terminal(width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    command = "armoire train drawn-faces-vae --data drawn-faces --out runs/drawn-faces-vae-of-mine --resume"
+    terminal.print_table([("found", f"a sentence of many words, {'and more ' * 20}"), ("next", command)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert " ".join(line.strip() for line in lines if "found" not in line).endswith(command)

@@ -16,6 +16,7 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 VERBS = (
     *("train", "figures", "evaluate", "sample", "reconstruct", "edit", "morph", "nearest", "encode"),
     *("export", "explore", "data", "recipes", "check", "prior", "doctor", "sweep", "beta"),
+    "completion",
 )
 KINDS = ("bar", "disc", "square")
 QUICK = ("--size", "16", "--latent", "2", "--epochs", "2", "--batch", "32", "--set", "channels=[8, 8]")
@@ -45,8 +46,8 @@ class Armoire:
     env: dict[str, str]
     server: subprocess.Popen[str]
 
-    def __call__(self, *arguments: object) -> Outcome:
-        """Run one command line in a process forked from a warm one."""
+    def __call__(self, *arguments: object, **trouble: object) -> Outcome:
+        """Run one command line in a process forked from a warm one, with `trouble.make(**trouble)` where given."""
         streams = [self.cwd.parent / f".{self.cwd.name}.{name}" for name in ("out", "err")]
         request = {
             "arguments": [str(a) for a in arguments],
@@ -54,6 +55,7 @@ class Armoire:
             "env": self.env,
             "stdout": str(streams[0]),
             "stderr": str(streams[1]),
+            "trouble": trouble,
         }
         assert self.server.stdin
         assert self.server.stdout

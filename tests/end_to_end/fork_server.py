@@ -1,8 +1,9 @@
 """Run `armoire` many times without importing torch each time: one warm process that forks for every command line.
 
-A request is a line of JSON on stdin: {"arguments", "cwd", "env", "stdout", "stderr"}, the last two being files to
-write to. The answer is a line of JSON: {"code"}. The child is a process of its own, as one from a shell is: it has
-read nothing of armoire yet, and its exit code is the one that a shell would see.
+A request is a line of JSON on stdin: {"arguments", "cwd", "env", "stdout", "stderr", "trouble"}. "stdout" and "stderr"
+are files to write to, "trouble" is what goes wrong on the way (see trouble.py). The answer is a line of JSON: {"code"}.
+The child is a process of its own, as one from a shell is: it has read nothing of armoire yet, and its exit code is the
+one that a shell would see.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import os
 import runpy
 import sys
 import traceback
+
+import trouble
 
 # What takes long to import. None of them starts a thread on import, which a fork would lose.
 WARM = (
@@ -51,6 +54,8 @@ def run(request: dict) -> int:
             os.dup2(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), number)
         sys.stdin, sys.stdout, sys.stderr = (open(i, "r" if not i else "w", closefd=False) for i in range(3))  # noqa: SIM115
         sys.argv = ["armoire", *request["arguments"]]
+        if request.get("trouble"):
+            trouble.make(**request["trouble"])
         try:
             runpy.run_module("armoire", run_name="__main__", alter_sys=True)
             code = 0

@@ -61,6 +61,7 @@ def test_what_the_user_can_mend(armoire: Armoire, trained: Trained, pictures: Pa
 
 
 @needs_ray
+@pytest.mark.slow
 def test_ray_gives_the_same_shards(armoire: Armoire, trained: Trained, pictures: Path) -> None:
     words = ("encode", trained.run, pictures, "--shard-size", 60, "--workers", 2)
     assert armoire(*words, "--out", "local").code == 0

@@ -89,6 +89,21 @@ def test_the_port_that_is_asked_for_and_sigterm(prepared: Armoire) -> None:
         assert_one_sentence(prepared("explore", "run", "--port", port), f"port {port} is taken", "--port")
 
 
+def test_others_may_look_where_that_is_asked_for_and_it_is_said(prepared: Armoire) -> None:
+    with prepared.started("explore", "run", "--no-browser", "--host", "0.0.0.0") as process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        port = url.rstrip("/").rpartition(":")[2]
+        assert url == f"http://{socket.gethostname()}:{port}/"
+        assert b"<!doctype html>" in fetch(f"http://127.0.0.1:{port}/").lower()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "")
+    assert "whoever reaches this machine by 0.0.0.0 can see the run's images" in err
+    assert_one_sentence(prepared("explore", "run", "--host", "192.0.2.1", "--no-browser"), "cannot listen on 192.0.2.1")
+    assert_one_sentence(prepared("explore", "run", "--host", "::1", "--export", "s"), "--export")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="the browser here is a shell script")
 def test_a_browser_is_opened_with_the_address(prepared: Armoire, tmp_path: Path) -> None:
     browser, opened = tmp_path / "browser", tmp_path / "opened"
@@ -136,7 +151,7 @@ WRONG = {
     "a file": ("explore {run} --export {pictures}/disc/001.png", "is a file", "choose"),
     "where nothing can be": ("explore {run} --export /proc/made", "cannot write"),
     "here": ("explore {run} --export .", "you are in it"),
-    "a port and no server": ("explore {run} --export made --port 8000", "leave out either"),
+    "a port and no server": ("explore {run} --export made --port 8000", "leave it out, or --port"),
     "no port": ("explore {run} --port 99999", "there is no port 99999"),
     "half a port": ("explore {run} --port 80.5", "80.5"),
     "misspelt": ("explore {run} --exprot made", "--exprot"),

@@ -14,7 +14,7 @@ def test_export_leaves_two_files_that_run_without_armoire(armoire: Armoire, trai
     run = contents(trained.run)
     done = armoire("export", trained.run, "--onnx", "made")
     assert (done.code, done.out) == (0, "made/encoder.onnx\nmade/decoder.onnx\n"), done.err
-    assert all(line.startswith("exporting: 2 models in ") for line in done.err.splitlines())
+    assert all(line.startswith("exporting: ") for line in done.err.splitlines())
     assert contents(trained.run) == run
     made = armoire.cwd / "made"
     assert sorted(contents(made)) == ["decoder.onnx", "encoder.onnx"]
@@ -26,6 +26,7 @@ def test_export_leaves_two_files_that_run_without_armoire(armoire: Armoire, trai
     assert image.dtype == np.float32
 
 
+@pytest.mark.slow
 def test_what_was_exported_before_is_replaced_by_the_same(armoire: Armoire, trained: Trained) -> None:
     made = armoire.cwd / "made"
     made.mkdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import QUICK, Armoire, Trained, assert_one_sentence, assert_same_model, contents, leftovers
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 EPOCHS = 15
 SETTINGS = [*QUICK, "--set", "norm=none"]
@@ -41,7 +42,9 @@ def test_a_stopped_training_goes_on_to_the_same_bits(
     armoire: Armoire, pictures: Path, uninterrupted: tuple[Path, list[str]], number: signal.Signals
 ) -> None:
     whole, settings = uninterrupted
-    words = ["train", "images-vae", "--data", pictures, *settings, "--out", "run"]
+    # Followed by a tracker where it is not to have a chance to say goodbye: that changes no bit either.
+    track = ["--track", "tensorboard"] if number == signal.SIGKILL else []
+    words = ["train", "images-vae", "--data", pictures, *settings, "--out", "run", *track]
     run = armoire.cwd / "run"
     with armoire.started(*words) as process:
         wait_for(lambda: len(rows(run)) >= 3, process)
@@ -71,6 +74,9 @@ def test_a_stopped_training_goes_on_to_the_same_bits(
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == sorted(
         p.name for p in (whole / "checkpoints").iterdir()
     )
+    if track:
+        told = EventAccumulator(str(run / "tracking")).Reload().Scalars("objective_nats/test")
+        assert [event.step for event in told] == list(range(1, EPOCHS + 1))
 
 
 def test_resume_where_nothing_was_begun_and_where_all_is_done(armoire: Armoire, pictures: Path) -> None:

@@ -14,9 +14,10 @@ from PIL import Image
 from scipy.special import ndtr, ndtri
 from shapes_and_pictures import pictures, words
 
-from armoire import figures
+from armoire import figures, load_recipe
 from armoire.errors import ArmoireError
 from armoire.figures import material
+from armoire.figures.denoising_levels import differ_in_noise
 from armoire.figures.grids import make_grid
 from armoire.figures.histograms import VERDICTS, far_from, verdicts, worst_of
 from armoire.figures.loss_choice import penalty, sharpness, sibling
@@ -331,6 +332,13 @@ def test_the_same_run_gives_the_same_bytes(vae: Wardrobe):
     figures.save(vae, ["samples"])
     assert path.read_bytes() == first
     assert Image.open(io.BytesIO(png(figures.draw(vae, "latent")))).size == (1350, 1440)
+
+
+def test_runs_that_differ_in_noise_are_shown_together_whatever_prior_was_fitted():
+    noisy, clean = load_recipe("fashion-dae"), load_recipe("fashion-ae")
+    assert differ_in_noise(noisy, clean.change(prior="flow"))
+    assert not differ_in_noise(noisy, clean.change(latent=3))
+    assert not differ_in_noise(noisy, noisy.change(noise=0.2))
 
 
 def test_an_autoencoder_is_spared_the_figures_of_a_prior(lone: Wardrobe):

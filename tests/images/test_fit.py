@@ -13,7 +13,8 @@ from PIL import Image
 
 from armoire.errors import ArmoireError
 from armoire.images import Fit, open_image
-from armoire.images.fit import RejectedImageError, luma, parse_colour, read_image
+from armoire.images.decoding import RejectedImageError, read_image
+from armoire.images.fit import luma, parse_colour
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> BytesIO:

@@ -162,7 +162,7 @@ def test_nothing_but_broken_files_is_told(tmp_path, kind, cache):
         ArmoireError, match=r"holds 0 readable images; 3 could not be read, the first, 0\.png, is not a"
     ):
         load_images(source, size=16)
-    assert list((cache / "stores").iterdir()) == []
+    assert list(cache.rglob("*")) == []
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "notes"])

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from armoire import train
 from armoire.errors import ArmoireError
-from armoire.images import Fit, SetInfo, from_array
+from armoire.images import Fit, ImageSet, SetInfo, from_array
 from armoire.images.imageset import fingerprint, make_table
 from armoire.images.mosaic import mosaic, png
 from armoire.images.store import open_store, write_store
@@ -142,3 +143,29 @@ def test_a_png_holds_the_pixels_enlarged(channels):
     image = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype=np.uint8)
     opened = np.asarray(Image.open(BytesIO(png(image, scale=3)))).reshape(15, 12, channels)
     assert np.array_equal(opened, image.repeat(3, axis=0).repeat(3, axis=1))
+
+
+def test_splits_that_are_mixed_are_kept_apart(pictures):
+    """However a set came about, its training images are no others."""
+    images = pictures(9)
+    table = make_table([str(i) for i in range(9)], ["train", "test", "train"] * 3, [None] * 9)
+    mixed = ImageSet(images, table, SetInfo("mixed", "", Fit(16, channels=1)))
+    assert mixed.split("train").ids == ["0", "2", "3", "5", "6", "8"]
+    assert np.array_equal(mixed.split("train").images, images[[0, 2, 3, 5, 6, 8]])
+    assert np.array_equal(mixed.split("test").images, images[[1, 4, 7]])
+
+
+def test_a_store_whose_pixels_were_changed_is_told(discs, tmp_path):
+    images = discs()
+    store = write_store(tmp_path / "store", images.images, images.table, images.info)
+    store.check()
+    file = tmp_path / "store" / "images.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    damaged = open_store(tmp_path / "store")
+    with pytest.raises(ArmoireError, match="is damaged: its images are not those that were read in"):
+        damaged.check()
+    with pytest.raises(ArmoireError, match="is damaged"):
+        train("fashion-ae", damaged, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from armoire.errors import ArmoireError
-from armoire.images.fit import Fit, RejectedImageError
+from armoire.images.decoding import RejectedImageError
+from armoire.images.fit import Fit
 from armoire.images.folder import list_source
 from armoire.images.parquet import _pieces, divide_parquet, is_parquet
 from armoire.images.parts import decoder, divide_files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import signal
 import subprocess
@@ -41,6 +41,30 @@ class Killer:
 
 store.CHUNK = int(sys.argv[3])
 load_images(sys.argv[1], size=16, progress=Killer())
+"""
+
+READ_TIMED = """
+import json, sys, time
+from contextlib import contextmanager
+from armoire.images import load_images
+
+class Slow:
+    read, notes = 0, []
+
+    @contextmanager
+    def task(self, *arguments, **options):
+        yield self
+
+    def advance(self, *arguments, **options):
+        self.read += 1
+        time.sleep(0.1)
+
+    def note(self, text):
+        self.notes.append(text)
+
+slow = Slow()
+images = load_images(sys.argv[1], size=16, progress=slow)
+print(json.dumps({"read": slow.read, "notes": slow.notes, "fingerprint": images.info.fingerprint}))
 """
 
 
@@ -134,13 +158,9 @@ def test_damaged_scratch_is_passed_over(faces, cache, recorder, damage):
     assert scratches(cache) == []
 
 
-def test_what_a_living_process_reads_is_left_to_it(tmp_path):
+def test_scratch_of_the_same_is_taken_over_and_of_another_is_not(tmp_path):
     store, shape = tmp_path / "store", (4, 2, 2, 3)
-    others = tmp_path / f".store.{os.getppid()}.scratch"
-    others.mkdir()
     mine = Scratch(store, "key", shape)
-    assert others.is_dir()
-    assert mine.folder != others
     mine.pixels[:2] = 7
     mine.keep([Outcome(), Outcome("damaged", False, "test")])
     again = Scratch(store, "key", shape)
@@ -148,7 +168,20 @@ def test_what_a_living_process_reads_is_left_to_it(tmp_path):
     assert (again.pixels[:2] == 7).all()
     assert Scratch(store, "another key", shape).outcomes == []
     again.delete()
-    assert [path.name for path in tmp_path.iterdir() if "scratch" in path.name] == [others.name]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_readings_at_once_build_one_store(faces, tmp_path, cache):
+    """The second waits for the first, and uses what it made."""
+    words = [sys.executable, "-c", READ_TIMED, f"celeba:{faces}"]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [json.loads(process.communicate(timeout=100)[0]) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sorted(images["read"] for images in told) == [0, N]
+    assert told[0]["fingerprint"] == told[1]["fingerprint"]
+    assert len(list((cache / "stores").iterdir())) == 1
+    waited = [note for images in told for note in images["notes"] if "is in use by process" in note]
+    assert len(waited) == 1
 
 
 def test_other_errors_leave_nothing(faces, cache, monkeypatch):

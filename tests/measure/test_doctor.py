@@ -12,6 +12,7 @@ from torch import nn
 from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo, from_array
+from armoire.images.imageset import fingerprint
 from armoire.measure import doctor
 from armoire.measure.doctor import dead_units, examine, examine_stopped
 
@@ -119,7 +120,8 @@ def test_over_fitting(healthy, discs, tmp_path):
     few = discs(n=12, test=100)
     # An epoch of one step takes longer to write down than to train: each image is there 33 times.
     rows = np.concatenate([np.tile(np.arange(12), 33), np.arange(12, 112)])
-    few = replace(few, images=few.images[rows], table=few.table.take(rows))
+    info = replace(few.info, fingerprint=fingerprint(few.images[rows], few.table.take(rows)))
+    few = replace(few, images=few.images[rows], table=few.table.take(rows), info=info)
     found = ill(healthy, few, tmp_path / "r", epochs=12, latent=8, beta=0.01, batch=4)
     assert "over-fitting" in found
 

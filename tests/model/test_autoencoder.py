@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from beartype.roar import BeartypeCallHintParamViolation
 
 from armoire.model import Architecture, Autoencoder, DiagonalGaussian, Point
 
@@ -103,8 +104,25 @@ def test_images_do_not_mix_in_evaluation():
 
 
 def test_a_size_that_cannot_be_halved_is_refused():
-    with pytest.raises(ValueError, match="3 stages do not divide a size of 20"):
-        Autoencoder(Architecture(20, 1, 2, channels=(4, 4, 4)))
+    with pytest.raises(ValueError, match="5 stages do not divide a size of 16"):
+        Autoencoder(Architecture(16, 1, 2, channels=(4,) * 5))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"size": size} for size in (20, 512, 0, True)),
+        *({"latent": latent} for latent in (0, 1 << 20, 2.0)),
+        *({"channels": channels} for channels in ((4,) * 9, (4, 1 << 20), (4, -1))),
+        *({"sigma": sigma} for sigma in (0.0, float("nan"), float("inf"))),
+        {"image_channels": 2},
+        {"norm": None},
+    ],
+)
+def test_what_nobody_could_build_is_refused(odd):
+    """Before anything is made of it; beartype, in tests, refuses some of it first."""
+    with pytest.raises((ValueError, TypeError, BeartypeCallHintParamViolation)):
+        Architecture(**{"size": 16, "image_channels": 1, "latent": 2} | odd)
 
 
 def test_weights_repeat_with_the_generator():

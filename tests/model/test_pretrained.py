@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from armoire.errors import ArmoireError
 from armoire.model import Architecture, Autoencoder
 from armoire.model.pretrained import FORMAT, read_header
+from armoire.tensors import write_tensors
 
 ARCHITECTURE = Architecture(16, 3, 2, "gaussian", "calibrated", channels=(4, 8), norm="batch", activation="leaky_relu")
 
@@ -107,7 +108,7 @@ def test_another_programs_file_is_told(tmp_path):
 )
 def test_a_damaged_architecture_is_told(tmp_path, architecture):
     state = {name: t.contiguous() for name, t in trained().state_dict().items()}
-    save_file(state, tmp_path / "model.safetensors", {"format": FORMAT, "architecture": architecture})
+    write_tensors(tmp_path / "model.safetensors", state, {"format": FORMAT, "architecture": architecture})
     with pytest.raises(ArmoireError, match="is damaged"):
         Autoencoder.from_pretrained(tmp_path)
 
@@ -122,6 +123,6 @@ def test_weights_that_do_not_fit_are_told(tmp_path, change):
     else:
         state["head.mean.bias"] = torch.zeros(5)
     header = {"format": FORMAT, "architecture": json.dumps(ARCHITECTURE.to_dict())}
-    save_file(state, tmp_path / "model.safetensors", header)
+    write_tensors(tmp_path / "model.safetensors", state, header)
     with pytest.raises(ArmoireError, match="is damaged"):
         Autoencoder.from_pretrained(tmp_path)

@@ -34,7 +34,7 @@ def main(jobs: Path) -> None:
     for job in json.loads(jobs.read_text()):
         recipe = load_recipe(job["recipe"]).change(**TINY | job["changes"])
         try:
-            train(recipe, make_set(job["n"]), job["out"], job["resume"], "cpu", Recorder(job["stop_at"]))
+            train(recipe, make_set(job["n"]), job["out"], job["resume"], "cpu", Recorder(job["stop_at"]), job["track"])
         except TrainingInterruptedError:
             assert job["stop_at"]
     statistics(jobs.parent)

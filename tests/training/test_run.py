@@ -23,10 +23,27 @@ def test_it_opens_with_all_it_knows(copy, vae_run):
     assert len(run.history) == 2
 
 
-def test_history_written_and_read_is_the_same(copy):
+def test_history_written_and_read_is_the_same(copy, vae_run):
     run, rows = Run(copy), [{"epoch": 1, "loss": 0.1 + 0.2}, {"epoch": 2, "loss": 1e-300}]
     run.write_history(rows)
+    run.write_model(vae_run.model, vae_run.recipe, vae_run.images, 1, 2, rows)
     assert Run(copy).history == rows
+
+
+def test_a_history_that_is_not_the_models_is_told(copy, vae_run):
+    path = copy / "history.csv"
+    text, last = path.read_text(), vae_run.run.history[-1]
+    path.write_text(text.replace(repr(last["train_objective_nats"]), "1.5"))
+    with pytest.raises(ArmoireError, match=r"is not the history of model\.safetensors"):
+        _ = Run(copy).history
+    path.write_text(text.replace(f",{last['seconds']:g},", ",1000,"))  # a time is nobody's promise
+    assert len(Run(copy).history) == 2
+    rows = text.splitlines()
+    path.write_text("\n".join([*rows, "3" + rows[-1].removeprefix("2")]))  # as a kill between the two files leaves them
+    assert len(Run(copy).history) == 3
+    path.write_text("\n".join([*rows, rows[-1]]))
+    with pytest.raises(ArmoireError, match="is not the history"):
+        _ = Run(copy).history
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from armoire import Wardrobe, evaluate, train
+from armoire.files import read_sealed, write_sealed
 from armoire.model import to_unit
 from armoire.wardrobe.familiarity import Familiarity, measure_familiarity, squared_errors
 
@@ -79,11 +80,12 @@ def test_it_is_kept_at_the_end_of_training_and_then_read(copy, vae_run, recorder
 def test_what_was_measured_of_something_else_is_measured_again(copy, vae_run, recorder, stale):
     path = copy / "familiarity.json"
     kept = json.loads(path.read_text())
-    path.write_text(json.dumps(kept | {stale: "0" * 64, "percentiles": [0.0] * 101}))
+    kept.pop("sha256")
+    write_sealed(path, kept | {stale: "0" * 64, "percentiles": [0.0] * 101})
     opened = Wardrobe.open(copy, vae_run.images, device="cpu", progress=recorder)
     assert opened.familiarity == vae_run.familiarity
     assert recorder.titles == ["reconstructing held-out images"]
-    assert json.loads(path.read_text()) == kept
+    assert read_sealed(path) == kept
 
 
 def test_a_run_trained_again_has_its_own(copy, vae_run, tiny, discs):
@@ -99,7 +101,9 @@ def test_a_run_trained_again_has_its_own(copy, vae_run, tiny, discs):
 def test_a_value_that_is_no_number_is_measured_again(copy, vae_run, value):
     path = copy / "familiarity.json"
     kept = json.loads(path.read_text())
-    path.write_text(path.read_text().replace(str(kept["percentiles"][99]), value))
+    content = {name: entry for name, entry in kept.items() if name != "sha256"}
+    content["percentiles"] = [*kept["percentiles"][:99], json.loads(value), kept["percentiles"][100]]
+    write_sealed(path, content)
     opened = Wardrobe.open(copy, vae_run.images, device="cpu")
     assert opened.familiarity == vae_run.familiarity
     assert json.loads(path.read_text()) == kept

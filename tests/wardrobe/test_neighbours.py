@@ -38,10 +38,24 @@ def latents() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def kept(latents, tmp_path_factory):
+def one_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def cache(one_cache, monkeypatch):
+    """One for the whole file: in it stands which indices were built by this user."""
+    monkeypatch.setenv("ARMOIRE_CACHE", str(one_cache))
+    return one_cache
+
+
+@pytest.fixture(scope="module")
+def kept(latents, tmp_path_factory, one_cache):
     """A folder with an index; not to be written to."""
     folder = tmp_path_factory.mktemp("kept")
-    build_index(latents).write(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARMOIRE_CACHE", str(one_cache))
+        build_index(latents).write(folder)
     return folder
 
 
@@ -208,11 +222,23 @@ def test_what_is_damaged_is_refused_and_built_again(copied, latents, kept, damag
 
 def test_a_foreign_graph_is_refused_even_where_its_digest_is_vouched_for(copied, latents):
     (copied / FOLDER / "1.usearch").write_bytes(b"hello" * 1000)
-    alter(copied, graphs_sha256=index_module._digest(copied / FOLDER))
+    digest = index_module._digest(copied / FOLDER)
+    alter(copied, graphs_sha256=digest)
+    index_module.write_text(index_module._voucher(digest), "")
     assert opened(copied, latents) is None
     build_index(latents[:500]).write(copied)
     alter(copied, latents_sha256=latents_digest(latents))
     assert opened(copied, latents) is None
+
+
+def test_an_index_that_was_built_elsewhere_is_built_again(copied, latents, kept, tmp_path, monkeypatch):
+    """usearch believes what it maps, and a stranger may have forged both a graph and its digest."""
+    monkeypatch.setattr(index_module, "WORTH_IT", 0)
+    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
+    assert opened(copied, latents) is None
+    assert kept_index(copied, latents) is not None
+    assert contents(copied) == contents(kept)
+    assert opened(copied, latents) is not None
 
 
 def test_other_latents_have_another_index(copied, latents, monkeypatch):

@@ -13,6 +13,7 @@ from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images import from_array, open_image
 from armoire.model import to_unit
+from armoire.tables import write_table
 from armoire.wardrobe import Latents, encode_set
 
 
@@ -168,7 +169,7 @@ def test_damaged_latents_are_told(tmp_path, content):
 
 
 def test_a_table_without_latents_is_told(tmp_path, discs):
-    pq.write_table(discs().table, tmp_path / "l.parquet")
+    write_table(discs().table, tmp_path / "l.parquet")
     with pytest.raises(ArmoireError, match="holds no latents"):
         Latents.read(tmp_path / "l.parquet")
 

@@ -83,6 +83,11 @@ VERBS = {
         "Write a run's model as two ONNX files, encoder and decoder, for programs without PyTorch.",
         "armoire export runs/fashion-vae --onnx fashion-onnx/",
     ),
+    "push": (
+        "publishing:push",
+        "Put a run on the Hugging Face Hub, with a card that says what it is; hf:OWNER/NAME names it then.",
+        "armoire push runs/fashion-vae OWNER/fashion-vae --private",
+    ),
     "explore": (
         "publishing:explore",
         "Open a run in a browser: walk over its map while the picture under the pointer is made.",
@@ -103,11 +108,16 @@ VERBS = {
         "Tell what is installed here: versions, devices, caches, what is missing and how to get it.",
         "armoire check",
     ),
+    "completion": (
+        "completing:completion",
+        "Teach a shell to complete armoire's verbs, flags, recipes and runs.",
+        "armoire completion bash --install",
+    ),
 }
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run `armoire` and leave with its exit code: 0 done, 2 yours to mend, 130 interrupted, 1 a bug of ours."""
+def build() -> App:
+    """The program: its verbs."""
     app = App(
         name="armoire",
         help="Give it images, and it gives you a wardrobe: a latent space that people can use.",
@@ -117,9 +127,21 @@ def main(arguments: list[str] | None = None) -> None:
     )
     for verb, (place, help_line, example) in VERBS.items():
         app.command(f"armoire.cli.{place}", name=verb, help=help_line, help_epilogue=f"Example: {example}")
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run `armoire` and leave with its exit code: 0 done, 2 yours to mend, 130 interrupted, 1 a bug of ours."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _interrupt)
+    # What goes wrong on the way to the Hub is told once, by us.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        if arguments:
+            build()(arguments, exit_on_error=False, print_error=False)
+        else:
+            _greet()
         sys.stdout.flush()
     except CycloptsError as error:
         _leave(2, " ".join(str(error).split()))
@@ -132,6 +154,12 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         # The reader of a pipe has gone, which is no error; Python would complain of it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _greet() -> None:
+    from armoire.cli.greeting import greet
+
+    greet()
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -15,6 +15,12 @@ from armoire.errors import ArmoireError
 
 Json = Annotated[bool, Parameter(negative="")]
 How = Literal["crop", "pad", "stretch"]
+EXTRAS = {
+    "measure": "efficientnet-lite-pytorch",
+    "neighbours": "usearch",
+    "ray": "ray",
+    "hub": "huggingface_hub",
+}
 
 
 def figures(run: Path, /, *names: Annotated[str, Parameter(name="NAME")]) -> None:
@@ -22,7 +28,8 @@ def figures(run: Path, /, *names: Annotated[str, Parameter(name="NAME")]) -> Non
 
     Args:
         run: folder of a run.
-        names: figures to draw; attribute-NAME for any attribute of the data, such as attribute-Smiling.
+        names: figures to draw; attribute-NAME for any attribute of the data, such as attribute-Smiling; by default all
+            that apply, and report.html.
     """
     from armoire.figures import save
     from armoire.measure import evaluate as measure
@@ -59,12 +66,13 @@ def evaluate(
         data: other data to measure it on; by default what it was trained on.
         split: train, valid or test; by default the held-out one.
         samples: measure the quality of this many samples, 10000 for numbers to compare; at most as many as are held
-            out. Without it they are only looked at quickly, and only where the data have attributes.
+            out. By default they are only looked at quickly, and only where the data have attributes.
         features: what samples are compared by: efficientnet-lite0 (the default with --samples), a classifier of the
             data's own labels or attributes, or inception, as FID is.
         prior: where to draw samples from: normal, box, gmm or flow; by default as armoire sample does.
         temperature: of these draws.
-        draws: measure the likelihood in bits per dimension, by the importance-weighted bound of so many draws an image.
+        draws: measure the likelihood in bits per dimension, by the importance-weighted bound of so many draws an image;
+            by default not at all.
         denoising: measure how well Gaussian, salt-and-pepper and masking noise of five levels each are taken off.
         json: print one JSON object.
     """
@@ -175,11 +183,19 @@ def check(*, json: Json = False) -> None:
             "megabytes": round(sum(f.stat().st_size for f in cache.rglob("*") if f.is_file()) / 1e6, 1),
         },
         "fashion-mnist": "ready" if ready else f"missing; {fashion.ways_to_get_it()}",
+        "extras": {extra: _installed(package, extra) for extra, package in EXTRAS.items()},
     }
     if json:
         print_json(found)
     else:
         print_table(_flat(found))
+
+
+def _installed(package: str, extra: str) -> str:
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return f"missing; pip install 'armoire[{extra}]'"
 
 
 def _flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

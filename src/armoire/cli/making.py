@@ -95,7 +95,7 @@ def reconstruct(run: Path, /, *images: Annotated[Path, Parameter(name="IMAGE")],
 
     Args:
         run: folder of a run.
-        images: image files of any size; each is fitted like the training data.
+        images: image files of any size, one or more; each is fitted like the training data.
         out: FILE.png.
     """
     import numpy as np
@@ -107,7 +107,7 @@ def reconstruct(run: Path, /, *images: Annotated[Path, Parameter(name="IMAGE")],
     if not images:
         raise ArmoireError("reconstruct needs at least one image file after the run")
     check_suffix(out, ".png")
-    wardrobe = Wardrobe.open(run)
+    wardrobe = Wardrobe.open(run, progress=terminal_progress())
     originals = np.stack([open_image(path, wardrobe.fit) for path in images])
     again = wardrobe.make(wardrobe.place(originals))
     save_png(out, mosaic(np.concatenate([originals, again]), len(originals)), enlargement(originals))
@@ -144,7 +144,7 @@ def encode(
             RAY_ADDRESS, or this machine).
         workers: of a FOLDER: how many processes work at a time; by default one a core, or 4 a GPU.
         shard_size: of a FOLDER: images to a shard, 10000 by default.
-        column: of Parquet data: the column with the images, where several could be it.
+        column: of Parquet data: the column with the images; by default the only one that could be it.
         id_column: of Parquet data: the column that names the images; by default id, else the images' path, else
             FILE#ROW.
         dtype: of a FOLDER: float32 (the default) or float16.

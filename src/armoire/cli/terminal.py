@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_WORTH_TELLING = 3.0
+SECONDS_TO_GAUGE = 3.0  # of work, before it is said how long all of it will take
+SECONDS_OF_A_LONG_JOB = 30.0  # from which on that is said
+NARROWEST = 60  # columns that everything fits into
 ROOM_FOR_THE_REST = 26  # columns
 WINDOW = 30  # marks, a second or more apart, over which a pace is taken
 
@@ -54,10 +60,22 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Names and values in columns on stdout."""
+    """Names and values in columns on stdout; on a terminal a long last cell goes on below itself."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    # In a pipe a row is a line, whatever its length: programs read it.
+    room = max(NARROWEST, shutil.get_terminal_size().columns) - before if sys.stdout.isatty() else 0
     for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
+        lines = _broken(row[-1], room) if room > 0 else [row[-1]]
+        print("  ".join([*cells, lines[0]]).rstrip())
+        for line in lines[1:]:
+            print(" " * before + line)
+
+
+def _broken(text: str, room: int) -> list[str]:
+    # Never within a path, a flag or a command's word, which are there to be copied.
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def duration(seconds: float) -> str:
@@ -96,17 +114,36 @@ class _Pace:
         return (self.amount - before) / max(1e-9, time.monotonic() - then)
 
 
+class _Outlook:
+    """Says of a long job, once its pace is known, how long it will take and where it goes."""
+
+    def __init__(self, title: str, left: int | None, into: Path | None) -> None:
+        self.what = f"{title} into {into}" if into else title
+        self.left, self.began, self.due = left, time.monotonic(), left is not None
+
+    def sentence(self, pace: _Pace) -> str:
+        """It, where it is time to say it; "" else."""
+        if not self.due or time.monotonic() - self.began < SECONDS_TO_GAUGE:
+            return ""
+        self.due = False
+        seconds = (self.left or 0) / pace.a_second if pace.a_second else 0.0
+        return f"{self.what} will take about {duration(seconds)}" if seconds > SECONDS_OF_A_LONG_JOB else ""
+
+
 class _Line:
     """Progress told in lines: for logs, pipes and CI."""
 
-    def __init__(self, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
+    def __init__(self, title: str, total: int | None, unit: str, done: int, rate: bool, into: Path | None) -> None:
         self.title, self.total, self.unit, self.done, self.rate = title, total, unit, done, rate
         self.pace, self.began = _Pace(), time.monotonic()
+        self.outlook = _Outlook(title, total and total - done, into)
         self.told = self.began
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
         self.done += amount
         self.pace.advance(amount)
+        if outlook := self.outlook.sentence(self.pace):
+            _say(outlook)
         waited = time.monotonic() - self.told
         # What comes with figures is waited for a little, so that a line says more.
         if waited > (SECONDS_BETWEEN_LINES if figures else 2 * SECONDS_BETWEEN_LINES):
@@ -126,8 +163,10 @@ class _Line:
 
 class _Plain:
     @contextmanager
-    def task(self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False) -> Iterator[Task]:
-        line = _Line(title, total, unit, done, rate)
+    def task(
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
+    ) -> Iterator[Task]:
+        line = _Line(title, total, unit, done, rate, into)
         yield line
         if (spent := time.monotonic() - line.began) > SECONDS_WORTH_TELLING:
             _say(f"{title}: {line.done:,} {unit} in {duration(spent)}")
@@ -141,7 +180,9 @@ class _Live:
         self.bars: Bars | None = None
 
     @contextmanager
-    def task(self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False) -> Iterator[Task]:
+    def task(
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
+    ) -> Iterator[Task]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -158,7 +199,7 @@ class _Live:
         with bars:
             self.bars = bars
             try:
-                yield _Bar(bars, title, total, unit, done, rate)
+                yield _Bar(bars, title, total, unit, done, rate, _Outlook(title, total and total - done, into))
             finally:
                 self.bars = None
 
@@ -170,8 +211,10 @@ class _Live:
 
 
 class _Bar:
-    def __init__(self, bars: Bars, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
-        self.bars, self.unit, self.rate = bars, unit, rate
+    def __init__(
+        self, bars: Bars, title: str, total: int | None, unit: str, done: int, rate: bool, outlook: _Outlook
+    ) -> None:
+        self.bars, self.unit, self.rate, self.outlook = bars, unit, rate, outlook
         self.pace, self.shown = _Pace(), []
         # What the title, a short bar, the percentage and the time left leave over.
         self.room = bars.console.width - len(title) - ROOM_FOR_THE_REST
@@ -179,6 +222,8 @@ class _Bar:
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
         self.pace.advance(amount)
+        if outlook := self.outlook.sentence(self.pace):
+            self.bars.console.print(outlook, highlight=False, markup=False)
         if figures:
             self.shown = [f"{name} {_short(value)}" for name, value in figures.items()]
         pace = [f"{self.pace.a_second:,.0f} {self.unit}/s"] if self.rate else []

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from armoire.cli.arguments import RecipeName
 from armoire.cli.terminal import Whole, duration, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
 
 def train(
-    recipe: str,
+    recipe: RecipeName,
     /,
     *,
     data: str | None = None,
@@ -30,6 +31,7 @@ def train(
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     resume: Annotated[bool, Parameter(negative="")] = False,
     limit: Whole | None = None,
+    track: Annotated[list[Literal["tensorboard", "trackio", "wandb"]] | None, Parameter(negative="")] = None,
     setting: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
@@ -39,19 +41,24 @@ def train(
         recipe: name of a recipe (`armoire recipes` lists them), or a .toml file.
         data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images; by default the recipe's own.
         out: folder of the run; by default runs/RECIPE.
-        epochs: passes over the training images.
-        batch: images a step, of all processes together under torchrun.
-        lr: largest learning rate.
-        latent: latent dimensions.
-        size: side that a folder's images are fitted to, 16 to 256 pixels, padded to a power of two.
-        beta: weight of the rate in distortion + beta * rate.
-        likelihood: what an error in a pixel costs.
-        noise: standard deviation of noise on the input, for a denoising autoencoder.
-        seed: on a CPU the same seed gives the same bits.
+        epochs: passes over the training images; by default, as all settings here, the recipe's.
+        batch: images a step, of all processes together under torchrun; by default the recipe's.
+        lr: largest learning rate a step; by default the recipe's.
+        latent: latent dimensions; by default the recipe's.
+        size: side that a folder's images are fitted to, 16 to 256 pixels, padded to a power of two; by
+            default the recipe's.
+        beta: weight of the rate in distortion + beta * rate, both in nats an image; by default the recipe's.
+        likelihood: what an error in a pixel costs; by default the recipe's.
+        noise: standard deviation of noise on the input, whose pixels are 0 to 1, for a denoising autoencoder; by
+            default the recipe's.
+        seed: on a CPU the same seed gives the same bits; by default the recipe's.
         device: where to compute; auto takes the fastest there is.
         resume: go on from the run's last checkpoint.
-        limit: train on the first images only, for a quick look.
-        setting: any other setting of the recipe, as KEY=VALUE in TOML's writing; may be given more than once.
+        limit: train on so many images only, the first, for a quick look; by default all.
+        track: show losses, previews and histograms in a tracker too, after each epoch; by default in none; may be given
+            more than once.
+        setting: any other setting of the recipe, as KEY=VALUE in TOML's writing; may be given more than once; by
+            default none (`armoire recipes NAME` shows all settings).
         json: print the outcome as one JSON object.
     """
     import armoire
@@ -75,7 +82,7 @@ def train(
     if not is_first_process():
         take_part(chosen, data, out, resume, device)
         return
-    wardrobe = armoire.train(chosen, data, out, resume, device, terminal_progress())
+    wardrobe = armoire.train(chosen, data, out, resume, device, terminal_progress(), track or ())
     last = wardrobe.run.history[-1]
     seconds = time.monotonic() - began
     if json:
@@ -84,11 +91,12 @@ def train(
         _summarise(wardrobe, last, seconds)
 
 
-def recipes(name: str | None = None, /) -> None:
+def recipes(name: RecipeName | None = None, /) -> None:
     """List the recipes with one line each, or print one in full.
 
     Args:
-        name: the recipe to print, as the TOML that can be changed and given to `armoire train`.
+        name: the recipe to print, as the TOML that can be changed and given to `armoire train`; by default all are
+            listed.
     """
     import armoire
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from armoire.cli.arguments import RecipeName
 from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
@@ -19,7 +20,7 @@ def doctor(run: Path, /, *, data: str | None = None, split: str | None = None, j
 
     Args:
         run: folder of a run.
-        data: other images, to tell whether they are prepared as those that it was trained on.
+        data: other images, to tell whether they are prepared as those that it was trained on; by default those.
         split: of these: train, valid or test; by default the held-out one.
         json: print one JSON object.
     """
@@ -27,7 +28,7 @@ def doctor(run: Path, /, *, data: str | None = None, split: str | None = None, j
     from armoire.wardrobe import Wardrobe
 
     progress = terminal_progress()
-    found = examine_stopped(run)
+    found = examine_stopped(run, progress)
     if found is None:
         wardrobe = Wardrobe.open(run, progress=progress)
         found = examine(wardrobe, wardrobe.load(data) if data else None, split, progress)
@@ -47,7 +48,7 @@ def doctor(run: Path, /, *, data: str | None = None, split: str | None = None, j
 
 
 def sweep(
-    recipe: str,
+    recipe: RecipeName,
     /,
     *,
     beta: str,
@@ -72,11 +73,11 @@ def sweep(
         beta: weights of the rate in distortion + beta * rate, with commas between.
         data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images; by default the recipe's own.
         out: folder of the runs; by default runs/RECIPE-sweep.
-        epochs: passes over the training images of each.
-        size: side that a folder's images are fitted to, 16 to 256 pixels.
-        latent: latent dimensions.
-        limit: train on the first images only, for a quick look.
-        seed: of each.
+        epochs: passes over the training images of each; by default the recipe's.
+        size: side that a folder's images are fitted to, 16 to 256 pixels; by default the recipe's.
+        latent: latent dimensions; by default the recipe's.
+        limit: train on so many images only, the first, for a quick look; by default all.
+        seed: of each; by default the recipe's.
         samples: how many samples to compare with held-out images; 0 for none, which is quicker.
         features: what they are compared by; by default efficientnet-lite0 where it is installed, else a classifier of
             the data's own labels or attributes.
@@ -121,9 +122,10 @@ def beta(
             "mse + batch/images*kl".
         size: side of the images in pixels.
         channels: 1 for grey images, 3 for colour.
-        mse: the mean squared error that the model reaches, for the beta of a calibrated decoder.
-        batch: a number to stand for `batch` in the sum.
-        images: a number to stand for `images` in the sum.
+        mse: the mean squared error that the model reaches, of pixels of 0 to 1, for the beta of a calibrated decoder;
+            by default that is told as a formula.
+        batch: a number to stand for `batch` in the sum; by default it may not stand there.
+        images: a number to stand for `images` in the sum; by default it may not stand there.
         json: print one JSON object.
     """
     from armoire.training.weighting import parse_weighting

@@ -15,7 +15,7 @@ from armoire.measure.denoising import measure_denoising
 from armoire.training import Recipe, Run
 from armoire.wardrobe import Wardrobe
 
-FREE = {"noise", "name", "summary", "data"}
+FREE = {"noise", "name", "summary", "data", "prior"}  # a prior is fitted after training
 AXES = {
     "gaussian": ("Gaussian", "standard deviation, of 1"),
     "salt-and-pepper": ("Salt and pepper", "share of the pixels"),
@@ -25,7 +25,7 @@ AXES = {
 
 def without_noise(wardrobe: Wardrobe) -> Run | None:
     """A run beside this one whose recipe differs in the noise alone, and has none."""
-    return run_beside(wardrobe, _differ_in_noise)
+    return run_beside(wardrobe, differ_in_noise)
 
 
 def denoising_levels(wardrobe: Wardrobe) -> Figure:
@@ -82,5 +82,6 @@ def _subtitle(ours: dict[str, Any], noise: float, other: Run | None) -> str:
     )
 
 
-def _differ_in_noise(a: Recipe, b: Recipe) -> bool:
+def differ_in_noise(a: Recipe, b: Recipe) -> bool:
+    """Whether the second was trained as the first was, but on clean images."""
     return a.model_dump(exclude=FREE) == b.model_dump(exclude=FREE) and b.noise == 0

@@ -53,7 +53,8 @@ def _title(rows: list[dict[str, Any]], measured: list[dict[str, Any]]) -> str:
 
 
 def _subtitle(rows: list[dict[str, Any]], measured: list[dict[str, Any]], recipe: Recipe) -> str:
-    told = f"Recipe {recipe.name}, {recipe.epochs} epochs for each of {len(rows)} betas, on held-out images."
+    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
+    told = f"Recipe {recipe.name}, trained for {epochs} with each of {len(rows)} betas, measured on held-out images."
     if measured:
         told += f" Right: draws from N(0, I), by the features of {measured[0]['features']}."
     return told

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.fit import Fit, How, RejectedImageError, no_warnings, parse_colour, read_image
+from armoire.images.decoding import RejectedImageError, read_image
+from armoire.images.fit import Fit, How, no_warnings, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.progress import SILENT, Progress
 
@@ -87,9 +89,7 @@ def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] 
     if images.shape[1] != images.shape[2] or len(images) < 2:
         raise ArmoireError(f"images must be at least 2 and square, not {images.shape}")
     fit = Fit(images.shape[1], background=(0, 0, 0), channels=images.shape[3])
-    before = (fit.canvas - fit.size) // 2
-    margin = (before, fit.canvas - fit.size - before)
-    images = np.pad(images, ((0, 0), margin, margin, (0, 0)))
+    images = centred(images, fit.canvas)
     splits = [split_by_content(image.tobytes()) for image in images]
     if len(set(splits)) < 2:
         splits = ["train"] * (len(splits) - 1) + ["test"]
@@ -98,6 +98,12 @@ def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] 
     table = make_table([f"{i:06d}" for i in order], [splits[i] for i in order], [given[i] for i in order])
     images = images[order]
     return ImageSet(images, table, SetInfo(name, "", fit, tuple(classes), fingerprint(images, table)))
+
+
+def centred(images: UInt8[np.ndarray, "n h w c"], side: int) -> UInt8[np.ndarray, "n side side c"]:
+    """Images in the middle of squares of `side` pixels, black around them; of an odd margin the end has more."""
+    margins = [((side - length) // 2, (side - length + 1) // 2) for length in images.shape[1:3]]
+    return np.pad(images, ((0, 0), *margins, (0, 0)))
 
 
 def open_image(path: Path, fit: Fit) -> np.ndarray:

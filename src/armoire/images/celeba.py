@@ -34,6 +34,11 @@ PARTITIONS = {"0": 1, "1": 2, "2": 3}  # places in SPLITS, from 1: 0 is a missin
 HOW_TO_GIVE = f"give {NAME}:PATH, the path of a Kaggle zip, the same unpacked, or a folder in the official layout"
 
 
+def may_be_shown(info: SetInfo) -> bool:
+    """Whether pictures of a data set may leave its owner's hands: not CelebA's, not even as a folder of that name."""
+    return NAME not in f"{info.name} {info.source}".lower()
+
+
 def load_celeba(path: Path, size: int, progress: Progress, channels: int | None = None) -> ImageSet:
     """CelebA from a zip or folder, packed once; the whole picture is stretched to size x size (bilinear).
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
-from armoire.images.fit import RejectedImageError
+from armoire.images.decoding import RejectedImageError
 from armoire.images.folder import Listing
 
 

@@ -7,25 +7,19 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from io import BufferedReader, BytesIO
 from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageColor, ImageOps
 
 from armoire.errors import ArmoireError
+from armoire.files import parse_json
+from armoire.images.decoding import OpenFile, RejectedImageError, read_image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PIXELS = 64_000_000
 SMALLEST, LARGEST = 16, 256
 
 How = Literal["crop", "pad", "stretch"]
-OpenFile = BufferedReader | BytesIO  # IO[bytes], in a form that can be checked while it runs
-
-
-class RejectedImageError(Exception):
-    """One picture that cannot be used; str() is the reason, without the picture's name."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +78,7 @@ class Fit:
     @classmethod
     def from_json(cls, text: str) -> Fit:
         """Read back what `to_json` wrote."""
-        fields = json.loads(text)
+        fields = parse_json(text)
         return cls(**fields | {"background": tuple(fields["background"])})
 
 
@@ -100,34 +94,6 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     except ValueError:
         raise ArmoireError(f"'{text}' is not a colour; write a name such as white, or #rrggbb") from None
     return red, green, blue
-
-
-def read_image(file: OpenFile, at_least: int | None = None) -> Image.Image:
-    """Decode the first frame of a picture, upright, in one of the modes L, LA, RGB, RGBA.
-
-    Args:
-        file: an open binary file; only JPEG, PNG, WEBP, BMP, GIF and TIFF are read, whatever its name says.
-        at_least: let a large JPEG be decoded at a reduced size no smaller than this.
-
-    Raises:
-        RejectedImageError: the file is no such picture, is damaged, or has more than 64 million pixels.
-    """
-    try:
-        image = Image.open(file, formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise RejectedImageError(f"{image.width} x {image.height} is more than 64 million pixels")
-        if at_least:
-            image.draft(None, (2 * at_least, 2 * at_least))
-        image.load()
-        return plain(image)
-    except RejectedImageError:
-        raise
-    except UnidentifiedImageError:
-        raise RejectedImageError("not a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None
-    except Image.DecompressionBombError:
-        raise RejectedImageError("more than 64 million pixels") from None
-    except Exception as error:  # a decoder fed with damaged bytes can raise nearly anything
-        raise RejectedImageError(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
 
 
 def read_fitted(opener: Callable[[], OpenFile], fit: Fit) -> UInt8[np.ndarray, "h w c"]:
@@ -157,11 +123,6 @@ def no_warnings() -> Iterator[None]:
         yield
 
 
-def plain(image: Image.Image) -> Image.Image:
-    """A picture upright, in one of the modes L, LA, RGB, RGBA."""
-    return _eight_bit(ImageOps.exif_transpose(image))
-
-
 def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     """Composite transparent pixels on the background; returns mode L or RGB."""
     if image.mode == "LA" and len(set(background)) > 1:
@@ -171,18 +132,3 @@ def flatten(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
         fill = background[0] if opaque.mode == "L" else background
         return Image.composite(opaque, Image.new(opaque.mode, opaque.size, fill), alpha)
     return image
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode in ("L", "RGB") and image.has_transparency_data:  # one colour stands for transparent
-        return image.convert(f"{image.mode}A")
-    if image.mode in ("L", "LA", "RGB", "RGBA"):
-        return image
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's own conversion would clip instead of scale
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8))
-    if image.mode == "F":
-        raise RejectedImageError("floating-point pixels, whose range is not stated")
-    if image.mode == "1":
-        return image.convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")

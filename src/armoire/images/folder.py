@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
 
 from armoire.errors import ArmoireError
 from armoire.files import sha256
-from armoire.images.fit import Fit, OpenFile, RejectedImageError
+from armoire.images.decoding import OpenFile, RejectedImageError
+from armoire.images.fit import Fit
 from armoire.images.imageset import ImageSet, SetInfo
 from armoire.images.store import Entry, build_store, open_store, store_path
 from armoire.progress import Progress
@@ -23,6 +26,7 @@ SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing":
 # What commonly lies beside pictures and is not one; anything else is tried, and named if it cannot be read.
 BESIDE = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".db", ".ini"}
 LARGEST_FILE = 256_000_000  # bytes
+LARGEST_IN_MEMORY = 16_000_000  # bytes of a member of a zip
 
 
 @dataclass(frozen=True)
@@ -110,17 +114,23 @@ def list_zip(path: Path) -> Listing:
     """Every file in a zip but hidden ones; nothing is ever unpacked to disk."""
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # of a damaged one struct's and Unicode's errors too
         raise ArmoireError(f"{path} is no zip ({error}); give a folder or zip of images, not one file") from None
-    members = {m.filename: m for m in archive.infolist() if not m.is_dir() and not _is_hidden(m.filename)}
+    files = [m for m in archive.infolist() if m.filename and not m.is_dir()]  # one without a name cannot be told of
+    members = {m.filename: m for m in files if not _is_hidden(m.filename)}
     names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in BESIDE)
     facts = path.stat()
 
     def open_member(name: str) -> OpenFile:
-        if members[name].file_size > LARGEST_FILE:
-            raise RejectedImageError(f"{members[name].file_size:,} bytes are more than {LARGEST_FILE:,}")
+        member = members[name]
+        if member.file_size > LARGEST_FILE:
+            raise RejectedImageError(f"{member.file_size:,} bytes are more than {LARGEST_FILE:,}")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise RejectedImageError("a link, which archives are not followed to")
         try:
-            return BytesIO(archive.read(members[name]))
+            if member.file_size > LARGEST_IN_MEMORY:
+                return _on_disk(archive, member)
+            return BytesIO(archive.read(member))
         except Exception as error:  # damaged archives raise zlib, struct and zipfile errors alike
             raise RejectedImageError(f"damaged in the archive: {error}") from None
 
@@ -139,6 +149,14 @@ def open_file(path: Path) -> OpenFile:
     if facts.st_size > LARGEST_FILE:
         raise RejectedImageError(f"{facts.st_size:,} bytes are more than {LARGEST_FILE:,}")
     return path.open("rb")
+
+
+def _on_disk(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BufferedReader:
+    """A large member as a file without a name, which is gone once it is closed."""
+    with tempfile.TemporaryFile() as file, archive.open(member) as packed:
+        shutil.copyfileobj(packed, file)
+        file.seek(0)
+        return os.fdopen(os.dup(file.fileno()), "rb")
 
 
 def _is_hidden(name: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import sha256, sha256_of
+from armoire.files import parse_json, sha256, sha256_of
 from armoire.images.fit import Fit
 from armoire.images.mapped import release
 
@@ -65,8 +65,15 @@ class SetInfo:
     @classmethod
     def from_json(cls, text: str) -> SetInfo:
         """Read back what `to_json` wrote."""
-        fields = json.loads(text)
-        fields["fit"] = Fit.from_json(json.dumps(fields["fit"]))
+        told = parse_json(text)
+        if not isinstance(told, dict):
+            raise ValueError("it is no object")  # noqa: TRY004
+        return cls.from_dict(told)
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any]) -> SetInfo:
+        """The same from what JSON holds, which is what `dataclasses.asdict` gives."""
+        fields: dict[str, Any] = told | {"fit": Fit.from_json(json.dumps(told["fit"]))}
         for name in ("classes", "attribute_files"):
             fields[name] = tuple(fields.get(name, ()))
         return cls(**fields)
@@ -128,11 +135,25 @@ class ImageSet:
         return "test" if "test" in self.splits else "valid"
 
     def split(self, name: str) -> ImageSet:
-        """The images of one split; a view, not a copy."""
+        """The images of one split and no other; a view, not a copy, where they lie side by side, as in a store."""
         where = np.flatnonzero(self.split_of == name)
         if not len(where):
             raise ArmoireError(f"{self.info.name} has no split '{name}'; {did_you_mean(name, self.splits)}")
-        return self[where[0] : where[-1] + 1]
+        if len(where) == where[-1] + 1 - where[0]:
+            return self[where[0] : where[-1] + 1]
+        return replace(self, images=self.images[where], table=self.table.take(where))
+
+    def check(self) -> None:
+        """See to it that pixels and table are those that were packed, as the fingerprint says.
+
+        Raises:
+            ArmoireError: they are not; a disk or a person changed them.
+        """
+        if self.info.fingerprint and fingerprint(self.images, self.table) != self.info.fingerprint:
+            raise ArmoireError(
+                f"{self.store or self.info.name} is damaged: its images are not those that were read in; delete it, "
+                "and it is built again"
+            )
 
     @property
     def attributes(self) -> list[str]:

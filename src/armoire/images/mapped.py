@@ -5,6 +5,8 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
+from tokenize import TokenError
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +18,20 @@ def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
+
+
+def open_array(path: Path, mode: Literal["r", "r+"] | None = "r") -> np.ndarray:
+    """Open a .npy file, memory-mapped unless `mode` is None.
+
+    Raises:
+        ValueError: it is damaged, or holds Python objects.
+        OSError: it cannot be read.
+    """
+    try:
+        return np.load(path, mmap_mode=mode, allow_pickle=False)
+    except (TokenError, SyntaxError, EOFError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        # NumPy reads the header as Python's source.
+        raise ValueError(f"its header cannot be read: {error}") from None
 
 
 def release(array: np.ndarray) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import sha256
-from armoire.images.fit import OpenFile, RejectedImageError
+from armoire.images.decoding import OpenFile, RejectedImageError
 from armoire.images.folder import LARGEST_FILE, list_folder
 from armoire.images.parts import PASSING, Decode, Division, Part, decoder
 

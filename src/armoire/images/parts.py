@@ -16,7 +16,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from armoire.errors import ArmoireError
-from armoire.images.fit import Fit, OpenFile, RejectedImageError, read_fitted
+from armoire.images.decoding import OpenFile, RejectedImageError
+from armoire.images.fit import Fit, read_fitted
 from armoire.images.folder import Listing, list_zip, open_file
 from armoire.images.imageset import ImageSet
 from armoire.images.store import open_store

@@ -1,6 +1,6 @@
 """What reading a large data set keeps beside the store it builds, so that a killed reading goes on where it stopped.
 
-.STORE.PID.scratch/
+.STORE.scratch/
     pixels.npy   uint8 (n, h, w, c), memory-mapped: the pictures read so far
     done.jsonl   first the key of what is being read, then one line a chunk: what came of each of its pictures
 """
@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from armoire.files import make_folder, writing
-from armoire.images.mapped import allocate, release
+from armoire.errors import ArmoireError
+from armoire.files import make_folder, sync, writing
+from armoire.images.mapped import allocate, open_array, release
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Outcome:
     split: str = "train"
 
 
+def scratch_of(store: Path) -> Path:
+    """Where what is read for a store lies until the store does."""
+    return store.with_name(f".{store.name}.scratch")
+
+
 class Scratch:
     """Pictures read so far, and what came of them, safe from a kill at any moment.
 
@@ -37,7 +43,7 @@ class Scratch:
     """
 
     def __init__(self, store: Path, key: str, shape: tuple[int, ...]) -> None:
-        """Take over what a dead process left of reading the same, else begin.
+        """Take over what a dead process left of reading the same, else begin. The store's lock has to be held.
 
         Args:
             store: the store to be built.
@@ -45,20 +51,16 @@ class Scratch:
             shape: of `pixels`.
         """
         make_folder(store.parent)
-        self.folder = store.with_name(f".{store.name}.{os.getpid()}.scratch")
+        self.folder = scratch_of(store)
         self.outcomes: list[Outcome] = []
-        for left in _left_behind(store):
-            if self.outcomes:
-                shutil.rmtree(left, ignore_errors=True)
-            elif not (_take(left, self.folder) and self._go_on(key, shape)):
-                shutil.rmtree(left, ignore_errors=True)
-                self.delete()
-        if not self.outcomes:
+        if not self._go_on(key, shape):
             self._begin(key, shape)
 
     def keep(self, outcomes: list[Outcome]) -> None:
         """Remember what came of the next pictures, whose pixels are written."""
-        self.pixels.flush()  # first: a line in done.jsonl promises pixels
+        # First: a line in done.jsonl promises pixels.
+        self.pixels.flush()
+        sync(self._pixels)
         with writing(self._done), self._done.open("a", encoding="utf-8") as file:
             file.write(json.dumps([astuple(outcome) for outcome in outcomes]) + "\n")
             file.flush()
@@ -71,15 +73,23 @@ class Scratch:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
+    def _pixels(self) -> Path:
+        return self.folder / "pixels.npy"
+
+    @property
     def _done(self) -> Path:
         return self.folder / "done.jsonl"
 
     def _begin(self, key: str, shape: tuple[int, ...]) -> None:
         self.delete()
-        with writing(self.folder):
-            self.folder.mkdir()
-            self.pixels = allocate(self.folder / "pixels.npy", shape)
-            self._done.write_text(json.dumps(key) + "\n", encoding="utf-8")
+        try:
+            with writing(self.folder):
+                self.folder.mkdir()
+                self.pixels = allocate(self._pixels, shape)
+                self._done.write_text(json.dumps(key) + "\n", encoding="utf-8")
+        except ArmoireError:  # a full disk is not left the fuller
+            self.delete()
+            raise
 
     def _go_on(self, key: str, shape: tuple[int, ...]) -> bool:
         try:
@@ -87,38 +97,15 @@ class Scratch:
             lines = text[: text.rindex(b"\n")].decode().split("\n")  # the last one may have been cut
             if json.loads(lines[0]) != key:
                 return False
-            self.pixels = np.lib.format.open_memmap(self.folder / "pixels.npy", mode="r+")
-            if self.pixels.shape != shape:
+            # To be written to, a file that was cut short would be filled up with zeros; to be read, it is refused.
+            if open_array(self._pixels).shape != shape:
                 return False
+            pixels = open_array(self._pixels, "r+")
+            assert isinstance(pixels, np.memmap)
+            self.pixels = pixels
             outcomes = [Outcome(*fields) for line in lines[1:] for fields in json.loads(line)]
             self._done.write_text("\n".join(lines) + "\n", encoding="utf-8")
         except (OSError, ValueError, TypeError):
             return False
         self.outcomes = outcomes
-        return True
-
-
-def _left_behind(store: Path) -> list[Path]:
-    """Scratch of this store whose process is gone, or is this one."""
-    return [path for path in sorted(store.parent.glob(f".{store.name}.*.scratch")) if not _is_at_work(path)]
-
-
-def _is_at_work(scratch: Path) -> bool:
-    try:
-        number = int(scratch.name.split(".")[-2])
-        if number == os.getpid():
-            return False
-        os.kill(number, 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _take(left: Path, mine: Path) -> bool:
-    try:
-        left.rename(mine)  # one of several processes succeeds
-    except OSError:
-        return False
-    return True
+        return bool(outcomes)

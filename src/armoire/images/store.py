@@ -8,11 +8,13 @@ rejected.csv   name, reason
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,17 +22,20 @@ import numpy as np
 from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, cache_folder, sha256
-from armoire.images.fit import Fit, OpenFile, RejectedImageError, no_warnings, read_fitted
+from armoire.files import atomic_folder, cache_folder, read_sealed, sha256, sweep, write_sealed
+from armoire.holding import held
+from armoire.images.decoding import OpenFile, RejectedImageError
+from armoire.images.fit import Fit, no_warnings, read_fitted
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
-from armoire.images.mapped import allocate, release
-from armoire.images.scratch import Outcome, Scratch
+from armoire.images.mapped import allocate, open_array, release
+from armoire.images.scratch import Outcome, Scratch, scratch_of
 from armoire.progress import Progress
+from armoire.tables import read_table, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
 CHUNK = 1024  # images handed to the decoding threads at a time: bounds memory, whatever the size of the set
 
 
@@ -50,18 +55,28 @@ def store_path(name: str, key: str) -> Path:
 
 def open_store(folder: Path) -> ImageSet | None:
     """Open a store, or None where there is none or it is damaged: it is a cache, and can be built again."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        info = SetInfo.from_json((folder / "info.json").read_text(encoding="utf-8"))
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        table = pq.read_table(folder / "table.parquet")
-    except (OSError, EOFError, ValueError, KeyError, TypeError, pa.ArrowException):
+        info = SetInfo.from_dict(read_sealed(folder / "info.json"))
+        images = open_array(folder / "images.npy")
+        table = read_table(folder / "table.parquet")
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != table.num_rows:
         return None
+    _sweep_scratch(folder)
     return ImageSet(images, table, info, folder)
+
+
+def _sweep_scratch(folder: Path) -> None:
+    """Remove what was read for a store that is there, where a kill left it; whoever reads anew holds the lock."""
+    scratch = scratch_of(folder)
+    if scratch.exists():
+        with contextlib.suppress(ArmoireError), held(_lock(folder), folder.name):
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.lock")
 
 
 def write_store(
@@ -82,8 +97,6 @@ def write_store(
         rejected: (name, reason) of pictures that could not be read.
         order: n indices into `images`; by default all of them as they are.
     """
-    import pyarrow.parquet as pq
-
     order = np.arange(len(images)) if order is None else order
     with atomic_folder(folder) as beside:
         packed = allocate(beside / "images.npy", (len(order), *images.shape[1:]))
@@ -93,8 +106,8 @@ def write_store(
             release(images)
         packed.flush()
         info = replace(info, fingerprint=fingerprint(packed, table), rejected=len(rejected))
-        pq.write_table(table, beside / "table.parquet")
-        (beside / "info.json").write_text(info.to_json(), encoding="utf-8")
+        write_table(table, beside / "table.parquet")
+        write_sealed(beside / "info.json", asdict(info))
         with (beside / "rejected.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("name", "reason"), *rejected])
         del packed
@@ -127,6 +140,25 @@ def build_store(
         splits_are_final: keep the stated splits even where nothing is left to train on, or nothing is held out.
             Entries without a stated split are divided into 90 % train and 10 % test by their content.
     """
+    with held(_lock(folder), f"{info.source or info.name}, which is being read in,", progress.note):
+        ready = open_store(folder)
+        if ready is not None and ready.info.listing == info.listing and channels in (None, ready.info.fit.channels):
+            shutil.rmtree(scratch_of(folder), ignore_errors=True)
+            return ready  # another process has built it meanwhile
+        sweep(folder.parent, folder.name)
+        return _build(folder, entries, read, info, progress, channels, attributes, splits_are_final)
+
+
+def _build(
+    folder: Path,
+    entries: Sequence[Entry],
+    read: Callable[[Entry], OpenFile],
+    info: SetInfo,
+    progress: Progress,
+    channels: int | None,
+    attributes: Mapping[str, Int8[np.ndarray, " n"]] | None,
+    splits_are_final: bool,
+) -> ImageSet:
     fit = replace(info.fit, channels=channels or 3)
     shape = (len(entries), fit.canvas, fit.canvas, fit.channels)
     key = sha256(info.listing.encode(), fit.to_json().encode(), *(f"{e.id}\0".encode() for e in entries))

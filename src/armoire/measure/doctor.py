@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import nn
 
+from armoire.hub.fetching import local_folder
 from armoire.images import ImageSet
 from armoire.images.fit import Fit
 from armoire.measure.health import ACTIVE_RATE, drawn, health
@@ -92,9 +93,9 @@ def examine(
     return Examination(tuple(found), numbers)
 
 
-def examine_stopped(path: Path) -> Examination | None:
+def examine_stopped(path: Path, progress: Progress = SILENT) -> Examination | None:
     """What is wrong with a run whose training stopped because the objective was no longer finite; None of any other."""
-    run = Run(path)
+    run = Run(local_folder(path, progress))
     if (stopped := run.diverged) is None:
         return None
     recipe, rate = run.recipe, stopped["learning_rate"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -11,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from armoire.errors import ArmoireError
-from armoire.files import write_text
+from armoire.files import read_sealed, write_sealed
 from armoire.images import ImageSet
 from armoire.measure.bound import likelihood_bound
 from armoire.measure.denoising import measure_denoising
@@ -19,6 +18,7 @@ from armoire.measure.editing import measure_editing
 from armoire.measure.features import make_extractor
 from armoire.measure.health import health
 from armoire.measure.judge import VERSION, load_judge
+from armoire.measure.kept import keep_evaluation
 from armoire.measure.latent import latent_statistics
 from armoire.measure.reconstruction import reconstruction_error
 from armoire.measure.samples import measure_samples
@@ -43,8 +43,11 @@ def evaluate(
     temperature: float = 1.0,
     draws: int | None = None,
     denoising: bool = False,
+    judged: bool = True,
 ) -> dict[str, Any]:
     """Measure a run on one split of a data set.
+
+    What is found on the held-out images that the run came with is kept in RUN/evaluation.json.
 
     Args:
         wardrobe: the run.
@@ -59,6 +62,7 @@ def evaluate(
         temperature: of these draws.
         draws: measure the likelihood, with so many draws an image.
         denoising: measure how well noise of several kinds is taken off.
+        judged: ask a classifier about samples and edits where the data have attributes; teaching it takes minutes.
 
     Returns:
         The object that `armoire evaluate --json` prints; docs/measures.md says what each number is.
@@ -106,7 +110,7 @@ def evaluate(
         "samples": None,
         "editing": None,
     }
-    if split != "train":  # a judge was taught with these: of them it can say nothing new
+    if split != "train" and judged:  # a judge was taught with these: of them it can say nothing new
         taught = _taught(wardrobe, images, progress)
         asked = _Asked(samples, features, prior, temperature)
         found["samples"] = _samples(wardrobe, images, part, embeddings, asked, taught, progress)
@@ -114,6 +118,8 @@ def evaluate(
             judge = load_judge(taught, wardrobe.model.device, progress)
             measured = editing_of(wardrobe, progress) if known else None
             found["editing"] = measured or measure_editing(wardrobe, judge, taught, part, embeddings, progress)
+    if known and prior is None and temperature == 1:
+        keep_evaluation(wardrobe.run, found, samples is not None or features is not None)
     return found
 
 
@@ -132,7 +138,7 @@ def editing_of(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any
     """
     path, key = wardrobe.run.path / "editing.json", wardrobe.key() | {"format": EDITING, "judge": VERSION}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_sealed(path)
         if kept["made_of"] == key:
             return kept["editing"]
     if wardrobe in _measured:
@@ -145,7 +151,7 @@ def editing_of(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any
     found = measure_editing(wardrobe, judge, images, part, z, progress)
     _measured[wardrobe] = found
     with contextlib.suppress(ArmoireError):
-        write_text(path, json.dumps({"made_of": key, "editing": found}, indent=1) + "\n")
+        write_sealed(path, {"made_of": key, "editing": found})
     return found
 
 

@@ -17,6 +17,7 @@ from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import atomic_path, cache_folder, make_folder, sha256, write_bytes
 from armoire.graphs import open_session, to_graph
 from armoire.images import ImageSet
+from armoire.images.mapped import open_array
 from armoire.measure.judge import VERSION, Judge, load_judge
 from armoire.progress import SILENT, Progress
 from armoire.training.feed import Feed
@@ -69,7 +70,7 @@ class Extractor(abc.ABC):
         name = sha256(self.key.encode(), images.info.fingerprint.encode(), _ids(images, rows))[:32]
         path = cache_folder() / "features" / f"{name}.npy"
         with contextlib.suppress(OSError, ValueError):
-            kept = np.load(path, allow_pickle=False)
+            kept = open_array(path, None)
             if len(kept) == len(rows) and kept.ndim == 2 and kept.dtype == np.float32:
                 return kept
         found = self.of(np.asarray(images.images)[rows], what, progress)

@@ -16,10 +16,11 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor, nn
 
 from armoire.errors import ArmoireError
-from armoire.files import cache_folder, make_folder, sha256, write_safetensors
+from armoire.files import cache_folder, make_folder, sha256
 from armoire.images import ImageSet
 from armoire.model.networks import glorot, normalisation
 from armoire.progress import SILENT, Progress
+from armoire.tensors import open_tensors, write_tensors
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.feed import Feed
 from armoire.training.randomness import generator, order
@@ -112,7 +113,7 @@ def load_judge(images: ImageSet, device: torch.device, progress: Progress = SILE
         facts = {"format": FORMAT, "attributes": json.dumps(attributes), "data_fingerprint": images.info.fingerprint}
         try:
             make_folder(path.parent)
-            write_safetensors(path, judge.state_dict(), facts)
+            write_tensors(path, judge.state_dict(), facts)
         except ArmoireError as error:
             progress.note(f"the judge cannot be kept, and will be trained again: {error}")
     return judge.eval()
@@ -149,14 +150,9 @@ def balanced_accuracy(says: Bool[np.ndarray, " n"], known: Int8[np.ndarray, " n"
 
 
 def _restore(judge: Judge, path: Path) -> bool:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        return False
     try:
-        judge.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError, OSError):
+        judge.load_state_dict(open_tensors(path, FORMAT).read())
+    except (OSError, ValueError, RuntimeError):
         return False  # damaged, or another version's: trained again
     return True
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import json
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from armoire.errors import ArmoireError
-from armoire.files import write_text
+from armoire.files import read_sealed, write_sealed, write_text
 from armoire.images import ImageSet
 from armoire.measure.evaluate import evaluate
 from armoire.measure.features import has_efficientnet
@@ -78,7 +77,7 @@ def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: 
     path = wardrobe.run.path / "sweep.json"
     key = wardrobe.key() | {"format": FORMAT, "samples": str(samples), "features": name if samples else ""}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_sealed(path)
         if kept["made_of"] == key:
             return kept["measured"]
     found = evaluate(
@@ -100,7 +99,7 @@ def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: 
             "recall": measured["recall"],
             "features": measured["features"],
         }
-    write_text(path, json.dumps({"made_of": key, "measured": row}, indent=1) + "\n")
+    write_sealed(path, {"made_of": key, "measured": row})
     return row
 
 

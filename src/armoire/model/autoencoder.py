@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import torch
@@ -14,6 +15,9 @@ from armoire.model.networks import conv_decoder, conv_encoder, derive_channels, 
 from armoire.model.posterior import HEADS, Posterior
 from armoire.model.pretrained import Pretrained
 from armoire.model.residual import PATCH, ResidualDecoder, ResidualEncoder, derive_stages
+
+SMALLEST, LARGEST = 16, 256  # side of the images
+MOST_LATENT, MOST_STAGES, MOST_CHANNELS = 4096, 8, 4096
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,21 @@ class Architecture:
     norm: str = "none"
     activation: str = "relu"
     blocks: str = "plain"
+
+    def __post_init__(self) -> None:
+        """See to it that it can be built at a bearable price: it may come from a stranger's file."""
+        whole = (self.size, self.image_channels, self.latent, *self.channels)
+        kinds = (self.posterior, self.likelihood, self.norm, self.activation, self.blocks)
+        if not all(type(value) is int for value in whole) or not all(type(kind) is str for kind in kinds):
+            raise ValueError("its numbers should be whole, and its kinds be names")
+        if not SMALLEST <= self.size <= LARGEST or self.size & (self.size - 1) or self.image_channels not in (1, 3):
+            raise ValueError(f"no images are {self.size} x {self.size} x {self.image_channels}")
+        if not 1 <= self.latent <= MOST_LATENT:
+            raise ValueError(f"{self.latent} latent dimensions are not 1 to {MOST_LATENT}")
+        if len(self.channels) > MOST_STAGES or not all(1 <= c <= MOST_CHANNELS for c in self.channels):
+            raise ValueError(f"channels should be at most {MOST_STAGES} numbers of 1 to {MOST_CHANNELS}")
+        if not isinstance(self.sigma, float | int) or not 0 < self.sigma < math.inf:
+            raise ValueError(f"sigma should be above 0, not {self.sigma}")
 
     @property
     def stages(self) -> tuple[int, ...]:

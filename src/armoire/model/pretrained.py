@@ -1,17 +1,22 @@
-"""Weights in and out of a file: safetensors, with the architecture in the header, never a pickle.
+"""Weights in and out of a file or the Hub: safetensors, with the architecture in the header, never a pickle.
 
-This is the one place in the model's room that touches a file, so that `Autoencoder.from_pretrained` is where the field
-expects it.
+This is the one place in the model's room that touches a file, so that `Autoencoder.from_pretrained`, `save_pretrained`
+and `push_to_hub` are where the field expects them.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from armoire.errors import ArmoireError
-from armoire.files import write_safetensors
+from armoire.errors import ArmoireError, first_line
+from armoire.files import parse_json
+from armoire.hub import Reference, parse_reference
+from armoire.progress import SILENT, Progress
+from armoire.tensors import ForeignFileError, TensorFile, open_tensors, write_tensors
 
 if TYPE_CHECKING:
     from armoire.model.autoencoder import Architecture
@@ -19,69 +24,174 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 FORMAT = "armoire-model-1"
 
+_RUNS_CODE = "which can run code of whoever made it when it is opened"
+FOREIGN = {
+    **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib"), f"a pickle, {_RUNS_CODE}"),
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), f"a Keras file, {_RUNS_CODE}"),
+    ".onnx": "an ONNX graph, which can read other files when it is opened",
+}
+
 # typing.Self would say the same, but beartype cannot check it in a class that it does not decorate as a whole.
 Model = TypeVar("Model", bound="Pretrained")
 
 
 class Pretrained:
-    """Gives a module `from_pretrained` and `save_pretrained`."""
+    """Gives a module `from_pretrained`, `save_pretrained` and `push_to_hub`."""
 
     architecture: Architecture
 
     @classmethod
-    def from_pretrained(cls: type[Model], path: str | Path) -> Model:
-        """Open a model from a run folder or a .safetensors file, in evaluation mode.
+    def from_pretrained(
+        cls: type[Model], path: str | Path, revision: str | None = None, progress: Progress = SILENT
+    ) -> Model:
+        """Open a model from a run folder, a .safetensors file or the Hub, in evaluation mode.
+
+        Args:
+            path: of a folder or file; `hf:OWNER/NAME` for a repository of the Hub; or `OWNER/NAME` for one, where there
+                is neither such a path nor a folder OWNER here.
+            revision: of a repository: a branch, a tag or a commit; by default main.
+            progress: where to report what is fetched.
 
         Raises:
-            ArmoireError: the file is missing, damaged, or not armoire's.
+            ArmoireError: the file is missing, damaged, or not armoire's; or it cannot be fetched.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        import torch
 
-        file = Path(path) / FILE if Path(path).is_dir() else Path(path)
-        metadata = read_header(file)
-        architecture = _architecture(file, metadata)
+        file = _file(path, revision, progress)
+        found = _open(file)
+        architecture = _architecture(file, found.metadata)
         try:
-            model = cls(architecture)  # type: ignore[call-arg]
+            # Of the size that the header names, and without memory: only what the file fills is given any.
+            with torch.device("meta"):
+                wanted = cls(architecture).state_dict()  # type: ignore[attr-defined, call-arg]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArmoireError(f"{file} is damaged (no model has its architecture: {error}); restore it") from None
-        try:
-            model.load_state_dict(load_file(file))  # type: ignore[attr-defined]
-        except (SafetensorError, RuntimeError, OSError) as error:
             raise ArmoireError(
-                f"{file} is damaged ({str(error).splitlines()[0]}); restore it, or train again with --resume"
+                f"{file} is damaged (no model has its architecture: {first_line(error)}); restore it"
             ) from None
+        if wrong := _difference({name: tuple(t.shape) for name, t in wanted.items()}, found.shapes):
+            raise ArmoireError(f"{file} is damaged ({wrong}); restore it, or train again with --resume")
+        model = cls(architecture)  # type: ignore[call-arg]
+        try:
+            tensors = found.read()
+            model.load_state_dict(tensors)  # type: ignore[attr-defined]
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ArmoireError(
+                f"{file} is damaged ({first_line(error)}); restore it, or train again with --resume"
+            ) from None
+        if bad := [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]:
+            more = f" and {len(bad) - 1} more" if bad[1:] else ""
+            raise ArmoireError(f"{file} holds weights that are not finite numbers ({bad[0]}{more}); train again")
         return model.eval()  # type: ignore[attr-defined]
 
     def save_pretrained(self, path: str | Path, metadata: dict[str, str] | None = None) -> Path:
         """Write model.safetensors into a folder (or to a .safetensors file), atomically; returns the file."""
         file = Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE
         header = (metadata or {}) | {"format": FORMAT, "architecture": json.dumps(self.architecture.to_dict())}
-        write_safetensors(file, self.state_dict(), header)  # type: ignore[attr-defined]
+        write_tensors(file, self.state_dict(), header)  # type: ignore[attr-defined]
         return file
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        branch: str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> str:
+        """Put the model alone, without its run, into a repository of the Hub; `armoire push` sends a whole run.
+
+        Args:
+            repo_id: OWNER/NAME, made where there is none.
+            private: whether a new repository is to be seen by its owner only; by default the Hub decides.
+            token: by default that of huggingface_hub (`hf auth login`, HF_TOKEN).
+            branch: where to; by default main.
+            metadata: for the file's header, as in `save_pretrained`.
+
+        Returns:
+            The address of the repository's page.
+
+        Raises:
+            ArmoireError: the Hub cannot be reached, or does not allow it.
+        """
+        from armoire.hub.sending import send_model
+
+        with tempfile.TemporaryDirectory() as folder:
+            return send_model(repo_id, self.save_pretrained(folder, metadata), private, branch, token).url
+
+
+def _file(path: str | Path, revision: str | None, progress: Progress) -> Path:
+    """The model file that a path means, fetched where it is the Hub's."""
+    if (reference := parse_reference(path)) is not None:
+        return _fetched(reference, revision, progress)
+    here = Path(path)
+    # Of a folder that is here, `runs/fashion-vea` is a slip and no repository of somebody called runs.
+    perhaps = not here.exists() and not here.parent.exists() and here.suffix != ".safetensors"
+    if perhaps and (reference := parse_reference(path, scheme=False)) is not None:
+        refuse_foreign(here)
+        try:
+            return _fetched(reference, revision, progress)
+        except ArmoireError as error:
+            raise ArmoireError(f"no folder {path} is here, and of the Hub: {error}") from None
+    if revision is not None:
+        raise ArmoireError(f"{path} is here and not on the Hub, so it has no revision {revision}; leave that out")
+    return here / FILE if here.is_dir() else here
+
+
+def _fetched(reference: Reference, revision: str | None, progress: Progress) -> Path:
+    from armoire.hub.fetching import fetch
+
+    return fetch(replace(reference, revision=revision or reference.revision), "model", progress) / FILE
 
 
 def read_header(file: Path) -> dict[str, str]:
     """The metadata of a model file."""
-    from safetensors import SafetensorError, safe_open
+    return _open(file).metadata
 
+
+def refuse_foreign(file: Path) -> None:
+    """Say of a file of another program's that it is never opened here, and why.
+
+    Raises:
+        ArmoireError: it is one, by its name.
+    """
+    if (what := FOREIGN.get(file.suffix.lower())) is not None:
+        raise ArmoireError(
+            f"{file} is {what}; armoire opens no such files, only the folders that armoire train writes, with "
+            f"{FILE} in them"
+        )
+
+
+def _open(file: Path) -> TensorFile:
+    refuse_foreign(file)
     if not file.is_file():
+        for other in sorted(file.parent.iterdir()) if file.parent.is_dir() else ():
+            refuse_foreign(other)
         raise ArmoireError(f"no {file.name} in {file.parent}; is the training finished, and the path right?")
     try:
-        with safe_open(file, framework="np") as opened:
-            metadata = opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
+        return open_tensors(file, FORMAT)
+    except ForeignFileError as error:
+        raise ArmoireError(f"{file} is not a model of armoire's ({error})") from None
+    except (OSError, ValueError) as error:
         raise ArmoireError(f"{file} is damaged ({error}); restore it, or train again with --resume") from None
-    if metadata.get("format") != FORMAT:
-        raise ArmoireError(f"{file} is not a model of armoire's (its header names no {FORMAT})")
-    return metadata
 
 
 def _architecture(file: Path, metadata: dict[str, str]) -> Architecture:
     from armoire.model.autoencoder import Architecture
 
     try:
-        fields = json.loads(metadata["architecture"])
+        fields = parse_json(metadata["architecture"])
         return Architecture(**fields | {"channels": tuple(fields["channels"])})
     except (KeyError, TypeError, ValueError) as error:
-        raise ArmoireError(f"{file} is damaged (its architecture cannot be read: {error}); restore it") from None
+        raise ArmoireError(
+            f"{file} is damaged (its architecture cannot be read: {first_line(error)}); restore it"
+        ) from None
+
+
+def _difference(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> str:
+    """What is another in a file than its architecture asks for, in words; "" where nothing is."""
+    if wanted.keys() != found.keys():
+        name = min(wanted.keys() ^ found.keys())
+        return f"{name} is {'missing' if name in wanted else 'too many'}"
+    wrong = next((name for name, shape in wanted.items() if found[name] != shape), None)
+    return f"{wrong} is {found[wrong]}, and should be {wanted[wrong]}" if wrong else ""

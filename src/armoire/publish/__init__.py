@@ -1,4 +1,4 @@
-"""What leaves the house: the report of a run, its model as ONNX, and the explorer."""
+"""What leaves the house: the report of a run, its model as ONNX, the explorer, and runs on the Hub."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from armoire.lazy import lazily
 
 if TYPE_CHECKING:
+    from armoire.publish.hub import push
     from armoire.publish.onnx import OnnxPair, export_onnx, write_onnx
     from armoire.publish.report import write_report
     from armoire.publish.site import export_site
 
-__all__ = ["OnnxPair", "export_onnx", "export_site", "write_onnx", "write_report"]
+__all__ = ["OnnxPair", "export_onnx", "export_site", "push", "write_onnx", "write_report"]
 
 # Imported when first used: a report brings matplotlib, ONNX brings torch, and the explorer opens without either.
 __getattr__ = lazily(
     __name__,
     {
+        "hub": ("push",),
         "onnx": ("OnnxPair", "export_onnx", "write_onnx"),
         "report": ("write_report",),
         "site": ("export_site",),

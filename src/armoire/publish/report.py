@@ -161,12 +161,23 @@ def command(wardrobe: Wardrobe) -> str:
         return f"armoire.train({file!r}, images, out={f'{wardrobe.run.path}-again'!r})"
     if recipe.name not in recipe_names():
         return f"armoire train {shlex.quote(str(wardrobe.run.path / 'recipe.toml'))} --out {run}-again"
-    parts = ["armoire train", recipe.name]
+    return f"armoire train {recipe.name} {flags(recipe)}--out {run}"
+
+
+def flags(recipe: Recipe) -> str:
+    """The flags of `armoire train` that make a recipe of its published namesake, and a blank after each."""
+    parts = []
     for key, value in _changed(recipe, load_recipe(recipe.name)).items():
         # The common settings have flags of their own, any other goes by --set.
-        value = list(value) if isinstance(value, tuple) else value
-        parts.append(f"--{key} {shlex.quote(str(value))}" if key in FLAGS else f"--set {shlex.quote(f'{key}={value}')}")
-    return " ".join([*parts, f"--out {run}"])
+        value = _toml_like(value)
+        parts.append(f"--{key} {shlex.quote(value)} " if key in FLAGS else f"--set {shlex.quote(f'{key}={value}')} ")
+    return "".join(parts)
+
+
+def _toml_like(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(list(value) if isinstance(value, tuple) else value)
 
 
 def _changed(recipe: Recipe, published: Recipe) -> dict[str, Any]:

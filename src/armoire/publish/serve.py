@@ -1,4 +1,6 @@
-"""Serves the explorer to the browsers of this machine: fixed files under fixed names, and nothing else.
+"""Serves the explorer to the browsers of this machine, and to others only where told to.
+
+Fixed files under fixed names, and nothing else.
 
 Whatever page a browser shows can send requests to 127.0.0.1. So a request has to name this server as its host (against
 DNS rebinding: a foreign name that leads here) and must not come from a page of another origin, unless a person
@@ -7,8 +9,10 @@ followed a link. See docs/decisions/013-serving.md.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
+import ipaddress
 import logging
 import re
 import signal
@@ -58,9 +62,11 @@ MEDIA_TYPES = {
 HASHED = re.compile(r"/assets/.+-(?=\w*[A-Z0-9_-])[\w-]{8}\.\w+")
 ONE_RANGE = re.compile(rb"bytes=(\d{1,15}-\d{0,15}|-\d{1,15})")
 
-CONNECTIONS = 64
+CONNECTIONS = 256
 REQUEST_BYTES = 32 * 1024  # cookies of all other servers on this machine come along
 KEEP_ALIVE_SECONDS = 5
+REQUEST_SECONDS = 10  # from the first byte of a request, or of a connection, to the end of its headers
+STALLED_SECONDS = 60  # that a reader may leave an answer untouched
 LAST_SECONDS = 1
 
 log = logging.getLogger(__name__)
@@ -74,10 +80,10 @@ def serve(files: dict[str, Path], port: int | None, ready: Callable[[str], None]
         port: the port to listen on; None for a free one.
         ready: called with the address of the page once it is listened to, and has to return at once: nothing is
             answered before.
-        host: an address of this machine's loopback.
+        host: an address of this machine; 0.0.0.0 or :: for all of them.
 
     Raises:
-        ArmoireError: the port is taken or not allowed.
+        ArmoireError: the port is taken or not allowed, or the address is not this machine's.
     """
     with listen(host, port) as listener:
         server = make_server(files, listener)
@@ -119,8 +125,26 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 def address(listener: socket.socket) -> str:
     """The URL of the page behind a listening socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{bracketed(host)}:{port}/"
+    return url_of(*listener.getsockname()[:2])
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a browser finds what listens on an address."""
+    # The address that stands for all of them is none that a browser could go to.
+    return f"http://{socket.gethostname() if is_any(host) else bracketed(host)}:{port}/"
+
+
+def is_any(host: str) -> bool:
+    """Whether an address stands for all of this machine's."""
+    return ipaddress.ip_address(host).is_unspecified
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine reaches an address or a name."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def bracketed(host: str) -> str:
@@ -147,7 +171,6 @@ def make_server(files: dict[str, Path], listener: socket.socket) -> uvicorn.Serv
         date_header=False,
         headers=list(ON_EVERY_ANSWER.items()),
         backlog=CONNECTIONS,
-        limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=REQUEST_BYTES,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_SECONDS,
@@ -178,9 +201,15 @@ class Site:
 
     def __init__(self, files: dict[str, Path], host: str, port: int) -> None:
         self.files = files
-        self.home = f"http://{bracketed(host)}:{port}/"
+        self.home = url_of(host, port)
         names = {"127.0.0.1", "localhost", "[::1]", bracketed(host)}
+        if is_any(host):
+            names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
         self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else set())
+        # Of all this machine's addresses any will do: only a name can be led here by a stranger's DNS server.
+        self.numbers = (
+            re.compile(rf"([\d.]+|\[[\da-f:.]+\])(:{port}){'?' if port == 80 else ''}") if is_any(host) else None
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -201,9 +230,9 @@ class Site:
 
     def refusal(self, method: str, headers: Headers) -> Response | None:
         """Why a request is not looked at further, or None."""
-        if headers.get("host", "").lower() not in self.hosts:
-            return refuse(421, f"this server is for its own machine alone: open {self.home}")
-        if is_foreign(headers, self.hosts):
+        if not self.is_ours(headers.get("host", "")):
+            return refuse(421, f"this server goes by another name: open {self.home}")
+        if is_foreign(headers, self.is_ours):
             return refuse(403, "this server gives nothing to pages of other sites")
         if method not in ("GET", "HEAD"):
             return refuse(405, "there is nothing here but files to get", allow="GET, HEAD")
@@ -211,9 +240,72 @@ class Site:
             return refuse(413, "there is nothing here to send anything to")
         return None
 
+    def is_ours(self, authority: str) -> bool:
+        """Whether a host and port, as a request names them, are this server's."""
+        known = authority.lower() in self.hosts
+        return known or (self.numbers is not None and self.numbers.fullmatch(authority.lower()) is not None)
+
 
 class StrictProtocol(H11Protocol):
-    """h11, whose refusal of what is no HTTP has the headers of every answer."""
+    """h11, whose refusal of what is no HTTP has the headers of every answer, and that waits for nobody for long."""
+
+    deadline: asyncio.TimerHandle | None = None
+    ended = False  # whether the other side has said all that it will say
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no answer is on its way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection; of too many, the one that has been idle for longest has to go."""
+        super().connection_made(transport)
+        self.since = self.loop.time()
+        self._until(REQUEST_SECONDS)
+        if len(self.connections) > CONNECTIONS:
+            idle = [one for one in self.connections if isinstance(one, StrictProtocol) and one.is_idle]
+            min(idle, key=lambda one: one.since, default=self).transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._until(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a request has to be whole in time, however slowly its bytes come."""
+        super().data_received(data)
+        if not self.is_idle:
+            self._until(None)
+        elif self.deadline is None and not self.transport.is_closing():
+            self._until(REQUEST_SECONDS)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Who says no more may still listen: what was asked is answered before the connection is closed."""
+        self.ended = True
+        return not self.is_idle
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request; uvicorn sees to it that it begins in time."""
+        self.since = self.loop.time()
+        self._until(None)
+        super().on_response_complete()
+        if self.ended and self.is_idle:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The reader does not keep up: wait for it, but not for ever."""
+        super().pause_writing()
+        self._until(STALLED_SECONDS)
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        self._until(None)
+        super().resume_writing()
+
+    def _until(self, seconds: float | None) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+        self.deadline = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse and hang up; no more of it is parsed."""
@@ -229,10 +321,10 @@ class StrictProtocol(H11Protocol):
         self.transport.close()
 
 
-def is_foreign(headers: Headers, hosts: set[str]) -> bool:
+def is_foreign(headers: Headers, is_ours: Callable[[str], bool]) -> bool:
     """Whether a page of another origin sent this. A link that a person followed is welcome, whoever set it."""
     origin = headers.get("origin")
-    if origin is not None and origin.removeprefix("http://") not in hosts:
+    if origin is not None and not is_ours(origin.removeprefix("http://")):
         return True
     site = headers.get("sec-fetch-site", "none")
     return site not in ("same-origin", "none") and headers.get("sec-fetch-mode") != "navigate"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, cache_folder, sha256, write_bytes
+from armoire.files import atomic_folder, cache_folder, read_json, sha256, write_bytes
 from armoire.images import ImageSet
 from armoire.progress import SILENT, Progress
 from armoire.publish.page import page_folder
@@ -92,7 +92,7 @@ def site_data(run: Run, progress: Progress = SILENT, images: ImageSet | None = N
 def _is_whole(folder: Path, key: dict[str, Any]) -> bool:
     """Whether a folder holds the data made of `key`, every file in its full length."""
     try:
-        if json.loads((folder / MADE_OF).read_text(encoding="utf-8")) != key:
+        if read_json(folder / MADE_OF) != key:
             return False
         return all((folder / entry["path"]).stat().st_size == entry["bytes"] for entry in _entries(_manifest(folder)))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -100,7 +100,7 @@ def _is_whole(folder: Path, key: dict[str, Any]) -> bool:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return read_json(folder / MANIFEST)
 
 
 def _entries(manifest: dict[str, Any]) -> list[dict[str, Any]]:
@@ -154,7 +154,15 @@ def _names(folder: Path) -> set[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    """Every file below a folder that lies there itself: a link in a stranger's run may lead to anything."""
+    inside = folder.resolve()
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if not file.name.startswith(".")
+        and file.is_file()
+        and Path(os.path.realpath(file)) == inside / file.relative_to(folder)
+    ]
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from armoire.errors import ArmoireError
-from armoire.files import write_bytes, write_safetensors
+from armoire.files import parse_json, write_bytes
+from armoire.tensors import open_tensors, write_tensors
 
 FORMAT = "armoire-checkpoint-1"
 KEEP = 2
@@ -47,9 +48,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: bool = False) ->
         "facts": json.dumps(checkpoint.facts),
     }
     path = folder / f"step-{checkpoint.step:09d}.safetensors"
-    content = write_safetensors(path, checkpoint.tensors, header)
-    if best:
-        write_bytes(folder / BEST, content)
+    content = write_tensors(folder / BEST if best else path, checkpoint.tensors, header)
+    if best:  # the copy first: who goes on from this step does not come by the end of its epoch again
+        write_bytes(path, content)
     # A later one is damaged, or training would have gone on from it.
     kept = [other for other in list_checkpoints(folder) if other.name <= path.name][-KEEP:]
     for other in set(list_checkpoints(folder)) - set(kept):
@@ -68,16 +69,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         ArmoireError: it is damaged, or not a checkpoint.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as opened:
-            header = opened.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise ArmoireError(f"{path} is not a checkpoint of armoire's; delete it to go on from an earlier one")
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        return Checkpoint(int(header["step"]), tensors, json.loads(header["facts"]))
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        found = open_tensors(path, FORMAT)
+        return Checkpoint(int(found.metadata["step"]), found.read(), parse_json(found.metadata["facts"]))
+    except (OSError, KeyError, ValueError) as error:
         raise ArmoireError(f"{path} is damaged ({error}); delete it to go on from an earlier one") from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.files import make_folder, write_text
 from armoire.images import ImageSet
+from armoire.images.celeba import may_be_shown
 from armoire.model import Autoencoder, Terms
 from armoire.model.draws import Draws
 from armoire.progress import SILENT, Progress, Task
 from armoire.training.adversary import Adversary
-from armoire.training.averages import Averages, Sums, average_over, book_scale, look
+from armoire.training.averages import Sums, average_over, look
 from armoire.training.checkpoint import (
     Checkpoint,
     list_checkpoints,
@@ -28,8 +29,9 @@ from armoire.training.checkpoint import (
     unpack_optimizer,
 )
 from armoire.training.feed import Feed
+from armoire.training.history import epoch_line, measured
 from armoire.training.machine import keep_memory, pick_device
-from armoire.training.preview import save_preview
+from armoire.training.preview import histograms, save_preview
 from armoire.training.randomness import generator, order
 from armoire.training.ranks import Ranks, join
 from armoire.training.recipe import Recipe
@@ -38,6 +40,7 @@ from armoire.training.run import DIVERGED, Run
 from armoire.training.schedule import learning_rate
 from armoire.training.stopping import stop_requests
 from armoire.training.synchronised import synchronise
+from armoire.training.tracking import Tracking, tracker_names
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 STEPS_BETWEEN_LOOKS = 10  # how often the losses are fetched from the device, to be shown and checked
@@ -50,6 +53,7 @@ def train(
     resume: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
+    track: str | Sequence[str] = (),
 ) -> Run:
     """Train a recipe on the training images of a data set and leave a run behind.
 
@@ -63,17 +67,21 @@ def train(
         resume: go on from the newest checkpoint in `out`; begin where there is none.
         device: auto, cpu, cuda or mps.
         progress: where to report.
+        track: trackers that follow it: tensorboard, trackio, wandb. They change nothing, and nothing hangs on them.
 
     Raises:
-        ArmoireError: `out` is not free, the settings do not fit, or the objective stopped being finite.
+        ArmoireError: `out` is not free, the settings do not fit, a tracker is not installed, or the objective stopped
+            being finite.
         TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
     """
     chosen = pick_device(device)
     ranks = join(chosen)
+    names = tracker_names(track) if ranks.is_first else ()
     with ranks.together():
-        return _Training(recipe, images, Run(Path(out)), chosen, progress if ranks.is_first else SILENT, ranks).run(
-            resume
-        )
+        progress = progress if ranks.is_first else SILENT
+        run = Run(Path(out))
+        tracking = Tracking(names, run, may_be_shown(images.info), progress.note)
+        return _Training(recipe, images, run, chosen, progress, ranks, tracking).run(resume)
 
 
 class _Look(nn.Module):
@@ -95,6 +103,7 @@ class _Training:
     device: torch.device
     progress: Progress
     ranks: Ranks
+    tracking: Tracking
     step: int = 0
     seconds: float = 0.0  # spent in the epoch so far
     history: list[dict[str, float]] = field(default_factory=list)
@@ -149,10 +158,17 @@ class _Training:
             write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
             (self.out.path / DIVERGED).unlink(missing_ok=True)
         done = self._images_before(self.step)
+        settings = self.recipe.model_dump(mode="json") | {"data_fingerprint": self.images.info.fingerprint}
         with (
+            self.tracking.following(settings, self.history, resume),
             stop_requests() as stop,
             self.progress.task(
-                f"training {self.recipe.name}", self._images_before(self.total), "images", done, rate=True
+                f"training {self.recipe.name}",
+                self._images_before(self.total),
+                "images",
+                done,
+                rate=True,
+                into=self.out.path,
             ) as task,
         ):
             while self.step < self.total:
@@ -208,7 +224,7 @@ class _Training:
     def _stop(self, asked: str, epoch_ended: bool) -> None:
         if not epoch_ended and self.ranks.is_first:
             epochs = self.step / self.steps_per_epoch
-            self.out.write_model(self.model, self.recipe, self.images, self.step, epochs)
+            self.out.write_model(self.model, self.recipe, self.images, self.step, epochs, self.history)
         # torchrun ends all as soon as one has ended.
         self.ranks.wait()
         raise TrainingInterruptedError(
@@ -264,10 +280,7 @@ class _Training:
         split = self.images.held_out
         seen = min(len(self.feed), self.steps_per_epoch * self.recipe.batch)
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
-        for name, averages in (("train", trained), (split, held_out)):
-            row |= {f"{name}_{key}_nats": getattr(averages, key) for key in ("distortion", "rate", "objective")}
-            if book := book_scale(self.recipe, averages):
-                row |= {f"{name}_book_{key}": value for key, value in book.to_dict().items()}
+        row |= measured(self.recipe, "train", trained) | measured(self.recipe, split, held_out)
         row |= {
             "learning_rate": learning_rate(self.recipe, self.step - 1, self.total),
             "seconds": round(self.seconds, 3),
@@ -276,17 +289,18 @@ class _Training:
         best = all(row[f"{split}_objective_nats"] < past[f"{split}_objective_nats"] for past in self.history)
         self.history.append(row)
         self.sums, self.seconds = Sums(self.device), 0.0
+        if self.ranks.is_first:  # before the checkpoint, for what goes on from that draws no more of this epoch
+            path = self.out.preview(epoch + 1)
+            save_preview(path, self.model, self.images, self.recipe)
+            self.tracking.epoch(row, path, lambda: histograms(self.model, self.held_out))
         self._save(best)
         self._write(epoch + 1)
-        if self.ranks.is_first:
-            path = self.out.path / "previews" / f"epoch-{epoch + 1:04d}.png"
-            save_preview(path, self.model, self.images, self.recipe)
-        self.progress.note(_epoch_line(self.recipe, split, row, held_out))
+        self.progress.note(epoch_line(self.recipe, split, row, held_out))
 
     def _write(self, epochs: int) -> None:
         if self.ranks.is_first:
             self.out.write_history(self.history)
-            self.out.write_model(self.model, self.recipe, self.images, self.step, epochs)
+            self.out.write_model(self.model, self.recipe, self.images, self.step, epochs, self.history)
 
     def _save(self, best: bool = False) -> None:
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
@@ -319,12 +333,3 @@ class _Training:
         epochs, steps = divmod(step, self.steps_per_epoch)
         an_epoch = min(len(self.feed), self.steps_per_epoch * self.recipe.batch)
         return epochs * an_epoch + steps * self.recipe.batch
-
-
-def _epoch_line(recipe: Recipe, split: str, row: dict[str, float], held_out: Averages) -> str:
-    book = book_scale(recipe, held_out)
-    in_book = f", book scale {book.total_loss:.4g}" if book else ""
-    return (
-        f"epoch {row['epoch']}/{recipe.epochs}: {split} distortion {held_out.distortion:.1f}, rate {held_out.rate:.2f} "
-        f"nats{in_book}; {row['images_per_second']:,.0f} images/s"
-    )

@@ -1,4 +1,4 @@
-"""A look at what a model has learned so far, as a picture."""
+"""A look at what a model has learned so far: a picture, and how its weights and latents are spread."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import torch
 from armoire.images import ImageSet
 from armoire.images.mosaic import mosaic, save_png
 from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.model.posterior import DiagonalGaussian
+from armoire.training.feed import Feed
 from armoire.training.randomness import generator
 from armoire.training.recipe import Recipe
 
 COLUMNS = 12
+LATENTS_OF = 1000  # held-out images, at most
 
 
 @torch.no_grad()
@@ -28,3 +31,18 @@ def save_preview(path: Path, model: Autoencoder, images: ImageSet, recipe: Recip
         rows.append(to_pixels(model.decode(z.to(model.device))))
     scale = max(1, 64 // real.shape[1])
     save_png(path, mosaic(np.concatenate(rows), len(real)), scale)
+
+
+@torch.no_grad()
+def histograms(model: Autoencoder, feed: Feed) -> dict[str, np.ndarray]:
+    """Values by name: the entries of each weight, and the posterior's parameters of held-out images, all dimensions.
+
+    Sets evaluation mode, and draws nothing.
+    """
+    model.eval()
+    found = {f"weights/{name}": p.detach() for name, p in model.named_parameters() if p.dim() > 1}
+    posterior = model.encode(feed.batch(torch.arange(min(LATENTS_OF, len(feed)))))
+    found["latents/mean"] = posterior.mean
+    if isinstance(posterior, DiagonalGaussian):
+        found["latents/log_var"] = posterior.log_var
+    return {name: values.float().cpu().numpy().ravel() for name, values in found.items()}

@@ -5,7 +5,6 @@ The same fields stand in a recipe's TOML file, in `armoire.train(...)` and behin
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from armoire.errors import ArmoireError, did_you_mean
+from armoire.files import parse_toml, read_text
 
 if TYPE_CHECKING:
     from armoire.images import ImageSet
@@ -39,6 +39,9 @@ class Recipe(BaseModel):
         Literal["crop", "pad", "stretch"], Field(description="what is done to images that are not square")
     ] = "crop"
     background: Annotated[str, Field(description="colour under transparent pixels and in padding")] = "white"
+    showable: Annotated[
+        bool, Field(description="whether pictures of the data, and of what is made of them, may be published")
+    ] = True
 
     posterior: Annotated[
         Literal["point", "gaussian"], Field(description="point: an autoencoder; gaussian: a variational one")
@@ -170,16 +173,16 @@ def load_recipe(name: str | Path) -> Recipe:
     if str(name) not in (known := recipe_names()):
         raise ArmoireError(f"no recipe '{name}'; {did_you_mean(str(name), known)} (`armoire recipes` lists them)")
     text = (resources.files("armoire") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
-    return parse_recipe({"name": str(name)} | tomllib.loads(text), f"recipe {name}")
+    return parse_recipe({"name": str(name)} | parse_toml(text), f"recipe {name}")
 
 
 def read_recipe(path: Path) -> Recipe:
     """A recipe from a TOML file; its name is the file's unless it states one."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = parse_toml(read_text(path))
     except FileNotFoundError:
         raise ArmoireError(f"no recipe file {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ArmoireError(f"{path} cannot be read as TOML: {error}") from None
     return parse_recipe({"name": path.stem} | values, str(path))
 

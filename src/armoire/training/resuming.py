@@ -7,11 +7,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from armoire.errors import ArmoireError
+from armoire.files import sweep
+from armoire.holding import LOCK, held
+from armoire.hub import parse_reference
 from armoire.images import ImageSet
 from armoire.progress import Progress
 from armoire.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from armoire.training.recipe import Recipe, parse_recipe
-from armoire.training.run import DIVERGED
+from armoire.training.run import DIVERGED, FREE, TRACKING
+
+
+@contextlib.contextmanager
+def hold_out(out: Path) -> Iterator[None]:
+    """Keep other trainings out of a run's folder as long as a block runs; it is made where there is none.
+
+    Raises:
+        ArmoireError: another process trains there, or it lies below a file.
+    """
+    _check_folder(out)
+    with held(out / LOCK, str(out)):
+        for folder in (out, out / "checkpoints", out / "previews"):
+            sweep(folder)
+        yield
 
 
 def check_out(out: Path, resume: bool) -> None:
@@ -20,16 +37,20 @@ def check_out(out: Path, resume: bool) -> None:
     Raises:
         ArmoireError: it is taken, or lies below a file.
     """
-    for path in (out, *out.parents):
-        if path.exists():
-            if not path.is_dir():
-                raise ArmoireError(f"{path} is a file, not a folder; choose another --out")
-            break
-    begun = {"recipe.toml", "checkpoints", "rejected.csv", DIVERGED}
+    _check_folder(out)
+    begun = {"recipe.toml", "checkpoints", "rejected.csv", DIVERGED, LOCK, TRACKING}
     if resume or not out.is_dir() or not any(out.iterdir()):
         return
     if {path.name for path in out.iterdir()} - begun or list_checkpoints(out / "checkpoints"):
         raise ArmoireError(f"{out} already holds something; go on with --resume, choose another --out, or delete it")
+
+
+def _check_folder(out: Path) -> None:
+    if parse_reference(out):
+        raise ArmoireError(f"{out} is on the Hub; choose a folder for --out, and `armoire push` it afterwards")
+    path = next(path for path in (out, *out.parents) if path.exists())
+    if not path.is_dir():
+        raise ArmoireError(f"{path} is a file, not a folder; choose another --out")
 
 
 def newest_checkpoint(
@@ -65,11 +86,7 @@ def damage_told(path: Path) -> Iterator[None]:
 
 def _check_same(checkpoint: Checkpoint, out: Path, recipe: Recipe, images: ImageSet, steps_per_epoch: int) -> None:
     saved = parse_recipe(checkpoint.facts["recipe"], "the checkpoint")
-    changed = [
-        key
-        for key in Recipe.model_fields
-        if key not in ("epochs", "name", "summary", "data") and getattr(saved, key) != getattr(recipe, key)
-    ]
+    changed = [key for key in Recipe.model_fields if key not in FREE and getattr(saved, key) != getattr(recipe, key)]
     if changed:
         was = ", ".join(f"{key} {getattr(saved, key)} (now {getattr(recipe, key)})" for key in changed)
         raise ArmoireError(f"{out} was begun with {was}; resume it unchanged, or choose another --out")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
-from armoire.files import sha256, write_text
+from armoire.files import parse_toml, read_sealed, read_text, sha256, write_sealed, write_text
+from armoire.hub.fetching import local_folder
 from armoire.images import ImageSet, SetInfo
-from armoire.model.pretrained import FILE, read_header
+from armoire.model.pretrained import FILE, read_header, refuse_foreign
+from armoire.progress import SILENT, Progress
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
 
 # torch is imported where a model is: what a run is, can be told without.
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
 
     from armoire.model import Autoencoder
 
+CELEBA = "celeba"
 DIVERGED = "diverged.json"
+FREE = {"epochs", "name", "summary", "data", "showable"}  # what --resume may change, and what says nothing of the model
+TRACKING = "tracking"  # folder of what trackers write
+TIMES = {"seconds", "images_per_second"}  # columns of the history that no seed makes equal
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 
 
@@ -33,9 +39,9 @@ UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 class Run:
     """A run's folder.
 
-        recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  previews/
-        latents.parquet  familiarity.json  editing.json  directions/*.parquet  figures/*.png  report.html  explorer/
-        neighbours/  priors/*.safetensors
+        recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  previews/  latents.parquet
+        familiarity.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png  report.html  explorer/
+        neighbours/  priors/*.safetensors  tracking/
 
     Attributes:
         path: the folder.
@@ -44,32 +50,46 @@ class Run:
     path: Path
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
-        """Open a run, by its folder or by its name in runs/, that holds at least a recipe and a model.
+    def open(cls, path: str | Path, progress: Progress = SILENT) -> Run:
+        """Open a run that holds at least a recipe and a model.
+
+        Args:
+            path: its folder, its name in runs/, or `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION` for one of the Hub: that
+                is fetched into the cache, once, and what is made of it later goes there too.
+            progress: where to report what is fetched.
 
         Raises:
-            ArmoireError: it does not, or one of them is damaged.
+            ArmoireError: it does not, or one of them is damaged; or it cannot be fetched.
         """
+        path = local_folder(path, progress)
         # A bare name stands for the folder that `armoire train` gave it.
         given, usual = Path(path), Path("runs") / path
         run = cls(usual if usual.is_dir() and not given.exists() else given)
+        refuse_foreign(run.path)
         if not run.path.is_dir():
             raise ArmoireError(f"no run at {path}; train one with `armoire train RECIPE --out {path}`")
         if not (run.path / "recipe.toml").is_file():
             raise ArmoireError(f"{path} is no run (it holds no recipe.toml); give a folder that armoire train wrote")
         if not (run.path / FILE).is_file():
             raise ArmoireError(f"{path} holds no {FILE}; finish it with `armoire train {run.recipe.name} --resume`")
+        run._check_links()
         run._check_recipe()
         return run
+
+    def _check_links(self) -> None:
+        # What is made of a run is written into it, and a stranger's should not say where that is.
+        inside = self.path.resolve()
+        for path in self.path.iterdir():
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
+                raise ArmoireError(f"{path} is a link that leads out of the run; put what it leads to in its place")
 
     def _check_recipe(self) -> None:
         # Half a TOML file is often a valid one, which would silently put defaults in the place of what was lost.
         try:
-            trained = parse_recipe(tomllib.loads(self.header.get("recipe", "")), f"the header of {FILE}")
-        except tomllib.TOMLDecodeError as error:
+            trained = parse_recipe(parse_toml(self.header.get("recipe", "")), f"the header of {FILE}")
+        except ValueError as error:
             raise ArmoireError(f"{self.path / FILE} is damaged (its recipe cannot be read: {error})") from None
-        free = {"epochs", "name", "summary", "data"}  # what --resume may change, and what says nothing of the model
-        if self.recipe.model_dump(exclude=free) != trained.model_dump(exclude=free):
+        if self.recipe.model_dump(exclude=FREE) != trained.model_dump(exclude=FREE):
             raise ArmoireError(
                 f"{self.path / 'recipe.toml'} is not what {FILE} was trained with: it is damaged or edited; "
                 "restore it, or give a copy of it to armoire train for another run"
@@ -98,11 +118,24 @@ class Run:
         except (KeyError, TypeError, ValueError) as error:
             raise ArmoireError(f"{self.path / FILE} is damaged (its data entry cannot be read: {error})") from None
 
+    @property
+    def is_showable(self) -> bool:
+        """Whether pictures of its data, and of what the model makes of them, may be given to others.
+
+        The recipe says so; of CelebA, which may not be passed on, they never may.
+        """
+        data = self.data
+        return self.recipe.showable and CELEBA not in f"{data.name} {data.source} {self.recipe.data}".lower()
+
     def model(self, device: torch.device | str = "cpu") -> Autoencoder:
         """The trained model, in evaluation mode."""
         from armoire.model import Autoencoder
 
         return Autoencoder.from_pretrained(self.path).to(device)
+
+    def preview(self, epoch: int) -> Path:
+        """Where the picture of an epoch, counted from 1, lies."""
+        return self.path / "previews" / f"epoch-{epoch:04d}.png"
 
     def model_sha256(self) -> str:
         """SHA-256 of model.safetensors: equal weights of equal history, equal digest."""
@@ -110,7 +143,8 @@ class Run:
 
     def priors_sha256(self) -> dict[str, str]:
         """SHA-256 of each prior that was fitted to this run."""
-        return {path.stem: sha256(path.read_bytes()) for path in sorted(self.path.glob("priors/*.safetensors"))}
+        found = sorted(path for path in self.path.glob("priors/*.safetensors") if path.is_file())
+        return {path.stem: sha256(path.read_bytes()) for path in found}
 
     def key(self) -> dict[str, str]:
         """Which data and weights something kept beside the model was made of: of others it is made again."""
@@ -121,25 +155,34 @@ class Run:
         """One row an epoch, as in history.csv."""
         path = self.path / "history.csv"
         try:
-            with path.open(newline="", encoding="utf-8") as file:
-                return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+            rows = csv.DictReader(StringIO(read_text(path), newline=""))
+            found = [{key: float(value) for key, value in row.items()} for row in rows]
         except OSError:
             raise ArmoireError(f"no history.csv in {self.path}; restore it, or train again") from None
         except (ValueError, TypeError, csv.Error) as error:
             raise ArmoireError(f"{path} is damaged ({error}); restore it, or train again") from None
+        if not found or "epoch" not in found[0]:
+            raise ArmoireError(f"{path} is damaged (it tells of no epoch); restore it, or train again")
+        # One killed between writing both has an epoch more here than there.
+        told = self.header.get("history_epochs", "")
+        in_order = [row["epoch"] for row in found] == list(range(1, len(found) + 1))
+        known = told.isdecimal() and len(told) < 10 and in_order and len(found) <= int(told) + 1
+        if not known or history_sha256(found[: int(told)]) != self.header.get("history_sha256"):
+            raise ArmoireError(f"{path} is not the history of {FILE}; restore it, or train again")
+        return found
 
     @property
     def diverged(self) -> dict[str, float] | None:
         """Step and learning rate at which the objective stopped being finite, where the last training ended so."""
         try:
-            found = json.loads((self.path / DIVERGED).read_text(encoding="utf-8"))
+            found = read_sealed(self.path / DIVERGED)
             return {"step": int(found["step"]), "learning_rate": float(found["learning_rate"])}
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def write_diverged(self, step: int, learning_rate: float) -> None:
         """Keep where the objective stopped being finite, for `armoire doctor`."""
-        write_text(self.path / DIVERGED, json.dumps({"step": step, "learning_rate": learning_rate}) + "\n")
+        write_sealed(self.path / DIVERGED, {"step": step, "learning_rate": learning_rate})
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write history.csv."""
@@ -149,7 +192,15 @@ class Run:
         writer.writerows(rows)
         write_text(self.path / "history.csv", text.getvalue())
 
-    def write_model(self, model: Autoencoder, recipe: Recipe, images: ImageSet, step: int, epoch: float) -> None:
+    def write_model(
+        self,
+        model: Autoencoder,
+        recipe: Recipe,
+        images: ImageSet,
+        step: int,
+        epoch: float,
+        history: list[dict[str, float]],
+    ) -> None:
         """Write model.safetensors with all that is worth knowing of it in its header."""
         import torch
 
@@ -164,8 +215,16 @@ class Run:
             "step": str(step),
             "epoch": json.dumps(epoch),
             "units": UNITS,
+            "history_epochs": str(len(history)),
+            "history_sha256": history_sha256(history),
         }
         model.save_pretrained(self.path, facts)
+
+
+def history_sha256(rows: list[dict[str, float]]) -> str:
+    """Digest of what was measured; how long it took is not of it, so that an equal training has an equal digest."""
+    kept = [{name: float(value) for name, value in row.items() if name not in TIMES} for row in rows]
+    return sha256(json.dumps(kept, sort_keys=True).encode())
 
 
 def git_commit() -> str:

@@ -18,9 +18,9 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float, Int8
 
-from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import atomic_path
+from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.progress import SILENT, Progress, Task
+from armoire.tables import read_table, write_table
 
 Method = Literal["difference", "partial", "logistic"]
 METHODS: tuple[str, ...] = get_args(Method)
@@ -130,14 +130,12 @@ def check_method(method: str) -> None:
 def write_directions(path: Path, found: dict[str, Direction], facts: dict[str, str]) -> None:
     """Write directions as Parquet, one row each, atomically."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     rows = [asdict(direction) | {"vector": direction.vector.tolist()} for direction in found.values()]
     types = {"attribute": pa.string(), "method": pa.string(), "vector": pa.list_(pa.float32())}
     types |= {"positives": pa.int64(), "negatives": pa.int64()}
     schema = pa.schema([(name, types.get(name, pa.float64())) for name in Direction.__dataclass_fields__])
-    with atomic_path(path) as beside:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema).replace_schema_metadata(facts), beside)
+    write_table(pa.Table.from_pylist(rows, schema=schema).replace_schema_metadata(facts), path)
 
 
 def read_directions(path: Path) -> tuple[dict[str, Direction], dict[str, str]]:
@@ -146,16 +144,13 @@ def read_directions(path: Path) -> tuple[dict[str, Direction], dict[str, str]]:
     Raises:
         ArmoireError: the file is damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        table = pq.read_table(path)
+        table = read_table(path)
         facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         rows = [row | {"vector": np.asarray(row["vector"], np.float32)} for row in table.to_pylist()]
         return {row["attribute"]: Direction(**row) for row in rows}, facts
-    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        reason = first_line(error)
         raise ArmoireError(f"{path} cannot be read ({reason}); delete it, and it is made again") from None
 
 

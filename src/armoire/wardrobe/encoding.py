@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import make_folder, sha256, write_text
+from armoire.files import make_folder, read_json, sha256, write_text
 from armoire.images.fashion import is_fashion
 from armoire.images.folder import list_source
 from armoire.images.parquet import divide_parquet, is_parquet
@@ -113,7 +113,7 @@ def encode_shards(
     if done and missing:
         wardrobe.progress.note(f"going on with {out}: {done:,} of {len(division):,} images are done")
     if missing:
-        with wardrobe.progress.task("encoding", len(division), "images", done=done, rate=True) as task:
+        with wardrobe.progress.task("encoding", len(division), "images", done=done, rate=True, into=out) as task:
             if engine == "ray":
                 from armoire.wardrobe.encoding_ray import make_with_ray
 
@@ -171,7 +171,7 @@ def _claim(out: Path, about: dict[str, object]) -> None:
         write_text(path, json.dumps(about | {"complete": False}, indent=1))
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         differing = [name for name, value in about.items() if name in FACTS and found.get(name) != value]
     except (OSError, ValueError, AttributeError) as error:
         raise ArmoireError(f"{path} is damaged ({error}); choose a new --out") from None

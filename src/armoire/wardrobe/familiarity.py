@@ -9,7 +9,6 @@ not seen either.
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from armoire.errors import ArmoireError
-from armoire.files import write_text
+from armoire.files import read_sealed, write_sealed
 from armoire.images import ImageSet
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
@@ -98,13 +97,13 @@ def familiarity_of(
     found = measure_familiarity(model, data, progress)
     # A run that may only be read can still be used: what is kept there saves time, no more.
     with contextlib.suppress(ArmoireError):
-        write_text(path, json.dumps(key | asdict(found), indent=1) + "\n")
+        write_sealed(path, key | asdict(found))
     return found
 
 
 def _read(path: Path, key: dict[str, str]) -> Familiarity | None:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_sealed(path)
         if any(found.get(name) != value for name, value in key.items()):
             return None
         kept = Familiarity(tuple(map(float, found["percentiles"])), int(found["images"]))

@@ -30,7 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, sha256, sha256_of
+from armoire.files import atomic_folder, cache_folder, read_json, sha256, sha256_of, write_text
 from armoire.progress import SILENT, Progress, Task
 from armoire.wardrobe.neighbours import Neighbours, in_order, nearest, nearest_among
 
@@ -159,6 +159,7 @@ class NeighbourIndex:
                 raise ArmoireError(f"cannot write {run / FOLDER}: {error}; free some space") from error
             facts = replace(self.facts, graphs_sha256=_digest(beside))
             (beside / FACTS).write_text(json.dumps(asdict(facts), indent=1) + "\n", encoding="utf-8")
+        write_text(_voucher(facts.graphs_sha256), "")
         return NeighbourIndex(self._latents, _view(run / FOLDER), facts)
 
     def _add(self, graph: Index, rows: np.ndarray) -> None:
@@ -255,9 +256,11 @@ def open_index(run: Path, digest: str, latents: Float[np.ndarray, "n d"]) -> Nei
     """
     folder = run / FOLDER
     try:
-        facts = IndexFacts(**json.loads((folder / FACTS).read_text(encoding="utf-8")))
+        facts = IndexFacts(**read_json(folder / FACTS))
         if not facts.are_sound or facts.latents_sha256 != digest or facts.graphs_sha256 != _digest(folder):
             return None
+        if not _voucher(facts.graphs_sha256).exists():
+            return None  # built elsewhere: bytes that somebody forged could lead a search out of its memory
         graphs = _view(folder)
     except (OSError, ValueError, TypeError, RuntimeError):
         return None
@@ -312,6 +315,11 @@ def _walk(graph: Index, z: np.ndarray, k: int) -> list[np.ndarray]:
     if isinstance(found, BatchMatches):
         return [keys[:n].astype(np.int64) for keys, n in zip(found.keys, found.counts, strict=True)]
     return [found.keys.astype(np.int64)]
+
+
+def _voucher(graphs_sha256: str) -> Path:
+    """An empty file in the user's cache, which says that graphs of this digest were built for this user."""
+    return cache_folder() / FOLDER / graphs_sha256
 
 
 def _files(folder: Path) -> list[Path]:

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import write_safetensors
+from armoire.errors import ArmoireError, did_you_mean, first_line
+from armoire.files import parse_json
+from armoire.tensors import open_tensors, write_tensors
 from armoire.wardrobe.fitted import Flow, Mixture, Standard, make_network
 from armoire.wardrobe.priors import FITTED, PRIORS, Box, Prior, StandardNormal
 
@@ -106,7 +107,7 @@ def write_prior(run: Path, kind: str, prior: Prior, facts: Mapping[str, Any], ke
     if isinstance(prior, Flow):
         header["shape"] = json.dumps(prior.shape)
     path = prior_path(run, kind)
-    write_safetensors(path, prior.tensors(), header)
+    write_tensors(path, prior.tensors(), header)
     return path
 
 
@@ -116,23 +117,21 @@ def read_prior(run: Path, kind: str, latent: int, key: Mapping[str, str]) -> tup
     Raises:
         ArmoireError: the file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = prior_path(run, kind)
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as opened:
-            header = opened.metadata() or {}
-            if header.get("format") != FORMAT or header.get("kind") != kind:
-                raise ValueError(f"its header names no {FORMAT} of kind {kind}")
-            if json.loads(header["made_of"]) != dict(key):
-                return None
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        facts = json.loads(header["facts"])
-        prior = _flow(tensors, json.loads(header["shape"]), latent) if kind == "flow" else _mixture(tensors, latent)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        found = open_tensors(path, FORMAT)
+        header = found.metadata
+        if header.get("kind") != kind:
+            raise ValueError(f"its header names no prior of kind {kind}")
+        if parse_json(header["made_of"]) != dict(key):
+            return None
+        tensors = found.read()
+        facts = parse_json(header["facts"])
+        prior = _flow(tensors, parse_json(header["shape"]), latent) if kind == "flow" else _mixture(tensors, latent)
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = first_line(error)
         raise ArmoireError(
             f"{path} is damaged ({reason}); delete it, and `armoire prior {run} --kind {kind}` makes it again"
         ) from None

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Int8
 
-from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import atomic_path
+from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.images import ImageSet
 from armoire.images.imageset import attribute_of, attributes_of, labels_of
 from armoire.model import Autoencoder, DiagonalGaussian
 from armoire.progress import SILENT, Progress
+from armoire.tables import read_table, write_table
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.feed import Feed
 
@@ -97,14 +97,12 @@ class Latents:
     def write(self, path: Path, metadata: dict[str, str]) -> None:
         """Write id, split, label, attributes, mean_0.. and log_var_0.. as Parquet, atomically."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         table = self.table
         for name, values in (("mean", self.mean), ("log_var", self.log_var)):
             for k in range(0 if values is None else values.shape[1]):
                 table = table.append_column(f"{name}_{k}", pa.array(values[:, k]))  # type: ignore[index]
-        with atomic_path(path) as beside:
-            pq.write_table(table.replace_schema_metadata(metadata), beside)
+        write_table(table.replace_schema_metadata(metadata), path)
 
     @classmethod
     def read(cls, path: Path) -> tuple[Latents, dict[str, str]]:
@@ -113,26 +111,28 @@ class Latents:
         Raises:
             ArmoireError: the file is missing or damaged.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         try:
-            table = pq.read_table(path)
+            table = read_table(path)
             facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
             mean, log_var = _block(table, "mean"), _block(table, "log_var")
-        except (OSError, ValueError, pa.ArrowException) as error:
-            reason = str(error).splitlines()[0]
+            if missing := {"id", "split", "label"} - set(table.column_names):
+                raise ValueError(f"it has no column {sorted(missing)[0]}")
+        except (OSError, ValueError) as error:
+            reason = first_line(error)
             raise ArmoireError(f"{path} cannot be read ({reason}); delete it, and it is made again") from None
-        if mean is None:
-            raise ArmoireError(f"{path} holds no latents (no column mean_0); delete it, and it is made again")
+        if mean is None or (log_var is not None and log_var.shape != mean.shape):
+            raise ArmoireError(f"{path} holds no latents (mean_0, log_var_0...); delete it, and it is made again")
         blocks = {f"{name}_{k}" for name in ("mean", "log_var") for k in range(mean.shape[1])}
         return cls(table.select([n for n in table.column_names if n not in blocks]), mean, log_var), facts
 
 
 def _block(table: pa.Table, name: str) -> np.ndarray | None:
-    columns = []
+    columns: list[np.ndarray] = []
     while (column := f"{name}_{len(columns)}") in table.column_names:
-        columns.append(table[column].to_numpy())
+        values = table[column].to_numpy()
+        if values.dtype != np.float32 or not np.isfinite(values).all():
+            raise ValueError(f"its column {column} is not of 32-bit numbers that are all finite")
+        columns.append(values)
     return np.stack(columns, axis=1) if columns else None
 
 

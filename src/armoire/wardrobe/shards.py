@@ -20,7 +20,8 @@ import torch
 
 from armoire.errors import ArmoireError
 from armoire.files import atomic_path
-from armoire.images.fit import Fit, RejectedImageError, no_warnings
+from armoire.images.decoding import RejectedImageError
+from armoire.images.fit import Fit, no_warnings
 from armoire.images.parts import Decode, Part
 from armoire.model import DiagonalGaussian, to_unit
 from armoire.training import Run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
 from armoire.training.machine import pick_device
 from armoire.training.ranks import join
-from armoire.training.resuming import check_out
+from armoire.training.resuming import check_out, hold_out
+from armoire.training.tracking import tracker_names
 from armoire.wardrobe.wardrobe import Wardrobe
 
 
@@ -28,6 +31,7 @@ def train(
     resume: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
+    track: str | Sequence[str] = (),
     **settings: Any,
 ) -> Wardrobe:
     """Train a recipe, encode its data, and open what came of it.
@@ -41,6 +45,7 @@ def train(
         resume: go on where an interrupted training of `out` stopped.
         device: auto, cpu, cuda or mps.
         progress: where to report.
+        track: trackers that follow the training, `tensorboard`, `trackio` or `wandb`: one, or several.
         **settings: settings of the recipe to change, e.g. epochs=3.
 
     Raises:
@@ -49,8 +54,8 @@ def train(
     """
     chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
     ranks = join(pick_device(device))
-    with ranks.together():
-        run, images = _train(chosen, images, out, resume, device, progress)
+    with ranks.together(), contextlib.ExitStack() as stack:
+        run, images = _train(chosen, images, out, resume, device, progress, stack, track)
         if not ranks.is_first:
             ranks.wait()
             return Wardrobe.open(run.path, images, device)
@@ -73,8 +78,8 @@ def take_part(
         ArmoireError, TrainingInterruptedError: as `train` does.
     """
     ranks = join(pick_device(device))
-    with ranks.together():
-        _train(recipe, images, out, resume, device, SILENT)
+    with ranks.together(), contextlib.ExitStack() as stack:
+        _train(recipe, images, out, resume, device, SILENT, stack)
         ranks.wait()
 
 
@@ -85,17 +90,22 @@ def _train(
     resume: bool,
     device: str,
     progress: Progress,
+    stack: contextlib.ExitStack,
+    track: str | Sequence[str] = (),
 ) -> tuple[Run, ImageSet]:
     ranks = join(pick_device(device))
     progress = progress if ranks.is_first else SILENT
     path = Path(out or Path("runs") / chosen.name)
     # Seen to first: reading the data can take long.
+    ranks.from_first(lambda: tracker_names(track))
+    ranks.from_first(lambda: stack.enter_context(hold_out(path)))
     ranks.from_first(lambda: check_out(path, resume))
     images = ranks.in_turns(lambda: load_for(chosen, images, progress))
+    images.check()
     chosen = chosen.change(**_data_settings(chosen, images))
     if images.rejections:
         progress.note(images.rejections)
-    run = train_run(chosen, images, path, resume, device, progress)
+    run = train_run(chosen, images, path, resume, device, progress, track)
     if images.info.rejected and images.store and ranks.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
     return run, images

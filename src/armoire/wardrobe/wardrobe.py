@@ -16,8 +16,9 @@ from PIL import Image
 from armoire.errors import ArmoireError
 from armoire.files import make_folder
 from armoire.images import ImageSet, load_images
+from armoire.images.decoding import plain
 from armoire.images.fashion import NAME as FASHION
-from armoire.images.fit import Fit, plain
+from armoire.images.fit import Fit
 from armoire.images.mosaic import to_pil
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.progress import SILENT, Progress
@@ -73,7 +74,7 @@ class Wardrobe:
         """Open a run.
 
         Args:
-            path: the run's folder.
+            path: the run's folder, or `hf:OWNER/NAME`, as `Run.open` takes it.
             images: its data, where it is at hand; else it is found where the run says, when it is needed.
             device: auto, cpu, cuda or mps.
             progress: where to report.
@@ -82,7 +83,7 @@ class Wardrobe:
             ArmoireError: the run is incomplete or damaged.
         """
         keep_memory()
-        run = Run.open(path)
+        run = Run.open(path, progress)
         return cls(run, run.model(pick_device(device)), images, progress)
 
     def __repr__(self) -> str:

@@ -1,0 +1,69 @@
+"""The pictures of docs/story.md, for a light page and for a dark one; drawn once and kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import faces
+import garments
+from look import DARK, LIGHT, Look, drawing, save
+from matplotlib.figure import Figure
+from runs import AUTOENCODER, FACES, VARIATIONAL, Planned, digest
+
+from armoire import Wardrobe
+
+log = logging.getLogger("mkdocs.armoire")
+HERE = Path(__file__).parent
+
+# picture: (the run it shows, how it is drawn)
+PICTURES: dict[str, tuple[Planned, Callable[[Wardrobe, Look], Figure]]] = {
+    "welcome": (VARIATIONAL, garments.welcome),
+    "pile": (AUTOENCODER, garments.pile),
+    "ae-again": (AUTOENCODER, garments.again),
+    "ae-places": (AUTOENCODER, garments.where),
+    "ae-new": (AUTOENCODER, garments.new),
+    "ae-plane": (AUTOENCODER, garments.carpet),
+    "vae-areas": (VARIATIONAL, garments.areas),
+    "vae-new": (VARIATIONAL, garments.new),
+    "vae-square": (VARIATIONAL, garments.square),
+    "vae-grid": (VARIATIONAL, garments.grid),
+    "vae-empty": (VARIATIONAL, garments.empty),
+    "vae-morph": (VARIATIONAL, garments.morph),
+    "faces-again": (FACES, faces.again),
+    "faces-dimensions": (FACES, faces.dimensions),
+    "faces-new": (FACES, faces.new),
+    "faces-edits": (FACES, faces.edits),
+    "faces-morph": (FACES, faces.morph),
+}
+
+
+def make(folder: Path) -> list[Path]:
+    """Draw what is not there yet, and return NAME.png and NAME.dark.png of every picture."""
+    how = digest(*(file.read_bytes() for file in sorted(HERE.glob("*.py"))))
+    opened: dict[str, Wardrobe] = {}
+    paths = []
+    for name, (planned, draw) in PICTURES.items():
+        place = folder / digest(how, planned.key)
+        place.mkdir(parents=True, exist_ok=True)
+        for look in (LIGHT, DARK):
+            path = place / (f"{name}.png" if look is LIGHT else f"{name}.dark.png")
+            paths.append(path)
+            if not path.is_file():
+                _draw(opened.setdefault(planned.key, _opened(opened, planned, folder)), draw, look, path)
+    return paths
+
+
+def _opened(opened: dict[str, Wardrobe], planned: Planned, folder: Path) -> Wardrobe:
+    if planned.key in opened:
+        return opened[planned.key]
+    log.info("armoire: the story's %s, trained where it is not kept from before", planned.recipe)
+    return planned.open(folder)
+
+
+def _draw(wardrobe: Wardrobe, draw: Callable[[Wardrobe, Look], Figure], look: Look, path: Path) -> None:
+    part = path.with_suffix(".part")
+    with drawing(look):
+        save(draw(wardrobe, look), part)
+    part.replace(path)

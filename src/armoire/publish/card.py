@@ -1,0 +1,211 @@
+"""The model card of a run: what it is, for people and, in its first lines, for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from armoire.errors import ArmoireError
+from armoire.figures import described
+from armoire.hub import Reference
+from armoire.images.celeba import NAME as CELEBA
+from armoire.images.drawn import NAME as DRAWN
+from armoire.images.fashion import NAME as FASHION
+from armoire.publish.report import flags, number_tables
+from armoire.training import Recipe, recipe_names
+from armoire.wardrobe import Wardrobe
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult, ModelCardData
+
+TEMPLATE = "card.md.jinja"
+TASK = "unconditional-image-generation"
+# What is known of the data sets that have a name: where they are on the Hub, and what may be done with them.
+DATASETS = {FASHION: "zalando-datasets/fashion_mnist"}
+TERMS = {
+    FASHION: "Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747), under the MIT licence.",
+    DRAWN: "Faces that armoire draws itself; nobody is shown in them.",
+    CELEBA: (
+        "CelebA (Liu, Luo, Wang and Tang, ICCV 2015, arXiv:1411.7766). Its terms allow non-commercial research only, "
+        "and none of it may be passed on; they bind whoever uses this model too."
+    ),
+}
+# Of an evaluation: part, key, the Hub's name of the metric, and ours.
+METRICS = (
+    ("reconstruction", "mse", "mse", "squared error of reconstructions, a pixel value"),
+    ("reconstruction", "psnr_db", "psnr", "peak signal to noise of reconstructions, dB"),
+    ("reconstruction", "ssim", "ssim", "structural similarity of reconstructions"),
+    ("elbo", "distortion_nats", "distortion", "distortion, nats an image"),
+    ("elbo", "rate_nats", "rate", "rate, nats an image"),
+    ("likelihood", "bits_per_dimension", "bits_per_dimension", "bits per dimension"),
+    ("samples", "fd", "frechet_distance", "Fréchet distance of samples"),
+    ("samples", "kd", "kernel_distance", "kernel distance of samples"),
+    ("samples", "precision", "precision", "precision of samples"),
+    ("samples", "recall", "recall", "recall of samples"),
+)
+SETTINGS = {"samples": ("features", "n", "drawn_from", "temperature", "seed"), "likelihood": ("draws", "n")}
+
+
+def make_card(
+    wardrobe: Wardrobe,
+    reference: Reference,
+    evaluation: dict[str, Any],
+    figures: Sequence[Path] = (),
+    licence: str | None = None,
+) -> str:
+    """The text of README.md for a run on the Hub.
+
+    Args:
+        wardrobe: the run.
+        reference: where it goes.
+        evaluation: what `armoire.measure` found of it.
+        figures: that go with it.
+        licence: of the weights, as the Hub spells it (`apache-2.0`).
+    """
+    from huggingface_hub import ModelCard
+
+    # Names of classes, attributes and data are other people's: they stay words, whatever is in them.
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment.filters["plain"] = _plain
+    source = (resources.files("armoire.publish") / TEMPLATE).read_text(encoding="utf-8")
+    a, data = wardrobe.model.architecture, wardrobe.run.data
+    body = environment.from_string(source).render(
+        name=reference.name,
+        repository=reference.repository,
+        what=f"{_kind(wardrobe.recipe)} of {data.name} at {a.size} x {a.size} pixels, {a.latent} latent dimensions",
+        recipe=wardrobe.recipe,
+        size=a.size,
+        channels=a.image_channels,
+        facts=_facts(wardrobe),
+        data=_told_of_data(wardrobe),
+        licence=f"The weights are under the licence `{licence}`."
+        if licence
+        else "No licence of the weights is stated.",
+        command=_command(wardrobe),
+        measured=_measured(evaluation),
+        tables=number_tables(evaluation),
+        figures=[(path.name, described(path.stem) or path.stem) for path in figures],
+        showable=wardrobe.run.is_showable,
+    )
+    metadata = card_data(wardrobe, reference, evaluation, licence).to_yaml()
+    return str(ModelCard(f"---\n{metadata}\n---\n\n{body}", ignore_metadata_errors=False))
+
+
+def card_data(
+    wardrobe: Wardrobe, reference: Reference, evaluation: dict[str, Any], licence: str | None = None
+) -> ModelCardData:
+    """What programs read of a card; arguments as `make_card`."""
+    from huggingface_hub import ModelCardData
+
+    results = eval_results(evaluation)
+    dataset = DATASETS.get(wardrobe.run.data.name)
+    return ModelCardData(
+        library_name="armoire",
+        pipeline_tag=TASK,
+        license=licence,
+        datasets=[dataset] if dataset else None,
+        tags=["armoire", _kind(wardrobe.recipe).lower().replace(" ", "-"), "latent-space"],
+        model_name=reference.name if results else None,
+        eval_results=results or None,
+    )
+
+
+def eval_results(evaluation: dict[str, Any]) -> list[EvalResult]:
+    """The numbers of an evaluation as the Hub's model-index holds them, each with its settings."""
+    from huggingface_hub import EvalResult
+
+    measured = evaluation["data"]
+    args = {name: measured[name] for name in ("n", "fingerprint") if measured.get(name)}
+    found = []
+    for part, key, metric, words in METRICS:
+        values = evaluation.get(part) or {}
+        settings = {name: values[name] for name in SETTINGS.get(part, ()) if values.get(name) is not None}
+        by = f" ({settings['features']}, n = {settings['n']:,})" if "features" in settings else ""
+        if values.get(key) is not None:
+            found.append(
+                EvalResult(
+                    task_type=TASK,
+                    dataset_type=str(DATASETS.get(measured["name"], measured["name"])),
+                    dataset_name=measured["name"],
+                    dataset_split=measured["split"] or None,
+                    dataset_args=args or None,
+                    metric_type=metric,
+                    metric_name=words + by,
+                    metric_value=float(values[key]),
+                    metric_args=settings or None,
+                )
+            )
+    return found
+
+
+def _kind(recipe: Recipe) -> str:
+    if recipe.posterior == "gaussian":
+        return "Variational autoencoder"
+    return "Denoising autoencoder" if recipe.noise else "Autoencoder"
+
+
+def _facts(wardrobe: Wardrobe) -> list[tuple[str, str]]:
+    recipe, a, header = wardrobe.recipe, wardrobe.model.architecture, wardrobe.run.header
+    facts = {
+        "kind": _kind(recipe),
+        "images": f"{a.size} x {a.size}, {'grey' if a.image_channels == 1 else 'colour'}",
+        "latent dimensions": str(a.latent),
+        "parameters": f"{wardrobe.model.parameter_count():,}",
+        "likelihood": recipe.likelihood,
+        "beta": f"{recipe.beta:g}" if recipe.posterior == "gaussian" else "",
+        "drawn from": wardrobe.fitted_priors[0] if wardrobe.fitted_priors else "",
+        "epochs": header.get("epoch", ""),
+        "armoire": header.get("armoire_version", ""),
+        "git commit": header.get("git_commit", ""),
+        "PyTorch": header.get("torch_version", ""),
+        "SHA-256 of the weights": wardrobe.run.model_sha256(),
+    }
+    return [(name, value) for name, value in facts.items() if value]
+
+
+def _told_of_data(wardrobe: Wardrobe) -> str:
+    data, numbers = wardrobe.run.data, ""
+    with contextlib.suppress(ArmoireError):  # where they are gone, and were not encoded before
+        counts = wardrobe.latents.table["split"].value_counts().to_pylist()
+        numbers = " (" + ", ".join(f"{entry['counts']:,} {entry['values']}" for entry in counts) + ")"
+    known = CELEBA if CELEBA in f"{data.name} {data.source}".lower() else data.name
+    terms = TERMS.get(known, "Their own terms apply; they are not part of this repository.")
+    classes = f" Their classes: {_plain(', '.join(data.classes))}." if 0 < len(data.classes) <= 20 else ""
+    return f"Trained and measured on {_plain(data.name)}{numbers}. {terms}{classes} Fingerprint `{data.fingerprint}`."
+
+
+def _command(wardrobe: Wardrobe) -> str:
+    """How to train it again; where the data lay on somebody's disk is nobody's business."""
+    data = wardrobe.run.data
+    name = data.source.partition(":")[0]
+    if not data.source:
+        return "armoire train recipe.toml --data FOLDER  # it was trained on an array in memory"
+    place = data.source if name in (FASHION, DRAWN) else f"{CELEBA}:PATH" if name == CELEBA else "FOLDER"
+    if wardrobe.recipe.name in recipe_names():
+        recipe = wardrobe.recipe.change(data=place)
+        return f"armoire train {recipe.name} {flags(recipe)}".strip()
+    return f"armoire train recipe.toml --data {place}"
+
+
+def _measured(evaluation: dict[str, Any]) -> str:
+    data = evaluation["data"]
+    if data["n"] is None:
+        return f"On the {data['split']} images, at the end of training."
+    words = f"On {data['n']:,} images of {_plain(data['name'])} ({data['split']}), which it was not trained on."
+    if samples := evaluation.get("samples"):
+        words += (
+            f" Samples are compared with held-out images by the features of {samples['features']}, "
+            f"{samples['n']:,} of each, drawn from {_plain(str(samples['drawn_from']))}."
+        )
+    return words
+
+
+def _plain(text: object) -> str:
+    """A text in which nothing means anything to Markdown or HTML, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>|#!&~])", r"\\\1", " ".join(str(text).split()))

@@ -1,0 +1,118 @@
+"""A run to the Hugging Face Hub: all that using it takes, and a card, in one commit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from armoire.errors import ArmoireError
+from armoire.figures import FIGURES, described, save
+from armoire.hub import parse_reference
+from armoire.hub.parts import CARD, MODEL, PARTS, is_ours
+from armoire.hub.parts import FIGURES as FOLDER
+from armoire.hub.sending import Sent, check_sender, send
+from armoire.images.drawn import NAME as DRAWN
+from armoire.images.fashion import NAME as FASHION
+from armoire.measure import evaluate, kept_evaluation, last_epoch
+from armoire.progress import SILENT, Progress
+from armoire.publish.card import make_card
+from armoire.wardrobe import Wardrobe
+
+TO_DRAW = "samples"
+
+
+def push(
+    wardrobe: Wardrobe,
+    repository: str,
+    private: bool | None = None,
+    licence: str | None = None,
+    figures: bool = True,
+    progress: Progress = SILENT,
+) -> Sent:
+    """Send a run to a repository of the Hub; what an earlier push left there and this one does not bring is removed.
+
+    Args:
+        wardrobe: the run.
+        repository: OWNER/NAME, made where there is none.
+        private: whether a new repository is to be seen by its owner only; by default the Hub decides.
+        licence: of the weights, as the Hub spells it (`apache-2.0`).
+        figures: whether the card shows those of RUN/figures; of data that may not be shown it never does.
+        progress: where to report.
+
+    Raises:
+        ArmoireError: no token, no right, no network, or a public repository where a private one was asked for.
+    """
+    reference = parse_reference(repository, scheme=False)
+    if reference is None:
+        raise ArmoireError(f"'{repository}' names no repository of the Hub; give OWNER/NAME")
+    check_sender()  # before the work
+    with contextlib.suppress(ArmoireError):  # whose data are gone: it goes as it is
+        wardrobe.hang()
+    evaluation = measured(wardrobe, progress)
+    pictures = _pictures(wardrobe, progress) if figures and wardrobe.run.is_showable else []
+    files: dict[str, Path | bytes] = dict(run_files(wardrobe))
+    files |= {f"{FOLDER}/{path.name}": path for path in pictures}
+    files[CARD] = make_card(wardrobe, reference, evaluation, pictures, licence).encode()
+    _warn(wardrobe, pictures, progress)
+    total = sum(path.stat().st_size for path in files.values() if isinstance(path, Path))
+    with progress.task(f"sending {reference}", total, "bytes") as task:
+        sent = send(repository, files, f"{wardrobe.recipe.name}, by armoire push", private, replaces=is_ours)
+        task.advance(total)
+    return sent
+
+
+def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
+    """The files of a run that travel, by name.
+
+    Raises:
+        ArmoireError: one is larger than is ever fetched.
+    """
+    stale = {f"priors/{kind}.safetensors" for kind in ("gmm", "flow")}
+    stale -= {f"priors/{kind}.safetensors" for kind in wardrobe.fitted_priors}
+    found = {name: wardrobe.run.path / name for name in PARTS if name not in stale}
+    found = {name: path for name, path in found.items() if path.is_file() and not path.is_symlink()}
+    for name, path in found.items():
+        if (size := path.stat().st_size) > PARTS[name]:
+            raise ArmoireError(f"{path} has {size:,} bytes, and no more than {PARTS[name]:,} are ever fetched")
+    return found
+
+
+def measured(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any]:
+    """What is known of how good a run is: what `evaluate` kept, else a quick look, else what training ended with."""
+    if (kept := kept_evaluation(wardrobe.run)) is not None:
+        return kept
+    try:
+        found = evaluate(wardrobe, progress=progress, judged=False)
+    except ArmoireError as error:
+        progress.note(f"the card has the numbers of the training alone: {error}")
+        return last_epoch(wardrobe.run)
+    progress.note(
+        f"measured quickly; `armoire evaluate {wardrobe.run.path} --samples 10000` first says more of samples"
+    )
+    return found
+
+
+def _pictures(wardrobe: Wardrobe, progress: Progress) -> list[Path]:
+    """The figures of a run in the order in which it is told; one of new images where none was drawn yet."""
+    there = {path.stem: path for path in sorted((wardrobe.run.path / FOLDER).glob("*.png")) if not path.is_symlink()}
+    names = [*(name for name in FIGURES if name in there), *(n for n in there if n not in FIGURES and described(n))]
+    if names:
+        return [there[name] for name in names]
+    with contextlib.suppress(ArmoireError):
+        return save(wardrobe, [TO_DRAW], progress)
+    return []
+
+
+def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], progress: Progress) -> None:
+    """Say what others will see that its owner may not think of."""
+    data = wardrobe.run.data
+    if pictures and data.name != FASHION and not data.name.startswith(DRAWN):
+        progress.note(f"the card shows {len(pictures)} pictures of {data.name}: see that you may share them")
+    if (wardrobe.run.path / "latents.parquet").is_file():
+        progress.note(
+            f"latents.parquet names the images of {data.name}, their labels and attributes, and where they lie"
+        )
+    if data.source and data.source.partition(":")[0] not in (FASHION, DRAWN):
+        progress.note(f"{MODEL} and recipe.toml say where the data lay: {data.source}")

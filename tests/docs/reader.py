@@ -1,0 +1,150 @@
+"""A reader of the documentation, who types what a page prints in a folder where what it speaks of is there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from documents import ROOT, Block
+from PIL import Image
+from torch.nn import functional as F
+
+import armoire
+from armoire.cli import main
+from armoire.measure.features import EfficientNetLite0, Extractor
+
+PAGE = ROOT / "src/armoire/explorer/index.html"
+DATA = {"images-vae": "my-photos/"} | dict.fromkeys(("celeba-vae", "faces-vae", "faces-best"), "celeba:archive.zip")
+FACES = 90  # drawn, where a page says nothing of how many
+
+
+@dataclass
+class Reader:
+    """Types commands and Python, each command once however many pages print it."""
+
+    folder: Path
+    typed: set[str] = field(default_factory=set)
+
+    def type(self, command: str) -> None:
+        """Do what one line of a shell does, in this process."""
+        words = shlex.split(command, comments=True)
+        if tuple(words) in self.typed or self._needs_page(words):
+            return
+        target = self._target(words)
+        assert words[0] == "armoire", f"say <!-- not run: REASON --> before a block that cannot be run: {command}"
+        self._prepare(words)
+        out = self.armoire(*words[1:])
+        if target:
+            target.write_text(out, encoding="utf-8")
+        self.typed.add(tuple(words))
+
+    def armoire(self, *arguments: str) -> str:
+        """Run one verb and return what it printed; anything but exit code 0 fails."""
+        out, err, before = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                main(list(arguments))
+        except SystemExit as leaving:
+            pytest.fail(f"armoire {shlex.join(arguments)} left with {leaving.code}: {err.getvalue()}")
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return out.getvalue()
+
+    def python(self, block: Block, names: dict[str, Any]) -> None:
+        """Run a block of Python; `names` live as long as its page."""
+        exec(compile("\n" * (block.line - 1) + block.code, str(ROOT / block.page), "exec"), names)
+
+    def _target(self, words: list[str]) -> Path | None:
+        if ">" not in words:
+            return None
+        words[words.index(">") :], (name,) = [], words[words.index(">") + 1 :]
+        return self.folder / name
+
+    def _needs_page(self, words: list[str]) -> bool:
+        return words[:2] == ["armoire", "explore"] and not PAGE.is_file()  # ARMOIRE_SKIP_WEB
+
+    def _prepare(self, words: list[str]) -> None:
+        if words[1] == "train":  # as one who has not trained it yet
+            shutil.rmtree(self.folder / "runs" / words[2], ignore_errors=True)
+            return
+        for name in re.findall(r"runs/([\w-]+)", " ".join(words)):
+            if not (self.folder / "runs" / name).exists():
+                self.train(name)
+
+    def train(self, name: str) -> None:
+        """A run that a page takes for granted; under another name than a recipe's, one of fashion-vae."""
+        recipe = name if name in armoire.recipe_names() else "fashion-vae"
+        data = ["--data", DATA[recipe]] if recipe in DATA else []
+        self.armoire("train", recipe, *data, "--out", f"runs/{name}")
+
+
+def furnish(folder: Path, pictures: Any) -> None:
+    """Put there what pages speak of: photos, faces, an archive of CelebA's layout, a Parquet file of images."""
+    from armoire.images.drawn import drawn_face, write_kaggle
+    from armoire.images.portrait import paint
+
+    random = np.random.default_rng(0)
+    for photos in ("my-photos", "other-photos", "photos"):
+        for name in ("cat/one", "cat/two", *(f"dog/{i}" for i in range(22))):
+            path = folder / photos / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(random.integers(0, 255, (40, 50, 3), np.uint8)).save(path)
+    for i, name in enumerate(("me.png", "me.jpg", "face.png")):
+        paint(drawn_face(i)).save(folder / name)
+    for name, image in zip(("shoe.png", "shirt.png"), pictures(2, 28)[..., 0], strict=True):
+        Image.fromarray(image).save(folder / name)
+    write_kaggle(folder / "archive.zip", FACES, size=(45, 55))
+    _write_parquet(folder / "parquet", sorted((folder / "photos").rglob("*.png")))
+
+
+def _write_parquet(folder: Path, files: list[Path]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir()
+    rows = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
+    pq.write_table(pa.table({"image": rows}), folder / "0.parquet")
+
+
+def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
+    """Put discs into the cache in the place of Fashion-MNIST's garments, of which 70,000 would take long."""
+    from armoire.files import sha256
+    from armoire.images import Fit, SetInfo, fashion, make_table
+    from armoire.images.store import store_path, write_store
+
+    n = train + test
+    info = SetInfo(fashion.NAME, fashion.NAME, Fit(size=28, background=(0, 0, 0), channels=1), fashion.CLASSES)
+    table = make_table([f"{i:05d}" for i in range(n)], ["train"] * train + ["test"] * test, [i % 10 for i in range(n)])
+    key = sha256(*(digest.encode() for digest in fashion.FILES.values()))
+    write_store(store_path(fashion.NAME, key), pictures(n, 32), table, info)
+
+
+def pooled(_extractor: object, x: torch.Tensor) -> torch.Tensor:
+    """Stands for EfficientNet's 1,280 features, which take seconds to be ready and to be compared."""
+    return F.adaptive_avg_pool2d(x, 6).mean(dim=1).flatten(1)
+
+
+def hurry(patch: pytest.MonkeyPatch) -> None:
+    """Make every recipe small, and everything that is fitted quick: the commands stay as they are printed."""
+    load_recipe = armoire.load_recipe
+
+    def small(name: str | Path) -> armoire.Recipe:
+        return load_recipe(name).change(channels=[4, 8], batch=32, epochs=1)
+
+    patch.setattr(armoire, "load_recipe", small)
+    patch.setattr("armoire.wardrobe.trained.load_recipe", small)
+    patch.setattr("armoire.images.drawn.USUAL", FACES)
+    patch.setattr("armoire.wardrobe.fitting.STEPS", 40)
+    patch.setattr("armoire.measure.judge.STEPS", 20)
+    patch.setattr(EfficientNetLite0, "__init__", Extractor.__init__)
+    patch.setattr(EfficientNetLite0, "features", pooled)

@@ -1,0 +1,59 @@
+"""Every command and every piece of Python that a page prints is run as it is printed."""
+
+from __future__ import annotations
+
+import pytest
+from documents import ROOT, SHELLS, blocks, hidden, pages
+
+from armoire.cli.app import VERBS
+
+# Why a block may stay unrun, and how many of all: what cannot be tried is the exception.
+REASONS = {
+    "installs",
+    "serves until Ctrl-C",
+    "starts several processes",
+    "needs another machine",
+    "needs a GPU",
+    "needs CelebA",
+    "needs the Hub",
+    "needs a tracker",
+}
+MOST_NOT_RUN = 0.25
+README = ROOT / "README.md"
+PAGES = [page.relative_to(ROOT).as_posix() for page in pages() if blocks(page)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_prints_runs(page, reader):
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks(ROOT / page):
+        if block.not_run:
+            continue
+        for command in block.commands:
+            reader.type(command)
+        if block.language == "python":
+            reader.python(block, names)
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "explore"])  # it serves until Ctrl-C
+def test_the_example_in_a_verbs_help_runs(verb, reader):
+    reader.type(VERBS[verb][2])
+
+
+def test_nothing_is_printed_where_it_would_not_be_run():
+    assert [found for page in [*pages(), README] for found in hidden(page)] == []
+
+
+def test_what_is_not_run_is_the_exception():
+    all_blocks = [
+        block for page in [*pages(), README] for block in blocks(page) if block.language in (*SHELLS, "python")
+    ]
+    not_run = [block for block in all_blocks if block.not_run]
+    assert {block.not_run for block in not_run} <= REASONS
+    assert len(not_run) <= MOST_NOT_RUN * len(all_blocks), [(b.page, b.line) for b in not_run]
+    assert len(all_blocks) >= 30  # they are found at all
+
+
+def test_a_mark_stands_right_before_a_block():
+    marks = sum(page.read_text(encoding="utf-8").count("<!-- not run:") for page in pages())
+    assert marks == sum(bool(block.not_run) for page in pages() for block in blocks(page))

@@ -1,0 +1,85 @@
+"""The site is built without a warning, whole, and asks no other host for anything."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from documents import ROOT, pages
+
+import armoire
+
+FASHION = Path("/usr/share/datasets/fashion-mnist")
+FETCHED = re.compile(
+    r"<(?:script|img|iframe|source|video|audio)[^>]*\ssrc=[\"']?(?:https?:)?//"
+    r"|<link[^>]*\shref=[\"']?(?:https?:)?//(?![^>]*rel=[\"']?canonical)"
+    r"|url\(\s*[\"']?(?:https?:)?//|@import\s+[\"'](?:https?:)?//"
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site as `make docs` builds it, its pictures of a few images and steps."""
+    pytest.importorskip("mkdocs")
+    if not FASHION.is_dir():
+        pytest.skip("its pictures are drawn from Fashion-MNIST: apt-get install dataset-fashion-mnist")
+    folder = tmp_path_factory.mktemp("site")
+    quick = {"ARMOIRE_DOCS": "quick", "ARMOIRE_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder / "site")],
+        cwd=ROOT,
+        env=os.environ | quick | {"PYTHONPATH": str(ROOT / "src"), "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return folder / "site"
+
+
+def place_of(page: Path) -> str:
+    inside = page.relative_to(ROOT / "docs").with_suffix("")
+    return "index.html" if inside.name == "index" else f"{inside.as_posix()}/index.html"
+
+
+def test_every_page_is_there_and_in_the_navigation(site):
+    start = (site / "index.html").read_text(encoding="utf-8")
+    for page in pages():
+        place = place_of(page)
+        assert (site / place).is_file()
+        link = place.removesuffix("index.html") or "."
+        assert re.search(rf'href="(?:\./)?{re.escape(link)}"', start), page
+
+
+def test_no_other_host_is_asked_for_anything(site):
+    for file in [*site.rglob("*.html"), *site.rglob("*.css")]:
+        assert not (found := FETCHED.search(file.read_text(encoding="utf-8"))), (file, found)
+
+
+def test_every_picture_of_the_story_is_there_for_light_and_for_dark(site):
+    named = set(re.findall(r"\]\(pictures/([\w-]+)\.png", (ROOT / "docs/story.md").read_text(encoding="utf-8")))
+    assert len(named) >= 15
+    for name in named:
+        for file in (f"{name}.png", f"{name}.dark.png"):
+            assert (site / "pictures" / file).stat().st_size > 1000
+    story = (site / "story/index.html").read_text(encoding="utf-8")
+    assert story.count('<figure class="drawn">') == len(named)
+    assert story.count("<figcaption>") == len(named)
+
+
+def test_everything_that_a_wardrobe_can_do_is_in_the_reference(site):
+    page = (site / "reference/api/index.html").read_text(encoding="utf-8")
+    public = [name for name in vars(armoire.Wardrobe) if not name.startswith("_")]
+    for name in [f"armoire.{name}" for name in armoire.__all__] + [f"armoire.Wardrobe.{name}" for name in public]:
+        assert f'id="{name}"' in page, name
+    assert inspect.getdoc(armoire.Wardrobe.place).splitlines()[0].split(":")[0] in page
+
+
+def test_what_makes_the_site_is_not_on_it(site):
+    assert not (site / "make").exists()

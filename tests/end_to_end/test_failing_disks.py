@@ -1,0 +1,115 @@
+"""A full disk, a folder that may only be read, system calls that fail: one sentence, and the last good state stays."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command_line import QUICK, Armoire, assert_one_sentence, assert_same_model, contents, leftovers
+
+
+def words(pictures: Path, out: Path | str = "run") -> list[object]:
+    return ["train", "images-vae", "--data", pictures, *QUICK, "--out", out]
+
+
+@pytest.mark.parametrize(
+    ("fail", "code"),
+    [("os.fsync", errno.EIO), ("os.rename", errno.EIO), ("open", errno.ENOSPC), ("os.fsync", errno.ENOSPC)],
+    ids=["fsync", "rename", "full disk at opening", "full disk at flushing"],
+)
+@pytest.mark.parametrize("fail_at", [2, 6, 9])
+def test_the_last_good_checkpoint_stays(
+    armoire: Armoire, pictures: Path, trained: object, fail: str, code: int, fail_at: int
+) -> None:
+    run = armoire.cwd / "run"
+    run.mkdir()
+    failed = armoire(*words(pictures), watched=[str(run)], fail=fail, fail_at=fail_at, code=code)
+    assert_one_told(failed, os.strerror(code).lower(), str(run.name))
+    assert leftovers(run) == []
+    again = armoire(*words(pictures), "--resume")
+    assert again.code == 0, again.err
+    assert_same_model(run, trained.run)  # type: ignore[attr-defined]
+
+
+def assert_one_told(outcome: object, *expected: str) -> None:
+    """As `assert_one_sentence`, after the lines that tell of what went well."""
+    assert outcome.code == 2, outcome  # type: ignore[attr-defined]
+    last = outcome.err.splitlines()[-1]  # type: ignore[attr-defined]
+    assert last.startswith("armoire: ")
+    assert "Traceback" not in outcome.err  # type: ignore[attr-defined]
+    for word in expected:
+        assert word in last
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_fills_up(armoire: Armoire, pictures: Path, tiny_disk: Path) -> None:
+    outcome = armoire(*words(pictures, tiny_disk / "run"))
+    assert_one_told(outcome, "no space left on device", str(tiny_disk))
+    assert leftovers(tiny_disk) == []
+
+
+def test_a_disk_that_fills_up_while_data_are_read_in(armoire: Armoire, pictures: Path, tiny_disk: Path) -> None:
+    elsewhere = replace(armoire, env=armoire.env | {"ARMOIRE_CACHE": str(tiny_disk)})
+    outcome = elsewhere("data", pictures, "--size", 64)
+    assert_one_told(outcome, "no space left on device", str(tiny_disk))
+    assert leftovers(tiny_disk) == []
+
+
+@pytest.mark.parametrize("out", ["/dev/full", "/dev/null", "/proc/run"])
+def test_places_where_no_folder_can_be(armoire: Armoire, pictures: Path, out: str) -> None:
+    assert_one_sentence(armoire(*words(pictures, out)), out)
+
+
+def test_a_picture_to_a_full_device(armoire: Armoire, trained: object) -> None:
+    run = trained.run  # type: ignore[attr-defined]
+    for out in ("/dev/full", "/dev/full/x.png"):
+        assert armoire("sample", run, "-n", 2, "--out", out).code == 2
+
+
+@pytest.fixture
+def read_only(copied: Path) -> Iterator[Path]:
+    """A run on a file system that may only be read: permissions alone do not keep root out."""
+    bound = subprocess.run(["mount", "--bind", copied, copied], capture_output=True)
+    if bound.returncode:
+        pytest.skip("needs the right to mount a file system")
+    subprocess.run(["mount", "-o", "remount,bind,ro", copied], check=True)
+    yield copied
+    subprocess.run(["umount", "-l", copied], check=True)
+
+
+def test_a_run_that_may_only_be_read(armoire: Armoire, pictures: Path, read_only: Path) -> None:
+    before = contents(read_only)
+    assert_one_sentence(armoire(*words(pictures), "--resume"), "read-only file system", "run")
+    for verb in (["sample", read_only, "-n", 2, "--out", "s.png"], ["evaluate", read_only], ["doctor", read_only]):
+        outcome = armoire(*verb)
+        assert outcome.code == 0, outcome.err
+    assert contents(read_only) == before
+
+
+def test_two_trainings_of_one_run(armoire: Armoire, pictures: Path) -> None:
+    many = [*words(pictures), "--resume"]
+    many[many.index("--epochs") + 1] = "500"
+    with armoire.started(*many) as first:
+        while not (armoire.cwd / "run" / "recipe.toml").exists():
+            assert first.poll() is None, first.communicate()
+        second = armoire(*many)
+        first.terminate()
+        first.communicate(timeout=60)
+    assert_one_sentence(second, f"run is in use by process {first.pid} on", "(__main__.py train images-vae", "wait")
+    assert not (armoire.cwd / "run" / ".lock").exists()

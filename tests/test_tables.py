@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from armoire.tables import DIGEST, NO_DIGEST, read_table, seal_table, write_table
+
+ROWS = 50
+TABLE = pa.table(
+    {
+        "id": [f"{i:04d}" for i in range(ROWS)],
+        "label": pa.array([None if i % 3 else i for i in range(ROWS)], pa.int32()),
+        "smiling": pa.array([None if i % 5 == 0 else i % 2 == 0 for i in range(ROWS)], pa.bool_()),
+        "mean_0": pa.array(np.random.default_rng(0).normal(size=ROWS).astype(np.float32)),
+    },
+    metadata={"made_of": "something"},
+)
+PLAIN = {"compression": "none", "use_dictionary": False}
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp("t") / "t.parquet"
+    write_table(TABLE, path)
+    return path.read_bytes()
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_table(TABLE, tmp_path / "t.parquet")
+    read = read_table(tmp_path / "t.parquet")
+    assert read.equals(TABLE, check_metadata=True)
+    assert pq.read_table(tmp_path / "t.parquet").equals(TABLE)  # and by any program that knows Parquet
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, pa.bool_()), (None, pa.int8()), (True, pa.bool_())], ids=["bools", "ints", "known"]
+)
+def test_attributes_known_of_none_or_of_all_images(tmp_path, value, kind):
+    """Of these a Parquet file holds less than a byte for each value."""
+    rows = 30_000
+    table = pa.table(
+        {"id": [str(i) for i in range(rows)]} | {f"attribute_{k}": pa.array([value] * rows, kind) for k in range(60)}
+    )
+    write_table(table, tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < table.num_rows * table.num_columns
+    assert read_table(tmp_path / "t.parquet").equals(table)
+
+
+@given(st.data())
+def test_a_changed_byte_is_told(tmp_path, content, data):
+    at = data.draw(st.integers(0, len(content) - 1))
+    changed = bytearray(content)
+    changed[at] ^= data.draw(st.integers(1, 255))
+    (tmp_path / "t.parquet").write_bytes(changed)
+    with pytest.raises(ValueError, match=r"not those that were written|did not write it"):
+        read_table(tmp_path / "t.parquet")
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_parquet_is_told(tmp_path, anything):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1" + anything + b"PAR1")
+    with pytest.raises((ValueError, OSError)):
+        read_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "words"),
+    [
+        (pa.table({"a": pa.nulls(1 << 25, pa.float32())}), PLAIN, "do not fit"),
+        (pa.table({"a": pa.nulls(1 << 10, pa.binary(1 << 20))}), PLAIN, "FIXED_LEN_BYTE_ARRAY"),
+        (
+            pa.table({"a": [f"{i * 2654435761 % 1000003:09d}" for i in range(5000)]}),
+            {"compression": "zstd", "use_dictionary": False},
+            "compressed",
+        ),
+        (
+            pa.table({"a": [f"{i % 4000 * 2654435761 % 1000003:09d}" for i in range(5000)]}),
+            {"compression": "none"},
+            "compressed",
+        ),
+    ],
+    ids=["all missing", "all missing and wide", "compressed", "dictionary"],
+)
+def test_a_table_larger_than_its_file_is_refused(tmp_path, table, options, words):
+    """Forged ones, with a digest that is right."""
+    pq.write_table(table.replace_schema_metadata({DIGEST: NO_DIGEST}), tmp_path / "t.parquet", **options)
+    seal_table(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=words):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_a_pipe_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match="no plain file"):
+        read_table(tmp_path / "t.parquet")

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import gc
+import inspect
+import io
+import pickle
+import pickletools
+import signal
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import armoire
+from armoire.errors import ArmoireError
+from armoire.wardrobe.transformer import CARRIED, ImagesError, LatentTransformer
+
+SMALL = {"epochs": 1, "latent": 3, "settings": {"channels": [4]}, "random_state": 0, "device": "cpu"}
+#: scikit-learn's checks that do not apply, and why.
+NOT_FOR_IMAGES = {
+    "check_methods_subset_invariance": "one image alone and in a batch: convolutions round differently by some 1e-7",
+    "check_methods_sample_order_invariance": "the same image elsewhere in a batch: as above",
+}
+
+
+def small(**changes) -> LatentTransformer:
+    return LatentTransformer(**SMALL | changes)
+
+
+# Their tables are of 1 to 20 columns, most of which are no square image.
+@pytest.mark.filterwarnings("ignore:.* values are no square image")
+@parametrize_with_checks([small()], expected_failed_checks=lambda _: NOT_FOR_IMAGES)
+def test_scikit_learns_own_checks(estimator, check, monkeypatch):
+    # As a user's: `__init__` takes whatever it is given, and `fit` looks at it.
+    monkeypatch.setattr(LatentTransformer, "__init__", inspect.unwrap(LatentTransformer.__init__))
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def fitted(pictures) -> LatentTransformer:
+    """Not to be changed."""
+    return small(epochs=2).fit(pictures(40))
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "high"),
+    [
+        ((16, 16), np.uint8, 255),
+        ((20, 20, 3), np.uint8, 255),
+        ((8, 8), np.float64, 16.0),
+        ((12, 30, 1), np.float32, 1.0),
+        ((33, 17, 3), np.int64, 1000),
+        ((9, 9), bool, 1),
+    ],
+)
+@pytest.mark.parametrize("flattened", [False, True])
+def test_images_come_back_in_their_own_shape_type_and_range(shape, dtype, high, flattened):
+    random = np.random.default_rng(0)
+    images = (random.random((20, *shape)) * (high + (dtype not in (np.float64, np.float32)))).astype(dtype)
+    given = images.reshape(20, -1) if flattened else images
+    model = small(image_shape=shape if flattened else None).fit(given)
+    assert model.image_shape_ == (*shape, 1)[:3]
+    made = model.inverse_transform(model.transform(given))
+    assert made.shape == given.shape
+    assert made.dtype == given.dtype
+    low, high = model.value_range_
+    assert low <= made.min() <= made.max() <= high
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 30, 1), (31, 16, 3), (40, 40, 3)])
+def test_what_is_padded_is_what_is_cut_out_again(shape, monkeypatch):
+    """A model that gives back what it was shown gives back the images, to half a level."""
+    images = np.random.default_rng(1).random((20, *shape))
+    model = small().fit(images)
+    seen = []
+    monkeypatch.setattr(model.wardrobe_, "place", lambda squares: seen.append(squares) or np.zeros((len(squares), 3)))
+    monkeypatch.setattr(model.wardrobe_, "make", lambda z: seen[-1])
+    again = model.inverse_transform(model.transform(images))
+    low, high = model.value_range_
+    assert np.abs(again - images).max() <= (high - low) / 255 / 2 + 1e-12
+    # Padded as its training images were.
+    trained_on = {image.tobytes() for image in model.wardrobe_.images.images}
+    assert {image.tobytes() for image in seen[0]} == trained_on
+
+
+def test_squares_are_told_by_their_number_of_values(pictures):
+    for channels in (1, 3):
+        flat = pictures(20, 16, channels).reshape(20, -1)
+        assert small().fit(flat).image_shape_ == (16, 16, channels)
+
+
+def test_other_numbers_of_values_are_told_of():
+    with pytest.warns(UserWarning, match=r"768.* |77 values are no square image.*9 rows of 9.*image_shape"):
+        model = small().fit(np.random.default_rng(0).random((20, 77)))
+    assert model.inverse_transform(model.transform(np.zeros((2, 77)))).shape == (2, 77)
+
+
+def test_the_wardrobe_is_a_whole_one(fitted, pictures):
+    wardrobe = fitted.wardrobe_
+    assert isinstance(wardrobe, armoire.Wardrobe)
+    assert len(wardrobe.run.history) == 2
+    assert len(wardrobe.latents) == 40
+    np.testing.assert_allclose(fitted.transform(pictures(40)), wardrobe.place(pictures(40)), atol=1e-6)
+    assert wardrobe.make(wardrobe.sample(2)).shape == (2, 16, 16, 1)
+
+
+def test_settings_reach_the_recipe(pictures):
+    model = LatentTransformer(
+        "fashion-vae", epochs=1, latent=2, beta=0.5, batch=7, lr=1e-4, random_state=5, settings={"channels": [4, 8]}
+    ).fit(pictures(20))
+    recipe = model.wardrobe_.recipe
+    assert (recipe.name, recipe.latent, recipe.beta, recipe.batch, recipe.lr) == ("fashion-vae", 2, 0.5, 7, 1e-4)
+    assert (recipe.seed, recipe.channels) == (5, (4, 8))
+
+
+def test_a_misspelt_setting_is_named(pictures):
+    with pytest.raises(ArmoireError, match=r"no setting 'chanels'.*did you mean 'channels'"):
+        small(settings={"chanels": [4]}).fit(pictures(20))
+
+
+def test_the_same_random_state_gives_the_same_bits(pictures):
+    X = pictures(30)  # noqa: N806
+    one, two = (small(random_state=3).fit_transform(X) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, small(random_state=4).fit_transform(X))
+    drawn = [small(random_state=np.random.RandomState(1)).fit(X).wardrobe_.recipe.seed for _ in range(2)]
+    assert drawn[0] == drawn[1] > 0
+    np.random.seed(0)  # noqa: NPY002
+    unlike = [small(random_state=None).fit(X).wardrobe_.recipe.seed for _ in range(2)]
+    assert unlike[0] != unlike[1]
+
+
+def test_columns_have_names_and_may_be_a_data_frame(fitted, pictures):
+    names = [f"latenttransformer{i}" for i in range(3)]
+    assert list(fitted.get_feature_names_out()) == names
+    frame = clone(fitted).set_output(transform="pandas").fit(pictures(40)).transform(pictures(5))
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame.columns) == names
+
+
+def test_a_data_frame_of_pixels_keeps_its_columns(pictures):
+    frame = pd.DataFrame(pictures(20).reshape(20, -1), columns=[f"pixel{i}" for i in range(256)])
+    model = small().fit(frame)
+    assert list(model.feature_names_in_) == list(frame.columns)
+    with pytest.raises(ValueError, match="feature names"):
+        model.transform(frame.rename(columns={"pixel0": "other"}))
+
+
+@pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
+def test_in_a_pipeline_and_a_grid_search(pictures, backend):
+    """By threads at once, and by processes, to which estimators are pickled and which import everything anew."""
+    dark = pictures(20) // 4
+    X, y = np.concatenate([dark, 255 - dark]).reshape(40, -1), np.repeat([0, 1], 20)  # noqa: N806
+    pipeline = make_pipeline(small(), StandardScaler(), LogisticRegression())
+    grid = {"latenttransformer__latent": np.array([2, 4]), "latenttransformer__epochs": [np.int64(2)]}
+    with joblib.parallel_config(backend):
+        found = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
+    assert found.best_score_ > 0.9
+    assert found.best_estimator_[0].wardrobe_.recipe.latent == found.best_params_["latenttransformer__latent"]
+    assert found.score(X, y) > 0.8
+
+
+def test_a_pickle_holds_files_and_no_tensors(fitted, pictures):
+    content = pickle.dumps(fitted)
+    named = {argument for op, argument, _ in pickletools.genops(content) if op.name in ("GLOBAL", "SHORT_BINUNICODE")}
+    assert not any("torch" in str(name) for name in named)
+    again = pickle.load(io.BytesIO(content))
+    np.testing.assert_array_equal(again.transform(pictures(7)), fitted.transform(pictures(7)))
+    assert {path.name for path in again.wardrobe_.run.path.iterdir()} == set(CARRIED)
+    assert pickle.loads(pickle.dumps(again)).wardrobe_.recipe == fitted.wardrobe_.recipe
+
+
+def test_a_pickle_that_was_changed_is_told_as_damage(fitted):
+    state = fitted.__getstate__()
+    weights = state["wardrobe_"]["model.safetensors"]
+    state["wardrobe_"]["model.safetensors"] = weights[:-1] + bytes([weights[-1] ^ 1])
+    with pytest.raises(ArmoireError, match="damaged"):
+        LatentTransformer().__setstate__(state)
+
+
+def test_a_temporary_run_goes_with_its_wardrobe(pictures):
+    model = small().fit(pictures(20))
+    wardrobe = model.wardrobe_
+    folder = wardrobe.run.path
+    model.fit(pictures(20))
+    assert folder.is_dir()
+    del wardrobe
+    gc.collect()
+    assert not folder.parent.exists()
+
+
+def test_a_failed_fit_leaves_nothing_behind_and_keeps_what_was(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    model = small().fit(pictures(20))
+    before = model.wardrobe_
+    with pytest.raises(ArmoireError):
+        model.set_params(settings={"channels": [4] * 7}).fit(pictures(20))
+    assert model.wardrobe_ is before
+    assert list(tmp_path.iterdir()) == [before.run.path.parent]
+
+
+def test_a_run_may_be_kept(pictures, tmp_path):
+    out = tmp_path / "run"
+    model = small(out=out).fit(pictures(20))
+    z = model.transform(pictures(4))
+    with pytest.raises(ArmoireError, match="already holds something; give another `out`"):
+        model.fit(pictures(20))
+    del model
+    gc.collect()
+    np.testing.assert_array_equal(armoire.Wardrobe.open(out, device="cpu").place(pictures(4)), z)
+
+
+def test_ctrl_c_ends_a_search_and_not_one_of_its_fits(pictures, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise armoire.TrainingInterruptedError("stopped by SIGINT")
+
+    monkeypatch.setattr("armoire.wardrobe.transformer.train", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="SIGINT"):
+        GridSearchCV(make_pipeline(small(), LogisticRegression()), {}, cv=2).fit(pictures(20), [0, 1] * 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "images", "told"),
+    [
+        ({"value_range": (0, 16)}, np.full((9, 64), 17.0), "values from 17 to 17, and value_range is 0 to 16"),
+        ({"value_range": (1, 1)}, np.ones((9, 64)), "the smaller first"),
+        ({"image_shape": (8, 9)}, np.ones((9, 64)), "have 72 values, and X has 64"),
+        ({"image_shape": (8, 4, 2)}, np.ones((9, 64)), r"c 1 or 3, not \(8, 4, 2\)"),
+        ({"image_shape": (8, 8)}, np.ones((9, 4, 16)), r"image_shape is \(8, 8\); leave it out"),
+        ({}, np.ones((1, 64)), "minimum of 2 is required"),
+        ({}, np.full((9, 64), np.nan), "NaN"),
+        ({}, np.array([["a"] * 64] * 9), "numeric values"),
+    ],
+)
+def test_images_that_do_not_fit_are_value_errors(changes, images, told):
+    with pytest.raises(ValueError, match=told):
+        small(**changes).fit(images)
+
+
+def test_what_is_not_like_the_training_images_is_told(fitted, pictures):
+    with pytest.raises(ImagesError, match=r"images of \(8, 32\), and fit saw \(16, 16, 1\)"):
+        fitted.transform(np.zeros((2, 8, 32), np.uint8))
+    with pytest.raises(ValueError, match="expecting 256 features"):
+        fitted.transform(np.zeros((2, 32, 32), np.uint8))
+    with pytest.raises(ValueError, match="X has 2 features, and the latent space 3 dimensions"):
+        fitted.inverse_transform(np.zeros((2, 2)))
+    with pytest.warns(UserWarning, match=r"values from 0 to \d{5}, and fit saw 0 to 255"):
+        fitted.transform(pictures(4).astype(np.uint16) * 257)
+
+
+def test_values_past_the_range_are_clipped(fitted, pictures):
+    bright = np.full((1, 16, 16), 255, np.uint8)
+    np.testing.assert_array_equal(fitted.transform(bright.astype(float) + 9), fitted.transform(bright))
+
+
+def test_nothing_global_is_touched(pictures):
+    before, threads = np.random.get_state()[1].copy(), torch.get_num_threads()  # noqa: NPY002
+    handler = signal.getsignal(signal.SIGINT)
+    small().fit_transform(pictures(20))
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    assert (signal.getsignal(signal.SIGINT), torch.get_num_threads()) == (handler, threads)
+
+
+def test_the_docs_run(tmp_path, monkeypatch):
+    """Every Python block of docs/sklearn.md, one after the other, as quick as its settings allow."""
+    page = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text()
+    blocks = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    assert len(blocks) >= 4
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block.replace("epochs=10", "epochs=1"), "docs/sklearn.md", "exec"), names)
