@@ -152,6 +152,15 @@ def test_each_split_can_be_measured(vae_run):
         evaluate(vae_run, split="tset")
 
 
+def approximately(value):
+    """The same, numbers up to rounding."""
+    if isinstance(value, dict):
+        return {name: approximately(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [approximately(inner) for inner in value]
+    return pytest.approx(value, rel=1e-5, abs=1e-7) if isinstance(value, float) else value
+
+
 def test_the_training_images_are_not_looked_at(vae_run):
     images = vae_run.images
     poisoned = images.images.copy()
@@ -159,7 +168,8 @@ def test_the_training_images_are_not_looked_at(vae_run):
     one, two = evaluate(vae_run), evaluate(vae_run, replace(images, images=poisoned))
     for found in (one, two):
         found["data"].pop("fingerprint", None)
-    assert one == two
+    # The latents kept were encoded together with the training images; alone, sums may be rounded otherwise.
+    assert approximately(one) == two
     poisoned[40:] = 255
     three = evaluate(vae_run, replace(images, images=poisoned))
     assert three["elbo"] != one["elbo"]

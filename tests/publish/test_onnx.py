@@ -185,6 +185,24 @@ def test_a_difference_is_told_and_nothing_written(
     assert wrote == []
 
 
+def test_where_pytorch_is_the_farther_from_exact_onnx_stands(tiny_model, both, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_export", lambda *_: both)
+    exact = type(tiny_model).decode
+
+    def astray(by):
+        def decode(model, z):
+            return exact(model, z) + (by if z.dtype == torch.float32 else 0)
+
+        return decode
+
+    monkeypatch.setattr(type(tiny_model), "decode", astray(1e-3))
+    export_onnx(tiny_model)
+    # Both away from exact, and ONNX the farther.
+    monkeypatch.setattr(module, "open_session", lambda content: Wrong(content, "decoder", 3e-3))
+    with pytest.raises(ArmoireError, match=r"decoder's image is (2|4)e-03 away"):
+        export_onnx(tiny_model)
+
+
 def test_what_is_given_is_checked_too(tiny_model, both, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "_export", lambda *_: both)
     z, x = np.zeros((1, 3), np.float32), np.zeros((1, 1, 16, 16), np.float32)

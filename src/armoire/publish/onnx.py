@@ -80,10 +80,10 @@ def export_onnx(
         parameters = list(_parameters(on_cpu, x[:1]))
         both = _export(on_cpu, (x[:2], z[:2]), [*parameters, "image"])
         encoder = _half(both, "encoder", "x", parameters, facts)
-        _check(encoder, "encoder", lambda x: list(_parameters(on_cpu, x).values()), _with(x, images))
+        _check(encoder, "encoder", on_cpu, lambda model, x: list(_parameters(model, x).values()), _with(x, images))
         task.advance()
         decoder = _half(both, "decoder", "z", ["image"], facts)
-        _check(decoder, "decoder", lambda z: [on_cpu.decode(z)], _with(z, latents))
+        _check(decoder, "decoder", on_cpu, lambda model, z: [model.decode(z)], _with(z, latents))
         task.advance()
     return OnnxPair(encoder, decoder)
 
@@ -161,18 +161,28 @@ def _half(both: onnx.ModelProto, name: str, given: str, outputs: list[str], fact
     return model.SerializeToString(deterministic=True)
 
 
-def _check(content: bytes, half: str, in_pytorch: Callable[[Tensor], list[Tensor]], inputs: Tensor) -> None:
+def _check(
+    content: bytes, half: str, model: Autoencoder, ask: Callable[[Autoencoder, Tensor], list[Tensor]], inputs: Tensor
+) -> None:
     """See to it that onnxruntime gives what PyTorch gives, for an input alone and for several together."""
     session = open_session(content)
     (given,), outputs = session.get_inputs(), session.get_outputs()
+    unbounded = half == "encoder"
     for batch in (inputs[:1], *inputs[1:].split(BATCH)):
         with torch.no_grad():
-            expected = in_pytorch(batch)
+            expected = ask(model, batch)
         found = session.run(None, {given.name: batch.numpy()})
-        for output, ours, theirs in zip(outputs, expected, found, strict=True):
-            error = _error(ours.numpy(), np.asarray(theirs), unbounded=half == "encoder")
-            if not error <= TOLERANCE:  # so put, nan fails too
-                raise ArmoireError(
+        for k, (output, ours, theirs) in enumerate(zip(outputs, expected, found, strict=True)):
+            error = _error(ours.numpy(), np.asarray(theirs), unbounded)
+            if error <= TOLERANCE:
+                continue
+            # Some inputs are so badly conditioned that PyTorch itself is that far away from the exact value.
+            with torch.no_grad():
+                exact = ask(copy.deepcopy(model).double(), batch.double())[k].numpy()
+            if not _error(exact, np.asarray(theirs), unbounded) <= max(
+                TOLERANCE, _error(exact, ours.numpy(), unbounded)
+            ):
+                raise ArmoireError(  # so put, nan fails too
                     f"in ONNX the {half}'s {output.name} is {error:.0e} away from PyTorch's, more than "
                     f"{TOLERANCE:.0e}, so nothing was written; update onnx, onnxscript and onnxruntime, and see that "
                     "the model itself works, with armoire evaluate"
