@@ -6,12 +6,18 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 from rich.console import Console
 
 from armoire.cli import terminal
+
+
+def watch(clock):
+    """The terminal's own clock; a server's loop in another thread would wait for a time that never comes."""
+    return mock.patch.object(terminal, "time", SimpleNamespace(monotonic=lambda: clock[0]))
 
 
 @pytest.mark.parametrize(
@@ -39,13 +45,12 @@ def test_a_bar_keeps_its_percentage_and_time_at_any_width(width):
 
 
 def test_lines_tell_amount_figures_pace_and_time_left(capsys):
-    with mock.patch.object(terminal.time, "monotonic", side_effect=lambda: clock[0]):
-        clock = [0.0]
-        with terminal._Plain().task("training", 1000, "images", rate=True) as task:
-            clock[0] = 20.0
-            task.advance(100, distortion=264.93)
-            clock[0] = 40.0
-            task.advance(100, distortion=260.0)
+    clock = [0.0]
+    with watch(clock), terminal._Plain().task("training", 1000, "images", rate=True) as task:
+        clock[0] = 20.0
+        task.advance(100, distortion=264.93)
+        clock[0] = 40.0
+        task.advance(100, distortion=260.0)
     told = capsys.readouterr().err.splitlines()
     assert told[0] == "training will take about 3 min 20 s"
     assert told[1] == "training: 100 of 1,000 images, distortion 264.9, 5 images/s, 3 min 0 s left"
@@ -81,7 +86,7 @@ def test_a_table_has_as_many_columns_as_its_rows(capsys):
 
 def test_a_long_job_says_how_long_and_where_to(capsys):
     clock = [0.0]
-    with mock.patch.object(terminal.time, "monotonic", side_effect=lambda: clock[0]):
+    with watch(clock):
         for amount in (10, 1000):  # 15 minutes of work, and 9 seconds of it
             clock[0] = 0.0
             with terminal._Plain().task("training", 3000, "images", done=0, into=Path("runs/fashion-vae")) as task:
