@@ -27,6 +27,7 @@ TOKEN = "hf_of_me"
 MINE = ("me", "OWNER")  # whom the token lets write
 LARGE = (".safetensors", ".parquet", ".png")
 REPOSITORY = r"(?P<repo>[^/]+/[^/]+)"
+DATA = r"(?P<repo>datasets/[^/]+/[^/]+)"
 
 
 @dataclass
@@ -51,6 +52,14 @@ class Repository:
     private: bool = False
     commits: list[tuple[str, dict[str, bytes]]] = field(default_factory=lambda: [("0" * 40, {})])
     messages: list[str] = field(default_factory=list)
+    branches: dict[str, str] = field(default_factory=dict)
+
+    def branch(self, branch: str, files: dict[str, bytes]) -> str:
+        """Put a commit on another branch than main."""
+        name = hashlib.sha1(repr((branch, sorted(files.items()))).encode()).hexdigest()
+        self.commits.insert(0, (name, files))
+        self.branches[branch] = name
+        return name
 
     def commit(self, files: dict[str, bytes], message: str = "") -> str:
         name = hashlib.sha1(repr((len(self.commits), sorted(files.items()))).encode()).hexdigest()
@@ -61,6 +70,7 @@ class Repository:
     def at(self, revision: str) -> tuple[str, dict[str, bytes]] | None:
         if revision == "main":
             return self.commits[-1]
+        revision = self.branches.get(revision, revision)
         return next((commit for commit in self.commits if commit[0] == revision), None)
 
 
@@ -79,7 +89,7 @@ class Hub:
 
     Attributes:
         url: where it listens.
-        repositories: by OWNER/NAME.
+        repositories: by OWNER/NAME, or datasets/OWNER/NAME.
         faults: that are still to come.
         requests: what was asked for, as "METHOD path".
         authorised: paths of the requests that carried a token.
@@ -373,6 +383,9 @@ ROUTES: tuple[tuple[str, str, Callable[..., None]], ...] = (
     ("POST", r"/api/validate-yaml", Handler.check_card),
     ("GET", rf"/api/models/{REPOSITORY}", Handler.info),
     ("GET", rf"/api/models/{REPOSITORY}/revision/(?P<revision>.+)", Handler.info),
+    ("GET", rf"/api/{DATA}", Handler.info),
+    ("GET", rf"/api/{DATA}/revision/(?P<revision>.+)", Handler.info),
+    ("GET", rf"/{DATA}/resolve/(?P<revision>[^/]+)/(?P<name>.+)", Handler.resolve),
     ("POST", rf"/api/models/{REPOSITORY}/preupload/(?P<revision>.+)", Handler.preupload),
     ("POST", rf"/api/models/{REPOSITORY}/commit/(?P<revision>.+)", Handler.commit),
     ("POST", rf"/{REPOSITORY}\.git/info/lfs/objects/batch", Handler.batch),

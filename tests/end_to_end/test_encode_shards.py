@@ -57,7 +57,7 @@ def test_what_the_user_can_mend(armoire: Armoire, trained: Trained, pictures: Pa
     }.items():
         assert_one_sentence(armoire("encode", trained.run, pictures, *words), expected)
     assert_one_sentence(armoire("encode", trained.run, "nowhere", "--out", "a"), "no data at 'nowhere'")
-    assert_one_sentence(armoire("encode", trained.run, "a.parquet", "--out", "b.parquet"), "give a folder")
+    assert_one_sentence(armoire("encode", trained.run, "a.parquet", "--out", "b.parquet"), "no data at 'a.parquet'")
 
 
 @needs_ray

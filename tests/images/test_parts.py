@@ -142,7 +142,7 @@ def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
         ({"label": [1]}, {}, "no column"),
         ({"a": [b"1"], "b": [b"2"]}, {}, "several columns"),
         ({"image": [b"1"]}, {"column": "imag"}, "did you mean 'image'"),
-        ({"image": [b"1"], "label": [1]}, {"column": "label"}, "holds no encoded images"),
+        ({"image": [b"1"], "label": [1]}, {"column": "label"}, "holds no images"),
         ({"image": [b"1"]}, {"id_column": "name"}, "no column 'name'"),
     ],
 )

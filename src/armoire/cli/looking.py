@@ -134,7 +134,8 @@ def data(
     """Read a data set in, if that is not done yet, and describe it.
 
     Args:
-        source: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images.
+        source: fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images: a folder or zip of
+            them, with or without a table beside them, Parquet, Arrow, WebDataset or NumPy files.
         size: side that a folder's images are fitted to, 16 to 256 pixels (default 64).
         fit: crop, pad or stretch images that are not square.
         background: colour under transparent pixels and in padding, a name or #rrggbb.

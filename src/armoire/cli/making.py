@@ -137,8 +137,8 @@ def encode(
 
     Args:
         run: folder of a run.
-        data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images, fitted like the training data; for
-            --out FOLDER also a Parquet file, or a folder of them, with a column of encoded images.
+        data: fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images (a folder or zip of
+            them, Parquet, Arrow, WebDataset or NumPy files), fitted like the training data.
         out: FILE.parquet or FOLDER.
         engine: of a FOLDER: local (all cores of this machine, the default) or ray (Ray Data: the cluster of
             RAY_ADDRESS, or this machine).
@@ -164,10 +164,6 @@ def encode(
     if not to_shards:
         if out.suffix.lower() != ".parquet":
             raise ArmoireError(f"--out should be a .parquet file, or a folder (a name without an ending), not {out}")
-        if Path(data).suffix.lower() == ".parquet":
-            raise ArmoireError(
-                f"Parquet files are encoded to shards; give a folder, without .parquet, as --out, not {out}"
-            )
         if given:
             flag = next(iter(given)).replace("_", "-")
             raise ArmoireError(f"--{flag} is for shards; give a folder, without .parquet, as --out, not {out}")

@@ -39,7 +39,9 @@ def train(
 
     Args:
         recipe: name of a recipe (`armoire recipes` lists them), or a .toml file.
-        data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images; by default the recipe's own.
+        data: fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images: a folder or zip of
+            them, with or without a table beside them, Parquet, Arrow, WebDataset or NumPy files; by default the
+            recipe's own.
         out: folder of the run; by default runs/RECIPE.
         epochs: passes over the training images; by default, as all settings here, the recipe's.
         batch: images a step, of all processes together under torchrun; by default the recipe's.

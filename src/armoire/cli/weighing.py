@@ -71,7 +71,9 @@ def sweep(
     Args:
         recipe: name of a recipe of a variational autoencoder, or a .toml file.
         beta: weights of the rate in distortion + beta * rate, with commas between.
-        data: fashion-mnist, drawn-faces, celeba:PATH, or a folder or zip of images; by default the recipe's own.
+        data: fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images: a folder or zip of
+            them, with or without a table beside them, Parquet, Arrow, WebDataset or NumPy files; by default the
+            recipe's own.
         out: folder of the runs; by default runs/RECIPE-sweep.
         epochs: passes over the training images of each; by default the recipe's.
         size: side that a folder's images are fitted to, 16 to 256 pixels; by default the recipe's.

@@ -1,13 +1,14 @@
-"""Runs and models out of the Hub: once a commit into the cache, every byte compared with what the Hub says it is."""
+"""What comes out of the Hub: once a commit into the cache, every byte compared with what the Hub says it is."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from armoire.errors import ArmoireError
 from armoire.files import atomic_folder, sweep
@@ -50,11 +51,25 @@ def fetch(reference: Reference, kind: str = "run", progress: Progress = SILENT) 
     Raises:
         ArmoireError: it is not there, or not to be had, or not what it should be.
     """
-    shelf = Shelf(reference, kind)
+    return fetch_listed(Shelf(reference, kind), lambda: _list(client(), reference, kind), progress)
+
+
+def fetch_listed(shelf: Shelf, lists: Callable[[], Listing], progress: Progress = SILENT) -> Path:
+    """The folder of what a listing names, fetched where this commit of it is not here yet.
+
+    Args:
+        shelf: where it goes.
+        lists: asks the Hub for the listing.
+        progress: where to report.
+
+    Raises:
+        ArmoireError: it is not there, or not to be had, or not what it should be.
+    """
+    reference = shelf.reference
     if reference.is_commit and (kept := shelf.found(reference.revision)):
         return kept
     try:
-        listing = _list(client(), reference)
+        listing = lists()
     except UnreachableError as error:
         if (last := shelf.last()) is None:
             raise
@@ -97,52 +112,68 @@ class Part:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a commit holds of a run."""
+    """What is wanted of a commit.
+
+    Attributes:
+        reference: the repository.
+        commit: of it.
+        parts: the files.
+        of: `model` or `dataset`, which is what kind of repository it is.
+    """
 
     reference: Reference
     commit: str
-    parts: dict[str, Part]
-
-    def wanted(self, kind: str) -> list[Part]:
-        """The files of a run or model.
-
-        Raises:
-            ArmoireError: one is missing without which it is none.
-        """
-        for name in NEEDED[kind]:
-            if name not in self.parts:
-                raise ArmoireError(f"{self.reference} holds no {name}, so it is no {kind} of armoire's")
-        return [self.parts[name] for name in WANTED[kind] if name in self.parts]
+    parts: Sequence[Part]
+    of: Literal["model", "dataset"] = "model"
 
 
-def _list(api: HfApi, reference: Reference) -> Listing:
-    from huggingface_hub import constants
-
+def _list(api: HfApi, reference: Reference, kind: str) -> Listing:
+    """The files of a run or model."""
     with asking(str(reference)):
         info = api.model_info(
-            reference.repository,
-            revision=reference.revision,
-            files_metadata=True,
-            timeout=constants.HF_HUB_ETAG_TIMEOUT,
+            reference.repository, revision=reference.revision, files_metadata=True, timeout=patience()
         )
-        if not COMMIT.fullmatch(info.sha or ""):
-            raise ValueError("it names no commit")
-        parts = [_part(sibling) for sibling in info.siblings or [] if sibling.rfilename in PARTS]
-    return Listing(reference, str(info.sha), {part.name: part for part in parts})
+        there = {sibling.rfilename: sibling for sibling in info.siblings or []}
+        parts = [part_of(there[name], PARTS[name]) for name in WANTED[kind] if name in there]
+        commit = commit_of(info.sha)
+    for name in NEEDED[kind]:
+        if name not in there:
+            raise ArmoireError(f"{reference} holds no {name}, so it is no {kind} of armoire's")
+    return Listing(reference, commit, parts)
 
 
-def _part(sibling: RepoSibling) -> Part:
+def patience() -> float:
+    """Seconds that the Hub has for an answer, as huggingface_hub is set."""
+    from huggingface_hub import constants
+
+    return constants.HF_HUB_ETAG_TIMEOUT
+
+
+def commit_of(told: str | None) -> str:
+    """A commit's name; a ValueError where it is none."""
+    if not COMMIT.fullmatch(told or ""):
+        raise ValueError("it names no commit")
+    return str(told)
+
+
+def part_of(sibling: RepoSibling, largest: int) -> Part:
+    """A file of a listing.
+
+    Raises:
+        ValueError: the listing does not say what it is.
+        ArmoireError: it has more than `largest` bytes.
+    """
     digest = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
     size = sibling.lfs.size if sibling.lfs else sibling.size
     if not isinstance(size, int) or not isinstance(digest, str) or not COMMIT.fullmatch(digest):
         raise ValueError(f"it tells no size or digest of {sibling.rfilename}")
-    if size > (largest := PARTS[sibling.rfilename]):
+    if size > largest:
         raise ArmoireError(f"{sibling.rfilename} has {size:,} bytes, and {largest:,} at most are fetched")
     return Part(sibling.rfilename, size, digest)
 
 
 def _take(listing: Listing, shelf: Shelf, progress: Progress) -> Path:
-    parts, folder = listing.wanted(shelf.kind), shelf.at(listing.commit)
+    parts, folder = listing.parts, shelf.at(listing.commit)
     with held(shelf.folder / LOCK, str(listing.reference), progress.note):
         if (kept := shelf.found(listing.commit)) is not None:  # by who held it before
             return kept
@@ -160,13 +191,14 @@ def _take_part(listing: Listing, part: Part, folder: Path, task: Task) -> None:
         file = client().hf_hub_download(
             listing.reference.repository,
             part.name,
+            repo_type=listing.of,
             revision=listing.commit,
             local_dir=folder / ".scratch",
             tqdm_class=_counter(part, task),  # type: ignore[arg-type]
         )
     part.check(Path(file))
     place = folder / part.name
-    place.parent.mkdir(exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     Path(file).replace(place)
 
 

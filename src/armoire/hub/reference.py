@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -81,28 +81,35 @@ class Shelf:
 
         HOST/OWNER/NAME/COMMIT/run/NAME/    a run
         HOST/OWNER/NAME/COMMIT/model/NAME/  a model alone
+        HOST/datasets/OWNER/NAME/COMMIT/data/NAME/  a data set, or data-CONFIG in the place of data
         HOST/OWNER/NAME/revisions/REVISION  the commit that a revision last was
 
     Attributes:
         reference: what was asked for.
-        kind: run or model.
+        kind: run, model or data.
+        config: which of several data sets in one repository, "" where there is one.
     """
 
     reference: Reference
     kind: str
+    config: str = ""
 
     @property
     def folder(self) -> Path:
         """That of the repository."""
-        return cache_folder() / "hub" / quote(host(), safe="") / self.reference.owner / self.reference.name
+        on_host = cache_folder() / "hub" / quote(host(), safe="")
+        shelves = on_host / "datasets" if self.kind == "data" else on_host
+        return shelves / self.reference.owner / self.reference.name
 
     def at(self, commit: str) -> Path:
         """The folder of one commit, whether it is there or not. Its name is the repository's: a run is called so."""
-        return self.folder / commit / self.kind / self.reference.name
+        kind = f"{self.kind}-{quote(self.config, safe='')}" if self.config else self.kind
+        return self.folder / commit / kind / self.reference.name
 
     def found(self, commit: str) -> Path | None:
         """The folder of one commit, where it is there; a whole run serves as a model too."""
-        places = (Shelf(self.reference, kind).at(commit) for kind in dict.fromkeys((self.kind, "run")))
+        kinds = {"model": ("model", "run")}.get(self.kind, (self.kind,))
+        places = (replace(self, kind=kind).at(commit) for kind in kinds)
         return next((place for place in places if place.is_dir()), None)
 
     def last(self) -> tuple[str, Path] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from armoire.progress import SILENT, Progress
 __all__ = ["Fit", "ImageSet", "SetInfo", "from_array", "load_images", "open_image"]
 
 DEFAULT_SIZE = 64
+HUB = "hf"
 
 
 def load_images(
@@ -32,7 +34,9 @@ def load_images(
 
     Args:
         source: `fashion-mnist`, `fashion-mnist:FOLDER`, `celeba:PATH`, `drawn-faces` (5,000 of them;
-            `drawn-faces:N` for N), or the path of a folder or zip of images.
+            `drawn-faces:N` for N), or the path of a folder or zip of images, with or without tables beside them; of
+            Parquet or Arrow files; of WebDataset tars; or of a .npy or .npz file. `hf:OWNER/NAME` is a data set
+            of the Hugging Face Hub (`hf:OWNER/NAME:CONFIG` where it holds several), fetched once a commit.
         size: side that pictures are fitted to, 16 to 256 pixels (default 64), then padded with background to a
             power of two.
         fit: what is done to a folder's pictures that are not square: `crop`, `pad` or `stretch`. Those of CelebA are
@@ -44,7 +48,7 @@ def load_images(
     Raises:
         ArmoireError: the source does not exist or holds no readable image.
     """
-    from armoire.images import celeba, drawn, fashion, folder
+    from armoire.images import celeba, drawn, fashion
 
     name, _, rest = str(source).partition(":")
     path = Path(rest if rest and name in (fashion.NAME, celeba.NAME) else source).expanduser()
@@ -53,13 +57,60 @@ def load_images(
             raise ArmoireError(f"fashion-mnist is 28 x 28, padded to 32; a size of {size} does not apply to it")
         return fashion.load_fashion(None if str(source) == fashion.NAME else path, progress)
     size = DEFAULT_SIZE if size is None else size
+    if name == HUB:
+        from armoire.hub.data import fetch_data, parse_data
+
+        if (wanted := parse_data(str(source))) is not None:
+            folder, exactly = fetch_data(wanted, progress)
+            return _load_path(folder, Fit(size, fit, parse_colour(background)), progress, channels, str(exactly))
     if name == drawn.NAME:
         return drawn.load_drawn(drawn.parse_number(rest), size, progress, channels)
     if not path.exists():
         raise ArmoireError(f"no data at '{source}'; {_advice(name)}")
     if name == celeba.NAME and rest:
         return celeba.load_celeba(path, size, progress, channels)
-    return folder.load_folder(path, Fit(size, fit, parse_colour(background)), progress, channels)
+    return _load_path(path, Fit(size, fit, parse_colour(background)), progress, channels)
+
+
+def _load_path(path: Path, fit: Fit, progress: Progress, channels: int | None, source: str = "") -> ImageSet:
+    """Whatever lies at a path, by the names of its files; `source` is what to give for it, by default the path."""
+    from armoire.images import arrays, beside, folder, pictures, records, rows, webdataset
+
+    if path.is_file() and path.name.lower().endswith(webdataset.PACKED):
+        raise ArmoireError(f"{path} is compressed, and pictures are so already; unpack it to a .tar, or a folder")
+    listing = folder.list_one(path) if path.is_file() and _is_of_a_kind(path.name) else folder.list_source(path)
+    whole = path.resolve()
+    root = whole.parent if whole.is_file() else whole
+    digest = listing.digest
+    if not listing.names:
+        raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
+    if rows.are_tables(listing.names):
+        read = partial(rows.read_rows, root, listing.names)
+    elif webdataset.are_tars(listing.names):
+        read = partial(webdataset.read_tars, root, listing.names, progress.note)
+    elif whole.is_file() and arrays.is_array(whole.name):
+        read = partial(arrays.read_arrays, whole)
+    else:
+        read = partial(pictures.read_pictures, listing, progress.note)
+        digest = beside.digest_with_tables(listing)
+    return records.load_records(whole, source or str(whole), digest, read, fit, progress, channels)
+
+
+def _is_of_a_kind(name: str) -> bool:
+    """Whether a file of this name holds many pictures, and is no zip."""
+    from armoire.images import arrays, rows, webdataset
+
+    return arrays.is_array(name) or rows.is_table(name) or webdataset.is_tar(name)
+
+
+def needs_packing(path: Path) -> bool:
+    """Whether a path is of a kind that can be read as a whole only, not part by part."""
+    from armoire.images import folder, rows, webdataset
+
+    if path.is_file():
+        return _is_of_a_kind(path.name)
+    names = folder.list_folder(path).names
+    return rows.are_tables(names) or webdataset.are_tars(names)
 
 
 def _advice(name: str) -> str:
@@ -70,7 +121,7 @@ def _advice(name: str) -> str:
     known = [fashion.NAME, drawn.NAME]
     if difflib.get_close_matches(name, known):
         return did_you_mean(name, known)
-    return f"give {fashion.NAME}, {drawn.NAME}, {celeba.NAME}:PATH, or a folder or zip of images"
+    return f"give {fashion.NAME}, {drawn.NAME}, {celeba.NAME}:PATH, hf:OWNER/NAME, or the path of images"
 
 
 def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:

@@ -21,7 +21,7 @@ from armoire.images.facts import Facts, join, read_facts
 from armoire.images.fit import Fit
 from armoire.images.folder import Listing, list_source
 from armoire.images.imageset import RESERVED, SPLITS, ImageSet, SetInfo
-from armoire.images.store import Entry, build_store, open_store, store_path
+from armoire.images.store import Entry, build_store, open_store, opened, store_path
 from armoire.progress import Progress
 
 NAME = "celeba"
@@ -74,10 +74,11 @@ def load_celeba(path: Path, size: int, progress: Progress, channels: int | None 
     partitions = [read_facts(listing, name, PARTITIONS, only="partition") for name in partition_files]
     splits = _splits(partitions, place, progress)
     path_of = {PurePosixPath(name).name: name for name in pictures}
+    entries = [Entry(name, split) for name, split in zip(path_of, splits, strict=True)]
     return build_store(
         store,
-        [Entry(name, split) for name, split in zip(path_of, splits, strict=True)],
-        lambda entry: listing.open(path_of[entry.id]),
+        entries,
+        opened(list(path_of.values()), listing.open),
         info,
         progress,
         info.fit.channels,

@@ -21,6 +21,9 @@ SMALLEST, LARGEST = 16, 256
 
 How = Literal["crop", "pad", "stretch"]
 
+#: Gives the pixels of one picture, uint8 (h, w, c), fitted; raises RejectedImageError.
+Decode = Callable[["Fit"], np.ndarray]
+
 
 @dataclass(frozen=True)
 class Fit:

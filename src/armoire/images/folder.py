@@ -1,4 +1,4 @@
-"""A plain folder or zip of pictures: names, labels and splits from where the files lie."""
+"""The files of a folder or zip, and what the folders that they lie in say of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath
@@ -15,14 +15,8 @@ from pathlib import Path, PurePosixPath
 from armoire.errors import ArmoireError
 from armoire.files import sha256
 from armoire.images.decoding import OpenFile, RejectedImageError
-from armoire.images.fit import Fit
-from armoire.images.imageset import ImageSet, SetInfo
-from armoire.images.store import Entry, build_store, open_store, store_path
-from armoire.progress import Progress
+from armoire.images.known import SPLIT_NAMES, held_out_or_none
 
-SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
-    ("val", "valid", "validation", "dev"), "valid"
-)
 # What commonly lies beside pictures and is not one; anything else is tried, and named if it cannot be read.
 BESIDE = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".db", ".ini"}
 LARGEST_FILE = 256_000_000  # bytes
@@ -48,36 +42,16 @@ class Listing:
     paths: dict[str, Path] = field(default_factory=dict, repr=False)
 
 
-def load_folder(path: Path, fit: Fit, progress: Progress, channels: int | None = None) -> ImageSet:
-    """The pictures of a folder or zip, packed once; built again when the source changes."""
-    listing = list_source(path)
-    if not listing.names:
-        raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
-    source = str(path.resolve())
-    name = Path(source).stem or "images"
-    key = (source.encode(), fit.to_json().encode())
-    store = store_path(name, sha256(*key))
-    ready = _current(store, listing)
-    if channels and (ready is None or ready.info.fit.channels != channels):
-        # Apart from the store whose channels were detected, which is what they are when none are asked for.
-        store = store_path(name, sha256(*key, repr(channels).encode()))
-        ready = _current(store, listing)
-    if ready is None:
-        info = SetInfo(name, source, fit, listing=listing.digest, ignored=len(listing.beside))
-        ready = build_store(
-            store, _entries(listing.names), lambda entry: listing.open(entry.id), info, progress, channels
-        )
-    return ready
-
-
-def _current(store: Path, listing: Listing) -> ImageSet | None:
-    ready = open_store(store)
-    return ready if ready is not None and ready.info.listing == listing.digest else None
-
-
 def list_source(path: Path) -> Listing:
     """Every file of a folder or zip but hidden ones."""
     return list_zip(path) if path.is_file() else list_folder(path)
+
+
+def list_one(path: Path) -> Listing:
+    """A file by itself."""
+    facts = path.stat()
+    digest = _digest([f"{path.name}\0{facts.st_size}\0{facts.st_mtime_ns}"])
+    return Listing([path.name], lambda _: open_file(path), digest, {}, {path.name: path})
 
 
 def list_folder(path: Path) -> Listing:
@@ -88,7 +62,7 @@ def list_folder(path: Path) -> Listing:
         inside = Path(root).relative_to(path).as_posix()
         for file in sorted(files):
             name = file if inside == "." else f"{inside}/{file}"
-            if _is_hidden(name):
+            if is_hidden(name):
                 continue
             facts = _facts(path / name)
             stamp = f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}"
@@ -117,7 +91,7 @@ def list_zip(path: Path) -> Listing:
     except Exception as error:  # of a damaged one struct's and Unicode's errors too
         raise ArmoireError(f"{path} is no zip ({error}); give a folder or zip of images, not one file") from None
     files = [m for m in archive.infolist() if m.filename and not m.is_dir()]  # one without a name cannot be told of
-    members = {m.filename: m for m in files if not _is_hidden(m.filename)}
+    members = {m.filename: m for m in files if not is_hidden(m.filename)}
     names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in BESIDE)
     facts = path.stat()
 
@@ -159,7 +133,8 @@ def _on_disk(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BufferedReade
         return os.fdopen(os.dup(file.fileno()), "rb")
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a file is one that people do not see."""
     return any((part[:1] == "." and part not in (".", "..")) or part == "__MACOSX" for part in name.split("/"))
 
 
@@ -167,7 +142,7 @@ def _digest(stamps: list[str]) -> str:
     return sha256("\n".join(stamps).encode("utf-8", "surrogateescape"))
 
 
-def _entries(names: list[str]) -> list[Entry]:
+def splits_and_labels(names: Sequence[str]) -> tuple[list[str | None], list[str | None]]:
     """Splits and labels from sub-folder names: [train|valid|test/]LABEL/.../picture."""
     places = [PurePosixPath(name).parts[:-1] for name in names]
     while places[0] and len({place[0] if place else "" for place in places}) == 1:
@@ -176,9 +151,6 @@ def _entries(names: list[str]) -> list[Entry]:
     tops = {place[0].lower() for place in places if place}
     if tops and tops <= SPLIT_NAMES.keys():
         # A stray picture beside the split folders was held out by nobody.
-        splits = [SPLIT_NAMES[place[0].lower()] if place else "train" for place in places]
+        splits = held_out_or_none([SPLIT_NAMES[place[0].lower()] if place else "train" for place in places])
         places = [place[1:] for place in places]
-        if "test" not in splits and "valid" not in splits:
-            splits = [None] * len(names)
-    labels = [place[0] if place else None for place in places]
-    return [Entry(*row) for row in zip(names, splits, labels, strict=True)]
+    return splits, [place[0] if place else None for place in places]

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from tokenize import TokenError
 from typing import Literal
 
 import numpy as np
+
+MAGIC = b"\x93NUMPY"
 
 
 def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
@@ -27,11 +34,33 @@ def open_array(path: Path, mode: Literal["r", "r+"] | None = "r") -> np.ndarray:
         ValueError: it is damaged, or holds Python objects.
         OSError: it cannot be read.
     """
-    try:
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:  # NumPy would take it for an archive, or a pickle
+            raise ValueError("it is no .npy file")
+    with _damage_told():
         return np.load(path, mmap_mode=mode, allow_pickle=False)
+
+
+def open_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of a .npz file.
+
+    Raises:
+        ValueError: it is damaged, or holds Python objects.
+        OSError: it cannot be read.
+    """
+    with _damage_told(), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
     except (TokenError, SyntaxError, EOFError, TypeError, OverflowError, MemoryError, RecursionError) as error:
         # NumPy reads the header as Python's source.
         raise ValueError(f"its header cannot be read: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, AttributeError) as error:
+        raise ValueError(f"it is damaged: {error}") from None
 
 
 def release(array: np.ndarray) -> None:

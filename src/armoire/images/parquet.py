@@ -1,9 +1,9 @@
-"""Pictures in Parquet files: a column of encoded bytes, plain or as the Hugging Face datasets keep them."""
+"""Pictures in Parquet files: a column of encoded bytes, plain or as Hugging Face's datasets keep them, or of paths."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import sha256
 from armoire.images.decoding import OpenFile, RejectedImageError
-from armoire.images.folder import LARGEST_FILE, list_folder
-from armoire.images.parts import PASSING, Decode, Division, Part, decoder
+from armoire.images.fit import Decode
+from armoire.images.folder import LARGEST_FILE, list_folder, open_file
+from armoire.images.known import is_text
+from armoire.images.parts import PASSING, Division, Part, decoder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".parquet"
 USUAL = ("image", "img", "jpg", "png", "bytes")
+PATHS = (*USUAL, "file_name", "filename", "file", "path", "image_path", "filepath", "image_file")
 READ_AT_ONCE = 200  # rows
 FOOTERS_AT_ONCE = 16  # what is waited for is the network, where the files lie in one
 
@@ -69,10 +72,10 @@ class RowsPart:
         row = piece.start
         try:
             for batch in self._batches(piece):
-                for name, content in self._cells(batch):
-                    yield name or f"{piece.file}#{row}", decoder(lambda content=content: _open_bytes(content))
+                for name, cell in self._cells(batch):
+                    yield name or f"{piece.file}#{row}", decoder(lambda cell=cell: open_cell(cell, Path(self.root)))
                     row += 1
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:  # ValueError of text that is none
             if isinstance(error, OSError) and (error.errno in PASSING or isinstance(error, FileNotFoundError)):
                 raise
             reason = f"damaged in {piece.file}: {' '.join(str(error).split())}"
@@ -94,11 +97,10 @@ class RowsPart:
                 if begin >= piece.stop:
                     return
 
-    def _cells(self, batch: pa.RecordBatch) -> Iterator[tuple[str | None, bytes | None]]:
-        names = batch.column(self.id_column).to_pylist() if self.id_column else [None] * len(batch)
-        for name, cell in zip(names, batch.column(self.column).to_pylist(), strict=True):
-            if isinstance(cell, dict):
-                name, cell = cell.get("path") if self.id_column is None else name, cell.get("bytes")
+    def _cells(self, batch: pa.RecordBatch) -> Iterator[tuple[str | None, Any]]:
+        cells = batch.column(self.column).to_pylist()
+        names = batch.column(self.id_column).to_pylist() if self.id_column else [name_in(cell) for cell in cells]
+        for name, cell in zip(names, cells, strict=True):
             yield None if name is None else str(name), cell
 
 
@@ -125,16 +127,16 @@ def divide_parquet(path: Path, size: int, column: str | None = None, id_column: 
     root = whole.parent if whole.is_file() else whole
     files = sorted([whole.name] if whole.is_file() else list_folder(whole).names)
     with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
-        footers = list(pool.map(lambda name: _footer(root / name), files))
-    column = column or _image_column(path, footers[0].schema)
+        footers = list(pool.map(lambda name: read_footer(root / name), files))
+    column = column or image_column(path, footers[0].schema)
     if id_column is None and "id" in footers[0].schema.names and column != "id":
         id_column = "id"
     for name, footer in zip(files, footers, strict=True):
         for wanted in filter(None, (column, id_column)):
             if wanted not in footer.schema.names:
                 raise ArmoireError(f"no column '{wanted}' in {name}; {did_you_mean(wanted, footer.schema.names)}")
-        if not _holds_bytes(footer.schema.field(column).type):
-            raise ArmoireError(f"column '{column}' of {name} holds no encoded images; give another with --column")
+        if not _may_hold_images(footer.schema.field(column).type):
+            raise ArmoireError(f"column '{column}' of {name} holds no images; give another with --column")
     groups = [(name, rows) for name, footer in zip(files, footers, strict=True) for rows in [footer.rows]]
     parts: list[Part] = [RowsPart(str(root), pieces, column, id_column) for pieces in _pieces(groups, size)]
     if not parts:
@@ -144,13 +146,26 @@ def divide_parquet(path: Path, size: int, column: str | None = None, id_column: 
 
 
 @dataclass(frozen=True)
-class _Footer:
+class Footer:
+    """What a Parquet file says of itself.
+
+    Attributes:
+        schema: its columns.
+        rows: of each row group, how many.
+        stamp: changes when the file does.
+    """
+
     schema: Any
-    rows: tuple[int, ...]  # of each row group
+    rows: tuple[int, ...]
     stamp: str
 
 
-def _footer(path: Path) -> _Footer:
+def read_footer(path: Path) -> Footer:
+    """What a Parquet file says of itself.
+
+    Raises:
+        ArmoireError: it is damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -158,11 +173,19 @@ def _footer(path: Path) -> _Footer:
         with pq.ParquetFile(path) as file:
             rows = tuple(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
             schema = file.schema_arrow
+            check_names(schema)
         facts = os.stat(path)  # noqa: PTH116
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise ArmoireError(f"{path} cannot be read as Parquet ({reason}); mend it or take it away") from None
-    return _Footer(schema, rows, f"{facts.st_size}\0{facts.st_mtime_ns}\0{rows}")
+    return Footer(schema, rows, f"{facts.st_size}\0{facts.st_mtime_ns}\0{rows}")
+
+
+def check_names(fields: Iterable[pa.Field]) -> None:
+    """See to it that the names of columns, and of fields in them, are text: a ValueError where they are not."""
+    for field in fields:
+        assert field.name is not None
+        check_names(field.type.field(k) for k in range(field.type.num_fields))
 
 
 def _pieces(groups: Sequence[tuple[str, Sequence[int]]], size: int) -> Iterator[tuple[Piece, ...]]:
@@ -190,15 +213,28 @@ def _pieces(groups: Sequence[tuple[str, Sequence[int]]], size: int) -> Iterator[
         yield tuple(current)
 
 
-def _image_column(path: Path, schema: pa.Schema) -> str:
+def image_column(path: Path, schema: pa.Schema) -> str:
+    """The column that holds the pictures: encoded, or else their paths.
+
+    Raises:
+        ArmoireError: there is none, or several may be it.
+    """
     known = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
-    if len(known) == 1:
-        return known[0]
-    if usual := [name for name in USUAL if name in known]:
-        return usual[0]
+    usual = [name for name in USUAL if name in known]
+    if len(known) == 1 or usual:
+        return (usual or known)[0]
     if known:
         raise ArmoireError(f"several columns of {path} may hold images ({', '.join(known)}); choose one with --column")
-    raise ArmoireError(f"no column of {path} holds images (binary, or a struct with bytes); give files that have one")
+    if paths := [name for name in PATHS if name in schema.names and is_text(schema.field(name).type)]:
+        return paths[0]
+    raise ArmoireError(
+        f"no column of {path} holds images (binary, a struct with bytes, or paths in a column such as file_name); "
+        "give files that have one"
+    )
+
+
+def _may_hold_images(kind: pa.DataType) -> bool:
+    return _holds_bytes(kind) or is_text(kind)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
@@ -209,7 +245,21 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
 
 
-def _open_bytes(content: bytes | None) -> OpenFile:
+def name_in(cell: Any) -> str | None:
+    """The name that a cell itself gives its picture: its path."""
+    return cell.get("path") if isinstance(cell, dict) else cell if isinstance(cell, str) else None
+
+
+def open_cell(cell: Any, folder: Path) -> OpenFile:
+    """Open the picture of a cell: bytes, a struct {bytes, path}, or the path of a file below the table's folder."""
+    content = cell.get("bytes") if isinstance(cell, dict) else cell
+    path = name_in(cell)
+    if path and not isinstance(content, bytes):
+        # A stranger's table may not fetch what lies elsewhere on this disk.
+        file = Path(os.path.normpath(folder / path))
+        if not file.is_relative_to(folder):
+            raise RejectedImageError(f"its file lies outside of {folder}")
+        return open_file(file)
     if not content:
         raise RejectedImageError("no image" if content is None else "empty file")
     if len(content) > LARGEST_FILE:

@@ -17,16 +17,13 @@ import numpy as np
 
 from armoire.errors import ArmoireError
 from armoire.images.decoding import OpenFile, RejectedImageError
-from armoire.images.fit import Fit, read_fitted
+from armoire.images.fit import Decode, Fit, read_fitted
 from armoire.images.folder import Listing, list_zip, open_file
 from armoire.images.imageset import ImageSet
 from armoire.images.store import open_store
 
 # What another try may mend: a picture is not to be counted as broken because a disk or a server was.
 PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN}
-
-#: Gives the pixels of one picture, uint8 (h, w, c), fitted; raises RejectedImageError.
-Decode = Callable[[Fit], np.ndarray]
 
 
 @runtime_checkable

@@ -11,10 +11,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import os
+import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +28,7 @@ from armoire.errors import ArmoireError
 from armoire.files import atomic_folder, cache_folder, read_sealed, sha256, sweep, write_sealed
 from armoire.holding import held
 from armoire.images.decoding import OpenFile, RejectedImageError
-from armoire.images.fit import Fit, no_warnings, read_fitted
+from armoire.images.fit import Decode, Fit, no_warnings, read_fitted
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.images.mapped import allocate, open_array, release
 from armoire.images.scratch import Outcome, Scratch, scratch_of
@@ -36,7 +39,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION = 2
-CHUNK = 1024  # images handed to the decoding threads at a time: bounds memory, whatever the size of the set
+CHUNK = 1024  # images after which it is made certain that they need not be read again
+AHEAD = 4  # images a thread that are handed to the decoding threads: bounds memory, whatever the size of the set
+
+#: The pictures of a source from one of its positions on, each once, in their order.
+Pictures = Callable[[int], Iterable[Decode]]
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,30 @@ class Entry:
 def store_path(name: str, key: str) -> Path:
     """Where the store of a source lies in the cache."""
     return cache_folder() / "stores" / f"{name}-{key[:12]}-v{VERSION}"
+
+
+def opened(names: Sequence[str], opener: Callable[[str], OpenFile]) -> Pictures:
+    """Pictures that can be opened one by one, by their names."""
+    return lambda start: (partial(read_fitted, partial(opener, name)) for name in names[start:])
+
+
+def ready_store(
+    name: str, source: str, fit: Fit, listing: str, channels: int | None = None
+) -> tuple[Path, ImageSet | None]:
+    """Where the store of a source has its place, and the store itself if it is there and the source has not changed."""
+    key = (source.encode(), fit.to_json().encode())
+    store = store_path(name, sha256(*key))
+    ready = _current(store, listing)
+    if channels and (ready is None or ready.info.fit.channels != channels):
+        # Apart from the store whose channels were detected, which is what they are when none are asked for.
+        store = store_path(name, sha256(*key, repr(channels).encode()))
+        ready = _current(store, listing)
+    return store, ready
+
+
+def _current(store: Path, listing: str) -> ImageSet | None:
+    ready = open_store(store)
+    return ready if ready is not None and ready.info.listing == listing else None
 
 
 def open_store(folder: Path) -> ImageSet | None:
@@ -120,7 +151,7 @@ def write_store(
 def build_store(
     folder: Path,
     entries: Sequence[Entry],
-    read: Callable[[Entry], OpenFile],
+    pictures: Pictures,
     info: SetInfo,
     progress: Progress,
     channels: int | None = None,
@@ -131,8 +162,8 @@ def build_store(
 
     Args:
         folder: the store.
-        entries: the pictures.
-        read: opens one of them.
+        entries: what the source says of the pictures.
+        pictures: they themselves.
         info: what is known of the set; `listing` changes with the source.
         progress: where to report.
         channels: 1 or 3; detected where not given: 1 when every pixel of every picture is grey.
@@ -146,13 +177,13 @@ def build_store(
             shutil.rmtree(scratch_of(folder), ignore_errors=True)
             return ready  # another process has built it meanwhile
         sweep(folder.parent, folder.name)
-        return _build(folder, entries, read, info, progress, channels, attributes, splits_are_final)
+        return _build(folder, entries, pictures, info, progress, channels, attributes, splits_are_final)
 
 
 def _build(
     folder: Path,
     entries: Sequence[Entry],
-    read: Callable[[Entry], OpenFile],
+    pictures: Pictures,
     info: SetInfo,
     progress: Progress,
     channels: int | None,
@@ -164,7 +195,7 @@ def _build(
     key = sha256(info.listing.encode(), fit.to_json().encode(), *(f"{e.id}\0".encode() for e in entries))
     scratch = Scratch(folder, key, shape)
     try:
-        outcomes = _decode_all(entries, read, fit, scratch, progress, info.name)
+        outcomes = _decode_all(pictures, fit, scratch, progress, info.name)
         kept = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
         rejected = [(e.id, o.reason) for e, o in zip(entries, outcomes, strict=True) if o.reason]
         if len(kept) < 2:
@@ -192,17 +223,10 @@ def _build(
     return built
 
 
-def _decode_all(
-    entries: Sequence[Entry],
-    read: Callable[[Entry], OpenFile],
-    fit: Fit,
-    scratch: Scratch,
-    progress: Progress,
-    name: str,
-) -> list[Outcome]:
-    def decode(position: int) -> Outcome:
+def _decode_all(pictures: Pictures, fit: Fit, scratch: Scratch, progress: Progress, name: str) -> list[Outcome]:
+    def decode(position: int, picture: Decode) -> Outcome:
         try:
-            pixels = read_fitted(lambda: read(entries[position]), fit)
+            pixels = picture(fit)
         except RejectedImageError as error:
             return Outcome(str(error))
         scratch.pixels[position] = pixels
@@ -211,30 +235,53 @@ def _decode_all(
         content = pixels[..., :1] if grey else pixels  # grey or as grey in three channels: the same picture
         return Outcome(grey=grey, split=split_by_content(content.tobytes()))
 
-    done = len(scratch.outcomes)
+    done, total = len(scratch.outcomes), len(scratch.pixels)
     if done:
-        progress.note(f"going on with {name} at image {done + 1:,} of {len(entries):,}, where reading it was stopped")
+        progress.note(f"going on with {name} at image {done + 1:,} of {total:,}, where reading it was stopped")
+    threads = os.cpu_count() or 1
     with (
         no_warnings(),
-        progress.task(f"reading {name}", len(entries), "images", done=done, rate=True) as task,
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        progress.task(f"reading {name}", total, "images", done=done, rate=True) as task,
+        ThreadPoolExecutor(threads) as pool,
     ):
-        for start in range(done, len(entries), CHUNK):
-            outcomes: list[Outcome] = []
-            for outcome in pool.map(decode, range(start, min(start + CHUNK, len(entries)))):
-                outcomes.append(outcome)
-                task.advance()
+        waiting = (pool.submit(decode, position, picture) for position, picture in enumerate(pictures(done), done))
+        outcomes: list[Outcome] = []
+        for outcome in _results(waiting, AHEAD * threads):
+            outcomes.append(outcome)
+            task.advance()
+            if len(outcomes) == CHUNK:
+                scratch.keep(outcomes)
+                outcomes = []
+        if outcomes:
             scratch.keep(outcomes)
+    if len(scratch.outcomes) != total:
+        raise ArmoireError(f"{name} changed while it was read; run it again")
     return scratch.outcomes
+
+
+def _results(futures: Iterator[Future[Outcome]], ahead: int) -> Iterator[Outcome]:
+    """The results in their order, with so many begun before they are asked for."""
+    waiting: deque[Future[Outcome]] = deque()
+    for future in futures:
+        waiting.append(future)
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _classes(names: Sequence[str | None]) -> tuple[tuple[str, ...], list[int | None]]:
     """Class names, and the number of each image's class; one class alone tells nothing."""
-    classes = tuple(sorted({name for name in names if name is not None}))
+    classes = tuple(sorted({name for name in names if name is not None}, key=_natural))
     if len(classes) < 2:
         return (), [None] * len(names)
     number = {name: i for i, name in enumerate(classes)}
     return classes, [None if name is None else number[name] for name in names]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """2 comes before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _splits(splits: list[str]) -> list[str]:
