@@ -15,7 +15,7 @@ TRAIN = {
     "no recipe": ("", "RECIPE"),
     "one recipe too many": ("images-vae fashion-vae --data {pictures}", "fashion-vae"),
     "recipe without data": ("images-vae", "--data"),
-    "no such data": ("images-vae --data nowhere", "no data at 'nowhere'", "folder or zip"),
+    "no such data": ("images-vae --data nowhere", "no data at 'nowhere'", "folder or file of images"),
     "empty folder": ("images-vae --data empty", "no images in empty"),
     "one picture": ("images-vae --data one", "1 readable image"),
     "no zip": ("images-vae --data words.zip", "words.zip", "zip"),

@@ -121,7 +121,7 @@ def _advice(name: str) -> str:
     known = [fashion.NAME, drawn.NAME]
     if difflib.get_close_matches(name, known):
         return did_you_mean(name, known)
-    return f"give {fashion.NAME}, {drawn.NAME}, {celeba.NAME}:PATH, hf:OWNER/NAME, or the path of images"
+    return f"give {fashion.NAME}, {drawn.NAME}, {celeba.NAME}:PATH, hf:OWNER/NAME, or a folder or file of images"
 
 
 def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:
