@@ -160,7 +160,9 @@ def test_a_shell_can_be_taught(typed, shell):
     assert "reconstruct" in script
 
 
-def test_bash_completes_verbs_flags_and_recipes(tmp_path, typed):
+def test_bash_completes_verbs_flags_recipes_and_runs(tmp_path, typed):
+    make_run(tmp_path / "runs" / "old", done=3)
+    (tmp_path / "elsewhere" / "wardrobes").mkdir(parents=True)
     (tmp_path / "armoire.bash").write_text(typed("completion", "bash"))
     bin_ = tmp_path / "bin"
     bin_.mkdir()
@@ -170,12 +172,13 @@ def test_bash_completes_verbs_flags_and_recipes(tmp_path, typed):
 source ./armoire.bash
 complete_() { COMP_WORDS=(armoire "$@"); COMP_CWORD=$#; COMP_LINE="armoire $*"; COMP_POINT=${#COMP_LINE}
   COMPREPLY=(); _armoire; echo "${COMPREPLY[@]}"; }
-complete_ rec; complete_ train --lat; complete_ train fashion-d
+complete_ rec; complete_ train --lat; complete_ train fashion-d; complete_ sample runs/o; complete_ doctor elsewhere/w
 """
     env = os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     told = [line.split() for line in done.stdout.splitlines()]
-    assert (sorted(told[0]), *told[1:]) == (["recipes", "reconstruct"], ["--latent"], ["fashion-dae"]), done
+    assert (sorted(told[0]), *told[1:3]) == (["recipes", "reconstruct"], ["--latent"], ["fashion-dae"]), done
+    assert told[3:] == [["runs/old"], ["elsewhere/wardrobes"]], done
 
 
 def test_it_is_installed_where_the_shell_looks(tmp_path, typed, monkeypatch):

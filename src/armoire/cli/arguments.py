@@ -14,15 +14,21 @@ if TYPE_CHECKING:
 def _recipes(context: CompletionContext) -> list[str]:
     from armoire.training.recipe import recipe_names
 
-    typed = Path(context.incomplete)
-    folder = typed if context.incomplete.endswith("/") else typed.parent
-    return recipe_names() + [str(path) for path in sorted(folder.glob("*.toml"))]
+    return recipe_names() + [str(path) for path in sorted(_folder(context).glob("*.toml"))]
 
 
-def _runs(_context: CompletionContext) -> list[tuple[str, str]]:
+def _runs(context: CompletionContext) -> list[tuple[str, str]]:
+    """The runs that lie here, and for those elsewhere the folders where the typed path leads."""
     from armoire.training.runs import find_runs
 
-    return [(str(run.path), f"{run.recipe}, {run.epochs} of {run.asked} epochs") for run in find_runs(Path())]
+    found = {str(run.path): f"{run.recipe}, {run.epochs} of {run.asked} epochs" for run in find_runs(Path())}
+    folders = [path for path in _folder(context).glob("*") if path.is_dir() and not path.name.startswith(".")]
+    return [*found.items(), *((str(path), "folder") for path in sorted(folders) if str(path) not in found)]
+
+
+def _folder(context: CompletionContext) -> Path:
+    typed = Path(context.incomplete)
+    return typed if context.incomplete.endswith("/") else typed.parent
 
 
 #: The name of a recipe, or a .toml file.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from armoire.cli.arguments import RunFolder
 from armoire.cli.terminal import Whole, check_temperature, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
@@ -23,7 +23,7 @@ EXTRAS = {
 }
 
 
-def figures(run: Path, /, *names: Annotated[str, Parameter(name="NAME")]) -> None:
+def figures(run: RunFolder, /, *names: Annotated[str, Parameter(name="NAME")]) -> None:
     """Draw RUN/figures/NAME.png and print the paths; without a NAME all figures that apply, and report.html.
 
     Args:
@@ -46,7 +46,7 @@ def figures(run: Path, /, *names: Annotated[str, Parameter(name="NAME")]) -> Non
 
 
 def evaluate(
-    run: Path,
+    run: RunFolder,
     /,
     *,
     data: str | None = None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from armoire.cli.arguments import RunFolder
 from armoire.cli.saving import check_suffix, save_images
 from armoire.cli.terminal import Whole, check_temperature, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def sample(
-    run: Path,
+    run: RunFolder,
     /,
     *,
     out: Path,
@@ -53,7 +54,7 @@ def sample(
 
 
 def prior(
-    run: Path,
+    run: RunFolder,
     /,
     *,
     kind: Literal["gmm", "flow"] = "flow",
@@ -90,7 +91,7 @@ def prior(
     print_table(rows)
 
 
-def reconstruct(run: Path, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:
+def reconstruct(run: RunFolder, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:
     """Put image files through a run and save originals (as fitted) above reconstructions.
 
     Args:
@@ -117,7 +118,7 @@ def reconstruct(run: Path, /, *images: Annotated[Path, Parameter(name="IMAGE")],
 
 
 def encode(
-    run: Path,
+    run: RunFolder,
     data: str,
     /,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from armoire.cli.arguments import RunFolder
 from armoire.cli.saving import check_suffix, save_strip
 from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
@@ -25,7 +26,7 @@ Method = Literal["difference", "partial", "logistic"]
 
 
 def nearest(
-    run: Path,
+    run: RunFolder,
     image: Path,
     /,
     *,
@@ -64,7 +65,7 @@ def nearest(
 
 
 def morph(
-    run: Path,
+    run: RunFolder,
     image_a: Path,
     image_b: Path,
     /,
@@ -98,7 +99,7 @@ def morph(
 
 
 def edit(
-    run: Path,
+    run: RunFolder,
     image: Path,
     /,
     *,

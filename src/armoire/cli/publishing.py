@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from armoire.cli.arguments import RunFolder
 from armoire.cli.terminal import Whole, print_json, terminal_progress
 from armoire.errors import ArmoireError
 
@@ -17,7 +18,7 @@ HOST = "127.0.0.1"  # this machine alone
 
 
 def explore(
-    run: Path,
+    run: RunFolder,
     /,
     *,
     port: Whole | None = None,
@@ -76,7 +77,7 @@ def _export_site(path: Path, folder: Path) -> None:
     print(folder)
 
 
-def export(run: Path, /, *, onnx: Path) -> None:
+def export(run: RunFolder, /, *, onnx: Path) -> None:
     """Write a run's model as FOLDER/encoder.onnx and FOLDER/decoder.onnx, for programs without PyTorch.
 
     Both are checked against PyTorch before they are written.
@@ -93,7 +94,7 @@ def export(run: Path, /, *, onnx: Path) -> None:
 
 
 def push(
-    run: Path,
+    run: RunFolder,
     repository: str,
     /,
     *,

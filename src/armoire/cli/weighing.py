@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RecipeName
+from armoire.cli.arguments import RecipeName, RunFolder
 from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
 Json = Annotated[bool, Parameter(negative="")]
 
 
-def doctor(run: Path, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:
+def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:
     """Say in plain words what is wrong with a run, why, and which command mends it.
 
     Args:

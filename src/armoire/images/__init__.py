@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,6 +16,9 @@ from armoire.images.decoding import RejectedImageError, read_image
 from armoire.images.fit import Fit, How, no_warnings, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from armoire.images.folder import Listing
 
 __all__ = ["Fit", "ImageSet", "SetInfo", "from_array", "load_images", "open_image"]
 
@@ -74,11 +78,11 @@ def load_images(
 
 def _load_path(path: Path, fit: Fit, progress: Progress, channels: int | None, source: str = "") -> ImageSet:
     """Whatever lies at a path, by the names of its files; `source` is what to give for it, by default the path."""
-    from armoire.images import arrays, beside, folder, pictures, records, rows, webdataset
+    from armoire.images import arrays, beside, pictures, records, rows, webdataset
 
     if path.is_file() and path.name.lower().endswith(webdataset.PACKED):
         raise ArmoireError(f"{path} is compressed, and pictures are so already; unpack it to a .tar, or a folder")
-    listing = folder.list_one(path) if path.is_file() and _is_of_a_kind(path.name) else folder.list_source(path)
+    listing = list_files(path)
     whole = path.resolve()
     root = whole.parent if whole.is_file() else whole
     digest = listing.digest
@@ -96,21 +100,18 @@ def _load_path(path: Path, fit: Fit, progress: Progress, channels: int | None, s
     return records.load_records(whole, source or str(whole), digest, read, fit, progress, channels)
 
 
-def _is_of_a_kind(name: str) -> bool:
-    """Whether a file of this name holds many pictures, and is no zip."""
+def list_files(path: Path) -> Listing:
+    """The files of a folder or zip; of a file that holds many pictures otherwise, that file."""
+    from armoire.images import folder
+
+    return folder.list_one(path) if path.is_file() and needs_packing([path.name]) else folder.list_source(path)
+
+
+def needs_packing(names: Sequence[str]) -> bool:
+    """Whether files are of a kind that can be read as a whole only, not part by part."""
     from armoire.images import arrays, rows, webdataset
 
-    return arrays.is_array(name) or rows.is_table(name) or webdataset.is_tar(name)
-
-
-def needs_packing(path: Path) -> bool:
-    """Whether a path is of a kind that can be read as a whole only, not part by part."""
-    from armoire.images import folder, rows, webdataset
-
-    if path.is_file():
-        return _is_of_a_kind(path.name)
-    names = folder.list_folder(path).names
-    return rows.are_tables(names) or webdataset.are_tars(names)
+    return rows.are_tables(names) or webdataset.are_tars(names) or (len(names) == 1 and arrays.is_array(names[0]))
 
 
 def _advice(name: str) -> str:

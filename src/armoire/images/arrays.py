@@ -133,16 +133,17 @@ def _scale(path: Path, images: np.ndarray) -> int:
 
 def _pictures(pieces: Sequence[Piece], start: int) -> Iterator[Decode]:
     places = chain.from_iterable(((piece, row) for row in range(len(piece.images))) for piece in pieces)
-    return (partial(_decode, piece, row) for piece, row in islice(places, start, None))
+    for piece, row in islice(places, start, None):
+        if row % AT_ONCE == 0:
+            release(piece.images)
+        yield partial(_decode, piece, row)
 
 
 def _decode(piece: Piece, row: int, fit: Fit) -> np.ndarray:
     pixels = piece.images[row]
     if pixels.dtype != np.uint8:
         pixels = np.rint(pixels.astype(np.float64) * piece.scale).astype(np.uint8)
-    fitted = fit(Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)))
-    release(piece.images[row])
-    return fitted
+    return fit(Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)))
 
 
 def _known(arrays: Mapping[str, np.ndarray], pieces: Sequence[Piece]) -> Known:

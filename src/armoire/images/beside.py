@@ -18,7 +18,7 @@ import numpy as np
 from armoire.files import sha256
 from armoire.images.decoding import RejectedImageError
 from armoire.images.folder import Listing
-from armoire.images.known import Known, held_out_or_none, nothing_known, single_values, understand
+from armoire.images.known import Known, single_values, understand
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,18 +62,8 @@ def read_beside(listing: Listing, note: Callable[[str], None]) -> tuple[Known, t
             note(
                 f"{table.name}: {table.strays:,} of its rows name no picture that is there, or one that is named before"
             )
-    if not tables:
-        return nothing_known(len(listing.names)), ()
-    return understand(_joined([table.facts for table in tables]), {}, len(listing.names)), tuple(
-        table.name for table in tables
-    )
-
-
-def merged(known: Known, splits: Sequence[str | None], labels: Sequence[str | None]) -> Known:
-    """Facts, and where they are silent the splits and labels that folders state."""
-    given = known.splits if any(known.splits) else splits
-    told = [mine or theirs for mine, theirs in zip(known.labels, labels, strict=True)] if known.label_column else labels
-    return Known(held_out_or_none(given), told, known.attributes, known.label_column, known.left_out)
+    known = understand(_joined([table.facts for table in tables]), {}, len(listing.names))
+    return known, tuple(table.name for table in tables)
 
 
 def _table(listing: Listing, name: str, note: Callable[[str], None]) -> Table | None:

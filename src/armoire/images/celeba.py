@@ -21,7 +21,7 @@ from armoire.images.facts import Facts, join, read_facts
 from armoire.images.fit import Fit
 from armoire.images.folder import Listing, list_source
 from armoire.images.imageset import RESERVED, SPLITS, ImageSet, SetInfo
-from armoire.images.store import Entry, build_store, open_store, opened, store_path
+from armoire.images.store import Entry, build_store, opened, ready_store
 from armoire.progress import Progress
 
 NAME = "celeba"
@@ -34,9 +34,14 @@ PARTITIONS = {"0": 1, "1": 2, "2": 3}  # places in SPLITS, from 1: 0 is a missin
 HOW_TO_GIVE = f"give {NAME}:PATH, the path of a Kaggle zip, the same unpacked, or a folder in the official layout"
 
 
+def is_celeba(*names: str) -> bool:
+    """Whether names and paths of a data set speak of CelebA, of which nothing may be passed on."""
+    return any(NAME in name.lower() for name in names)
+
+
 def may_be_shown(info: SetInfo) -> bool:
     """Whether pictures of a data set may leave its owner's hands: not CelebA's, not even as a folder of that name."""
-    return NAME not in f"{info.name} {info.source}".lower()
+    return not is_celeba(info.name, info.source)
 
 
 def load_celeba(path: Path, size: int, progress: Progress, channels: int | None = None) -> ImageSet:
@@ -63,9 +68,8 @@ def load_celeba(path: Path, size: int, progress: Progress, channels: int | None 
         listing=sha256(listing.digest.encode(), *(f"{name}\0{listing.beside[name]}\0".encode() for name in tables)),
         attribute_files=tuple(PurePosixPath(name).name for name in attribute_files),
     )
-    store = store_path(NAME, sha256(info.source.encode(), info.fit.to_json().encode()))
-    ready = open_store(store)
-    if ready is not None and ready.info.listing == info.listing:
+    store, ready = ready_store(NAME, info.source, info.fit, info.listing)
+    if ready is not None:
         return ready
     place = {PurePosixPath(name).stem: i for i, name in enumerate(pictures)}
     if not attribute_files:

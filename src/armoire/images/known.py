@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,10 +62,12 @@ class Known:
             found.append(f"left out: {_listed(self.left_out)}")
         return "; ".join(found)
 
-
-def nothing_known(n: int) -> Known:
-    """Of n pictures."""
-    return Known([None] * n, [None] * n)
+    def where_silent(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Known:
+        """The same facts, and where they are silent the splits and labels that the names of files and folders state."""
+        told = labels
+        if self.label_column:
+            told = [mine or theirs for mine, theirs in zip(self.labels, labels, strict=True)]
+        return replace(self, splits=held_out_or_none(self.splits if any(self.splits) else splits), labels=told)
 
 
 def understand(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int) -> Known:

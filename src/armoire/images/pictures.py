@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from armoire.images.beside import merged, read_beside
+from armoire.images.beside import read_beside
 from armoire.images.folder import Listing, splits_and_labels
 from armoire.images.records import Records
 from armoire.images.store import opened
@@ -18,5 +18,5 @@ def read_pictures(listing: Listing, note: Callable[[str], None]) -> Records:
         note: told of tables that are of no use.
     """
     known, files = read_beside(listing, note)
-    known = merged(known, *splits_and_labels(listing.names))
+    known = known.where_silent(*splits_and_labels(listing.names))
     return Records(listing.names, opened(listing.names, listing.open), known, files, len(listing.beside) - len(files))

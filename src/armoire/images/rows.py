@@ -19,7 +19,6 @@ from armoire.images.decoding import OpenFile
 from armoire.images.fit import Decode, read_fitted
 from armoire.images.known import (
     Known,
-    held_out_or_none,
     is_single,
     is_text,
     may_be_fact,
@@ -101,11 +100,9 @@ def _known(tables: Sequence[Table], facts: Sequence[pa.Table]) -> Known:
     for table in tables:
         classes |= table.classes
     known = understand(joined, classes, sum(table.rows for table in tables))
-    if any(known.splits):
-        return known
     named = [split_named(PurePosixPath(table.name).with_suffix("").parts) for table in tables]
     splits = [split for split, table in zip(named, tables, strict=True) for _ in range(table.rows)]
-    return Known(held_out_or_none(splits), known.labels, known.attributes, known.label_column, known.left_out)
+    return known.where_silent(splits, known.labels)
 
 
 def _table(root: Path, name: str) -> Table:

@@ -18,7 +18,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
-from armoire.images.beside import merged
 from armoire.images.decoding import OpenFile, RejectedImageError
 from armoire.images.fit import Decode, read_fitted
 from armoire.images.folder import LARGEST_FILE, is_hidden, splits_and_labels
@@ -100,8 +99,8 @@ def _open(sample: Sample) -> OpenFile:
 def _known(samples: Sequence[Sample], root: Path) -> Known:
     known = understand(_table(samples), {}, len(samples))
     splits, labels = splits_and_labels([sample.name for sample in samples])
-    named = [split_named(s.archive.relative_to(root).with_suffix("").parts) for s in samples]
-    return merged(known, held_out_or_none(named) if any(held_out_or_none(named)) else splits, labels)
+    named = held_out_or_none([split_named(s.archive.relative_to(root).with_suffix("").parts) for s in samples])
+    return known.where_silent(named if any(named) else splits, labels)
 
 
 def _table(samples: Sequence[Sample]) -> pa.Table:

@@ -15,6 +15,7 @@ from armoire.errors import ArmoireError
 from armoire.figures import described
 from armoire.hub import Reference
 from armoire.images.celeba import NAME as CELEBA
+from armoire.images.celeba import is_celeba
 from armoire.images.drawn import NAME as DRAWN
 from armoire.images.fashion import NAME as FASHION
 from armoire.publish.report import flags, number_tables
@@ -174,7 +175,7 @@ def _told_of_data(wardrobe: Wardrobe) -> str:
     with contextlib.suppress(ArmoireError):  # where they are gone, and were not encoded before
         counts = wardrobe.latents.table["split"].value_counts().to_pylist()
         numbers = " (" + ", ".join(f"{entry['counts']:,} {entry['values']}" for entry in counts) + ")"
-    known = CELEBA if CELEBA in f"{data.name} {data.source}".lower() else data.name
+    known = CELEBA if is_celeba(data.name, data.source) else data.name
     terms = TERMS.get(known, "Their own terms apply; they are not part of this repository.")
     classes = f" Their classes: {_plain(', '.join(data.classes))}." if 0 < len(data.classes) <= 20 else ""
     return f"Trained and measured on {_plain(data.name)}{numbers}. {terms}{classes} Fingerprint `{data.fingerprint}`."

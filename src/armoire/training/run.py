@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from armoire.model import Autoencoder
 
-CELEBA = "celeba"
 DIVERGED = "diverged.json"
 FREE = {"epochs", "name", "summary", "data", "showable"}  # what --resume may change, and what says nothing of the model
 TRACKING = "tracking"  # folder of what trackers write
@@ -124,8 +123,10 @@ class Run:
 
         The recipe says so; of CelebA, which may not be passed on, they never may.
         """
+        from armoire.images.celeba import is_celeba
+
         data = self.data
-        return self.recipe.showable and CELEBA not in f"{data.name} {data.source} {self.recipe.data}".lower()
+        return self.recipe.showable and not is_celeba(data.name, data.source, self.recipe.data)
 
     def model(self, device: torch.device | str = "cpu") -> Autoencoder:
         """The trained model, in evaluation mode."""

@@ -23,9 +23,8 @@ from typing import Literal
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import make_folder, read_json, sha256, write_text
-from armoire.images import needs_packing
+from armoire.images import list_files, needs_packing
 from armoire.images.fashion import is_fashion
-from armoire.images.folder import list_source
 from armoire.images.parquet import divide_parquet, is_parquet
 from armoire.images.parts import Division, divide_files, divide_store
 from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Made, Shard, read_shard
@@ -133,9 +132,12 @@ def divide(
         return divide_parquet(path, size, column, id_column)
     if column or id_column:
         raise ArmoireError(f"{data} is no Parquet file and no folder of them: --column and --id-column do not apply")
-    if not path.exists() or (path.is_dir() and is_fashion(path)) or needs_packing(path):
+    if not path.exists() or (path.is_dir() and is_fashion(path)):
         return divide_store(wardrobe.load(data), size)
-    return divide_files(path, list_source(path), size)
+    listing = list_files(path)
+    if needs_packing(listing.names):
+        return divide_store(wardrobe.load(data), size)
+    return divide_files(path, listing, size)
 
 
 def _check(engine: str, workers: int | None, shard_size: int, dtype: str) -> None:
