@@ -227,6 +227,12 @@ def test_faces_of_real_people_are_not_shown(tmp_path, tiny, discs, listener):
     assert told[0].histograms
 
 
+def test_what_a_recipe_keeps_at_home_is_not_shown(tmp_path, tiny, discs, listener):
+    fit(tiny(showable=False), discs(), tmp_path / "run")
+    (told,) = listener.told.values()
+    assert [epoch.preview for epoch in told] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("name", "source", "may"),
     [

@@ -80,7 +80,7 @@ def train(
     with ranks.together():
         progress = progress if ranks.is_first else SILENT
         run = Run(Path(out))
-        tracking = Tracking(names, run, may_be_shown(images.info), progress.note)
+        tracking = Tracking(names, run, recipe.showable and may_be_shown(images.info), progress.note)
         return _Training(recipe, images, run, chosen, progress, ranks, tracking).run(resume)
 
 
