@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import pictures
 import reference
-import runs
+import trainings
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "build/docs"
@@ -58,7 +58,7 @@ def on_files(files: Files, config: Any) -> Files:
     for path, place in ELSEWHERE.items():
         files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
     files.append(File.generated(config, "assets/icon.svg", abs_src_path=str(ROOT / ICON)))
-    folder = KEPT / "quick" if runs.QUICK else KEPT
+    folder = KEPT / "quick" if trainings.QUICK else KEPT
     for picture in pictures.make(folder):
         files.append(File.generated(config, f"pictures/{picture.name}", abs_src_path=str(picture)))
     return files

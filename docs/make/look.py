@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from runs import QUICK
+from trainings import QUICK
 
 from armoire.figures.style import CLASS_COLOURS, vector
 

@@ -10,7 +10,7 @@ import faces
 import garments
 from look import DARK, LIGHT, Look, drawing, save
 from matplotlib.figure import Figure
-from runs import AUTOENCODER, FACES, VARIATIONAL, Planned, digest
+from trainings import AUTOENCODER, FACES, VARIATIONAL, Planned, digest
 
 from armoire import Wardrobe
 
