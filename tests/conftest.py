@@ -32,6 +32,7 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 # The files that take longest, the longest first: `pytest -n` starts with them, so that no worker waits for another's.
 LONGEST = (
     "tests/test_readme.py",
+    "tests/docs/test_notebooks.py",
     "tests/end_to_end/test_bad_input.py",
     "tests/end_to_end/test_edit_and_morph.py",
     "tests/publish/test_onnx.py",

@@ -4,13 +4,16 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+import armoire
 from armoire.cli.app import VERBS
 
 HEAVY = [
     *("torch", "matplotlib", "pyarrow", "pydantic", "scipy", "onnx", "onnxruntime", "starlette", "uvicorn"),
+    *("IPython", "ipywidgets", "anywidget"),
     *("numpy", "PIL", "sklearn", "torchmetrics", "jaxtyping", "jinja2", "safetensors", "usearch"),
 ]
 HELP = "import armoire.cli\ntry:\n    armoire.cli.main(['--help'])\nexcept SystemExit:\n    pass"
@@ -70,14 +73,17 @@ def test_the_probe_would_notice_a_heavy_import():
 
 
 def test_every_public_name_is_there():
-    import armoire
-
     assert all(getattr(armoire, name).__name__ == name for name in armoire.__all__)
     assert set(armoire.__all__) <= set(dir(armoire))
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    import armoire
-
     with pytest.raises(AttributeError, match="no attribute 'wardrobes'"):
         armoire.wardrobes
+
+
+def test_one_method_leads_to_a_later_room():
+    source = Path(armoire.__file__).parent
+    lines = (line.strip() for path in source.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines())
+    uses = {line for line in lines if "in_a_later_room(" in line and not line.startswith("def ")}
+    assert uses == {'return in_a_later_room("armoire.publish", "explore")(self, height)'}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from armoire.images import ImageSet, load_images
     from armoire.measure import evaluate
     from armoire.model import Autoencoder
+    from armoire.publish import explore
     from armoire.training import Recipe, Run, load_recipe, recipe_names
     from armoire.wardrobe import Wardrobe, train
     from armoire.wardrobe.transformer import LatentTransformer
@@ -25,6 +26,7 @@ __all__ = [
     "TrainingInterruptedError",
     "Wardrobe",
     "evaluate",
+    "explore",
     "load_images",
     "load_recipe",
     "recipe_names",
@@ -38,6 +40,7 @@ __getattr__ = lazily(
         "images": ("ImageSet", "load_images"),
         "measure": ("evaluate",),
         "model": ("Autoencoder",),
+        "publish": ("explore",),
         "training": ("Recipe", "Run", "load_recipe", "recipe_names"),
         "wardrobe": ("Wardrobe", "train"),
         "wardrobe.transformer": ("LatentTransformer",),

@@ -9,6 +9,10 @@ from collections.abc import Iterable
 class ArmoireError(Exception):
     """Something the user can mend, told in one sentence: what, where, how. The command line exits with 2."""
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for it: where in armoire the error was found mends nothing. %debug and `raise` still know.
+        return [f"{type(self).__name__}: {self}"]
+
 
 class TrainingInterruptedError(Exception):
     """Training was asked to stop and has saved its state. The command line exits with 130."""

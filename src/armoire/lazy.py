@@ -1,4 +1,4 @@
-"""Packages that import what they offer when it is first used: torch alone takes two seconds."""
+"""Imports that wait until something is used: torch alone takes two seconds, and some methods lead to a later room."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ def lazily(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str]
         raise AttributeError(f"module '{package}' has no attribute '{name}'")
 
     return get
+
+
+def in_a_later_room(module: str, name: str) -> Callable[..., Any]:
+    """A function of a room that comes after the one that asks, which must not know it otherwise.
+
+    For verbs that people look for on a noun of an earlier room (docs/decisions/030); tests/test_imports.py names all.
+    """
+    return getattr(importlib.import_module(module), name)

@@ -1,10 +1,13 @@
-"""How long work reports on itself without printing: the rooms call, the command line draws."""
+"""How long work reports on itself without printing: the rooms call, the command line or a notebook draws."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from armoire.notebook import NotebookProgress, shell
 
 
 @runtime_checkable
@@ -53,4 +56,28 @@ class _Silent:
         pass
 
 
+#: Shows nothing.
 SILENT: Progress = _Silent()
+
+
+class _Usual:
+    """A bar below the cell where a notebook's kernel runs this; nothing elsewhere."""
+
+    @cached_property
+    def _notebook(self) -> Progress:
+        return NotebookProgress()
+
+    def _here(self) -> Progress:
+        return SILENT if shell() is None else self._notebook
+
+    def task(
+        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
+    ) -> AbstractContextManager[Task]:
+        return self._here().task(title, total, unit, done, rate, into)
+
+    def note(self, text: str) -> None:
+        self._here().note(text)
+
+
+#: What those take who are not told where to report.
+USUAL: Progress = _Usual()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import subprocess
 import sys
@@ -12,12 +13,16 @@ from unittest import mock
 import pytest
 from rich.console import Console
 
+from armoire import pace
 from armoire.cli import terminal
 
 
+@contextlib.contextmanager
 def watch(clock):
     """The terminal's own clock; a server's loop in another thread would wait for a time that never comes."""
-    return mock.patch.object(terminal, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    ours = SimpleNamespace(monotonic=lambda: clock[0])
+    with mock.patch.object(terminal, "time", ours), mock.patch.object(pace, "time", ours):
+        yield
 
 
 @pytest.mark.parametrize(

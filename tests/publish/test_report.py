@@ -12,8 +12,9 @@ import pytest
 from armoire import figures
 from armoire.images import from_array
 from armoire.measure import evaluate
+from armoire.measure.told import area_rows, number_tables
 from armoire.publish import write_report
-from armoire.publish.report import area_rows, command, number_tables
+from armoire.publish.report import command
 from armoire.training import Run, load_recipe
 from armoire.wardrobe import Wardrobe, train
 

@@ -6,7 +6,8 @@ import shlex
 import time
 from pathlib import Path
 
-from armoire.cli.terminal import duration, print_table
+from armoire.cli.terminal import print_table
+from armoire.pace import duration
 from armoire.training.runs import RunSummary, find_runs
 
 SHOWN = 8  # runs

@@ -20,6 +20,7 @@ EXTRAS = {
     "neighbours": "usearch",
     "ray": "ray",
     "hub": "huggingface_hub",
+    "notebook": "anywidget",
 }
 
 

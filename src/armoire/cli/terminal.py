@@ -8,7 +8,6 @@ import shutil
 import sys
 import textwrap
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, Token
 
 from armoire.errors import ArmoireError
+from armoire.pace import Pace, duration, short
 from armoire.progress import Progress, Task
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ SECONDS_TO_GAUGE = 3.0  # of work, before it is said how long all of it will tak
 SECONDS_OF_A_LONG_JOB = 30.0  # from which on that is said
 NARROWEST = 60  # columns that everything fits into
 ROOM_FOR_THE_REST = 26  # columns
-WINDOW = 30  # marks, a second or more apart, over which a pace is taken
 
 
 def _whole(_type: object, tokens: Sequence[Token]) -> int:
@@ -78,40 +77,12 @@ def _broken(text: str, room: int) -> list[str]:
     return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 42 s, 3 min 20 s, 2 h 5 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def _say(text: str) -> None:
     try:
         print(text, file=sys.stderr, flush=True)
     except BrokenPipeError:
         # Who read the progress has gone, as `2>&1 | head` does; the work goes on.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-class _Pace:
-    """Units a second over the last half minute or so: what is left is told by how it goes now, not how it began."""
-
-    def __init__(self) -> None:
-        self.marks = deque([(time.monotonic(), 0)], maxlen=WINDOW)
-        self.amount = 0
-
-    def advance(self, amount: int) -> None:
-        self.amount += amount
-        if (now := time.monotonic()) - self.marks[-1][0] > 1:
-            self.marks.append((now, self.amount))
-
-    @property
-    def a_second(self) -> float:
-        then, before = self.marks[0]
-        return (self.amount - before) / max(1e-9, time.monotonic() - then)
 
 
 class _Outlook:
@@ -121,7 +92,7 @@ class _Outlook:
         self.what = f"{title} into {into}" if into else title
         self.left, self.began, self.due = left, time.monotonic(), left is not None
 
-    def sentence(self, pace: _Pace) -> str:
+    def sentence(self, pace: Pace) -> str:
         """It, where it is time to say it; "" else."""
         if not self.due or time.monotonic() - self.began < SECONDS_TO_GAUGE:
             return ""
@@ -135,7 +106,7 @@ class _Line:
 
     def __init__(self, title: str, total: int | None, unit: str, done: int, rate: bool, into: Path | None) -> None:
         self.title, self.total, self.unit, self.done, self.rate = title, total, unit, done, rate
-        self.pace, self.began = _Pace(), time.monotonic()
+        self.pace, self.began = Pace(), time.monotonic()
         self.outlook = _Outlook(title, total and total - done, into)
         self.told = self.began
 
@@ -153,7 +124,7 @@ class _Line:
         self.told = time.monotonic()
         of_total = f" of {self.total:,}" if self.total else ""
         parts = [f"{self.title}: {self.done:,}{of_total} {self.unit}"]
-        parts += [f"{name} {_short(value)}" for name, value in figures.items()]
+        parts += [f"{name} {short(value)}" for name, value in figures.items()]
         if self.rate:
             parts.append(f"{self.pace.a_second:,.0f} {self.unit}/s")
         if self.total and self.pace.a_second:
@@ -215,7 +186,7 @@ class _Bar:
         self, bars: Bars, title: str, total: int | None, unit: str, done: int, rate: bool, outlook: _Outlook
     ) -> None:
         self.bars, self.unit, self.rate, self.outlook = bars, unit, rate, outlook
-        self.pace, self.shown = _Pace(), []
+        self.pace, self.shown = Pace(), []
         # What the title, a short bar, the percentage and the time left leave over.
         self.room = bars.console.width - len(title) - ROOM_FOR_THE_REST
         self.id = bars.add_task(title, total=total, completed=done, figures="")
@@ -225,7 +196,7 @@ class _Bar:
         if outlook := self.outlook.sentence(self.pace):
             self.bars.console.print(outlook, highlight=False, markup=False)
         if figures:
-            self.shown = [f"{name} {_short(value)}" for name, value in figures.items()]
+            self.shown = [f"{name} {short(value)}" for name, value in figures.items()]
         pace = [f"{self.pace.a_second:,.0f} {self.unit}/s"] if self.rate else []
         self.bars.update(self.id, advance=amount, figures=_that_fit(self.shown + pace, self.room))
 
@@ -235,7 +206,3 @@ def _that_fit(parts: list[str], room: int) -> str:
     while parts and len("  ".join(parts)) > room:
         parts = parts[:-1]
     return "  ".join(parts)
-
-
-def _short(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

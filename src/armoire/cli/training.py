@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from armoire.cli.arguments import RecipeName
-from armoire.cli.terminal import Whole, duration, print_json, print_table, terminal_progress
+from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
+from armoire.pace import duration
 
 
 def train(

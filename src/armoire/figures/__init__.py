@@ -35,7 +35,7 @@ from armoire.figures.reconstruction import denoising, reconstructions
 from armoire.figures.samples import samples
 from armoire.figures.style import png, style
 from armoire.files import write_bytes
-from armoire.progress import SILENT, Progress
+from armoire.progress import USUAL, Progress
 from armoire.wardrobe import Wardrobe
 
 __all__ = ["FIGURES", "FigureKind", "described", "draw", "save"]
@@ -86,7 +86,7 @@ def draw(wardrobe: Wardrobe, name: str) -> Figure:
     return _kind(wardrobe, name).draw(wardrobe)
 
 
-def save(wardrobe: Wardrobe, names: list[str] | None = None, progress: Progress = SILENT) -> list[Path]:
+def save(wardrobe: Wardrobe, names: list[str] | None = None, progress: Progress = USUAL) -> list[Path]:
     """Draw figures into RUN/figures/NAME.png and return their paths.
 
     Args:

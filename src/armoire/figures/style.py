@@ -98,6 +98,14 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.style.context(["default", settings])  # type: ignore[return-value]
 
 
+class ShownFigure(Figure):
+    """A matplotlib figure that a notebook shows although pyplot knows nothing of it."""
+
+    def _repr_png_(self) -> bytes:
+        with style():
+            return png(self)
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A figure with its title written, and how high the room under it reaches. All lengths in inches.
@@ -139,7 +147,7 @@ class Sheet:
 def sheet(title: str, subtitle: str, size: tuple[float, float] = WIDE) -> Sheet:
     """A sheet of paper with a sentence on it and a quieter one underneath, both wrapped to its width."""
     width, height = size
-    figure = Figure(figsize=size, dpi=DPI, facecolor=PAPER)
+    figure = ShownFigure(figsize=size, dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
     top = height - 0.4
     for text, points, colour, weight in ((title, TITLE, INK, "bold"), (subtitle, BODY, QUIET, "normal")):

@@ -15,7 +15,7 @@ from armoire.errors import ArmoireError, did_you_mean
 from armoire.images.decoding import RejectedImageError, read_image
 from armoire.images.fit import Fit, How, no_warnings, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
-from armoire.progress import SILENT, Progress
+from armoire.progress import USUAL, Progress
 
 if TYPE_CHECKING:
     from armoire.images.folder import Listing
@@ -31,7 +31,7 @@ def load_images(
     size: int | None = None,
     fit: How = "crop",
     background: str = "white",
-    progress: Progress = SILENT,
+    progress: Progress = USUAL,
     channels: int | None = None,
 ) -> ImageSet:
     """Open a data set, packing it into the cache the first time.

@@ -18,6 +18,8 @@ from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import parse_json, sha256, sha256_of
 from armoire.images.fit import Fit
 from armoire.images.mapped import release
+from armoire.images.mosaic import GLANCE, glance
+from armoire.shown import Picture, Table, counted, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,6 +104,19 @@ class ImageSet:
     def __repr__(self) -> str:
         height, width, channels = self.shape
         return f"ImageSet({self.info.name!r}, {len(self)} images of {height} x {width} x {channels})"
+
+    def _repr_html_(self) -> str:
+        height, width, channels = self.shape
+        rows = [("images", counted(self.splits)), ("size", f"{height} × {width}, {('grey', 'colour')[channels == 3]}")]
+        for name, values in (("classes", self.info.classes), ("attributes", self.attributes)):
+            if values:
+                more = f" and {len(values) - GLANCE} more" if len(values) > GLANCE else ""
+                rows.append((name, ", ".join(values[:GLANCE]) + more))
+        if self.rejections:
+            rows.append(("left out", self.rejections))
+        first = np.array(self.images[:GLANCE])
+        pictures = [Picture(glance(first), f"the first {len(first)}")] if len(first) else []
+        return shown(self.info.name, f"{len(self):,} images", [Table(rows, words=True)], pictures)
 
     @property
     def shape(self) -> tuple[int, int, int]:

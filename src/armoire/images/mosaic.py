@@ -11,6 +11,7 @@ from PIL import Image
 
 from armoire.files import write_bytes
 
+GLANCE, GLANCE_PIXELS = 18, 900  # images that a notebook shows of many, and how wide they are together at most
 # A GIF counts time in hundredths of a second. Its ends are held, to be recognised.
 STEP_MILLISECONDS, END_MILLISECONDS = 100, 800
 
@@ -48,6 +49,12 @@ def png(image: UInt8[np.ndarray, "h w c"], scale: int = 1) -> bytes:
     buffer = BytesIO()
     _enlarged(to_pil(image), scale).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def glance(images: UInt8[np.ndarray, "n h w c"]) -> bytes:
+    """A few images in two rows, as the bytes of a PNG about as wide as a page."""
+    columns = max(1, -(-len(images) // 2))
+    return png(mosaic(images, columns), max(1, GLANCE_PIXELS // (columns * images.shape[2])))
 
 
 def gif(images: UInt8[np.ndarray, "n h w c"], scale: int = 1) -> bytes:

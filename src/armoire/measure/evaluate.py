@@ -22,7 +22,8 @@ from armoire.measure.kept import keep_evaluation
 from armoire.measure.latent import latent_statistics
 from armoire.measure.reconstruction import reconstruction_error
 from armoire.measure.samples import measure_samples
-from armoire.progress import SILENT, Progress
+from armoire.measure.told import Evaluation
+from armoire.progress import SILENT, USUAL, Progress
 from armoire.training.averages import average_over, book_scale
 from armoire.training.feed import Feed
 from armoire.wardrobe import Wardrobe, encode_set
@@ -36,7 +37,7 @@ def evaluate(
     wardrobe: Wardrobe,
     images: ImageSet | None = None,
     split: str | None = None,
-    progress: Progress = SILENT,
+    progress: Progress = USUAL,
     samples: int | None = None,
     features: str | None = None,
     prior: str | None = None,
@@ -44,7 +45,7 @@ def evaluate(
     draws: int | None = None,
     denoising: bool = False,
     judged: bool = True,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Measure a run on one split of a data set.
 
     What is found on the held-out images that the run came with is kept in RUN/evaluation.json.
@@ -120,7 +121,7 @@ def evaluate(
             found["editing"] = measured or measure_editing(wardrobe, judge, taught, part, embeddings, progress)
     if known and prior is None and temperature == 1:
         keep_evaluation(wardrobe.run, found, samples is not None or features is not None)
-    return found
+    return Evaluation(found)
 
 
 # What was measured in this process of runs that may only be read, where it cannot be kept in the run.

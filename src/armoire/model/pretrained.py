@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from armoire.errors import ArmoireError, first_line
 from armoire.files import parse_json
 from armoire.hub import Reference, parse_reference
-from armoire.progress import SILENT, Progress
+from armoire.progress import USUAL, Progress
 from armoire.tensors import ForeignFileError, TensorFile, open_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Pretrained:
 
     @classmethod
     def from_pretrained(
-        cls: type[Model], path: str | Path, revision: str | None = None, progress: Progress = SILENT
+        cls: type[Model], path: str | Path, revision: str | None = None, progress: Progress = USUAL
     ) -> Model:
         """Open a model from a run folder, a .safetensors file or the Hub, in evaluation mode.
 

@@ -18,7 +18,8 @@ from armoire.images.celeba import NAME as CELEBA
 from armoire.images.celeba import is_celeba
 from armoire.images.drawn import NAME as DRAWN
 from armoire.images.fashion import NAME as FASHION
-from armoire.publish.report import flags, number_tables
+from armoire.measure.told import number_tables
+from armoire.publish.report import flags
 from armoire.training import Recipe, recipe_names
 from armoire.wardrobe import Wardrobe
 

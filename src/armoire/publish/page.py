@@ -1,4 +1,4 @@
-"""Where the explorer's built page lies."""
+"""Where the explorer's built page lies, and the same page for a cell of a notebook."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 from armoire.errors import ArmoireError
 
+CELL = "cell"  # folder beside the page's own files, and no part of a site
+
 
 def page_folder() -> Path:
-    """The folder with the built page: index.html, licenses.md, assets/.
+    """The folder with the built page: index.html, licenses.md, assets/, and cell/ for notebooks.
 
     Raises:
         ArmoireError: this armoire was installed without it.
@@ -21,3 +23,12 @@ def page_folder() -> Path:
             "ARMOIRE_SKIP_WEB unset, in a checkout with: pip install -e ."
         )
     return folder
+
+
+def cell_folder() -> Path:
+    """The folder with what a notebook shows: widget.js, and the document in its frame, cell.html.
+
+    Raises:
+        ArmoireError: as `page_folder`.
+    """
+    return page_folder() / CELL

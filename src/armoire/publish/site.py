@@ -17,7 +17,7 @@ from armoire.errors import ArmoireError
 from armoire.files import atomic_folder, cache_folder, read_json, sha256, write_bytes
 from armoire.images import ImageSet
 from armoire.progress import SILENT, Progress
-from armoire.publish.page import page_folder
+from armoire.publish.page import CELL, page_folder
 from armoire.training.run import Run
 
 FORMAT, VERSION = "armoire-site", 1
@@ -55,7 +55,7 @@ def site_files(run: Run, progress: Progress = SILENT, images: ImageSet | None = 
     """Every file of the site by the path it is asked for under, `/` among them; arguments as `export_site`."""
     page = page_folder()
     data = site_data(run, progress, images)
-    files = {f"/{file.relative_to(page).as_posix()}": file for file in _files(page)}
+    files = {f"/{file.relative_to(page).as_posix()}": file for file in _files(page) if file.parent.name != CELL}
     files |= {f"/data/{file.relative_to(data).as_posix()}": file for file in _files(data)}
     return files | {"/": files["/index.html"]}
 
@@ -144,7 +144,7 @@ def _foreign(folder: Path) -> str:
         ours, data = False, set()
     if not ours:
         return "exists and is no exported explorer"
-    page = {path.name for path in page_folder().iterdir()}
+    page = {path.name for path in page_folder().iterdir()} - {CELL}
     others = sorted(there - page - {"data"}) + [f"data/{name}" for name in sorted(_names(folder / "data") - data)]
     return f"holds an exported explorer and also {others[0]}, which would be lost" if others else ""
 

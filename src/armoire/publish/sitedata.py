@@ -15,7 +15,6 @@ from armoire.errors import ArmoireError
 from armoire.figures.scatter import class_colour
 from armoire.files import sha256, write_bytes
 from armoire.images import ImageSet
-from armoire.images.imageset import SPLITS
 from armoire.measure.latent import ks_distances, latent_statistics
 from armoire.progress import SILENT, Progress
 from armoire.publish.onnx import export_run
@@ -126,10 +125,9 @@ def _write_table(latents: Latents, rows: np.ndarray, out: _Writer) -> dict[str, 
     labels = latents.labels[rows]
     # Of more classes than int16 counts, the last have no name; a wrong one would be worse.
     out.array("labels", "labels.i16", np.where(labels > LARGEST_LABEL, -1, labels).astype("<i2"))
-    split_of = np.asarray(latents.table["split"].to_pylist(), dtype=object)
-    sizes = {name: n for name in SPLITS if (n := int((split_of == name).sum()))}
+    split_of, sizes = latents.table["split"].to_pylist(), latents.splits
     numbers = {name: k for k, name in enumerate(sizes)}
-    out.array("splits", "splits.u8", np.array([numbers[name] for name in split_of[rows]], np.uint8))
+    out.array("splits", "splits.u8", np.array([numbers[split_of[row]] for row in rows], np.uint8))
     if latents.attributes:
         known = np.stack([latents.attribute(name)[rows] for name in latents.attributes])
         out.array("attributes", "attributes.i8", known.astype(np.int8))

@@ -115,6 +115,11 @@ class Recipe(BaseModel):
             }
         return values
 
+    @property
+    def lead(self) -> str:
+        """What it is, in one line, whether or not it says so itself."""
+        return self.summary or ("a variational autoencoder" if self.posterior == "gaussian" else "an autoencoder")
+
     def architecture(self, images: ImageSet) -> Architecture:
         """The model that this recipe makes for a data set."""
         from armoire.model import Architecture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -18,7 +19,8 @@ from armoire.files import parse_toml, read_sealed, read_text, sha256, write_seal
 from armoire.hub.fetching import local_folder
 from armoire.images import ImageSet, SetInfo
 from armoire.model.pretrained import FILE, read_header, refuse_foreign
-from armoire.progress import SILENT, Progress
+from armoire.progress import USUAL, Progress
+from armoire.shown import Picture, Table, shown
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
 
 # torch is imported where a model is: what a run is, can be told without.
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 DIVERGED = "diverged.json"
 FREE = {"epochs", "name", "summary", "data", "showable"}  # what --resume may change, and what says nothing of the model
+LATEST = 5  # epochs that a notebook shows
 TRACKING = "tracking"  # folder of what trackers write
 TIMES = {"seconds", "images_per_second"}  # columns of the history that no seed makes equal
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
@@ -49,7 +52,7 @@ class Run:
     path: Path
 
     @classmethod
-    def open(cls, path: str | Path, progress: Progress = SILENT) -> Run:
+    def open(cls, path: str | Path, progress: Progress = USUAL) -> Run:
         """Open a run that holds at least a recipe and a model.
 
         Args:
@@ -74,6 +77,43 @@ class Run:
         run._check_links()
         run._check_recipe()
         return run
+
+    def _repr_html_(self) -> str:
+        pictures = []
+        with contextlib.suppress(ArmoireError, OSError):
+            epoch = len(self.history)
+            caption = f"epoch {epoch}: held-out images, their reconstructions, and samples"
+            pictures = [Picture(self.preview(epoch).read_bytes(), caption)]
+        return shown(self.name, self.recipe.lead, [self.facts(), self._epochs()], pictures)
+
+    def facts(self) -> Table:
+        """What it is and of what, as a notebook shows it."""
+        recipe, data = self.recipe, self.data
+        beta = f", beta {recipe.beta:g}" if recipe.posterior == "gaussian" else ""
+        colours = "grey" if data.fit.channels == 1 else "colour"
+        rows = [
+            ("folder", str(self.path)),
+            ("recipe", recipe.name),
+            ("data", f"{data.name}, {data.fit.canvas} × {data.fit.canvas}, {colours}"),
+            ("latent dimensions", f"{recipe.latent}"),
+            ("trained with", f"{recipe.likelihood} likelihood{beta}, seed {recipe.seed}"),
+        ]
+        return Table(rows, words=True)
+
+    def _epochs(self) -> Table:
+        """The last rows of the history; why there is none, where that is so."""
+        try:
+            rows = self.history
+        except ArmoireError as error:
+            return Table([("history", str(error))], words=True)
+        split = "test" if "test_objective_nats" in rows[0] else "valid"
+        columns = {"epoch": "epoch", "train objective": "train_objective_nats"}
+        columns |= {f"{split} {name}": f"{split}_{name}_nats" for name in ("distortion", "rate", "objective")}
+        columns |= {"book scale": f"{split}_book_total_loss", "seconds": "seconds"}
+        there = {head: key for head, key in columns.items() if key in rows[0]}
+        cells = [[f"{row[key]:,.{0 if key == 'epoch' else 1}f}" for key in there.values()] for row in rows[-LATEST:]]
+        title = f"The last {LATEST} of {len(rows)} epochs" if len(rows) > LATEST else "Epochs"
+        return Table(cells, f"{title}, in nats per image", list(there))
 
     def _check_links(self) -> None:
         # What is made of a run is written into it, and a stranger's should not say where that is.

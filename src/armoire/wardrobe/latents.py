@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, Int8
 
 from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.images import ImageSet
-from armoire.images.imageset import attribute_of, attributes_of, labels_of
+from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
 from armoire.model import Autoencoder, DiagonalGaussian
 from armoire.progress import SILENT, Progress
 from armoire.tables import read_table, write_table
@@ -59,6 +59,11 @@ class Latents:
     def attribute(self, name: str, where: str = "the latents") -> Int8[np.ndarray, " n"]:
         """One attribute of each image: 1 yes, -1 no, 0 unknown; `where` is for the error when there is none."""
         return attribute_of(self.table, name, where)
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Number of images in each split that has any."""
+        return {name: n for name in SPLITS if (n := int(self._split_is(name).sum()))}
 
     def split(self, name: str) -> Latents:
         """The latents of one split."""

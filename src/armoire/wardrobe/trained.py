@@ -14,7 +14,7 @@ from armoire.files import write_bytes
 from armoire.images import ImageSet, from_array, load_images
 from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import parse_colour
-from armoire.progress import SILENT, Progress
+from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
 from armoire.training.machine import pick_device
@@ -30,7 +30,7 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     device: str = "auto",
-    progress: Progress = SILENT,
+    progress: Progress = USUAL,
     track: str | Sequence[str] = (),
     **settings: Any,
 ) -> Wardrobe:

@@ -24,6 +24,7 @@ from armoire.files import write_bytes
 from armoire.images import centred, from_array
 from armoire.images.fit import SMALLEST
 from armoire.model.pretrained import FILE
+from armoire.progress import SILENT
 from armoire.training import Recipe
 from armoire.wardrobe.trained import train
 from armoire.wardrobe.wardrobe import Wardrobe
@@ -164,7 +165,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         recipe = self.recipe if isinstance(self.recipe, Recipe) else str(self.recipe)
         try:
             with _folder(self.out) as (path, keep):
-                return keep(train(recipe, from_array(squares), path, device=self.device, **settings))
+                return keep(train(recipe, from_array(squares), path, device=self.device, progress=SILENT, **settings))
         except TrainingInterruptedError as error:
             # A grid search would take it for settings that failed, and go on with the next.
             raise KeyboardInterrupt(str(error)) from None

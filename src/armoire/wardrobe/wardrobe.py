@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,9 +19,11 @@ from armoire.images import ImageSet, load_images
 from armoire.images.decoding import plain
 from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import Fit
-from armoire.images.mosaic import to_pil
+from armoire.images.mosaic import GLANCE, glance, to_pil
+from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
-from armoire.progress import SILENT, Progress
+from armoire.progress import SILENT, USUAL, Progress
+from armoire.shown import Picture, Table, counted, shown
 from armoire.training import Recipe, Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
@@ -42,6 +44,9 @@ from armoire.wardrobe.latents import Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
 from armoire.wardrobe.paths import PathKind, path
 from armoire.wardrobe.priors import Prior
+
+if TYPE_CHECKING:
+    from anywidget import AnyWidget
 
 Pictures = np.ndarray | Image.Image | Sequence[Image.Image]
 
@@ -69,7 +74,7 @@ class Wardrobe:
         path: str | Path,
         images: ImageSet | None = None,
         device: str = "auto",
-        progress: Progress = SILENT,
+        progress: Progress = USUAL,
     ) -> Wardrobe:
         """Open a run.
 
@@ -88,6 +93,18 @@ class Wardrobe:
 
     def __repr__(self) -> str:
         return f"Wardrobe({str(self.run.path)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
+
+    def _repr_html_(self) -> str:
+        rows = list(self.run.facts().rows)
+        rows.append(("parameters", f"{self.model.parameter_count():,}"))
+        pictures = []
+        # Only what is there already: a glance should not encode a data set.
+        if "latents" in self.__dict__ or (self.run.path / "latents.parquet").exists():
+            rows.append(("places", counted(self.latents.splits)))
+            with contextlib.suppress(ArmoireError):
+                made = glance(self.make(self.sample(GLANCE)))
+                pictures = [Picture(made, f"{GLANCE} images made at places drawn from its prior, seed 0")]
+        return shown(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
 
     @property
     def recipe(self) -> Recipe:
@@ -119,6 +136,11 @@ class Wardrobe:
         if found.info.fingerprint != data.fingerprint:
             raise ArmoireError(f"{data.source} has changed since {self.run.path} was trained on it; train again")
         return found
+
+    @property
+    def images_at_hand(self) -> ImageSet | None:
+        """The data set that it was opened with; None where it is to be found as the run says."""
+        return self._images
 
     def load(self, source: str | Path) -> ImageSet:
         """A data set as `load_images` takes it, fitted like the training data."""
@@ -188,7 +210,7 @@ class Wardrobe:
         with torch.no_grad():
             for start in range(0, len(z), EVALUATION_BATCH):
                 part = slice(start, start + EVALUATION_BATCH)
-                made[part] = to_pixels(self.model.decode(torch.from_numpy(z[part]).to(self.model.device)))
+                made[part] = to_pixels(self.model.decode(torch.tensor(z[part], device=self.model.device)))
         return made
 
     def sample(
@@ -250,12 +272,21 @@ class Wardrobe:
             self.run.path, recipe.posterior, recipe.latent, self.key, lambda: self.latents.split(self.held_out).mean
         )
 
+    def explore(self, height: int = 720) -> AnyWidget:
+        """The explorer in a cell of a notebook: see `armoire.explore`.
+
+        Args:
+            height: in CSS pixels.
+
+        Raises:
+            ArmoireError: anywidget is not installed, or the page was left out of this install.
+        """
+        return in_a_later_room("armoire.publish", "explore")(self, height)
+
     @property
     def held_out(self) -> str:
         """The split that was measured on: test, or valid where there is no test split."""
-        import pyarrow.compute as pc
-
-        return "test" if "test" in pc.unique(self.latents.table["split"]).to_pylist() else "valid"  # type: ignore[attr-defined]
+        return "test" if "test" in self.latents.splits else "valid"
 
     def path(
         self, a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"], steps: int = 9, kind: PathKind = "linear"

@@ -415,7 +415,7 @@ export class Explorer {
   pin(z = this.shown, name = ''): Item {
     this.remember()
     const item: Item = { id: this.nextId++, z, picture: null, name: name || (z === this.z ? this.name : '') }
-    this.shelf = [...this.shelf, item].slice(-MOST_PINNED)
+    this.shelf = this.withRoom(item)
     this.settled = true
     this.z = z
     this.name = item.name
@@ -427,11 +427,31 @@ export class Explorer {
     return item
   }
 
+  /** The shelf with more on it; what was pinned first goes where it would hold too much, but none that was put there. */
+  private withRoom(...items: Item[]): Item[] {
+    return [...this.shelf, ...items].slice(-Math.max(MOST_PINNED, this.shelf.length))
+  }
+
   pinAll(places: readonly Float32Array[]): void {
     this.remember()
     const items = places.map((z) => ({ id: this.nextId++, z, picture: null, name: '' }))
-    this.shelf = [...this.shelf, ...items].slice(-MOST_PINNED)
+    this.shelf = this.withRoom(...items)
     for (const item of items) void this.picturing(item)
+  }
+
+  /** Have these places on the shelf and no others; what lies there already stays the item that it is. */
+  setShelf(places: readonly Float32Array[]): void {
+    const same = (a: Float32Array, b?: Float32Array) => b !== undefined && a.every((value, i) => value === b[i])
+    if (places.length === this.shelf.length && places.every((z, k) => same(z, this.shelf[k].z))) return
+    this.remember()
+    const left = [...this.shelf]
+    this.shelf = places.map((z) => {
+      const known = left.findIndex((item) => same(z, item.z))
+      return known < 0 ? { id: this.nextId++, z, picture: null, name: '' } : left.splice(known, 1)[0]
+    })
+    if (!this.item(this.a)) this.a = null
+    if (!this.item(this.b)) this.b = null
+    for (const item of this.shelf) void this.picturing(item)
   }
 
   drop(id: number): void {

@@ -1,6 +1,6 @@
 /** The model as the page sees it: one picture at a time for the pointer, many in the background for all else. */
 
-import engineUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
+import { host } from '../host/host'
 import { readFile, reason, SiteError, type Manifest } from './site'
 import type { Answer, Request } from '../worker/protocol'
 
@@ -22,6 +22,8 @@ export class Model {
   private readonly worker: Worker
   private readonly asked = new Map<number, { done: (answer: Answer) => void; failed: (error: Error) => void }>()
   private next = 1
+  /** Why the thread answers no more: it may stop before anything was asked of it. */
+  private stopped: Error | null = null
   private busy = false
   private wanted: { z: Float32Array; show: (picture: Picture) => void } | null = null
   private readonly background: Job[] = []
@@ -31,11 +33,12 @@ export class Model {
 
   private constructor(private readonly manifest: Manifest) {
     this.pixels = manifest.image.height * manifest.image.width
-    this.worker = new Worker(new URL('../worker/model.worker.ts', import.meta.url), { type: 'module' })
+    this.worker = host.modelWorker()
     this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.answered(data)
     this.worker.onerror = (event) => {
       event.preventDefault()
-      for (const { failed } of this.asked.values()) failed(new Error(event.message || 'the worker stopped'))
+      this.stopped = new Error(event.message || 'the worker stopped')
+      for (const { failed } of this.asked.values()) failed(this.stopped)
       this.asked.clear()
     }
   }
@@ -143,6 +146,7 @@ export class Model {
   }
 
   private ask(message: Omitted<Request>, transfer: Transferable[] = []): Promise<Answer> {
+    if (this.stopped) return Promise.reject(this.stopped)
     const id = this.next++
     return new Promise((done, failed) => {
       this.asked.set(id, { done, failed })
@@ -168,9 +172,8 @@ interface Job {
 type Omitted<T> = T extends unknown ? Omit<T, 'id'> : never
 
 async function readEngine(onBytes: (loaded: number, total: number) => void): Promise<ArrayBuffer> {
-  const url = new URL(engineUrl, document.baseURI)
   try {
-    const answer = await fetch(url)
+    const answer = await host.engine()
     if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`)
     const total = Number(answer.headers.get('content-length') ?? 0)
     const parts: Uint8Array<ArrayBuffer>[] = []

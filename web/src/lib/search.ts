@@ -1,5 +1,6 @@
 /** Asks the searching thread for the images nearest to the newest place; places that were passed meanwhile are skipped. */
 
+import { host } from '../host/host'
 import type { SearchAnswer, SearchRequest } from '../worker/search.worker'
 import { reason } from './site'
 import type { Wardrobe } from './wardrobe'
@@ -26,7 +27,7 @@ export class Search {
   /** Give the thread its own copy of the latents. */
   load(wardrobe: Wardrobe): void {
     try {
-      this.worker = new Worker(new URL('../worker/search.worker.ts', import.meta.url), { type: 'module' })
+      this.worker = host.searchWorker()
     } catch (error) {
       this.onTrouble(reason(error))
       return

@@ -1,5 +1,6 @@
 /** The site's files: what they hold (docs/site.md), and how they are read. */
 
+import { host } from '../host/host'
 import type { Fit } from './fit'
 import type { Values, Word } from '../words'
 
@@ -101,14 +102,11 @@ export class SiteError extends Error {
   }
 }
 
-/** Where the site's data lie, whatever path the page is under. */
-export const base = (): URL => new URL('data/', document.baseURI)
-
 /** The manifest, or a SiteError on why there is none that this page can show. */
 export async function readManifest(): Promise<Manifest> {
   let found: Manifest
   try {
-    const answer = await fetch(new URL('manifest.json', base()))
+    const answer = await host.data('manifest.json')
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`)
     found = await answer.json()
   } catch (error) {
@@ -135,7 +133,7 @@ export async function readFile(
   const target = new Uint8Array(buffer)
   let loaded = 0
   try {
-    const answer = await fetch(new URL(entry.path, base()))
+    const answer = await host.data(entry.path)
     if (!answer.ok || !answer.body) throw new Error(`HTTP ${answer.status}`)
     const reader = answer.body.getReader()
     for (;;) {

@@ -1,4 +1,4 @@
-/** What is dragged within the page, and what is saved from it. */
+/** What is dragged within the page. */
 
 const ITEM = 'application/x-armoire-item'
 
@@ -15,13 +15,3 @@ export function draggedItem(event: DragEvent): number | null {
 
 /** Whether files are dragged over the page. */
 export const dragsFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false
-
-/** Save a file as the browser saves a download. */
-export function download(blob: Blob, name: string): void {
-  const link = document.createElement('a')
-  link.href = URL.createObjectURL(blob)
-  link.download = name
-  link.click()
-  // The browser reads it after the click has been dealt with.
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000)
-}

@@ -130,6 +130,9 @@ export const en = {
   areaMismatch: '{value} % of the plane is in the wrong hands; {empty} % is empty.',
   activeUnits: '{active} of {all} dimensions in use',
   plainAutoencoder: 'A plain autoencoder was never asked to lie near N(0, 1).',
+  // In a notebook
+  cellWaiting: 'The explorer is on its way from Python.',
+  cellSilent: 'Python has not answered yet. If it is busy, the explorer comes when it is done; if it was restarted, run this cell again.',
   // Shelf
   shelf: 'Shelf',
   shelfEmpty: 'Click the map, or press Enter, and what is made there hangs here.',

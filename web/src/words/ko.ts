@@ -123,6 +123,8 @@ export const ko: Words = {
   areaMismatch: '평면의 {value}%가 다른 클래스에 넘어가 있고, {empty}%는 비어 있습니다.',
   activeUnits: '{all}개 차원 중 {active}개 사용',
   plainAutoencoder: '오토인코더는 N(0, 1)에 가깝게 놓이도록 학습하지 않습니다.',
+  cellWaiting: '파이썬에서 탐색기를 가져오는 중입니다.',
+  cellSilent: '파이썬이 아직 답하지 않았습니다. 다른 일을 하는 중이면 끝나는 대로 탐색기가 나타나고, 다시 시작했다면 이 셀을 다시 실행하세요.',
   shelf: '선반',
   shelfEmpty: '지도를 클릭하거나 Enter를 누르면, 그 자리에서 만든 것이 여기에 걸립니다.',
   shelfItem: '{k}번. Enter로 그 자리로 가고, Delete로 내리고, A와 B로 자리에 놓고, Shift와 방향키로 순서를 바꿉니다.',

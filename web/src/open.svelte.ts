@@ -1,16 +1,17 @@
+/** Opens the explorer in the document it is in. */
+
 import { mount } from 'svelte'
 import App from './App.svelte'
 import './app.css'
+import { host } from './host/host'
 import { read } from './lib/address'
 import { Explorer } from './lib/explorer.svelte'
 import { readManifest, reason, SiteError } from './lib/site'
 import { preferred, say, type Language } from './words'
 
-const root = document.getElementById('app')!
-
 /** The language of the link, else that which was chosen last, else the browser's. */
 function language(): Language {
-  const link = read(location.hash, 0).language
+  const link = read(host.address(), 0).language
   return preferred([link ?? '', remembered('language') ?? '', ...navigator.languages])
 }
 
@@ -32,7 +33,7 @@ function remember(name: string, value: string): void {
 }
 
 /** In place of the page: what happened, why, and what to do. */
-function sorry(error: unknown): void {
+function sorry(root: HTMLElement, error: unknown): void {
   const words = error instanceof SiteError ? say(language(), error.word, error.values) : say(language(), 'pageFailed', { why: reason(error) })
   const sentence = document.createElement('p')
   sentence.className = 'sorry'
@@ -41,18 +42,24 @@ function sorry(error: unknown): void {
   root.replaceChildren(sentence)
 }
 
-async function open(): Promise<void> {
-  const explorer = new Explorer(await readManifest())
-  explorer.language = language()
-  const theme = remembered('theme')
-  if (theme === 'light' || theme === 'dark') explorer.theme = theme
-  explorer.restore(read(location.hash, explorer.wardrobe.d))
-  root.replaceChildren()
-  mount(App, { target: root, props: { explorer } })
-  $effect.root(() => {
-    $effect(() => remember('language', explorer.language))
-    $effect(() => remember('theme', explorer.theme))
-  })
+/** Open it, or say why it cannot be opened. */
+export async function open(): Promise<void> {
+  const root = document.getElementById('app')!
+  try {
+    const explorer = new Explorer(await readManifest())
+    explorer.language = language()
+    const theme = remembered('theme')
+    if (theme === 'light' || theme === 'dark') explorer.theme = theme
+    explorer.restore(read(host.address(), explorer.wardrobe.d))
+    host.onPinned(explorer.wardrobe.d, (places) => explorer.setShelf(places))
+    root.replaceChildren()
+    mount(App, { target: root, props: { explorer } })
+    $effect.root(() => {
+      $effect(() => remember('language', explorer.language))
+      $effect(() => remember('theme', explorer.theme))
+      $effect(() => host.pinned(explorer.shelf.map((item) => item.z)))
+    })
+  } catch (error) {
+    sorry(root, error)
+  }
 }
-
-open().catch(sorry)

@@ -1,0 +1,255 @@
+"""The explorer's frame and its widget in Chromium, in a page as strict as a notebook's may be, with Python behind it.
+
+A stand-in of anywidget's model carries messages between the widget and a real `Cell`; test_jupyter.py has the real one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from armoire.publish.cell import explore
+
+HOME = "http://notebook.test/"
+# The strictest that VS Code has for outputs of notebooks (its setting notebook.experimental.enableCsp).
+STRICT = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' https: http: data:; font-src 'self' https:; connect-src https:; child-src https: data: blob:"
+)
+PAGE = """<!doctype html><html><head><meta charset="utf-8"></head>
+<body style="margin: 0; background: PAPER"><div id="cell"></div><div id="second"></div>
+<script type="module">
+import widget from '/widget.js'
+const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer)
+const text = (view) => btoa(String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset, view.byteLength)))
+const state = JSON.parse(await python('state', ''))
+state.pinned = bytes(state.pinned)
+const ears = {}
+const call = (event, ...given) => [...(ears[event] ?? [])].forEach((ear) => ear(...given))
+window.model = {
+  get: (name) => state[name],
+  set(name, value) {
+    state[name] = value
+    call(`change:${name}`)
+  },
+  save_changes: () => python('state', JSON.stringify({ ...state, pinned: text(state.pinned) })),
+  async send(message) {
+    for (const [content, buffers] of JSON.parse(await python('message', JSON.stringify(message))))
+      call('msg:custom', content, buffers.map(bytes))
+  },
+  on: (event, ear) => (ears[event] ??= new Set()).add(ear),
+  off: (event, ear) => ears[event]?.delete(ear),
+}
+window.heard = () => Object.values(ears).reduce((n, all) => n + all.size, 0)
+window.fromPython = (name, value) => model.set(name, name === 'pinned' ? bytes(value) : value)
+window.show = (id) => widget.render({ model, el: document.getElementById(id) })
+window.end = show('cell')
+</script></body></html>"""
+
+
+class Notebook:
+    """A page with a cell in it: what is seen there, and the `Cell` that Python has."""
+
+    def __init__(self, page: Any, cell: Any, paper: str = "white") -> None:
+        self.page, self.cell = page, cell
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.silent = False
+        page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.expose_function("python", self.python)
+        page.route("**/*", lambda route: self.serve(route, paper))
+        page.goto(HOME)
+
+    def serve(self, route: Any, paper: str) -> None:
+        url = route.request.url
+        if url == HOME:
+            headers = {"content-type": "text/html", "content-security-policy": STRICT}
+            route.fulfill(body=PAGE.replace("PAPER", paper), headers=headers)
+        elif url == f"{HOME}widget.js":
+            route.fulfill(body=self.cell._esm, headers={"content-type": "text/javascript"})
+        else:
+            self.asked.append(url)
+            route.abort()
+
+    def python(self, what: str, told: str) -> str:
+        if what == "message":
+            sent: list[tuple[dict, list[str]]] = []
+            self.cell.send = lambda content, buffers=(): sent.append((content, [b64(one) for one in buffers]))
+            if not self.silent:
+                self.cell._handle_custom_msg(json.loads(told), [])
+            return json.dumps(sent)
+        if told:
+            state = json.loads(told)
+            self.cell.set_state({"pinned": base64.b64decode(state["pinned"]), "_address": state["_address"]})
+        state = self.cell.get_state(["pinned", "_address", "_title", "height"])
+        return json.dumps(state | {"pinned": b64(state["pinned"])})
+
+    def hand(self, name: str, value: Any) -> None:
+        """Set something in Python, as a notebook's model is told of it."""
+        setattr(self.cell, name, value)
+        told = self.cell.get_state(name)[name]
+        self.page.evaluate(
+            "([name, value]) => fromPython(name, value)", [name, b64(told) if name == "pinned" else told]
+        )
+
+    @property
+    def frame(self) -> Any:
+        return self.page.frame_locator("iframe").first
+
+    def open(self) -> Notebook:
+        self.frame.locator("[data-map]").wait_for(timeout=60_000)
+        self.until(lambda: self.frame.locator("[data-live] .waiting").count() == 0)
+        return self
+
+    def until(self, found: Any) -> None:
+        for _ in range(600):
+            if found():
+                return
+            self.page.wait_for_timeout(100)
+        raise AssertionError("waited in vain")
+
+    def click(self, across: float, down: float) -> None:
+        box = self.frame.locator("[data-map]").bounding_box()
+        self.page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
+
+    @property
+    def shelf(self) -> Any:
+        return self.frame.locator("[data-item]")
+
+
+def b64(raw: Any) -> str:
+    return base64.b64encode(bytes(raw)).decode()
+
+
+@pytest.fixture
+def notebook(browser, discs_site):
+    """Opens a notebook; what the browser complains of, or asks another for, fails the test."""
+    opened: list[Notebook] = []
+
+    def come(cell: Any = None, paper: str = "white", **settings: Any) -> Notebook:
+        context = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, "locale": "en-GB"} | settings)
+        cell = cell or explore(discs_site.wardrobe, height=600)
+        opened.append(Notebook(context.new_page(), cell, paper))
+        return opened[-1]
+
+    yield come
+    for one in opened:
+        one.page.context.close()
+    assert [text for one in opened for text in (*one.said, *one.asked)] == []
+
+
+def test_what_is_pinned_is_there_in_python_and_can_be_made_again(notebook, discs_site):
+    here = notebook().open()
+    here.click(0.5, 0.5)
+    here.click(0.3, 0.4)
+    here.until(lambda: len(here.cell.pinned) == 2)
+    assert here.cell.pinned.dtype == np.float32
+    # The picture on the shelf is that which Python makes of the pinned place.
+    made = discs_site.wardrobe.make(here.cell.pinned)
+    for k in range(2):
+        here.until(lambda k=k: here.shelf.nth(k).locator("canvas").count() == 1)
+        shown = (
+            here.shelf.nth(k)
+            .locator("canvas")
+            .evaluate("(canvas) => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]")
+        )
+        grey = np.array(shown, dtype=int).reshape(16, 16, 4)[..., 0]
+        assert np.abs(grey - made[k, ..., 0]).max() <= 1
+    here.shelf.first.focus()
+    here.page.keyboard.press("Delete")
+    here.until(lambda: len(here.cell.pinned) == 1)
+
+
+def test_places_that_python_sets_hang_on_the_shelf_and_undo_takes_them_off(notebook):
+    here = notebook().open()
+    here.hand("pinned", [[0, 0], [1, 1], [-1, 0.5]])
+    here.until(lambda: here.shelf.count() == 3)
+    assert here.cell.pinned.tolist() == [[0, 0], [1, 1], [-1, 0.5]]
+    here.hand("pinned", [[1, 1]])
+    here.until(lambda: here.shelf.count() == 1)
+    here.frame.get_by_role("button", name="Undo").click()
+    here.until(lambda: len(here.cell.pinned) == 3)
+    many = np.random.default_rng(0).normal(size=(100, 2))  # more than a visitor may pin
+    here.hand("pinned", many)
+    here.until(lambda: here.shelf.count() == 100)
+    assert np.array_equal(here.cell.pinned, many.astype(np.float32))
+
+
+def test_a_second_view_and_one_that_is_put_elsewhere_show_the_same(notebook):
+    here = notebook().open()
+    here.click(0.4, 0.6)
+    here.until(lambda: len(here.cell.pinned) == 1)
+    here.frame.get_by_role("tab", name="Health").click()
+    here.until(lambda: "health" in here.cell._address)
+    here.page.evaluate("void show('second')")
+    second = here.page.frame_locator("#second iframe")
+    second.locator("[data-item]").wait_for()
+    second.get_by_role("tab", name="Health", selected=True).wait_for()
+    second.locator("[data-item]").press("Delete")
+    here.until(lambda: here.shelf.count() == 0)
+    # A notebook may take an output out of its document and put it in again: the frame begins anew.
+    here.hand("pinned", [[0.5, 0.5]])
+    here.page.evaluate("document.body.append(document.getElementById('cell'))")
+    again = here.page.frame_locator("#cell iframe")
+    again.locator("[data-item]").wait_for()
+    again.get_by_role("tab", name="Health", selected=True).wait_for()
+    assert here.cell.pinned.tolist() == [[0.5, 0.5]]
+
+
+def test_a_view_that_ends_leaves_nothing_behind(notebook):
+    here = notebook().open()
+    assert here.page.evaluate("heard()") > 0
+    here.page.evaluate("end()")
+    assert here.page.evaluate("heard()") == 0
+
+
+def test_it_is_as_dark_and_as_high_as_the_notebook_says(notebook):
+    here = notebook(paper="#111").open()
+    root = here.frame.locator("html")
+    here.until(lambda: "dark" in (root.get_attribute("class") or ""))
+    here.page.evaluate("document.body.style.background = 'white'")
+    here.until(lambda: "dark" not in (root.get_attribute("class") or ""))
+    assert here.page.locator("iframe").bounding_box()["height"] == 600
+    here.hand("height", 400)
+    here.until(lambda: here.page.locator("iframe").bounding_box()["height"] == 400)
+
+
+def test_pictures_are_saved_by_the_page_around(notebook):
+    here = notebook().open()
+    here.hand("pinned", [[-1, 0], [1, 0.5]])
+    here.frame.get_by_role("button", name="A", exact=True).first.click()
+    here.frame.get_by_role("button", name="B", exact=True).last.click()
+    with here.page.expect_download() as saved:
+        here.frame.get_by_role("button", name="Save PNG").click()
+    assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert here.frame.get_by_role("button", name="Copy link").count() == 0  # there is no address to pass on
+
+
+def test_a_python_that_does_not_answer_is_told_of(notebook, discs_site):
+    cell = explore(discs_site.wardrobe)
+    here = notebook(cell)
+    here.open()
+    here.silent = True
+    here.page.evaluate("void show('second')")
+    said = here.page.locator("#second [role=status]")
+    assert "on its way from Python" in said.inner_text()
+    here.until(lambda: "run this cell again" in said.inner_text())
+
+
+def test_a_page_that_is_gone_is_told_of(notebook, discs_site, tmp_path):
+    cell = explore(discs_site.wardrobe)
+    cell._files["cell.html"] = tmp_path / "gone"
+    here = notebook(cell)
+    here.until(lambda: "run the cell again" in here.page.locator("#cell").inner_text())
+
+
+def test_it_speaks_the_readers_language(notebook):
+    here = notebook(locale="ko-KR").open()
+    here.frame.get_by_role("tab", name="샘플").wait_for()
+    assert here.frame.locator("html").get_attribute("lang") == "ko"

@@ -1,0 +1,164 @@
+"""`wardrobe.explore()` in a real JupyterLab: the explorer is used in one cell, and the next has what was pinned."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+import numpy as np
+import pytest
+
+PATIENCE_SECONDS = 120
+TOKEN = "for-this-test"
+OPEN = """import armoire
+wardrobe = armoire.Wardrobe.open({run!r}, device="cpu")
+shown = wardrobe.explore(height=600)
+shown"""
+CELLS = (
+    OPEN,
+    "print('PINNED', shown.pinned.tolist(), shown.pinned.dtype)",
+    "shown.pinned = [[0, 0], [1, 1], [-1, 0.5]]",
+    "wardrobe",
+    "armoire.Wardrobe.open('no run')",
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, discs_site) -> Iterator[str]:
+    """A JupyterLab with nobody's settings, and a notebook; its address."""
+    home = tmp_path_factory.mktemp("lab")
+    cells = [nbformat.v4.new_code_cell(code.format(run=str(discs_site.wardrobe.run.path))) for code in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, home / "walk.ipynb")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    environment = os.environ | folders | {"HOME": str(home), "ARMOIRE_CACHE": str(home / "cache")}
+    flags = (f"--port={port}", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={home}")
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port_retries=0", *flags]
+    with (home / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            until(lambda: answers(f"{address}/api?token={TOKEN}") or server.poll() is not None)
+            assert server.poll() is None, (home / "lab.log").read_text()
+            yield f"{address}/lab/tree/walk.ipynb?reset&token={TOKEN}"
+        finally:
+            server.terminate()
+            server.wait(timeout=60)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def until(found: Any, wait: Any = time.sleep) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not found():
+        assert time.monotonic() < end, "waited in vain"
+        wait(0.1)
+
+
+class Lab:
+    """The notebook in a browser."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        self.foreign: list[str] = []
+        home = urlsplit(address).netloc
+        page.on("request", lambda one: self.foreign.append(one.url) if strange(one.url, home) else None)
+        page.goto(address)
+        self.cell(0).wait_for(timeout=1000 * PATIENCE_SECONDS)
+        self.until(lambda: page.locator("text=Python 3 (ipykernel) | Idle").count() > 0)
+
+    def until(self, found: Any) -> None:
+        until(found, lambda seconds: self.page.wait_for_timeout(1000 * seconds))
+
+    def cell(self, k: int) -> Any:
+        return self.page.locator(".jp-CodeCell").nth(k)
+
+    def run(self, k: int) -> Lab:
+        self.cell(k).locator(".jp-InputArea-editor").click()
+        self.page.keyboard.press("Control+Enter")
+        self.until(lambda: "[*]" not in (said := self.prompt(k)) and said != "[ ]:")
+        return self
+
+    def prompt(self, k: int) -> str:
+        return self.cell(k).locator(".jp-InputPrompt").inner_text().strip()
+
+    def output(self, k: int) -> str:
+        return self.cell(k).locator(".jp-OutputArea").inner_text()
+
+    @property
+    def frame(self) -> Any:
+        return self.page.frame_locator("iframe[title='discs · armoire']")
+
+
+def strange(url: str, home: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme not in ("blob", "data") and parts.netloc != home
+
+
+@pytest.fixture
+def notebook(browser, lab) -> Iterator[Lab]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB")
+    opened = Lab(context.new_page(), lab)
+    yield opened
+    context.close()
+    assert opened.foreign == []
+
+
+def test_a_walk_in_jupyterlab(notebook, discs_site):
+    notebook.run(0)
+    canvas = notebook.frame.locator("[data-map]")
+    canvas.wait_for(timeout=1000 * PATIENCE_SECONDS)
+    notebook.until(lambda: notebook.frame.locator("[data-live] .waiting").count() == 0)
+    canvas.scroll_into_view_if_needed()
+    canvas.click(position={"x": 200, "y": 150})
+    canvas.click(position={"x": 120, "y": 100})
+    shelf = notebook.frame.locator("[data-item]")
+    notebook.until(lambda: shelf.count() == 2)
+    notebook.page.wait_for_timeout(500)  # a message to the kernel is on its way, and shows nowhere
+    said = notebook.run(1).output(1)
+    pinned, dtype = said.removeprefix("PINNED ").rsplit(" ", 1)
+    assert dtype.strip() == "float32"
+    z = np.array(json.loads(pinned))
+    assert z.shape == (2, 2)
+    assert len(np.unique(z, axis=0)) == 2
+    discs_site.wardrobe.make(z)
+
+    notebook.run(2)
+    notebook.until(lambda: shelf.count() == 3)
+    assert "PINNED [[0.0, 0.0], [1.0, 1.0], [-1.0, 0.5]] float32" in notebook.run(1).output(1)
+
+    # The theme follows JupyterLab's own.
+    root = notebook.frame.locator("html")
+    assert "dark" not in (root.get_attribute("class") or "")
+    notebook.page.get_by_role("menuitem", name="Settings").click()
+    notebook.page.get_by_text("Theme", exact=True).hover()
+    notebook.page.get_by_text("JupyterLab Dark", exact=True).click()
+    notebook.until(lambda: "dark" in (root.get_attribute("class") or ""))
+
+
+def test_things_show_themselves_and_errors_are_one_sentence(notebook):
+    notebook.run(0).run(3)
+    assert "images made at places drawn from its prior" in notebook.output(3)
+    assert notebook.cell(3).locator("img").evaluate("(image) => image.naturalWidth") > 100
+    notebook.run(4)
+    said = notebook.output(4).strip()
+    assert said == "ArmoireError: no run at no run; train one with `armoire train RECIPE --out no run`"

@@ -1,0 +1,152 @@
+"""How a data set, a run, a wardrobe and an evaluation show themselves in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import armoire
+from armoire.measure import Evaluation
+from armoire.shown import Picture, Table, shown
+
+VOID = {"img", "br"}
+
+
+class Reader(HTMLParser):
+    """Collects rows, pictures and text, and sees that every tag is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.pictures: list[tuple[np.ndarray, str]] = []
+        self.text: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag == "img":
+            told = dict(attrs)
+            data = base64.b64decode(str(told["src"]).removeprefix("data:image/png;base64,"))
+            self.pictures.append((np.array(Image.open(BytesIO(data))), str(told["alt"])))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+        elif self.open and self.open[-1] != "style" and data.strip():
+            self.text.append(data.strip())
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {row[0]: row[1] for row in self.rows if len(row) == 2}
+
+
+def read(thing: object) -> Reader:
+    return Reader(thing._repr_html_())  # type: ignore[attr-defined]
+
+
+def test_names_of_others_are_no_html():
+    evil = "<script>alert(1)</script>\"'&"
+    html = shown(evil, evil, [Table([(evil, evil)], evil, (evil,))], [Picture(b"png", evil)])
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;") == 8  # title, subtitle, heading, head, two cells, alt, caption
+
+
+def test_nothing_is_fetched(vae_run):
+    for thing in (vae_run, vae_run.run, vae_run.images, armoire.evaluate(vae_run)):
+        html = thing._repr_html_()
+        assert not re.search(r"(src|href)=\"(?!data:image/png;base64,)", html)
+        assert "url(" not in html
+        assert "<script" not in html
+
+
+def test_a_data_set_shows_its_first_images(discs):
+    images = discs(n=40, test=10)
+    found = read(images)
+    assert found.text[:2] == ["discs", "50 images"]
+    assert found.facts == {"images": "40 train, 10 test", "size": "16 × 16, grey", "classes": "a, b, c"}
+    (sheet, caption) = found.pictures[0]
+    assert caption == "the first 18"
+    times = sheet.shape[0] // (2 * 16 + 2)
+    assert (sheet[: 16 * times : times, : 16 * times : times] == images.images[0, ..., 0]).all()
+
+
+def test_many_classes_are_counted_and_an_empty_set_shows_none(discs):
+    images = discs()
+    many = replace(images, info=replace(images.info, classes=tuple(f"c{i}" for i in range(25))))
+    assert read(many).facts["classes"].endswith("c17 and 7 more")
+    assert read(images[:0]).pictures == []
+
+
+def test_a_run_shows_what_it_is_its_last_epochs_and_preview(vae_run):
+    run = vae_run.run
+    found = read(run)
+    assert found.text[0] == run.name
+    assert found.facts["recipe"] == "fashion-vae"
+    assert found.facts["data"] == "discs, 16 × 16, grey"
+    assert found.facts["trained with"] == "bernoulli likelihood, beta 2.048, seed 0"
+    head, *epochs = [row for row in found.rows if len(row) > 2]
+    assert head[:3] == ["epoch", "train objective", "test distortion"]
+    assert [row[0] for row in epochs] == ["1", "2"]
+    assert [float(row[2].replace(",", "")) for row in epochs] == [
+        round(row["test_distortion_nats"], 1) for row in run.history
+    ]
+    assert (found.pictures[0][0] == np.array(Image.open(run.preview(2)))).all()
+
+
+def test_a_run_without_a_history_says_so(vae_run, tmp_path):
+    shutil.copytree(vae_run.run.path, tmp_path / "run")
+    (tmp_path / "run/history.csv").unlink()
+    found = read(armoire.Run.open(tmp_path / "run"))
+    assert "no history.csv in" in found.facts["history"]
+    assert found.pictures == []
+
+
+def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
+    for wardrobe in (vae_run, ae_run):
+        found = read(wardrobe)
+        assert found.facts["places"] == "40 train, 10 test"
+        assert found.facts["parameters"] == f"{wardrobe.model.parameter_count():,}"
+        sheet, caption = found.pictures[0]
+        assert caption.startswith("18 images made")
+        times = sheet.shape[0] // (2 * 16 + 2)
+        made = wardrobe.make(wardrobe.sample(18))[0, ..., 0]
+        assert (sheet[: 16 * times : times, : 16 * times : times] == made).all()
+
+
+def test_a_glance_at_a_wardrobe_encodes_nothing(vae_run, tmp_path, monkeypatch):
+    shutil.copytree(vae_run.run.path, tmp_path / "run")
+    (tmp_path / "run/latents.parquet").unlink()
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.encode_set", lambda *_: pytest.fail("a data set was encoded"))
+    found = read(armoire.Wardrobe.open(tmp_path / "run"))
+    assert "places" not in found.facts
+    assert found.pictures == []
+
+
+def test_an_evaluation_is_the_object_of_json_and_shows_its_numbers(vae_run):
+    found = armoire.evaluate(vae_run)
+    assert isinstance(found, Evaluation)
+    assert isinstance(found, dict)
+    shown_rows = {row[0]: row[1:] for row in read(found).rows}
+    assert shown_rows["squared error"][0] == f"{found['reconstruction']['mse']:.4f}"
+    assert shown_rows["rate"][:2] == [f"{found['elbo']['rate_nats']:.2f}", "nats per image"]
+    assert shown_rows["class"] == ["of the data", "of the plane", "of p = Φ(z)"]
+    assert read(found).text[1] == "10 test images of discs"

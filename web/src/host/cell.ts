@@ -1,0 +1,161 @@
+/** A frame within a cell of a notebook: everything comes through a port from the widget around it, and nothing else. */
+
+import { HELLO, type FromCell, type ToCell, type Welcome } from '../cell/protocol'
+import ModelWorker from '../worker/model.worker?worker&inline'
+import SearchWorker from '../worker/search.worker?worker&inline'
+import type { Host } from './host'
+
+/** Ask the widget in, and be at home with it. */
+export function enter(): Promise<Host> {
+  return new Promise((resolve) => {
+    addEventListener('message', function come(event: MessageEvent<Welcome>) {
+      if (event.source !== parent || !event.ports[0]) return
+      removeEventListener('message', come)
+      resolve(new Cell(event.data, event.ports[0]))
+    })
+    parent.postMessage(HELLO, '*')
+  })
+}
+
+/** A file that is on its way. */
+interface Coming {
+  answer: (response: Response) => void
+  failed: (error: Error) => void
+  body: ReadableStreamDefaultController<Uint8Array> | null
+}
+
+class Cell implements Host {
+  private readonly coming = new Map<number, Coming>()
+  private next = 1
+  private text: string
+  private dark: boolean
+  private places: ArrayBuffer
+  private useDark: (dark: boolean) => void = () => {}
+  private usePinned: (places: ArrayBuffer) => void = () => {}
+
+  constructor(
+    welcome: Welcome,
+    private readonly port: MessagePort,
+  ) {
+    this.text = welcome.address
+    this.dark = welcome.dark
+    this.places = welcome.pinned
+    port.onmessage = ({ data }: MessageEvent<ToCell>) => this.heard(data)
+  }
+
+  data(path: string): Promise<Response> {
+    return this.get(`data/${path}`)
+  }
+
+  engine(): Promise<Response> {
+    return this.get('engine')
+  }
+
+  modelWorker(): Worker {
+    return new ModelWorker()
+  }
+
+  searchWorker(): Worker {
+    return new SearchWorker()
+  }
+
+  address(): string {
+    return this.text
+  }
+
+  keepAddress(text: string): void {
+    if (text === this.text) return
+    this.text = text
+    this.say({ kind: 'address', text })
+  }
+
+  // Another view of the same explorer may look elsewhere.
+  onAddress(): void {}
+
+  // A cell is no place that a link could lead to.
+  link(): null {
+    return null
+  }
+
+  watchDark(use: (dark: boolean) => void): void {
+    this.useDark = use
+    use(this.dark)
+  }
+
+  save(blob: Blob, name: string): void {
+    this.say({ kind: 'save', blob, name })
+  }
+
+  pinned(places: readonly Float32Array[]): void {
+    const bytes = joined(places)
+    if (equal(bytes, this.places)) return
+    this.places = bytes
+    this.say({ kind: 'pinned', places: bytes })
+  }
+
+  onPinned(d: number, use: (places: Float32Array[]) => void): void {
+    this.usePinned = (places) => use(apart(places, d))
+    this.usePinned(this.places)
+  }
+
+  private get(path: string): Promise<Response> {
+    const id = this.next++
+    return new Promise((answer, failed) => {
+      this.coming.set(id, { answer, failed, body: null })
+      this.say({ kind: 'get', id, path })
+    })
+  }
+
+  private say(message: FromCell): void {
+    this.port.postMessage(message)
+  }
+
+  private heard(message: ToCell): void {
+    if (message.kind === 'part') this.part(message)
+    else if (message.kind === 'missing') {
+      const { failed, body } = this.coming.get(message.id) ?? {}
+      this.coming.delete(message.id)
+      const error = new Error(message.why)
+      body?.error(error)
+      failed?.(error)
+    } else if (message.kind === 'dark') {
+      this.dark = message.dark
+      this.useDark(message.dark)
+    } else {
+      this.places = message.places
+      this.usePinned(message.places)
+    }
+  }
+
+  private part({ id, bytes, total, last }: Extract<ToCell, { kind: 'part' }>): void {
+    const coming = this.coming.get(id)
+    if (!coming) return
+    if (!coming.body) {
+      const stream = new ReadableStream<Uint8Array>({ start: (body) => void (coming.body = body) })
+      coming.answer(new Response(stream, { headers: { 'content-length': String(total) } }))
+    }
+    coming.body!.enqueue(new Uint8Array(bytes))
+    if (!last) return
+    coming.body!.close()
+    this.coming.delete(id)
+  }
+}
+
+/** Places one after the other. */
+function joined(places: readonly Float32Array[]): ArrayBuffer {
+  const d = places[0]?.length ?? 0
+  const all = new Float32Array(places.length * d)
+  places.forEach((z, i) => all.set(z, i * d))
+  return all.buffer
+}
+
+/** Each of the places that lie one after the other. */
+function apart(places: ArrayBuffer, d: number): Float32Array[] {
+  const all = new Float32Array(places)
+  return Array.from({ length: Math.floor(all.length / d) }, (_, i) => all.slice(i * d, (i + 1) * d))
+}
+
+function equal(a: ArrayBuffer, b: ArrayBuffer): boolean {
+  const [one, other] = [new Uint8Array(a), new Uint8Array(b)]
+  return one.length === other.length && one.every((byte, i) => byte === other[i])
+}

@@ -1,0 +1,31 @@
+/** A page of its own, served with the files of the site beside it. */
+
+import engineUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
+import type { Host } from './host'
+import { save } from './save'
+
+const written = { text: '' }
+
+export const page: Host = {
+  data: (path) => fetch(new URL(`data/${path}`, document.baseURI)),
+  engine: () => fetch(new URL(engineUrl, document.baseURI)),
+  modelWorker: () => new Worker(new URL('../worker/model.worker.ts', import.meta.url), { type: 'module' }),
+  searchWorker: () => new Worker(new URL('../worker/search.worker.ts', import.meta.url), { type: 'module' }),
+  address: () => location.hash,
+  keepAddress(text) {
+    written.text = `#${text}`
+    if (location.hash !== written.text) history.replaceState(null, '', written.text)
+  },
+  onAddress(use) {
+    addEventListener('hashchange', () => location.hash !== written.text && use(location.hash))
+  },
+  link: (text) => `${location.href.split('#')[0]}#${text}`,
+  watchDark(use) {
+    const dark = matchMedia('(prefers-color-scheme: dark)')
+    use(dark.matches)
+    dark.addEventListener('change', (event) => use(event.matches))
+  },
+  save,
+  pinned() {},
+  onPinned() {},
+}
