@@ -98,3 +98,24 @@ def test_train_edit_look_and_share(armoire: Armoire, make) -> None:
     assert shards.code == 0, shards.err
     ids = pq.read_table(armoire.cwd / "shards" / "shards")["id"].to_pylist()
     assert len(set(ids)) == N
+
+
+def test_pixels_alone_can_be_edited_too(armoire: Armoire) -> None:
+    np.save(armoire.cwd / "discs.npy", faces()[1])
+    trained = armoire("train", "images-vae", "--data", "discs.npy", *QUICK, "--out", "run")
+    assert trained.code == 0, trained.err
+    Image.fromarray(faces()[1][0]).save(armoire.cwd / "one.png")
+    edited = armoire("edit", "run", "one.png", "--attribute", "axis-1", "--strength", "-2,2", "--out", "edited.png")
+    assert edited.code == 0, edited.err
+    assert "axis-1, by method principal" in edited.out
+    wrong = armoire("edit", "run", "one.png", "--attribute", "Large", "--strength", "1", "--out", "edited.png")
+    assert (wrong.code, len(wrong.err.splitlines())) == (2, 1)
+    assert "axis-1 to axis-" in wrong.err
+
+
+def test_a_class_can_be_moved_to(armoire: Armoire) -> None:
+    armoire("train", "images-vae", "--data", npz(armoire.cwd), *QUICK, "--out", "run")
+    Image.fromarray(faces()[1][0]).save(armoire.cwd / "one.png")
+    edited = armoire("edit", "run", "one.png", "--attribute", "rounder", "--strength", "2", "--out", "edited.png")
+    assert edited.code == 0, edited.err
+    assert "rounder, by method partial" in edited.out

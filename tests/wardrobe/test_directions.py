@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from armoire import Wardrobe, train
@@ -11,7 +13,7 @@ from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo
 from armoire.images.imageset import fingerprint, make_table
 from armoire.wardrobe import METHODS
-from armoire.wardrobe.directions import fit_directions
+from armoire.wardrobe.directions import fit_directions, other_direction
 
 
 @pytest.fixture(scope="module")
@@ -223,5 +225,45 @@ def test_what_cannot_be_had_is_told_in_one_sentence(wardrobe, vae_run):
         wardrobe.direction("rare")
     with pytest.raises(ArmoireError, match=r"no method 'partail'; did you mean 'partial'\?"):
         wardrobe.direction("bright", method="partail")
-    with pytest.raises(ArmoireError, match="of which no attributes are known"):
+    with pytest.raises(
+        ArmoireError, match=r"no attributes are known; .* \(there is: a, b, c\), or .*, axis-1 to axis-2"
+    ):
         vae_run.direction("bright")
+    for name in ("axis-0", "axis-3", "axis-", "axis-01", "axis-x", "axis"):
+        with pytest.raises(ArmoireError, match="of which no attributes are known"):
+            vae_run.direction(name)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_class_is_what_its_images_have_and_all_others_lack(vae_run, method):
+    train = vae_run.latents.split("train")
+    found = vae_run.direction("b", method)
+    is_b = train.labels == 1
+    assert (found.attribute, found.method) == ("b", method)
+    assert (found.positives, found.negatives) == (int(is_b.sum()), int((~is_b).sum()))
+    assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-6)
+    assert found.separation > 0
+    if method != "logistic":  # of a single attribute the least squares are the difference of means
+        difference = train.mean[is_b].mean(axis=0) - train.mean[~is_b].mean(axis=0)
+        assert found.vector @ difference == pytest.approx(np.linalg.norm(difference), rel=1e-4)
+
+
+def test_images_without_a_label_say_nothing_of_a_class(vae_run, monkeypatch):
+    train = vae_run.latents.split("train")
+    table = train.table.set_column(2, "label", pa.array([None] * 10 + train.labels[10:].tolist(), pa.int32()))
+    found = other_direction(replace(train, table=table), "b", ("a", "b", "c"), "difference", "run")
+    assert found is not None
+    assert found.positives + found.negatives == len(train) - 10
+
+
+def test_an_axis_is_what_images_differ_in_most(vae_run):
+    z = vae_run.latents.split("train").mean
+    values, vectors = np.linalg.eigh(np.cov(z.T))
+    for k in (1, 2):
+        axis = vae_run.direction(f"axis-{k}")
+        assert abs(axis.vector @ vectors[:, -k]) == pytest.approx(1, abs=1e-4)
+        assert axis.scale == pytest.approx(np.sqrt(values[-k]), rel=0.02)
+        assert axis.positives + axis.negatives == len(z)
+        assert axis.separation_low <= axis.separation <= axis.separation_high
+        assert np.isnan(axis.steadiness)
+    assert vae_run.direction("axis-1").move(z[:1], 2.0).shape == (1, 2)

@@ -113,9 +113,10 @@ def edit(
     The strip holds the original as fitted, its reconstruction (strength 0), then an edit for each strength.
 
     Args:
-        run: folder of a run, trained on images with attributes.
+        run: folder of a run.
         image: an image file of any size, cropped, padded or stretched like the run's training data.
-        attribute: one that the data set knows; `armoire data` lists them.
+        attribute: one that the data set knows, or one of its classes (`armoire data` lists them), or axis-1, axis-2 ..,
+            what images differ in most, which any data have.
         strength: how much, one number or several with commas between, such as -2,2. 1 is one standard deviation of
             the training images along the direction; negative numbers take the attribute away.
         method: how the direction is found: partial keeps the other attributes as they are, difference is the published

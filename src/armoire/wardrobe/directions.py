@@ -10,7 +10,7 @@ A vector has unit length. A strength of 1 moves by `scale`, one standard deviati
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -21,11 +21,14 @@ from jaxtyping import Float, Int8
 from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.progress import SILENT, Progress, Task
 from armoire.tables import read_table, write_table
+from armoire.wardrobe.axes import principal_axes
+from armoire.wardrobe.latents import Latents
 
 Method = Literal["difference", "partial", "logistic"]
 METHODS: tuple[str, ...] = get_args(Method)
 FEWEST = 10  # images with, and without, that a direction is fitted to
 DIRECTIONS = "armoire-directions-1"  # another way of fitting is another format
+AXIS = "axis-"  # and a number from 1: a principal axis
 REPLICATES = 200  # bootstrap resamples behind each interval
 PENALTY = 1.0  # of the squared weights in the logistic loss, summed over images
 SMALLEST_EIGENVALUE = 1e-3  # of the attributes' correlations, of the largest: below, they cannot be told apart
@@ -37,7 +40,7 @@ class Direction:
 
     Attributes:
         attribute: which one.
-        method: how it was found.
+        method: how it was found; `principal` of an axis.
         vector: float32 (d,), of unit length.
         scale: standard deviation of the training images' projection on it: what a strength of 1 means.
         positives: training images known to have the attribute.
@@ -89,25 +92,47 @@ def fit_directions(
     found = {}
     for k, name in enumerate(names):
         vector = _unit(fitted[k])
-        projection = z @ vector
-        scale = max(float(projection.std()), 1e-12)
-        separation, separations = (
-            _mean_difference(projection[:, None], y[:, k], w)[:, 0] / scale for w in (_once(len(z)), weights)
-        )
-        low, high = np.quantile(separations, [0.025, 0.975])
         cosines = np.stack([_unit(again) for again in refitted[:, k]]) @ vector
-        found[name] = Direction(
-            name,
-            method,
-            vector.astype(np.float32),
-            scale,
-            *counts[name],
-            float(separation[0]),
-            float(low),
-            float(high),
-            float(np.quantile(cosines, 0.025)),
-        )
+        found[name] = _direction(name, method, z, vector, y[:, k], weights, float(np.quantile(cosines, 0.025)))
     return found
+
+
+def other_direction(
+    train: Latents, name: str, classes: Sequence[str], method: str, where: str, progress: Progress = SILENT
+) -> Direction | None:
+    """What is no attribute but can be moved along all the same: a class, or `axis-K`; None where a name is neither.
+
+    A class is what its images have and all others lack. `axis-K`, K from 1, is a principal axis, for data that bring no
+    words; its positives are the images on one side of the middle, its negatives those on the other, and its steadiness
+    is not measured: NaN.
+
+    Raises:
+        ArmoireError: too few images are of the class.
+    """
+    if name in classes:
+        known = np.where(train.labels == classes.index(name), 1, -1) * (train.labels >= 0)
+        known = known.astype(np.int8)
+        return pick_direction(fit_directions(train.mean, {name: known}, method, progress), name, known, where)
+    z, digits = np.ascontiguousarray(train.mean, dtype=np.float32), name.removeprefix(AXIS)
+    if not name.startswith(AXIS) or digits not in map(str, range(1, z.shape[1] + 1)):
+        return None
+    axes = principal_axes(z, int(digits))
+    side = np.where(axes.project(z)[:, -1] > 0, 1, -1).astype(np.float32)
+    return _direction(name, "principal", z, axes.vectors[-1], side, _resamples(len(z)), float("nan"))
+
+
+def _direction(
+    name: str, method: str, z: np.ndarray, vector: np.ndarray, y: np.ndarray, weights: np.ndarray, steadiness: float
+) -> Direction:
+    projection = z @ vector
+    scale = max(float(projection.std()), 1e-12)
+    separation, separations = (
+        _mean_difference(projection[:, None], y, w)[:, 0] / scale for w in (_once(len(z)), weights)
+    )
+    low, high = np.quantile(separations, [0.025, 0.975])
+    counts = (int((y == 1).sum()), int((y == -1).sum()))
+    shown = (float(separation[0]), float(low), float(high), steadiness)
+    return Direction(name, method, vector.astype(np.float32), scale, *counts, *shown)
 
 
 def pick_direction(found: dict[str, Direction], attribute: str, known: Int8[np.ndarray, " n"], where: str) -> Direction:

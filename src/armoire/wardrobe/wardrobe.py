@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from armoire.errors import ArmoireError
+from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import make_folder
 from armoire.images import ImageSet, load_images
 from armoire.images.decoding import plain
@@ -28,10 +28,12 @@ from armoire.training import Recipe, Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
 from armoire.wardrobe.directions import (
+    AXIS,
     DIRECTIONS,
     Direction,
     check_method,
     fit_directions,
+    other_direction,
     pick_direction,
     read_directions,
     write_directions,
@@ -318,24 +320,30 @@ class Wardrobe:
         return kept_index(self.run.path, self.latents.mean, self.progress)
 
     def direction(self, attribute: str, method: str = "partial") -> Direction:
-        """Where an attribute grows, fitted to the training images and kept in the run.
+        """Where an attribute grows, fitted to the training images; of attributes it is kept in the run.
 
         Args:
-            attribute: one that the data set knows.
-            method: `difference`, `partial` or `logistic`; see `armoire.wardrobe.directions`.
+            attribute: one that the data set knows; or one of its classes, which its images have and all others lack; or
+                `axis-K`, the K-th principal axis of the training images, counted from 1, which any data have.
+            method: `difference`, `partial` or `logistic`; see `armoire.wardrobe.directions`. An axis has none.
 
         Raises:
-            ArmoireError: there is no such attribute, or too few images have or lack it.
+            ArmoireError: there is nothing of that name, or too few images have or lack it.
         """
         check_method(method)
-        train = self.latents.split("train")
-        if not train.attributes:
-            raise ArmoireError(
-                f"{self.run.path} was trained on {self.run.data.name}, of which no attributes are known; "
-                "train on data that brings some, such as drawn-faces or celeba:PATH"
-            )
-        known = train.attribute(attribute, self.run.data.attribute_source)
-        return pick_direction(self.directions(method), attribute, known, str(self.run.path))
+        train, data = self.latents.split("train"), self.run.data
+        if attribute in train.attributes:
+            return pick_direction(self.directions(method), attribute, train.attribute(attribute), str(self.run.path))
+        if found := other_direction(train, attribute, data.classes, method, str(self.run.path), self.progress):
+            return found
+        if train.attributes:
+            train.attribute(attribute, data.attribute_source)  # says what is meant
+        of_classes = f", or name one of its classes ({did_you_mean(attribute, data.classes)})" if data.classes else ""
+        raise ArmoireError(
+            f"{self.run.path} was trained on {data.name}, of which no attributes are known; train on data that brings "
+            f"some, such as drawn-faces or celeba:PATH{of_classes}, or one of the axes that any data have, {AXIS}1 to "
+            f"{AXIS}{self.recipe.latent}"
+        )
 
     def directions(self, method: str = "partial") -> dict[str, Direction]:
         """The directions of all attributes that enough images have and lack, by name."""
