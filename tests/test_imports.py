@@ -86,4 +86,4 @@ def test_one_method_leads_to_a_later_room():
     source = Path(armoire.__file__).parent
     lines = (line.strip() for path in source.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines())
     uses = {line for line in lines if "in_a_later_room(" in line and not line.startswith("def ")}
-    assert uses == {'return in_a_later_room("armoire.publish", "explore")(self, height)'}
+    assert uses == {'return in_a_later_room("armoire.publish", "explore")(self, **settings)'}

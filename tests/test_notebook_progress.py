@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from html.parser import HTMLParser
 from types import ModuleType, SimpleNamespace
@@ -43,7 +44,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch, clock) -> SimpleNamespace:
     """A notebook's kernel, and what its cells show."""
-    shell = SimpleNamespace(kernel=object(), execution_count=1)
+    shell = SimpleNamespace(kernel=object(), cell="1")
+    shell.get_parent = lambda: {"header": {"msg_id": shell.cell}}
     places: list[Place] = []
 
     def display(page: str, display_id: bool) -> Place:
@@ -124,9 +126,28 @@ def test_work_within_work_stands_in_one_place_and_notes_stay(kernel):
     assert "<done>" not in kernel.places[0].pages[-1]
 
 
+def test_work_that_outlives_its_cell_stays_at_home(kernel):
+    progress = notebook.NotebookProgress()
+    with progress.task("reading", 10, "images") as task:
+        kernel.clock.seconds += 2
+        task.advance(5)
+        kernel.shell.cell = "2"  # a thread of the first cell goes on
+        work(progress, kernel.clock, 5, "measuring")
+        kernel.clock.seconds += 2
+        task.advance(5)
+    assert [place.text for place in kernel.places] == ["reading: 10 images in 9 s", "measuring: 10 images in 5 s"]
+
+
+def test_without_a_request_there_is_one_place(kernel):
+    del kernel.shell.get_parent
+    work(USUAL, kernel.clock, 5)
+    work(USUAL, kernel.clock, 6)
+    assert len(kernel.places) == 1
+
+
 def test_another_cell_has_a_place_of_its_own(kernel):
     work(USUAL, kernel.clock, 5)
-    kernel.shell.execution_count = 2
+    kernel.shell.cell = "2"
     work(USUAL, kernel.clock, 6)
     assert [place.text for place in kernel.places] == ["reading: 10 images in 5 s", "reading: 10 images in 6 s"]
 
@@ -140,3 +161,23 @@ def test_work_that_fails_leaves_no_bar(kernel):
         assert "<progress" not in kernel.places[0].pages[-1]
         raise ValueError("no")
     assert kernel.places[0].text == ""
+
+
+def test_what_takes_long_reports_where_nobody_says_where():
+    import armoire
+    from armoire.figures import save
+    from armoire.measure.doctor import examine
+    from armoire.measure.sweep import sweep
+    from armoire.publish import export_site, push
+
+    public = (
+        armoire.load_images,
+        armoire.train,
+        armoire.evaluate,
+        armoire.Run.open,
+        armoire.Wardrobe.open,
+        save,
+        sweep,
+    )
+    for function in (*public, armoire.Autoencoder.from_pretrained, push, export_site, examine):
+        assert inspect.signature(function).parameters["progress"].default is USUAL, function

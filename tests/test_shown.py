@@ -16,6 +16,7 @@ from PIL import Image
 import armoire
 from armoire.measure import Evaluation
 from armoire.shown import Picture, Table, shown
+from armoire.wardrobe import Latents
 
 VOID = {"img", "br"}
 
@@ -104,7 +105,7 @@ def test_a_run_shows_what_it_is_its_last_epochs_and_preview(vae_run):
     assert found.facts["data"] == "discs, 16 × 16, grey"
     assert found.facts["trained with"] == "bernoulli likelihood, beta 2.048, seed 0"
     head, *epochs = [row for row in found.rows if len(row) > 2]
-    assert head[:3] == ["epoch", "train objective", "test distortion"]
+    assert head[:3] == ["epoch", "train objective, nats", "test distortion, nats"]
     assert [row[0] for row in epochs] == ["1", "2"]
     assert [float(row[2].replace(",", "")) for row in epochs] == [
         round(row["test_distortion_nats"], 1) for row in run.history
@@ -132,9 +133,23 @@ def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
         assert (sheet[: 16 * times : times, : 16 * times : times] == made).all()
 
 
-def test_a_glance_at_a_wardrobe_encodes_nothing(vae_run, tmp_path, monkeypatch):
+def gone(path):
+    path.unlink()
+
+
+def of_other_weights(path):
+    latents, facts = Latents.read(path)
+    latents.write(path, facts | {"model_sha256": "0" * 64})
+
+
+def damaged(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize("spoil", [gone, of_other_weights, damaged])
+def test_a_glance_at_a_wardrobe_encodes_nothing(vae_run, tmp_path, monkeypatch, spoil):
     shutil.copytree(vae_run.run.path, tmp_path / "run")
-    (tmp_path / "run/latents.parquet").unlink()
+    spoil(tmp_path / "run/latents.parquet")
     monkeypatch.setattr("armoire.wardrobe.wardrobe.encode_set", lambda *_: pytest.fail("a data set was encoded"))
     found = read(armoire.Wardrobe.open(tmp_path / "run"))
     assert "places" not in found.facts

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class ArmoireError(Exception):
     """Something the user can mend, told in one sentence: what, where, how. The command line exits with 2."""
 
     def _render_traceback_(self) -> list[str]:
-        # IPython asks for it: where in armoire the error was found mends nothing. %debug and `raise` still know.
-        return [f"{type(self).__name__}: {self}"]
+        # IPython asks for it. The way through armoire and IPython mends nothing; that through one's own functions may,
+        # and the cell itself is seen. %debug still knows all.
+        inside = (str(Path(__file__).parent), *_folder_of("IPython"))
+        ways = [frame for frame in traceback.extract_tb(self.__traceback__) if not frame.filename.startswith(inside)]
+        own = traceback.format_list(ways) if len(ways) > 1 else []
+        return [*(line.rstrip() for line in own), f"{type(self).__name__}: {self}"]
 
 
 class TrainingInterruptedError(Exception):
     """Training was asked to stop and has saved its state. The command line exits with 130."""
+
+
+def _folder_of(package: str) -> list[str]:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return [str(Path(file).parent)] if file else []
 
 
 def first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,61 +29,93 @@ class NotebookProgress:
     """Shows what is under way below the cell that runs, in one place."""
 
     def __init__(self) -> None:
-        self._cell = -1
-        self._told: list[str] = []
-        self._bars: list[_Bar] = []
-        self._handle: Any = None
-        self._due = 0.0
+        self._place = _Place("")
+        self._lock = threading.Lock()
 
     @contextmanager
     def task(
         self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
     ) -> Iterator[_Bar]:
         """Open a task, see `armoire.progress.Progress`."""
-        self._at_home()
-        bar = _Bar(self, title, total, unit, done, rate)
-        self._bars.append(bar)
+        bar = _Bar(self._here(), title, total, unit, done, rate)
+        bar.place.begin(bar)
         try:
             yield bar
         finally:
-            self._bars.remove(bar)
-            if bar.seconds > SECONDS_WORTH_TELLING:
-                goes = f" into {into}" if into else ""
-                self._told.append(f"{title}{goes}: {bar.done:,} {unit} in {duration(bar.seconds)}")
-            if self._handle:
-                self._show()
+            goes = f" into {into}" if into else ""
+            bar.place.end(bar, f"{title}{goes}: {bar.done:,} {unit} in {duration(bar.seconds)}")
 
     def note(self, text: str) -> None:
         """Say one line that stays."""
-        self._at_home()
-        self._told.append(text)
-        self._show()
+        self._here().tell(text)
+
+    def _here(self) -> _Place:
+        # Each request to the kernel, a cell among them, has a place of its own.
+        with self._lock:
+            if (request := _request()) != self._place.request:
+                self._place = _Place(request)
+            return self._place
+
+
+def _request() -> str:
+    try:
+        return shell().get_parent()["header"]["msg_id"]  # type: ignore[union-attr]
+    except (AttributeError, KeyError, TypeError):
+        return ""
+
+
+class _Place:
+    """One display, which is drawn anew: lines that stay, and the bars of what is under way. Threads may share it."""
+
+    def __init__(self, request: str) -> None:
+        self.request = request
+        self.told: list[str] = []
+        self.bars: list[_Bar] = []
+        self.handle: Any = None
+        self.due = 0.0
+        self.lock = threading.RLock()
+
+    def begin(self, bar: _Bar) -> None:
+        with self.lock:
+            self.bars.append(bar)
+
+    def end(self, bar: _Bar, line: str) -> None:
+        with self.lock:
+            self.bars.remove(bar)
+            if worth := bar.seconds > SECONDS_WORTH_TELLING:
+                self.told.append(line)
+            if worth or bar.shown:
+                self.show()
+
+    def tell(self, line: str) -> None:
+        with self.lock:
+            self.told.append(line)
+            self.show()
 
     def moved(self, bar: _Bar) -> None:
         """Show it anew, if that is not too soon."""
-        if (now := time.monotonic()) >= self._due and bar.seconds > SECONDS_BEFORE_SHOWN:
-            self._due = now + SECONDS_BETWEEN
-            self._show()
+        with self.lock:
+            if (now := time.monotonic()) >= self.due and bar.seconds > SECONDS_BEFORE_SHOWN:
+                self.due = now + SECONDS_BETWEEN
+                bar.shown = True
+                self.show()
 
-    def _at_home(self) -> None:
-        # Another cell has a place of its own.
-        if (running := getattr(shell(), "execution_count", 0)) != self._cell:
-            self._cell, self._told, self._bars, self._handle = running, [], [], None
-
-    def _show(self) -> None:
+    def show(self) -> None:
         from IPython.display import HTML, display
 
-        lines = [f"<div>{escape(text)}</div>" for text in self._told] + [bar.html() for bar in self._bars]
+        lines = [f"<div>{escape(text)}</div>" for text in self.told] + [bar.html() for bar in self.bars]
         page = HTML(f'<div style="font-variant-numeric: tabular-nums">{"".join(lines)}</div>')
-        if self._handle is None:
-            self._handle = display(page, display_id=True)
+        if self.handle is None:
+            self.handle = display(page, display_id=True)
         else:
-            self._handle.update(page)
+            self.handle.update(page)
 
 
 class _Bar:
-    def __init__(self, home: NotebookProgress, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
-        self.home, self.title, self.total, self.unit, self.done, self.rate = home, title, total, unit, done, rate
+    shown = False
+
+    def __init__(self, place: _Place, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
+        self.place, self.title, self.total, self.unit, self.done, self.rate = place, title, total, unit, done, rate
         self.pace, self.began, self.figures = Pace(), time.monotonic(), ""
 
     @property
@@ -94,7 +127,7 @@ class _Bar:
         self.pace.advance(amount)
         if figures:
             self.figures = ", ".join(f"{name} {short(value)}" for name, value in figures.items())
-        self.home.moved(self)
+        self.place.moved(self)
 
     def html(self) -> str:
         """The bar, and beside it what is done, how fast, and how long the rest will take."""
@@ -106,3 +139,6 @@ class _Bar:
             parts.append(f"{duration((self.total - self.done) / self.pace.a_second)} left")
         bar = f'<progress max="{self.total}" value="{self.done}"></progress> ' if self.total else ""
         return f"<div>{bar}{escape(', '.join(filter(None, parts)))}</div>"
+
+
+NOTEBOOK = NotebookProgress()

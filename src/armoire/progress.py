@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from armoire.notebook import NotebookProgress, shell
+from armoire.notebook import NOTEBOOK, shell
 
 
 @runtime_checkable
@@ -63,12 +62,8 @@ SILENT: Progress = _Silent()
 class _Usual:
     """A bar below the cell where a notebook's kernel runs this; nothing elsewhere."""
 
-    @cached_property
-    def _notebook(self) -> Progress:
-        return NotebookProgress()
-
     def _here(self) -> Progress:
-        return SILENT if shell() is None else self._notebook
+        return SILENT if shell() is None else NOTEBOOK
 
     def task(
         self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None

@@ -16,6 +16,7 @@ import pytest
 from armoire.publish.cell import explore
 
 HOME = "http://notebook.test/"
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 # The strictest that VS Code has for outputs of notebooks (its setting notebook.experimental.enableCsp).
 STRICT = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -55,11 +56,11 @@ window.end = show('cell')
 class Notebook:
     """A page with a cell in it: what is seen there, and the `Cell` that Python has."""
 
-    def __init__(self, page: Any, cell: Any, paper: str = "white") -> None:
+    def __init__(self, page: Any, cell: Any, paper: str = "white", silent: str = "-") -> None:
         self.page, self.cell = page, cell
         self.said: list[str] = []
         self.asked: list[str] = []
-        self.silent = False
+        self.silent = silent  # what files begin with that Python does not answer about
         page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.expose_function("python", self.python)
@@ -81,7 +82,7 @@ class Notebook:
         if what == "message":
             sent: list[tuple[dict, list[str]]] = []
             self.cell.send = lambda content, buffers=(): sent.append((content, [b64(one) for one in buffers]))
-            if not self.silent:
+            if not json.loads(told)["path"].startswith(self.silent):
                 self.cell._handle_custom_msg(json.loads(told), [])
             return json.dumps(sent)
         if told:
@@ -108,7 +109,7 @@ class Notebook:
         return self
 
     def until(self, found: Any) -> None:
-        for _ in range(600):
+        for _ in range(300):
             if found():
                 return
             self.page.wait_for_timeout(100)
@@ -122,6 +123,18 @@ class Notebook:
     def shelf(self) -> Any:
         return self.frame.locator("[data-item]")
 
+    def on_shelf(self, k: int) -> np.ndarray:
+        """The red of the picture of an item, (h, w)."""
+        read = """(canvas) => {
+          const { width, height } = canvas
+          const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
+          copy.drawImage(canvas, 0, 0)
+          return [...copy.getImageData(0, 0, width, height).data]
+        }"""
+        pixels = np.array(self.shelf.nth(k).locator("canvas").evaluate(read), dtype=int)
+        side = int(np.sqrt(len(pixels) / 4))
+        return pixels.reshape(side, side, 4)[..., 0]
+
 
 def b64(raw: Any) -> str:
     return base64.b64encode(bytes(raw)).decode()
@@ -132,10 +145,10 @@ def notebook(browser, discs_site):
     """Opens a notebook; what the browser complains of, or asks another for, fails the test."""
     opened: list[Notebook] = []
 
-    def come(cell: Any = None, paper: str = "white", **settings: Any) -> Notebook:
+    def come(cell: Any = None, paper: str = "white", silent: str = "-", **settings: Any) -> Notebook:
         context = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, "locale": "en-GB"} | settings)
         cell = cell or explore(discs_site.wardrobe, height=600)
-        opened.append(Notebook(context.new_page(), cell, paper))
+        opened.append(Notebook(context.new_page(), cell, paper, silent))
         return opened[-1]
 
     yield come
@@ -151,16 +164,9 @@ def test_what_is_pinned_is_there_in_python_and_can_be_made_again(notebook, discs
     here.until(lambda: len(here.cell.pinned) == 2)
     assert here.cell.pinned.dtype == np.float32
     # The picture on the shelf is that which Python makes of the pinned place.
-    made = discs_site.wardrobe.make(here.cell.pinned)
+    made = discs_site.wardrobe.make(here.cell.pinned).astype(int)
     for k in range(2):
-        here.until(lambda k=k: here.shelf.nth(k).locator("canvas").count() == 1)
-        shown = (
-            here.shelf.nth(k)
-            .locator("canvas")
-            .evaluate("(canvas) => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]")
-        )
-        grey = np.array(shown, dtype=int).reshape(16, 16, 4)[..., 0]
-        assert np.abs(grey - made[k, ..., 0]).max() <= 1
+        here.until(lambda k=k: np.abs(here.on_shelf(k) - made[k, ..., 0]).max() <= 1)
     here.shelf.first.focus()
     here.page.keyboard.press("Delete")
     here.until(lambda: len(here.cell.pinned) == 1)
@@ -175,10 +181,24 @@ def test_places_that_python_sets_hang_on_the_shelf_and_undo_takes_them_off(noteb
     here.until(lambda: here.shelf.count() == 1)
     here.frame.get_by_role("button", name="Undo").click()
     here.until(lambda: len(here.cell.pinned) == 3)
-    many = np.random.default_rng(0).normal(size=(100, 2))  # more than a visitor may pin
+    many = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)  # more than a page of its own holds
     here.hand("pinned", many)
     here.until(lambda: here.shelf.count() == 100)
-    assert np.array_equal(here.cell.pinned, many.astype(np.float32))
+    here.click(0.5, 0.5)
+    here.until(lambda: len(here.cell.pinned) == 101)
+    assert np.array_equal(here.cell.pinned[:100], many)
+
+
+def test_what_is_done_quickly_is_not_undone_by_what_comes_back(notebook):
+    here = notebook().open()
+    box = here.frame.locator("[data-map]").bounding_box()
+    for k in range(12):
+        here.page.mouse.click(box["x"] + 100 + 30 * k, box["y"] + 150)
+        if k % 3 == 2:
+            here.page.keyboard.press("z")
+    here.until(lambda: len(here.cell.pinned) == 8)
+    here.page.wait_for_timeout(1000)
+    assert (here.shelf.count(), len(here.cell.pinned)) == (8, 8)
 
 
 def test_a_second_view_and_one_that_is_put_elsewhere_show_the_same(notebook):
@@ -202,11 +222,66 @@ def test_a_second_view_and_one_that_is_put_elsewhere_show_the_same(notebook):
     assert here.cell.pinned.tolist() == [[0.5, 0.5]]
 
 
+def test_a_frame_that_begins_anew_needs_no_kernel_and_keeps_its_slots(notebook):
+    here = notebook().open()
+    here.hand("pinned", [[-1, 0], [1, 0.5]])
+    here.frame.get_by_role("button", name="A", exact=True).first.click()
+    here.frame.get_by_role("button", name="B", exact=True).last.click()
+    here.until(lambda: "morph" in here.cell._address)
+    here.page.evaluate("model.send = () => { throw new Error('Cannot send') }; 0")  # as after a restart
+    here.page.evaluate("document.body.append(document.getElementById('cell'))")
+    here.open()
+    here.until(lambda: here.shelf.count() == 2)
+    pressed = here.frame.locator("[aria-pressed=true]")
+    here.until(lambda: {"A", "B"} <= set(pressed.all_inner_texts()))
+    here.frame.get_by_role("tab", name="Edit").click()
+    assert here.frame.get_by_role("button", name="Undo").is_disabled()
+    here.until(lambda: np.ptp(here.on_shelf(0)) > 0)  # the engine came along
+
+
+def test_a_frame_that_begins_anew_half_way_is_whole(notebook):
+    here = notebook()
+    here.page.locator("iframe").wait_for()
+    for _ in range(3):
+        here.page.evaluate("document.body.append(document.getElementById('cell'))")
+        here.page.wait_for_timeout(150)
+    here.open()
+    here.click(0.5, 0.5)
+    here.until(lambda: len(here.cell.pinned) == 1)
+
+
+def test_a_kernel_that_was_restarted_is_told_of(notebook):
+    here = notebook().open()
+    here.page.evaluate("model.send = () => { throw new Error('Cannot send') }; 0")
+    here.page.evaluate("model.save_changes = () => { throw new Error('Cannot send') }; 0")
+    here.click(0.4, 0.4)  # goes on without
+    here.until(lambda: here.shelf.count() == 1)
+    here.frame.get_by_role("tab", name="Yours").click()
+    picture = {"name": "a.png", "mimeType": "image/png", "buffer": PNG}
+    here.frame.locator("input[type=file]").set_input_files(picture)
+    here.until(lambda: here.frame.get_by_text("Run this cell again").count() > 0)
+
+
 def test_a_view_that_ends_leaves_nothing_behind(notebook):
     here = notebook().open()
-    assert here.page.evaluate("heard()") > 0
-    here.page.evaluate("end()")
-    assert here.page.evaluate("heard()") == 0
+    before = here.page.evaluate("heard()")
+    here.page.evaluate("window.endSecond = show('second'); 0")
+    here.page.frame_locator("#second iframe").locator("[data-map]").wait_for()
+    assert here.page.evaluate("heard()") > before
+    here.page.evaluate("endSecond(); 0")
+    assert here.page.evaluate("heard()") == before
+
+
+def test_the_frame_can_reach_nothing_around_it(notebook):
+    here = notebook().open()
+    frame = here.page.locator("iframe").element_handle().content_frame()
+    here.said.clear()
+    for what in ("parent.document", "parent.location.href", "document.cookie", "localStorage"):
+        tried = f"() => {{ try {{ {what}; return 'reached' }} catch (error) {{ return error.name }} }}"
+        assert frame.evaluate(tried) == "SecurityError", what
+    refused = "() => fetch('http://notebook.test/widget.js').then(() => 'fetched', () => 'refused')"
+    assert frame.evaluate(refused) == "refused"
+    here.said.clear()
 
 
 def test_it_is_as_dark_and_as_high_as_the_notebook_says(notebook):
@@ -231,22 +306,20 @@ def test_pictures_are_saved_by_the_page_around(notebook):
     assert here.frame.get_by_role("button", name="Copy link").count() == 0  # there is no address to pass on
 
 
-def test_a_python_that_does_not_answer_is_told_of(notebook, discs_site):
-    cell = explore(discs_site.wardrobe)
-    here = notebook(cell)
-    here.open()
-    here.silent = True
-    here.page.evaluate("void show('second')")
-    said = here.page.locator("#second [role=status]")
-    assert "on its way from Python" in said.inner_text()
-    here.until(lambda: "run this cell again" in said.inner_text())
+def test_a_python_that_does_not_answer_is_told_of(notebook):
+    nothing, page_alone = notebook(silent=""), notebook(silent="data/")
+    said = nothing.page.locator("#cell [role=status]"), page_alone.frame.locator("#app [role=status]")
+    for sentence in said:
+        assert "on its way from Python" in sentence.inner_text()
+    for sentence in said:
+        nothing.until(lambda sentence=sentence: "run this cell again" in sentence.inner_text())
 
 
 def test_a_page_that_is_gone_is_told_of(notebook, discs_site, tmp_path):
     cell = explore(discs_site.wardrobe)
     cell._files["cell.html"] = tmp_path / "gone"
     here = notebook(cell)
-    here.until(lambda: "run the cell again" in here.page.locator("#cell").inner_text())
+    here.until(lambda: "Run this cell again" in here.page.locator("#cell").inner_text())
 
 
 def test_it_speaks_the_readers_language(notebook):

@@ -116,7 +116,8 @@ def strange(url: str, home: str) -> bool:
 
 @pytest.fixture
 def notebook(browser, lab) -> Iterator[Lab]:
-    context = browser.new_context(viewport={"width": 1400, "height": 1000}, locale="en-GB")
+    # High enough for all cells: JupyterLab takes those out of its document that are not seen.
+    context = browser.new_context(viewport={"width": 1400, "height": 2400}, locale="en-GB")
     opened = Lab(context.new_page(), lab)
     yield opened
     context.close()

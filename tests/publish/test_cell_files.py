@@ -88,7 +88,7 @@ def test_other_messages_are_passed_over(cell):
 def test_a_file_that_has_gone_is_told_of(cell, tmp_path):
     cell._files["data/gone"] = tmp_path / "gone"
     assert ask(cell, path="data/gone") == [
-        ({"id": "view 7", "kind": "missing", "why": "No such file or directory; run the cell again"}, [])
+        ({"id": "view 7", "kind": "missing", "why": "No such file or directory"}, [])
     ]
 
 
@@ -102,6 +102,8 @@ def test_pinned_places_come_and_go_as_float32(cell):
     cell.pinned = [[0.1, -1]]
     assert [places.tolist() for places in seen] == [np.float32([[0.1, -1]]).tolist()]
     assert bytes(cell.get_state("pinned")["pinned"]) == np.float32([[0.1, -1]]).tobytes()
+    cell.pinned = np.float32([[0.1, -1]])  # the same again
+    assert len(seen) == 1
     cell.pinned = [2, 3]  # one place
     assert cell.pinned.tolist() == [[2, 3]]
     cell.set_state({"pinned": memoryview(b"")})
@@ -123,6 +125,7 @@ def test_pinned_is_a_copy_that_cannot_be_written_to(cell):
         ([[1, 2, 3]], r"has 2 latent dimensions: pinned should be \(n, 2\), not \(1, 3\)"),
         ([[[1, 2]]], r"not \(1, 1, 2\)"),
         ([[1, float("nan")]], "finite"),
+        (np.zeros((1001, 2)), "room for 1,000 places, not for 1,001"),
         ("boots", "places of the latent space"),
         ([[1, 2], [3]], "places of the latent space"),
     ],
@@ -156,9 +159,25 @@ def test_without_a_run_or_a_page_it_is_said_what_is_missing(tmp_path, vae_run, m
     def none() -> Path:
         raise ArmoireError("the explorer's page is not here")
 
-    monkeypatch.setattr(site, "page_folder", none)
+    with pytest.raises(ArmoireError, match="height should be 240 pixels or more, not 100"):
+        armoire.explore(vae_run, height=100)
+    monkeypatch.setattr(page, "page_folder", none)
     with pytest.raises(ArmoireError, match="page is not here"):
         armoire.explore(vae_run)
+
+
+def test_a_page_of_before_there_were_notebooks_is_told_of(built, vae_run):
+    (built / "cell/widget.js").unlink()
+    with pytest.raises(ArmoireError, match=r"explorer for notebooks is not in .*/cell: .* pip install -e"):
+        armoire.explore(vae_run)
+
+
+def test_data_that_are_at_hand_are_taken_even_if_there_are_none(built, vae_run, monkeypatch):
+    given = []
+    monkeypatch.setattr("armoire.publish.cell.cell_files", lambda run, progress, images: given.append(images) or {})
+    vae_run.explore(images=vae_run.images[:0])
+    vae_run.explore()
+    assert [len(images) for images in given] == [0, len(vae_run.images)]
 
 
 def test_the_cell_is_no_part_of_a_site(built, vae_run, tmp_path):

@@ -6,7 +6,7 @@ import './app.css'
 import { host } from './host/host'
 import { read } from './lib/address'
 import { Explorer } from './lib/explorer.svelte'
-import { readManifest, reason, SiteError } from './lib/site'
+import { readManifest, reason, said, SiteError } from './lib/site'
 import { preferred, say, type Language } from './words'
 
 /** The language of the link, else that which was chosen last, else the browser's. */
@@ -34,7 +34,7 @@ function remember(name: string, value: string): void {
 
 /** In place of the page: what happened, why, and what to do. */
 function sorry(root: HTMLElement, error: unknown): void {
-  const words = error instanceof SiteError ? say(language(), error.word, error.values) : say(language(), 'pageFailed', { why: reason(error) })
+  const words = error instanceof SiteError ? said(error, language()) : say(language(), 'pageFailed', { why: reason(error) })
   const sentence = document.createElement('p')
   sentence.className = 'sorry'
   sentence.setAttribute('role', 'alert')
@@ -50,14 +50,15 @@ export async function open(): Promise<void> {
     explorer.language = language()
     const theme = remembered('theme')
     if (theme === 'light' || theme === 'dark') explorer.theme = theme
-    explorer.restore(read(host.address(), explorer.wardrobe.d))
-    host.onPinned(explorer.wardrobe.d, (places) => explorer.setShelf(places))
+    const { d } = explorer.wardrobe
+    explorer.restore(read(host.address(), d), host.shelf(d))
+    host.onShelf(d, (places) => explorer.setShelf(places))
     root.replaceChildren()
     mount(App, { target: root, props: { explorer } })
     $effect.root(() => {
       $effect(() => remember('language', explorer.language))
       $effect(() => remember('theme', explorer.theme))
-      $effect(() => host.pinned(explorer.shelf.map((item) => item.z)))
+      $effect(() => host.keepShelf(explorer.shelf.map((item) => item.z)))
     })
   } catch (error) {
     sorry(root, error)

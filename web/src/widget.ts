@@ -2,70 +2,45 @@
  * The explorer as a widget of a notebook (anywidget): a frame in the cell, which the kernel sends all that it shows.
  *
  * Nothing is fetched from a server: in VS Code, in Colab and behind a JupyterHub the page has no way to one that the
- * kernel could open. The frame keeps the page's styles and keys apart from the notebook's.
+ * kernel could open. The frame keeps the page's styles and keys apart from the notebook's, and what a stranger's run
+ * holds apart from the notebook's origin.
  */
 
-import { HELLO, type FromCell, type ToCell, type Welcome } from './cell/protocol'
+import { filesOf, type Model } from './cell/files'
+import { equal, HELLO, type FromCell, type ToCell, type Welcome } from './cell/protocol'
+import { wait } from './cell/waiting'
 import { save } from './host/save'
 import { preferred, say } from './words'
 
-/** What anywidget gives: the model that the kernel has too. */
-interface Model {
-  get(name: string): unknown
-  set(name: string, value: unknown): void
-  save_changes(): void
-  send(message: unknown): void
-  on(event: string, use: (...given: never[]) => void): void
-  off(event: string, use: (...given: never[]) => void): void
-}
-
-/** What the kernel says (publish/cell.py); the bytes of a part are beside it. */
-type FromKernel =
-  | { kind: 'part'; id: string; total: number; last: boolean }
-  | { kind: 'missing'; id: string; why: string }
-
-/** Milliseconds without an answer, after which it is said what may be wrong. */
-const SILENCE_MS = 15_000
 const PAGE = 'cell.html'
 
-let views = 0
-
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
+  const files = filesOf(model)
   const frame = document.createElement('iframe')
-  const view = `${Date.now()}-${views++}`
+  frame.setAttribute('sandbox', 'allow-scripts')
   let port: MessagePort | null = null
-  const language = preferred(navigator.languages)
+  /** What hangs on the shelf, as this view knows it. */
+  let known = new ArrayBuffer(0)
+  /** What is still on its way to the frame that is there now. */
+  let coming: (() => void)[] = []
 
   const waiting = document.createElement('p')
-  waiting.setAttribute('role', 'status')
-  waiting.textContent = say(language, 'cellWaiting')
-  const silence = setTimeout(() => (waiting.textContent = say(language, 'cellSilent')), SILENCE_MS)
   el.append(waiting)
+  const stopWaiting = wait(waiting)
 
-  const get = (id: string, path: string) => model.send({ kind: 'get', id: `${view} ${id}`, path })
-  const tell = (message: ToCell) => {
-    if (!port) return
-    const bytes = message.kind === 'part' ? [message.bytes] : []
-    port.postMessage(message, bytes)
-  }
-
-  // Several views have one model: each hears what was sent to all, and takes what it asked for.
-  const page: Uint8Array[] = []
-  function heard(message: FromKernel, buffers: DataView[]): void {
-    const [whose, id] = message.id?.split(/ (?=\S+$)/) ?? []
-    if (whose !== view) return
-    if (message.kind === 'missing') {
-      if (id === PAGE) waiting.textContent = message.why
-      else tell({ kind: 'missing', id: Number(id), why: message.why })
-      clearTimeout(silence)
-      return
-    }
-    const bytes = copied(buffers[0])
-    if (id !== PAGE) return tell({ ...message, id: Number(id), bytes: bytes.buffer })
-    clearTimeout(silence)
-    page.push(bytes)
-    if (message.last) void new Blob(page as BlobPart[]).text().then(show)
-  }
+  const page: Uint8Array<ArrayBuffer>[] = []
+  const forget = files.get(PAGE, {
+    part(bytes, _total, last) {
+      stopWaiting()
+      page.push(bytes)
+      if (last) void new Blob(page).text().then(show)
+    },
+    missing(why) {
+      stopWaiting()
+      const language = preferred(navigator.languages)
+      waiting.textContent = say(language, 'missingFile', { path: PAGE, why, again: say(language, 'runAgain') })
+    },
+  })
 
   function show(html: string): void {
     frame.title = String(model.get('_title'))
@@ -74,30 +49,65 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     waiting.replaceWith(frame)
   }
 
-  function listened({ data }: MessageEvent<FromCell>): void {
-    if (data.kind === 'get') return get(String(data.id), data.path)
-    if (data.kind === 'save') return save(data.blob, data.name)
-    const [name, value] = data.kind === 'pinned' ? ['pinned', new DataView(data.places)] : ['_address', data.text]
+  const tell = (message: ToCell, give: Transferable[] = []) => port?.postMessage(message, give)
+
+  function get(id: number, path: string): void {
+    const part = (bytes: Uint8Array<ArrayBuffer>, total: number, last: boolean) =>
+      tell({ kind: 'part', id, bytes: bytes.buffer, total, last }, [bytes.buffer])
+    coming.push(files.get(path, { part, missing: (why) => tell({ kind: 'missing', id, why }) }))
+  }
+
+  function keep(name: string, value: unknown): void {
     model.set(name, value)
-    model.save_changes()
+    try {
+      model.save_changes()
+    } catch {
+      // There is no kernel any more: the view goes on without.
+    }
+  }
+
+  function listened({ data }: MessageEvent<FromCell>): void {
+    if (data.kind === 'get') get(data.id, data.path)
+    else if (data.kind === 'save') save(data.blob, data.name)
+    else if (data.kind === 'address') keep('_address', data.text)
+    else {
+      known = data.places
+      keep('pinned', new DataView(data.places))
+    }
   }
 
   // Each time the frame is put somewhere else in the document it begins anew, and says hello again.
   function hello(event: MessageEvent): void {
     if (event.data !== HELLO || !frame.contentWindow || event.source !== frame.contentWindow) return
-    port?.close()
+    leave()
     const channel = new MessageChannel()
     port = channel.port1
     port.onmessage = listened
-    const welcome: Welcome = { address: String(model.get('_address')), pinned: pinned(), dark: isDark(el) }
+    known = pinned()
+    const welcome: Welcome = { address: String(model.get('_address')), pinned: known, dark: isDark(el) }
     frame.contentWindow.postMessage(welcome, '*', [channel.port2])
   }
 
-  const pinned = (): ArrayBuffer => {
-    const value = model.get('pinned')
-    return value instanceof DataView ? copied(value).buffer : new ArrayBuffer(0)
+  function leave(): void {
+    port?.close()
+    for (const forget of coming) forget()
+    coming = []
   }
-  const pinnedElsewhere = () => tell({ kind: 'pinned', places: pinned() })
+
+  function pinned(): ArrayBuffer {
+    const value = model.get('pinned')
+    if (!(value instanceof DataView)) return new ArrayBuffer(0)
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice().buffer as ArrayBuffer
+  }
+
+  // What this view said itself comes back to it, perhaps after it has gone on.
+  function pinnedElsewhere(): void {
+    const now = pinned()
+    if (equal(now, known)) return
+    known = now
+    tell({ kind: 'pinned', places: now })
+  }
+
   const resized = () => (frame.style.height = `${Number(model.get('height'))}px`)
   const dark = () => tell({ kind: 'dark', dark: isDark(el) })
 
@@ -107,33 +117,29 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const system = matchMedia('(prefers-color-scheme: dark)')
   system.addEventListener('change', dark)
   addEventListener('message', hello)
-  model.on('msg:custom', heard)
   model.on('change:pinned', pinnedElsewhere)
   model.on('change:height', resized)
-  get(PAGE, PAGE)
 
   return () => {
-    clearTimeout(silence)
+    stopWaiting()
+    forget()
+    leave()
     themes.disconnect()
     system.removeEventListener('change', dark)
     removeEventListener('message', hello)
-    model.off('msg:custom', heard)
     model.off('change:pinned', pinnedElsewhere)
     model.off('change:height', resized)
-    port?.close()
   }
-}
-
-/** Bytes of their own, which can be given away. */
-function copied(view: DataView | undefined): Uint8Array<ArrayBuffer> {
-  return view ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice() : new Uint8Array(0)
 }
 
 /** Whether what lies behind an element is dark. Notebooks name their themes differently, so it is looked at. */
 function isDark(element: Element): boolean {
   for (let at: Element | null = element; at; at = at.parentElement) {
-    const [r, g, b, a = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g)?.map(Number) ?? []
-    if (a > 0.5 && r !== undefined) return 0.2126 * r + 0.7152 * g + 0.0722 * b < 128
+    const colour = getComputedStyle(at).backgroundColor
+    const [r, g, b, a = 1] = colour.match(/[\d.]+(?:e-\d+)?/g)?.map(Number) ?? []
+    // rgb() counts to 255, color() to 1.
+    const white = colour.startsWith('color(') ? 1 : 255
+    if (a > 0.5 && b !== undefined) return 0.2126 * r + 0.7152 * g + 0.0722 * b < white / 2
   }
   return matchMedia('(prefers-color-scheme: dark)').matches
 }

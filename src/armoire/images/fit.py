@@ -46,6 +46,11 @@ class Fit:
             raise ArmoireError(f"the image size must lie in {SMALLEST} to {LARGEST} pixels, not {self.size}")
 
     @property
+    def colours(self) -> str:
+        """In a word."""
+        return "grey" if self.channels == 1 else "colour"
+
+    @property
     def canvas(self) -> int:
         """Side of the stored image: `size` padded with background to the next power of two."""
         return 1 << (self.size - 1).bit_length()

@@ -106,8 +106,8 @@ class ImageSet:
         return f"ImageSet({self.info.name!r}, {len(self)} images of {height} x {width} x {channels})"
 
     def _repr_html_(self) -> str:
-        height, width, channels = self.shape
-        rows = [("images", counted(self.splits)), ("size", f"{height} × {width}, {('grey', 'colour')[channels == 3]}")]
+        height, width, _ = self.shape
+        rows = [("images", counted(self.splits)), ("size", f"{height} × {width}, {self.info.fit.colours}")]
         for name, values in (("classes", self.info.classes), ("attributes", self.attributes)):
             if values:
                 more = f" and {len(values) - GLANCE} more" if len(values) > GLANCE else ""

@@ -54,7 +54,13 @@ def png(image: UInt8[np.ndarray, "h w c"], scale: int = 1) -> bytes:
 def glance(images: UInt8[np.ndarray, "n h w c"]) -> bytes:
     """A few images in two rows, as the bytes of a PNG about as wide as a page."""
     columns = max(1, -(-len(images) // 2))
-    return png(mosaic(images, columns), max(1, GLANCE_PIXELS // (columns * images.shape[2])))
+    sheet = mosaic(images, columns)
+    if (times := GLANCE_PIXELS // sheet.shape[1]) > 1:
+        return png(sheet, times)
+    picture, buffer = to_pil(sheet), BytesIO()
+    picture.thumbnail((GLANCE_PIXELS, GLANCE_PIXELS))
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def gif(images: UInt8[np.ndarray, "n h w c"], scale: int = 1) -> bytes:

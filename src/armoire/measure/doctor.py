@@ -19,7 +19,7 @@ from armoire.images.fit import Fit
 from armoire.measure.health import ACTIVE_RATE, drawn, health
 from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
 from armoire.model import to_unit
-from armoire.progress import SILENT, Progress
+from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.wardrobe import Wardrobe
@@ -71,7 +71,7 @@ class Examination:
 
 
 def examine(
-    wardrobe: Wardrobe, images: ImageSet | None = None, split: str | None = None, progress: Progress = SILENT
+    wardrobe: Wardrobe, images: ImageSet | None = None, split: str | None = None, progress: Progress = USUAL
 ) -> Examination:
     """Look for everything that is commonly wrong with a run.
 

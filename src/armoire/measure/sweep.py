@@ -14,7 +14,7 @@ from armoire.files import read_sealed, write_sealed, write_text
 from armoire.images import ImageSet
 from armoire.measure.evaluate import evaluate
 from armoire.measure.features import has_efficientnet
-from armoire.progress import SILENT, Progress
+from armoire.progress import USUAL, Progress
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe, train
 from armoire.wardrobe.trained import load_for
@@ -32,7 +32,7 @@ def sweep(
     samples: int = SAMPLES,
     features: str | None = None,
     device: str = "auto",
-    progress: Progress = SILENT,
+    progress: Progress = USUAL,
 ) -> list[dict[str, Any]]:
     """Train a recipe once for each beta and measure every run; what is there already is not done again.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from armoire.publish.widget import Cell
     from armoire.wardrobe import Wardrobe
 
-HEIGHT = 720  # CSS pixels
+HEIGHT, LOWEST = 720, 240  # CSS pixels
 PART = 1 << 20  # bytes in a message: a notebook's server may refuse very large ones
 
 
@@ -25,7 +25,7 @@ def explore(
     run: str | Path | Run | Wardrobe,
     height: int = HEIGHT,
     images: ImageSet | None = None,
-    progress: Progress = USUAL,
+    progress: Progress | None = None,
 ) -> Cell:
     """The explorer of a run as a widget, to be shown in a cell of Jupyter, VS Code or Colab (extra `notebook`).
 
@@ -34,17 +34,21 @@ def explore(
 
     Args:
         run: a run's folder, a Run, or a Wardrobe; that of a Wardrobe is `wardrobe.explore()` too.
-        height: of the widget in CSS pixels.
+        height: of the widget in CSS pixels, 240 at least.
         images: the run's data, where they are at hand.
-        progress: where to report.
+        progress: where to report; by default where a Wardrobe does, else a bar below the cell.
 
     Raises:
-        ArmoireError: there is no such run, anywidget is not installed, or the page was left out of this install.
+        ArmoireError: there is no such run, anywidget is not installed, the height is too small, or the page was left
+            out of this install.
     """
+    if height < LOWEST:
+        raise ArmoireError(f"height should be {LOWEST} pixels or more, not {height}")
     if isinstance(run, str | Path):
-        run = Run.open(run, progress)
+        run = Run.open(run, progress or USUAL)
     elif not isinstance(run, Run):
-        run, images, progress = run.run, images or run.images_at_hand, run.progress
+        images = run.images_at_hand if images is None else images
+        run, progress = run.run, progress or run.progress
     try:
         from armoire.publish.widget import Cell
     except ImportError as error:
@@ -54,15 +58,16 @@ def explore(
             f"the explorer in a notebook needs anywidget: pip install 'armoire[notebook]' (in a browser of its own: "
             f"armoire explore {run.path})"
         ) from error
-    return Cell(run, cell_files(run, progress, images), height)
+    return Cell(run, cell_files(run, progress or USUAL, images), height)
 
 
 def cell_files(run: Run, progress: Progress = SILENT, images: ImageSet | None = None) -> dict[str, Path]:
     """Every file that the frame may ask for, by its name: the document, the engine, and the site's data."""
+    page = cell_folder()
     files = site_files(run, progress, images)
     engine = next(file for file in files.values() if file.suffix == ".wasm")
     data = {name[1:]: file for name, file in files.items() if name.startswith("/data/")}
-    return {"cell.html": cell_folder() / "cell.html", "engine": engine} | data
+    return {"cell.html": page / "cell.html", "engine": engine} | data
 
 
 def parts(file: Path) -> Iterator[tuple[bytes, int, bool]]:

@@ -16,7 +16,7 @@ from armoire.hub.sending import Sent, check_sender, send
 from armoire.images.drawn import NAME as DRAWN
 from armoire.images.fashion import NAME as FASHION
 from armoire.measure import evaluate, kept_evaluation, last_epoch
-from armoire.progress import SILENT, Progress
+from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card
 from armoire.wardrobe import Wardrobe
 
@@ -29,7 +29,7 @@ def push(
     private: bool | None = None,
     licence: str | None = None,
     figures: bool = True,
-    progress: Progress = SILENT,
+    progress: Progress = USUAL,
 ) -> Sent:
     """Send a run to a repository of the Hub; what an earlier push left there and this one does not bring is removed.
 

@@ -31,4 +31,10 @@ def cell_folder() -> Path:
     Raises:
         ArmoireError: as `page_folder`.
     """
-    return page_folder() / CELL
+    folder = page_folder() / CELL
+    if not all((folder / name).is_file() for name in ("cell.html", "widget.js")):
+        raise ArmoireError(
+            f"the explorer for notebooks is not in {folder}: the page was built before there was one; install armoire "
+            "again, in a checkout with: pip install -e ."
+        )
+    return folder

@@ -16,7 +16,7 @@ from typing import Any
 from armoire.errors import ArmoireError
 from armoire.files import atomic_folder, cache_folder, read_json, sha256, write_bytes
 from armoire.images import ImageSet
-from armoire.progress import SILENT, Progress
+from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.page import CELL, page_folder
 from armoire.training.run import Run
 
@@ -28,7 +28,7 @@ LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db"}
 ABANDONED_SECONDS = 24 * 60 * 60
 
 
-def export_site(run: Run, folder: Path, progress: Progress = SILENT, images: ImageSet | None = None) -> None:
+def export_site(run: Run, folder: Path, progress: Progress = USUAL, images: ImageSet | None = None) -> None:
     """Write page and data into a folder that any web host can serve; an older export there is replaced as a whole.
 
     Args:

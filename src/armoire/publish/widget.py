@@ -9,9 +9,11 @@ import anywidget
 import numpy as np
 import traitlets
 
-from armoire.publish.cell import HEIGHT, parts
+from armoire.publish.cell import HEIGHT, LOWEST, parts
 from armoire.publish.page import cell_folder
 from armoire.training.run import Run
+
+MOST = 1000  # on the shelf: web/src/host/cell.ts
 
 
 class _Places(traitlets.TraitType):
@@ -30,17 +32,27 @@ class _Places(traitlets.TraitType):
             raise traitlets.TraitError(
                 f"{obj.run.path} has {d} latent dimensions: pinned should be (n, {d}), not {places.shape}"
             )
+        if len(places) > MOST:
+            raise traitlets.TraitError(
+                f"the shelf has room for {MOST:,} places, not for {len(places):,}; pin some of them"
+            )
         if not np.isfinite(places).all():
             raise traitlets.TraitError("pinned should be finite numbers; some of these are not")
         places.flags.writeable = False
         return places
+
+    def set(self, obj: Any, value: Any) -> None:
+        # traitlets would take every array for another one, and say so to whoever observes.
+        after: Any = self._validate(obj, value)
+        if self.name not in obj._trait_values or not np.array_equal(obj.pinned, after):
+            super().set(obj, after)
 
 
 class Cell(anywidget.AnyWidget):
     """The explorer of a run in a notebook. Made by `wardrobe.explore()` or `armoire.explore(run)`.
 
     Attributes:
-        pinned: the places on the shelf, float32 (n, d), read-only. Set it to hang others there;
+        pinned: the places on the shelf, float32 (n, d), n at most 1,000, read-only. Set it to hang others there;
             `observe(function, "pinned")` calls a function whenever it changes.
         height: of the widget in CSS pixels.
     """
@@ -48,7 +60,7 @@ class Cell(anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     _title = traitlets.Unicode().tag(sync=True)
     _address = traitlets.Unicode().tag(sync=True)  # what else of the page's state is kept, as its links write it
-    height = traitlets.Int(HEIGHT, min=240).tag(sync=True)
+    height = traitlets.Int(HEIGHT, min=LOWEST).tag(sync=True)
     pinned = _Places().tag(
         sync=True,
         to_json=lambda places, _: memoryview(places.astype("<f4").tobytes()),
@@ -80,5 +92,4 @@ def _answer(cell: Cell, asked: Any, _buffers: object) -> None:
         for piece, total, last in parts(file):
             cell.send(said | {"kind": "part", "total": total, "last": last}, [piece])
     except OSError as error:
-        why = f"{error.strerror or error}; run the cell again"
-        cell.send(said | {"kind": "missing", "why": why})
+        cell.send(said | {"kind": "missing", "why": error.strerror or str(error)})

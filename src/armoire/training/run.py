@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 DIVERGED = "diverged.json"
 FREE = {"epochs", "name", "summary", "data", "showable"}  # what --resume may change, and what says nothing of the model
 LATEST = 5  # epochs that a notebook shows
+SPECS = {"epoch": ".0f"} | {f"{split}_book_total_loss": ".4g" for split in ("test", "valid")}
 TRACKING = "tracking"  # folder of what trackers write
 TIMES = {"seconds", "images_per_second"}  # columns of the history that no seed makes equal
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
@@ -90,11 +91,10 @@ class Run:
         """What it is and of what, as a notebook shows it."""
         recipe, data = self.recipe, self.data
         beta = f", beta {recipe.beta:g}" if recipe.posterior == "gaussian" else ""
-        colours = "grey" if data.fit.channels == 1 else "colour"
         rows = [
             ("folder", str(self.path)),
             ("recipe", recipe.name),
-            ("data", f"{data.name}, {data.fit.canvas} × {data.fit.canvas}, {colours}"),
+            ("data", f"{data.name}, {data.fit.canvas} × {data.fit.canvas}, {data.fit.colours}"),
             ("latent dimensions", f"{recipe.latent}"),
             ("trained with", f"{recipe.likelihood} likelihood{beta}, seed {recipe.seed}"),
         ]
@@ -107,13 +107,13 @@ class Run:
         except ArmoireError as error:
             return Table([("history", str(error))], words=True)
         split = "test" if "test_objective_nats" in rows[0] else "valid"
-        columns = {"epoch": "epoch", "train objective": "train_objective_nats"}
-        columns |= {f"{split} {name}": f"{split}_{name}_nats" for name in ("distortion", "rate", "objective")}
-        columns |= {"book scale": f"{split}_book_total_loss", "seconds": "seconds"}
+        columns = {"epoch": "epoch", "train objective, nats": "train_objective_nats"}
+        columns |= {f"{split} {name}, nats": f"{split}_{name}_nats" for name in ("distortion", "rate", "objective")}
+        columns |= {f"{split} total, book scale": f"{split}_book_total_loss", "seconds": "seconds"}
         there = {head: key for head, key in columns.items() if key in rows[0]}
-        cells = [[f"{row[key]:,.{0 if key == 'epoch' else 1}f}" for key in there.values()] for row in rows[-LATEST:]]
+        cells = [[format(row[key], SPECS.get(key, ",.1f")) for key in there.values()] for row in rows[-LATEST:]]
         title = f"The last {LATEST} of {len(rows)} epochs" if len(rows) > LATEST else "Epochs"
-        return Table(cells, f"{title}, in nats per image", list(there))
+        return Table(cells, title, list(there))
 
     def _check_links(self) -> None:
         # What is made of a run is written into it, and a stranger's should not say where that is.

@@ -100,10 +100,10 @@ class Wardrobe:
         rows = list(self.run.facts().rows)
         rows.append(("parameters", f"{self.model.parameter_count():,}"))
         pictures = []
-        # Only what is there already: a glance should not encode a data set.
-        if "latents" in self.__dict__ or (self.run.path / "latents.parquet").exists():
-            rows.append(("places", counted(self.latents.splits)))
-            with contextlib.suppress(ArmoireError):
+        with contextlib.suppress(ArmoireError):
+            # Only what is there already: a glance should not encode a data set.
+            if "latents" in self.__dict__ or self._kept_latents():
+                rows.append(("places", counted(self.latents.splits)))
                 made = glance(self.make(self.sample(GLANCE)))
                 pictures = [Picture(made, f"{GLANCE} images made at places drawn from its prior, seed 0")]
         return shown(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
@@ -159,15 +159,20 @@ class Wardrobe:
     @cached_property
     def latents(self) -> Latents:
         """Where the images it was trained on, and the held-out ones, lie; kept in latents.parquet."""
-        path, key = self.run.path / "latents.parquet", self.key()
-        if path.exists():
-            latents, facts = Latents.read(path)
-            if all(facts.get(name) == value for name, value in key.items()):
-                return latents
+        if kept := self._kept_latents():
+            return kept
         latents = encode_set(self.model, self.images_used, self.progress)
         with contextlib.suppress(ArmoireError):  # of a run that may only be read
-            latents.write(path, key)
+            latents.write(self.run.path / "latents.parquet", self.key())
         return latents
+
+    def _kept_latents(self) -> Latents | None:
+        """Those of these data and weights; None where there are none yet."""
+        path = self.run.path / "latents.parquet"
+        if not path.exists():
+            return None
+        latents, facts = Latents.read(path)
+        return latents if all(facts.get(name) == value for name, value in self.key().items()) else None
 
     @cached_property
     def familiarity(self) -> Familiarity | None:
@@ -274,16 +279,16 @@ class Wardrobe:
             self.run.path, recipe.posterior, recipe.latent, self.key, lambda: self.latents.split(self.held_out).mean
         )
 
-    def explore(self, height: int = 720) -> AnyWidget:
+    def explore(self, **settings: Any) -> AnyWidget:
         """The explorer in a cell of a notebook: see `armoire.explore`.
 
         Args:
-            height: in CSS pixels.
+            **settings: as there, such as height=600, in CSS pixels.
 
         Raises:
             ArmoireError: anywidget is not installed, or the page was left out of this install.
         """
-        return in_a_later_room("armoire.publish", "explore")(self, height)
+        return in_a_later_room("armoire.publish", "explore")(self, **settings)
 
     @property
     def held_out(self) -> str:

@@ -1,10 +1,20 @@
 /** The explorer within a cell of a notebook. */
 
+import '../app.css'
+import { wait } from './waiting'
 import { beAtHome } from '../host/host'
 import { enter } from '../host/cell'
 import { open } from '../open.svelte'
 
-void enter().then((cell) => {
-  beAtHome(cell)
-  return open()
-})
+// Until the first file has come, and then the page takes its place.
+const sentence = document.createElement('p')
+sentence.className = 'sorry'
+document.getElementById('app')!.append(sentence)
+const stop = wait(sentence)
+
+void enter()
+  .then((cell) => {
+    beAtHome(cell)
+    return open()
+  })
+  .finally(stop)

@@ -22,3 +22,8 @@ export type ToCell =
   | { kind: 'missing'; id: number; why: string }
   | { kind: 'pinned'; places: ArrayBuffer }
   | { kind: 'dark'; dark: boolean }
+
+export function equal(a: ArrayBuffer, b: ArrayBuffer): boolean {
+  const [one, other] = [new Uint8Array(a), new Uint8Array(b)]
+  return one.length === other.length && one.every((byte, i) => byte === other[i])
+}

@@ -1,6 +1,6 @@
 /** A frame within a cell of a notebook: everything comes through a port from the widget around it, and nothing else. */
 
-import { HELLO, type FromCell, type ToCell, type Welcome } from '../cell/protocol'
+import { equal, HELLO, type FromCell, type ToCell, type Welcome } from '../cell/protocol'
 import ModelWorker from '../worker/model.worker?worker&inline'
 import SearchWorker from '../worker/search.worker?worker&inline'
 import type { Host } from './host'
@@ -25,13 +25,18 @@ interface Coming {
 }
 
 class Cell implements Host {
+  readonly again = 'runAgain'
+  readonly keepsShelf = true
+  readonly room = 1000 // as many as Python may hang there (publish/widget.py)
   private readonly coming = new Map<number, Coming>()
   private next = 1
   private text: string
   private dark: boolean
-  private places: ArrayBuffer
+  /** What hangs on the shelf, as it was last told to either side. */
+  private told: ArrayBuffer
+  private kept: readonly Float32Array[] = []
   private useDark: (dark: boolean) => void = () => {}
-  private usePinned: (places: ArrayBuffer) => void = () => {}
+  private useShelf: (places: ArrayBuffer) => void = () => {}
 
   constructor(
     welcome: Welcome,
@@ -39,7 +44,7 @@ class Cell implements Host {
   ) {
     this.text = welcome.address
     this.dark = welcome.dark
-    this.places = welcome.pinned
+    this.told = welcome.pinned
     port.onmessage = ({ data }: MessageEvent<ToCell>) => this.heard(data)
   }
 
@@ -86,16 +91,22 @@ class Cell implements Host {
     this.say({ kind: 'save', blob, name })
   }
 
-  pinned(places: readonly Float32Array[]): void {
+  shelf(d: number): Float32Array[] {
+    return apart(this.told, d)
+  }
+
+  keepShelf(places: readonly Float32Array[]): void {
+    // Each picture that comes changes the shelf too, and none of its places.
+    if (places.length === this.kept.length && places.every((z, k) => z === this.kept[k])) return
+    this.kept = places
     const bytes = joined(places)
-    if (equal(bytes, this.places)) return
-    this.places = bytes
+    if (equal(bytes, this.told)) return
+    this.told = bytes
     this.say({ kind: 'pinned', places: bytes })
   }
 
-  onPinned(d: number, use: (places: Float32Array[]) => void): void {
-    this.usePinned = (places) => use(apart(places, d))
-    this.usePinned(this.places)
+  onShelf(d: number, use: (places: Float32Array[]) => void): void {
+    this.useShelf = (places) => use(apart(places, d))
   }
 
   private get(path: string): Promise<Response> {
@@ -122,8 +133,8 @@ class Cell implements Host {
       this.dark = message.dark
       this.useDark(message.dark)
     } else {
-      this.places = message.places
-      this.usePinned(message.places)
+      this.told = message.places
+      this.useShelf(message.places)
     }
   }
 
@@ -153,9 +164,4 @@ function joined(places: readonly Float32Array[]): ArrayBuffer {
 function apart(places: ArrayBuffer, d: number): Float32Array[] {
   const all = new Float32Array(places)
   return Array.from({ length: Math.floor(all.length / d) }, (_, i) => all.slice(i * d, (i + 1) * d))
-}
-
-function equal(a: ArrayBuffer, b: ArrayBuffer): boolean {
-  const [one, other] = [new Uint8Array(a), new Uint8Array(b)]
-  return one.length === other.length && one.every((byte, i) => byte === other[i])
 }

@@ -1,5 +1,7 @@
 /** Where the explorer is at home: what differs between a page of its own (page.ts) and a cell of a notebook (cell.ts). */
 
+import type { Word } from '../words'
+
 export interface Host {
   /** A file of the site's data by its path, as `fetch` answers. */
   data(path: string): Promise<Response>
@@ -7,6 +9,8 @@ export interface Host {
   engine(): Promise<Response>
   modelWorker(): Worker
   searchWorker(): Worker
+  /** What a reader may do where a file is missing or damaged. */
+  readonly again: Word
   /** What was kept of the page's state (lib/address.ts). */
   address(): string
   keepAddress(text: string): void
@@ -17,10 +21,16 @@ export interface Host {
   /** Whether all around is dark, now and whenever that changes. */
   watchDark(use: (dark: boolean) => void): void
   save(blob: Blob, name: string): void
-  /** The places on the shelf, told to whoever wants to know; and called with the d numbers of each where somebody else
-   * has put places there. */
-  pinned(places: readonly Float32Array[]): void
-  onPinned(d: number, use: (places: Float32Array[]) => void): void
+  /** The most that may hang on the shelf. */
+  readonly room: number
+  /** Whether the shelf is kept apart from the address. */
+  readonly keepsShelf: boolean
+  /** What hung there, of d numbers each, where it is kept. */
+  shelf(d: number): Float32Array[] | undefined
+  /** Called whenever the shelf may have changed. */
+  keepShelf(places: readonly Float32Array[]): void
+  /** Called when somebody else has hung other places there, of d numbers each. */
+  onShelf(d: number, use: (places: Float32Array[]) => void): void
 }
 
 /** Set once, before anything else happens. */

@@ -4,20 +4,21 @@ import engineUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
 import type { Host } from './host'
 import { save } from './save'
 
-const written = { text: '' }
+let written = ''
 
 export const page: Host = {
   data: (path) => fetch(new URL(`data/${path}`, document.baseURI)),
   engine: () => fetch(new URL(engineUrl, document.baseURI)),
   modelWorker: () => new Worker(new URL('../worker/model.worker.ts', import.meta.url), { type: 'module' }),
   searchWorker: () => new Worker(new URL('../worker/search.worker.ts', import.meta.url), { type: 'module' }),
+  again: 'exportAgain',
   address: () => location.hash,
   keepAddress(text) {
-    written.text = `#${text}`
-    if (location.hash !== written.text) history.replaceState(null, '', written.text)
+    written = `#${text}`
+    if (location.hash !== written) history.replaceState(null, '', written)
   },
   onAddress(use) {
-    addEventListener('hashchange', () => location.hash !== written.text && use(location.hash))
+    addEventListener('hashchange', () => location.hash !== written && use(location.hash))
   },
   link: (text) => `${location.href.split('#')[0]}#${text}`,
   watchDark(use) {
@@ -26,6 +27,9 @@ export const page: Host = {
     dark.addEventListener('change', (event) => use(event.matches))
   },
   save,
-  pinned() {},
-  onPinned() {},
+  room: 60,
+  keepsShelf: false,
+  shelf: () => undefined,
+  keepShelf() {},
+  onShelf() {},
 }

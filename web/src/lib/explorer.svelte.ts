@@ -1,6 +1,7 @@
 /** The state of the page: what is shown, where one is, what one has done. Components read it, and call its verbs. */
 
 import { Thumbnails } from '../draw/sheets'
+import { host } from '../host/host'
 import { say, type Language, type Values, type Word } from '../words'
 import { LONGEST, STRONGEST, write, type Address, type Tab } from './address'
 import { group, type ColourBy, type Group } from './colours'
@@ -9,7 +10,7 @@ import { Model, type Picture, type Placed } from './model'
 import { fitted, percentile, readPicture, type Own } from './own'
 import { linear, spherical, type PathKind } from './paths'
 import { Plane, type Axis } from './plane'
-import { reason, SiteError, type Direction, type Manifest } from './site'
+import { reason, said, SiteError, type Direction, type Manifest } from './site'
 import type { View } from './view'
 import { Wardrobe } from './wardrobe'
 import { Search, type Found } from './search'
@@ -48,7 +49,6 @@ export interface Slider {
 }
 
 const MOST_UNDO = 200
-const MOST_PINNED = 60
 const NOTICE_MS = 6000
 const SEARCH_MS = 90
 
@@ -202,7 +202,7 @@ export class Explorer {
 
   /** What went wrong, in the reader's language. */
   sentence(error: unknown): string {
-    return error instanceof SiteError ? this.say(error.word, error.values) : this.say('pageFailed', { why: reason(error) })
+    return error instanceof SiteError ? said(error, this.language) : this.say('pageFailed', { why: reason(error) })
   }
 
   tell(text: string, lasting = false): void {
@@ -427,9 +427,9 @@ export class Explorer {
     return item
   }
 
-  /** The shelf with more on it; what was pinned first goes where it would hold too much, but none that was put there. */
+  /** The shelf with more on it; what was pinned first goes where there is no room. */
   private withRoom(...items: Item[]): Item[] {
-    return [...this.shelf, ...items].slice(-Math.max(MOST_PINNED, this.shelf.length))
+    return [...this.shelf, ...items].slice(-host.room)
   }
 
   pinAll(places: readonly Float32Array[]): void {
@@ -581,7 +581,7 @@ export class Explorer {
 
   address(withShelf = true): Address {
     const place = (id: number | null) => this.shelf.findIndex((item) => item.id === id)
-    const slots = withShelf && (this.a !== null || this.b !== null)
+    const slots = (withShelf || host.keepsShelf) && (this.a !== null || this.b !== null)
     return {
       language: this.language,
       z: this.settled ? this.z : undefined,
@@ -594,7 +594,7 @@ export class Explorer {
       hidden: [...this.hidden],
       tab: this.tab,
       strengths: { ...this.strengths },
-      shelf: withShelf ? this.shelf.map((item) => item.z) : [],
+      shelf: withShelf && !host.keepsShelf ? this.shelf.map((item) => item.z) : [],
       morph: slots ? { a: place(this.a), b: place(this.b), t: this.t, kind: this.kind } : undefined,
       sample: this.seed === 1 && this.prior === 0 ? undefined : { seed: this.seed, prior: this.prior },
     }
@@ -613,8 +613,8 @@ export class Explorer {
     return linked !== null && linked.across === this.across && linked.up === this.up && linked.p === this.p
   }
 
-  /** Take over what a link says, as far as this wardrobe has it. */
-  restore(address: Address): void {
+  /** Take over what a link says, as far as this wardrobe has it, and the shelf where that is kept apart. */
+  restore(address: Address, shelf = address.shelf): void {
     const { manifest } = this
     if (address.z) {
       this.z = address.z
@@ -637,7 +637,7 @@ export class Explorer {
     if (address.tab) this.tab = address.tab
     const exists = (key: string) => Number(key.slice(1)) < manifest[key.startsWith('d') ? 'directions' : 'axes'].length
     this.strengths = Object.fromEntries(Object.entries(address.strengths ?? {}).filter(([key]) => exists(key)))
-    this.shelf = (address.shelf ?? []).map((z) => ({ id: this.nextId++, z, picture: null, name: '' }))
+    this.shelf = (shelf ?? []).map((z) => ({ id: this.nextId++, z, picture: null, name: '' }))
     if (address.morph) {
       this.a = this.shelf[address.morph.a]?.id ?? null
       this.b = this.shelf[address.morph.b]?.id ?? null

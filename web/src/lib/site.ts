@@ -2,7 +2,7 @@
 
 import { host } from '../host/host'
 import type { Fit } from './fit'
-import type { Values, Word } from '../words'
+import { say, type Language, type Values, type Word } from '../words'
 
 export const FORMAT = 'armoire-site'
 export const VERSION = 1
@@ -100,6 +100,11 @@ export class SiteError extends Error {
   ) {
     super(word)
   }
+}
+
+/** What a SiteError says, and what the reader may do about it where the explorer is at home. */
+export function said(error: SiteError, language: Language): string {
+  return say(language, error.word, { again: say(language, host.again), ...error.values })
 }
 
 /** The manifest, or a SiteError on why there is none that this page can show. */
