@@ -12,10 +12,23 @@ def mine(path):
 def shown(function, path):
     try:
         function(path)
-    except armoire.ArmoireError as error:
+    except (armoire.ArmoireError, armoire.TrainingInterruptedError) as error:
         error.__traceback__ = error.__traceback__.tb_next  # begins where the cell does
         return "\\n".join(error._render_traceback_()).splitlines()
 
+def through_a_library(path):
+    import functools
+
+    class Cached:
+        run = functools.cached_property(lambda self: armoire.Run.open(path))
+
+    Cached().run
+
+def interrupted(path):
+    raise armoire.TrainingInterruptedError("stopped")
+
+assert shown(interrupted, "")[-1] == "TrainingInterruptedError: stopped"
+assert not any("functools" in line for line in shown(through_a_library, "nothing"))
 alone, through_mine = shown(armoire.Run.open, sys.argv[1]), shown(lambda path: mine(path), sys.argv[1])
 sentence = f"ArmoireError: no run at {sys.argv[1]}; train one with `armoire train RECIPE --out {sys.argv[1]}`"
 assert alone == [sentence], alone

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import difflib
-import sys
+import os
+import sysconfig
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
 
-class ArmoireError(Exception):
-    """Something the user can mend, told in one sentence: what, where, how. The command line exits with 2."""
+class _ToldError(Exception):
+    """What is said in one sentence, in a notebook as well."""
 
     def _render_traceback_(self) -> list[str]:
-        # IPython asks for it. The way through armoire and IPython mends nothing; that through one's own functions may,
-        # and the cell itself is seen. %debug still knows all.
-        inside = (str(Path(__file__).parent), *_folder_of("IPython"))
-        ways = [frame for frame in traceback.extract_tb(self.__traceback__) if not frame.filename.startswith(inside)]
+        # IPython asks for it. The way through armoire, IPython and other libraries mends nothing; that through one's
+        # own functions may, and the cell itself is seen. %debug still knows all.
+        installed = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+        others = tuple(str(Path(folder)) + os.sep for folder in (Path(__file__).parent, *installed))
+        ways = [frame for frame in traceback.extract_tb(self.__traceback__) if not frame.filename.startswith(others)]
         own = traceback.format_list(ways) if len(ways) > 1 else []
         return [*(line.rstrip() for line in own), f"{type(self).__name__}: {self}"]
 
 
-class TrainingInterruptedError(Exception):
+class ArmoireError(_ToldError):
+    """Something the user can mend, told in one sentence: what, where, how. The command line exits with 2."""
+
+
+class TrainingInterruptedError(_ToldError):
     """Training was asked to stop and has saved its state. The command line exits with 130."""
-
-
-def _folder_of(package: str) -> list[str]:
-    file = getattr(sys.modules.get(package), "__file__", None)
-    return [str(Path(file).parent)] if file else []
 
 
 def first_line(error: Exception) -> str:

@@ -25,7 +25,7 @@ STRICT = (
 PAGE = """<!doctype html><html><head><meta charset="utf-8"></head>
 <body style="margin: 0; background: PAPER"><div id="cell"></div><div id="second"></div>
 <script type="module">
-import widget from '/widget.js'
+import factory from '/widget.js'
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer)
 const text = (view) => btoa(String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset, view.byteLength)))
 const state = JSON.parse(await python('state', ''))
@@ -48,7 +48,20 @@ window.model = {
 }
 window.heard = () => Object.values(ears).reduce((n, all) => n + all.size, 0)
 window.fromPython = (name, value) => model.set(name, name === 'pinned' ? bytes(value) : value)
-window.show = (id) => widget.render({ model, el: document.getElementById(id) })
+// As anywidget does: each view is given a model of its own, whose ears go with it.
+const proxy = () => {
+  const own = []
+  const on = (event, ear) => { own.push([event, ear]); model.on(event, ear) }
+  const forget = () => own.forEach(([event, ear]) => model.off(event, ear))
+  return [{ ...model, send: (m) => model.send(m), save_changes: () => model.save_changes(), on }, forget]
+}
+const widget = factory()
+widget.initialize({ model })
+window.show = (id) => {
+  const [mine, forget] = proxy()
+  const end = widget.render({ model: mine, el: document.getElementById(id) })
+  return () => { end(); forget() }
+}
 window.end = show('cell')
 </script></body></html>"""
 
@@ -87,8 +100,9 @@ class Notebook:
             return json.dumps(sent)
         if told:
             state = json.loads(told)
-            self.cell.set_state({"pinned": base64.b64decode(state["pinned"]), "_address": state["_address"]})
-        state = self.cell.get_state(["pinned", "_address", "_title", "height"])
+            kept = {name: state[name] for name in ("_address", "_choices")}
+            self.cell.set_state(kept | {"pinned": base64.b64decode(state["pinned"])})
+        state = self.cell.get_state(["pinned", "_address", "_choices", "_title", "height"])
         return json.dumps(state | {"pinned": b64(state["pinned"])})
 
     def hand(self, name: str, value: Any) -> None:
@@ -282,6 +296,15 @@ def test_the_frame_can_reach_nothing_around_it(notebook):
     refused = "() => fetch('http://notebook.test/widget.js').then(() => 'fetched', () => 'refused')"
     assert frame.evaluate(refused) == "refused"
     here.said.clear()
+
+
+def test_a_theme_that_was_chosen_stays(notebook):
+    here = notebook().open()
+    here.frame.get_by_label("Theme").select_option("dark")
+    here.until(lambda: here.cell._choices.get("theme") == "dark")
+    here.page.evaluate("document.body.append(document.getElementById('cell'))")
+    here.open()
+    here.until(lambda: "dark" in (here.frame.locator("html").get_attribute("class") or ""))
 
 
 def test_it_is_as_dark_and_as_high_as_the_notebook_says(notebook):

@@ -93,7 +93,9 @@ def test_interrupted_twice_is_equal_to_the_bit_too(tmp_path, tiny, discs, stops_
 
 
 def test_an_interrupted_run_can_be_used_and_says_how_far_it_came(tmp_path, tiny, discs, stops_at):
-    with pytest.raises(TrainingInterruptedError, match=r"after 3 of 10 steps.*--resume goes on from there"):
+    with pytest.raises(
+        TrainingInterruptedError, match=r"after 3 of 10 steps.*--resume .in Python resume=True. goes on from there"
+    ):
         fit(tiny(), discs(), tmp_path / "run", progress=stops_at(3))
     run = Run.open(tmp_path / "run")
     assert run.header["step"] == "3"

@@ -12,24 +12,7 @@ import { preferred, say, type Language } from './words'
 /** The language of the link, else that which was chosen last, else the browser's. */
 function language(): Language {
   const link = read(host.address(), 0).language
-  return preferred([link ?? '', remembered('language') ?? '', ...navigator.languages])
-}
-
-/** What was chosen last; storage may be switched off. */
-function remembered(name: string): string | null {
-  try {
-    return localStorage.getItem(`armoire-${name}`)
-  } catch {
-    return null
-  }
-}
-
-function remember(name: string, value: string): void {
-  try {
-    localStorage.setItem(`armoire-${name}`, value)
-  } catch {
-    // Then it is chosen again next time.
-  }
+  return preferred([link ?? '', host.chosen('language') ?? '', ...navigator.languages])
 }
 
 /** In place of the page: what happened, why, and what to do. */
@@ -48,7 +31,7 @@ export async function open(): Promise<void> {
   try {
     const explorer = new Explorer(await readManifest())
     explorer.language = language()
-    const theme = remembered('theme')
+    const theme = host.chosen('theme')
     if (theme === 'light' || theme === 'dark') explorer.theme = theme
     const { d } = explorer.wardrobe
     explorer.restore(read(host.address(), d), host.shelf(d))
@@ -56,8 +39,8 @@ export async function open(): Promise<void> {
     root.replaceChildren()
     mount(App, { target: root, props: { explorer } })
     $effect.root(() => {
-      $effect(() => remember('language', explorer.language))
-      $effect(() => remember('theme', explorer.theme))
+      $effect(() => host.choose('language', explorer.language))
+      $effect(() => host.choose('theme', explorer.theme))
       $effect(() => host.keepShelf(explorer.shelf.map((item) => item.z)))
     })
   } catch (error) {

@@ -6,7 +6,7 @@
  * holds apart from the notebook's origin.
  */
 
-import { filesOf, type Model } from './cell/files'
+import { Files, type Model } from './cell/files'
 import { equal, HELLO, type FromCell, type ToCell, type Welcome } from './cell/protocol'
 import { wait } from './cell/waiting'
 import { save } from './host/save'
@@ -14,8 +14,7 @@ import { preferred, say } from './words'
 
 const PAGE = 'cell.html'
 
-function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
-  const files = filesOf(model)
+function render(model: Model, el: HTMLElement, files: Files): () => void {
   const frame = document.createElement('iframe')
   frame.setAttribute('sandbox', 'allow-scripts')
   let port: MessagePort | null = null
@@ -70,6 +69,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     if (data.kind === 'get') get(data.id, data.path)
     else if (data.kind === 'save') save(data.blob, data.name)
     else if (data.kind === 'address') keep('_address', data.text)
+    else if (data.kind === 'choice') keep('_choices', { ...choices(), [data.name]: data.value })
     else {
       known = data.places
       keep('pinned', new DataView(data.places))
@@ -84,7 +84,8 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     port = channel.port1
     port.onmessage = listened
     known = pinned()
-    const welcome: Welcome = { address: String(model.get('_address')), pinned: known, dark: isDark(el) }
+    const address = String(model.get('_address'))
+    const welcome: Welcome = { address, choices: choices(), pinned: known, dark: isDark(el) }
     frame.contentWindow.postMessage(welcome, '*', [channel.port2])
   }
 
@@ -108,6 +109,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     tell({ kind: 'pinned', places: now })
   }
 
+  const choices = () => model.get('_choices') as Record<string, string>
   const resized = () => (frame.style.height = `${Number(model.get('height'))}px`)
   const dark = () => tell({ kind: 'dark', dark: isDark(el) })
 
@@ -144,4 +146,13 @@ function isDark(element: Element): boolean {
   return matchMedia('(prefers-color-scheme: dark)').matches
 }
 
-export default { render }
+/** Once for each explorer: what `initialize` is given lives as long as it does, what `render` is given as its view. */
+export default function explorer() {
+  let files: Files
+  return {
+    initialize({ model }: { model: Model }) {
+      files = new Files(model)
+    },
+    render: ({ model, el }: { model: Model; el: HTMLElement }) => render(model, el, files),
+  }
+}

@@ -131,7 +131,12 @@ def _kind(wardrobe: Wardrobe, name: str) -> FigureKind:
     if name in of_attributes:
         return of_attributes[name]
     if name.startswith(PREFIX) and not of_attributes:
-        wardrobe.direction(name.removeprefix(PREFIX))  # says what the data lack
+        if not wardrobe.latents.attributes:
+            raise ArmoireError(
+                f"cannot draw '{name}' for {wardrobe.run.path}: it was trained on {wardrobe.run.data.name}, of which "
+                "no attributes are known; train on data that brings some, such as drawn-faces or celeba:PATH"
+            )
+        wardrobe.direction(name.removeprefix(PREFIX))  # says of which there are too few
     raise ArmoireError(f"no figure '{name}'; {did_you_mean(name, [*FIGURES, *of_attributes])}")
 
 

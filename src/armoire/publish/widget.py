@@ -60,6 +60,7 @@ class Cell(anywidget.AnyWidget):
     _esm = traitlets.Unicode().tag(sync=True)
     _title = traitlets.Unicode().tag(sync=True)
     _address = traitlets.Unicode().tag(sync=True)  # what else of the page's state is kept, as its links write it
+    _choices = traitlets.Dict().tag(sync=True)  # of theme and language
     height = traitlets.Int(HEIGHT, min=LOWEST).tag(sync=True)
     pinned = _Places().tag(
         sync=True,

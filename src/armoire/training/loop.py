@@ -229,7 +229,7 @@ class _Training:
         self.ranks.wait()
         raise TrainingInterruptedError(
             f"stopped by {asked} after {self.step:,} of {self.total:,} steps; all is saved in {self.out.path}, "
-            "and --resume goes on from there"
+            "and --resume (in Python resume=True) goes on from there"
         )
 
     def _step(self, chosen: Tensor) -> Tensor:

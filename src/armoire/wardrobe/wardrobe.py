@@ -102,8 +102,9 @@ class Wardrobe:
         pictures = []
         with contextlib.suppress(ArmoireError):
             # Only what is there already: a glance should not encode a data set.
-            if "latents" in self.__dict__ or self._kept_latents():
-                rows.append(("places", counted(self.latents.splits)))
+            if kept := self.__dict__.get("latents") or self._kept_latents():
+                self.__dict__["latents"] = kept
+                rows.append(("places", counted(kept.splits)))
                 made = glance(self.make(self.sample(GLANCE)))
                 pictures = [Picture(made, f"{GLANCE} images made at places drawn from its prior, seed 0")]
         return shown(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)

@@ -1,4 +1,4 @@
-/** Files from the kernel, in parts: asked for once, and kept, so that a view that begins anew needs no kernel. */
+/** Files from the kernel, in parts: asked for once, and kept, so that a view that comes later needs no kernel. */
 
 /** What anywidget gives: the model that the kernel has too. */
 export interface Model {
@@ -22,15 +22,6 @@ export interface Asker {
 
 /** Bytes of files kept of one explorer. */
 const ROOM = 64_000_000
-
-const known = new WeakMap<Model, Files>()
-
-/** The files of a model, the same for all its views. */
-export function filesOf(model: Model): Files {
-  const files = known.get(model) ?? new Files(model)
-  known.set(model, files)
-  return files
-}
 
 export class Files {
   // Several browsers may have the same model, and each hears what was sent to all.

@@ -6,6 +6,7 @@ export const HELLO = 'armoire-explorer'
 /** The answer to HELLO; a port comes with it, for all that follows. Places are float32, one after the other. */
 export interface Welcome {
   address: string
+  choices: Record<string, string>
   pinned: ArrayBuffer
   dark: boolean
 }
@@ -13,6 +14,7 @@ export interface Welcome {
 export type FromCell =
   | { kind: 'get'; id: number; path: string }
   | { kind: 'address'; text: string }
+  | { kind: 'choice'; name: string; value: string }
   | { kind: 'pinned'; places: ArrayBuffer }
   | { kind: 'save'; blob: Blob; name: string }
 

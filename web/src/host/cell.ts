@@ -31,6 +31,7 @@ class Cell implements Host {
   private readonly coming = new Map<number, Coming>()
   private next = 1
   private text: string
+  private choices: Readonly<Record<string, string>>
   private dark: boolean
   /** What hangs on the shelf, as it was last told to either side. */
   private told: ArrayBuffer
@@ -43,6 +44,7 @@ class Cell implements Host {
     private readonly port: MessagePort,
   ) {
     this.text = welcome.address
+    this.choices = welcome.choices
     this.dark = welcome.dark
     this.told = welcome.pinned
     port.onmessage = ({ data }: MessageEvent<ToCell>) => this.heard(data)
@@ -85,6 +87,16 @@ class Cell implements Host {
   watchDark(use: (dark: boolean) => void): void {
     this.useDark = use
     use(this.dark)
+  }
+
+  chosen(name: string): string | null {
+    return this.choices[name] ?? null
+  }
+
+  choose(name: string, value: string): void {
+    if (value === this.choices[name]) return
+    this.choices = { ...this.choices, [name]: value }
+    this.say({ kind: 'choice', name, value })
   }
 
   save(blob: Blob, name: string): void {

@@ -20,6 +20,9 @@ export interface Host {
   link(text: string): string | null
   /** Whether all around is dark, now and whenever that changes. */
   watchDark(use: (dark: boolean) => void): void
+  /** What was chosen last, of a kind such as `theme`; null where nothing was. */
+  chosen(name: string): string | null
+  choose(name: string, value: string): void
   save(blob: Blob, name: string): void
   /** The most that may hang on the shelf. */
   readonly room: number

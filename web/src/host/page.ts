@@ -26,6 +26,20 @@ export const page: Host = {
     use(dark.matches)
     dark.addEventListener('change', (event) => use(event.matches))
   },
+  chosen(name) {
+    try {
+      return localStorage.getItem(`armoire-${name}`)
+    } catch {
+      return null // storage may be switched off
+    }
+  },
+  choose(name, value) {
+    try {
+      localStorage.setItem(`armoire-${name}`, value)
+    } catch {
+      // Then it is chosen again next time.
+    }
+  },
   save,
   room: 60,
   keepsShelf: false,
