@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sysconfig
-import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +14,9 @@ class _ToldError(Exception):
     def _render_traceback_(self) -> list[str]:
         # IPython asks for it. The way through armoire, IPython and other libraries mends nothing; that through one's
         # own functions may, and the cell itself is seen. %debug still knows all.
+        import sysconfig  # here, since every start has this module
+        import traceback
+
         installed = (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
         others = tuple(str(Path(folder)) + os.sep for folder in (Path(__file__).parent, *installed))
         ways = [frame for frame in traceback.extract_tb(self.__traceback__) if not frame.filename.startswith(others)]

@@ -11,11 +11,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from armoire.pace import Pace, duration, short
+from armoire.pace import SECONDS_WORTH_TELLING, Pace, finished, under_way
 
 SECONDS_BEFORE_SHOWN = 0.5  # what is done sooner leaves no trace
 SECONDS_BETWEEN = 0.25
-SECONDS_WORTH_TELLING = 3.0
 
 
 def shell() -> Any | None:
@@ -43,7 +42,7 @@ class NotebookProgress:
             yield bar
         finally:
             goes = f" into {into}" if into else ""
-            bar.place.end(bar, f"{title}{goes}: {bar.done:,} {unit} in {duration(bar.seconds)}")
+            bar.place.end(bar, finished(f"{title}{goes}", bar.done, unit, bar.seconds))
 
     def note(self, text: str) -> None:
         """Say one line that stays."""
@@ -116,7 +115,8 @@ class _Bar:
 
     def __init__(self, place: _Place, title: str, total: int | None, unit: str, done: int, rate: bool) -> None:
         self.place, self.title, self.total, self.unit, self.done, self.rate = place, title, total, unit, done, rate
-        self.pace, self.began, self.figures = Pace(), time.monotonic(), ""
+        self.pace, self.began = Pace(), time.monotonic()
+        self.figures: dict[str, float | str] = {}
 
     @property
     def seconds(self) -> float:
@@ -126,19 +126,14 @@ class _Bar:
         self.done += amount
         self.pace.advance(amount)
         if figures:
-            self.figures = ", ".join(f"{name} {short(value)}" for name, value in figures.items())
+            self.figures = figures
         self.place.moved(self)
 
     def html(self) -> str:
         """The bar, and beside it what is done, how fast, and how long the rest will take."""
-        of_total = f" of {self.total:,}" if self.total else ""
-        parts = [f"{self.title}: {self.done:,}{of_total} {self.unit}", self.figures]
-        if self.rate and self.pace.a_second:
-            parts.append(f"{self.pace.a_second:,.0f} {self.unit}/s")
-        if self.total and self.pace.a_second:
-            parts.append(f"{duration((self.total - self.done) / self.pace.a_second)} left")
+        said = under_way(self.title, self.done, self.total, self.unit, self.figures, self.rate, self.pace)
         bar = f'<progress max="{self.total}" value="{self.done}"></progress> ' if self.total else ""
-        return f"<div>{bar}{escape(', '.join(filter(None, parts)))}</div>"
+        return f"<div>{bar}{escape(said)}</div>"
 
 
 NOTEBOOK = NotebookProgress()

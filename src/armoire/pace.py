@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 
+SECONDS_WORTH_TELLING = 3.0  # that work took, for a line of it to stay
 WINDOW = 30  # marks, a second or more apart, over which a pace is taken
 
 
@@ -41,3 +43,22 @@ def duration(seconds: float) -> str:
 def short(value: float | str) -> str:
     """A figure that changes while one looks, in few digits."""
     return value if isinstance(value, str) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def under_way(
+    title: str, done: int, total: int | None, unit: str, figures: Mapping[str, float | str], rate: bool, pace: Pace
+) -> str:
+    """What is done of a task, its latest figures, how fast it goes, and how long the rest will take."""
+    of_total = f" of {total:,}" if total else ""
+    parts = [f"{title}: {done:,}{of_total} {unit}"]
+    parts += [f"{name} {short(value)}" for name, value in figures.items()]
+    if rate:
+        parts.append(f"{pace.a_second:,.0f} {unit}/s")
+    if total and pace.a_second:
+        parts.append(f"{duration((total - done) / pace.a_second)} left")
+    return ", ".join(parts)
+
+
+def finished(title: str, done: int, unit: str, seconds: float) -> str:
+    """What was done, and how long it took."""
+    return f"{title}: {done:,} {unit} in {duration(seconds)}"

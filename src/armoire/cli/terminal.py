@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, Token
 
 from armoire.errors import ArmoireError
-from armoire.pace import Pace, duration, short
+from armoire.pace import SECONDS_WORTH_TELLING, Pace, duration, finished, short, under_way
 from armoire.progress import Progress, Task
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
 
 SECONDS_BETWEEN_LINES = 15.0
-SECONDS_WORTH_TELLING = 3.0
 SECONDS_TO_GAUGE = 3.0  # of work, before it is said how long all of it will take
 SECONDS_OF_A_LONG_JOB = 30.0  # from which on that is said
 NARROWEST = 60  # columns that everything fits into
@@ -122,14 +121,7 @@ class _Line:
 
     def tell(self, figures: dict[str, float | str]) -> None:
         self.told = time.monotonic()
-        of_total = f" of {self.total:,}" if self.total else ""
-        parts = [f"{self.title}: {self.done:,}{of_total} {self.unit}"]
-        parts += [f"{name} {short(value)}" for name, value in figures.items()]
-        if self.rate:
-            parts.append(f"{self.pace.a_second:,.0f} {self.unit}/s")
-        if self.total and self.pace.a_second:
-            parts.append(f"{duration((self.total - self.done) / self.pace.a_second)} left")
-        _say(", ".join(parts))
+        _say(under_way(self.title, self.done, self.total, self.unit, figures, self.rate, self.pace))
 
 
 class _Plain:
@@ -140,7 +132,7 @@ class _Plain:
         line = _Line(title, total, unit, done, rate, into)
         yield line
         if (spent := time.monotonic() - line.began) > SECONDS_WORTH_TELLING:
-            _say(f"{title}: {line.done:,} {unit} in {duration(spent)}")
+            _say(finished(title, line.done, unit, spent))
 
     def note(self, text: str) -> None:
         _say(text)

@@ -81,6 +81,7 @@ def parts(file: Path) -> Iterator[tuple[bytes, int, bool]]:
         while True:
             piece = stream.read(PART)
             left -= len(piece)
-            yield piece, total, left <= 0 or not piece
-            if left <= 0 or not piece:
+            last = left <= 0 or not piece
+            yield piece, total, last
+            if last:
                 return
