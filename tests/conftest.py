@@ -105,10 +105,11 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Tiny tensors gain nothing from a second thread, and a busy machine loses much."""
+    """Tiny tensors gain nothing from a second thread, and a busy machine loses much; OMP_NUM_THREADS overrides this."""
     import torch
 
-    torch.set_num_threads(1)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

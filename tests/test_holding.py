@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -17,17 +16,17 @@ from pathlib import Path
 from armoire.holding import held
 with held(Path(sys.argv[1]), "it"):
     print("held", flush=True)
-    time.sleep(float(sys.argv[2]))
+    time.sleep(600)
 """
 
 
 @pytest.fixture
 def holder(tmp_path):
-    """Starts a process that holds a lock for some seconds."""
+    """Starts a process that holds a lock until it is ended."""
     started = []
 
-    def start(seconds: float) -> subprocess.Popen:
-        words = [sys.executable, "-c", HOLD, str(tmp_path / "here" / ".lock"), str(seconds)]
+    def start() -> subprocess.Popen:
+        words = [sys.executable, "-c", HOLD, str(tmp_path / "here" / ".lock")]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         started.append(process)
         assert process.stdout.readline() == "held\n"
@@ -40,7 +39,7 @@ def holder(tmp_path):
 
 
 def test_the_second_is_told_who_holds_it(tmp_path, holder):
-    process = holder(60)
+    process = holder()
     with (
         pytest.raises(ArmoireError, match=rf"it is in use by process {process.pid} on .* since 20\d\d-.*; wait"),
         held(tmp_path / "here" / ".lock", "it"),
@@ -51,7 +50,7 @@ def test_the_second_is_told_who_holds_it(tmp_path, holder):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_dead_holder_holds_nothing(tmp_path, holder, number):
-    process = holder(60)
+    process = holder()
     process.send_signal(number)
     process.wait()
     with held(tmp_path / "here" / ".lock", "it"):
@@ -59,11 +58,16 @@ def test_a_dead_holder_holds_nothing(tmp_path, holder, number):
 
 
 def test_one_may_wait_for_the_other(tmp_path, holder):
-    holder(1)
+    process = holder()
     told = []
-    began = time.monotonic()
-    with held(tmp_path / "here" / ".lock", "it", told.append):
-        assert time.monotonic() - began > 0.2
+
+    def let_go(text: str) -> None:
+        told.append(text)
+        assert process.poll() is None
+        process.kill()
+
+    with held(tmp_path / "here" / ".lock", "it", let_go):
+        assert process.wait() == -signal.SIGKILL
     assert len(told) == 1
     assert "waiting" in told[0]
 
@@ -85,7 +89,7 @@ def test_where_nothing_can_be_written_is_told(tmp_path):
 
 
 def test_what_a_stranger_wrote_there_is_not_believed(tmp_path, holder):
-    holder(60)
+    holder()
     (tmp_path / "here" / ".lock").write_bytes(b"\x1b[31m" + b"x" * 5000)
     with pytest.raises(ArmoireError) as told, held(tmp_path / "here" / ".lock", "it"):
         raise AssertionError

@@ -130,7 +130,8 @@ def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
         assert caption.startswith("18 images made")
         times = sheet.shape[0] // (2 * 16 + 2)
         made = wardrobe.make(wardrobe.sample(18))[0, ..., 0]
-        assert (sheet[: 16 * times : times, : 16 * times : times] == made).all()
+        shown = sheet[: 16 * times : times, : 16 * times : times]
+        assert np.abs(shown.astype(int) - made).max() <= 1  # made in another batch
 
 
 def gone(path):

@@ -134,9 +134,15 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
     canvas.click(position={"x": 120, "y": 100})
     shelf = notebook.frame.locator("[data-item]")
     notebook.until(lambda: shelf.count() == 2)
-    notebook.page.wait_for_timeout(500)  # a message to the kernel is on its way, and shows nowhere
-    said = notebook.run(1).output(1)
-    pinned, dtype = said.removeprefix("PINNED ").rsplit(" ", 1)
+    said: list[str] = []
+
+    def both_have_come() -> bool:
+        """A message to the kernel is on its way, and shows nowhere: it is asked until it has it."""
+        said.append(notebook.run(1).output(1))
+        return said[-1].count("[") == 3
+
+    notebook.until(both_have_come)
+    pinned, dtype = said[-1].removeprefix("PINNED ").rsplit(" ", 1)
     assert dtype.strip() == "float32"
     z = np.array(json.loads(pinned))
     assert z.shape == (2, 2)

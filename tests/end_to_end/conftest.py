@@ -21,8 +21,9 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     Python may keep what it compiled, as a user's does: every command would compile armoire anew.
     """
     cache = tmp_path_factory.mktemp("cache")
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return kept | {"ARMOIRE_CACHE": str(cache), "OMP_NUM_THREADS": "1", "COLUMNS": "80", "NO_COLOR": "1"}
+    kept = {"OMP_NUM_THREADS": "1"} | os.environ
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | {"ARMOIRE_CACHE": str(cache), "COLUMNS": "80", "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="session")

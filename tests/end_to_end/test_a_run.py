@@ -8,6 +8,7 @@ import json
 import math
 import shlex
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,9 @@ def test_evaluate_is_consistent(evaluated: dict, trained: Trained) -> None:
     assert 0 < latent["ks_mean"] <= latent["ks_max"] <= 1
     last = trained.outcome.json()["last_epoch"]
     for what in ("distortion", "rate", "objective"):
-        assert elbo[f"{what}_nats"] == pytest.approx(last[f"test_{what}_nats"]), "training measures something else"
+        assert elbo[f"{what}_nats"] == pytest.approx(last[f"test_{what}_nats"], rel=1e-5), (
+            "training measures something else"
+        )
 
 
 def test_evaluate_shares_out_the_plane(evaluated: dict) -> None:
@@ -270,7 +273,7 @@ def test_check_tells_what_is_here(armoire: Armoire) -> None:
     assert {"python", "versions", "devices", "cache", "fashion-mnist"} <= set(found)
     assert found["cache"]["folder"] == armoire.env["ARMOIRE_CACHE"]
     assert found["cache"]["megabytes"] >= 0
-    assert found["versions"]["torch"].startswith("2.13.")
+    assert found["versions"]["torch"] == metadata.version("torch")
     assert "versions torch" in armoire("check").out
 
 

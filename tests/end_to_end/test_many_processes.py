@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ class Torchrun(Armoire):
     @staticmethod
     def command(*arguments: object) -> list[str]:
         return [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
             *("-m", "armoire", *map(str, arguments)),
         ]
 
@@ -83,9 +82,8 @@ def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Ar
         both = workers(process)
         assert len(both) == 2
         os.kill(both[-1], signal.SIGKILL)
-        began = time.monotonic()
         _, err = process.communicate(timeout=120)
-    assert time.monotonic() - began < 25, "it hung until torchrun gave up on it"
+    assert "forcefully exiting" not in err, "it hung until torchrun gave up on it"
     assert process.returncode != 0
     assert len(said(err)) <= 1, err
     assert len(rows(run)) < EPOCHS

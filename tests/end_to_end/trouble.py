@@ -20,8 +20,10 @@ WRITING = os.O_WRONLY | os.O_RDWR
 class Trouble:
     """Counts file events, and makes one of them the last or a failure."""
 
-    def __init__(self, watched: list[str], kill_at: int, power: bool, fail: str, fail_at: int, code: int) -> None:
-        self.watched, self.kill_at, self.power = watched, kill_at, power
+    def __init__(
+        self, watched: list[str], kill_at: int, number: int, power: bool, fail: str, fail_at: int, code: int
+    ) -> None:
+        self.watched, self.kill_at, self.number, self.power = watched, kill_at, number, power
         self.fail, self.fail_at, self.code = fail, fail_at, code
         self.count = self.failing = 0
         self.unsynced: set[str] = set()
@@ -57,8 +59,10 @@ class Trouble:
     def happens(self, event: str, path: str) -> None:
         """Count an event; the chosen one does not happen any more."""
         self.count += 1
-        if self.count == self.kill_at:
+        if self.count == self.kill_at and self.number == signal.SIGKILL:
             self.die()
+        elif self.count == self.kill_at:
+            os.kill(os.getpid(), self.number)
         if event == self.fail:
             self.failing += 1
             if self.failing >= self.fail_at:
@@ -89,6 +93,7 @@ def make(
     watched: list[str] | None = None,
     kill_after: float = 0,
     kill_at: int = 0,
+    number: int = signal.SIGKILL,
     power: bool = False,
     fail: str = "",
     fail_at: int = 1,
@@ -100,6 +105,7 @@ def make(
         watched: folders.
         kill_after: seconds until the process is killed; 0: it is not.
         kill_at: the file event before which the process kills itself; 0: none.
+        number: the signal by which it does.
         power: as if the power failed: what was written and not flushed with fsync is cut in half.
         fail: the kind of file event that fails, such as "os.fsync" or "open".
         fail_at: from which of these on.
@@ -107,6 +113,6 @@ def make(
     """
     if kill_after:
         kill_in(kill_after)
-    trouble = Trouble([os.path.realpath(folder) for folder in watched or []], kill_at, power, fail, fail_at, code)
+    trouble = Trouble([os.path.realpath(f) for f in watched or []], kill_at, number, power, fail, fail_at, code)
     os.fsync = trouble.fsync
     sys.addaudithook(trouble.audit)

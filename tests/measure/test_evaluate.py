@@ -128,9 +128,9 @@ def test_it_measures_what_the_history_says(vae_run, ae_run):
     for wardrobe in (vae_run, ae_run):
         found, last = evaluate(wardrobe), wardrobe.run.history[-1]
         for name in ("distortion", "rate", "objective"):
-            assert found["elbo"][f"{name}_nats"] == pytest.approx(last[f"test_{name}_nats"], rel=1e-6)
+            assert found["elbo"][f"{name}_nats"] == pytest.approx(last[f"test_{name}_nats"], rel=1e-5)
         for name, value in found["book_scale"].items():
-            assert value == pytest.approx(last[f"test_book_{name}"], rel=1e-6)
+            assert value == pytest.approx(last[f"test_book_{name}"], rel=1e-5)
 
 
 def test_the_reconstruction_is_that_of_the_posterior_mean(vae_run):

@@ -8,6 +8,7 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from armoire.publish.serve import CONNECTIONS, in_background, is_loopback, liste
 
 SECRET = b"this is nobody's business"
 PAGE, DATA = b"<!doctype html>", bytes(range(256)) * 64
-FUZZED = float(os.environ.get("ARMOIRE_FUZZ_SECONDS", "10"))
+FUZZED = int(os.environ.get("ARMOIRE_FUZZ_REQUESTS", "1500"))
+PATIENCE_SECONDS = 60  # on a machine that does much else; nothing waits as long where all is well
 
 ESCAPES = (
     "../",
@@ -195,8 +197,8 @@ def port(site: dict[str, Path]) -> Iterator[int]:
         yield urlsplit(url).port or 0
 
 
-def said(port: int, text: bytes, seconds: float = 5) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as plug:
+def said(port: int, text: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as plug:
         heard = b""
         try:
             plug.sendall(text)
@@ -237,9 +239,9 @@ def test_nothing_is_given_that_is_not_theirs(port, kind):
 
 
 def test_fuzzed_requests(port):
-    """Every case cut, doubled, joined with another and with changed bytes, as long as there is time."""
-    draw, until, times = random.Random(0), time.monotonic() + FUZZED, 0
-    while time.monotonic() < until:
+    """Cases cut, doubled, joined with another and with changed bytes."""
+    draw = random.Random(0)
+    for _ in range(FUZZED):
         text = bytearray(draw.choice(CASES)[1].replace(b"{port}", str(port).encode())[:9000])
         for _ in range(draw.randrange(6)):
             at = draw.randrange(len(text) + 1)
@@ -255,8 +257,6 @@ def test_fuzzed_requests(port):
             elif text:
                 text[at % len(text)] = draw.randrange(256)
         assert_harmless(said(port, bytes(text)))
-        times += 1
-    assert times > 20 * FUZZED
     assert statuses(said(port, f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())) == [200]
 
 
@@ -271,7 +271,7 @@ def test_who_says_no_more_is_still_answered(port):
 
 @contextmanager
 def plugs(port: int, n: int) -> Iterator[list[socket.socket]]:
-    opened = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(n)]
+    opened = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) for _ in range(n)]
     try:
         yield opened
     finally:
@@ -288,16 +288,16 @@ def test_idle_connections_give_way(port):
 @pytest.mark.parametrize("begun", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX: "])
 def test_a_request_has_to_be_whole_in_time(site, monkeypatch, begun):
     monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(serving, "KEEP_ALIVE_SECONDS", 600)
     with in_background(site) as url, plugs(urlsplit(url).port or 0, 1) as (plug,):
         plug.sendall(begun)
         began = time.monotonic()
         with pytest.raises(ConnectionError):
-            while time.monotonic() - began < 5:
+            while time.monotonic() - began < PATIENCE_SECONDS:
                 plug.sendall(b"a" if begun else b"")
                 time.sleep(0.1)
                 if not begun and plug.recv(1) == b"":
                     raise ConnectionError
-        assert time.monotonic() - began < 3
 
 
 @pytest.fixture
@@ -309,12 +309,14 @@ def site_with_a_large_file(site, tmp_path) -> dict[str, Path]:
 
 def test_a_reader_that_stalls_is_left(site_with_a_large_file, monkeypatch):
     monkeypatch.setattr(serving, "STALLED_SECONDS", 0.5)
+    lost, left = serving.StrictProtocol.connection_lost, threading.Event()
+    monkeypatch.setattr(serving.StrictProtocol, "connection_lost", lambda *given: (lost(*given), left.set()))
     with in_background(site_with_a_large_file) as url:
         port = urlsplit(url).port or 0
         with plugs(port, 1) as (plug,):
             plug.sendall(f"GET /large.bin HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
             plug.recv(100)
-            time.sleep(2)
+            assert left.wait(PATIENCE_SECONDS)
             heard = 100
             with pytest.raises(ConnectionError):
                 while piece := plug.recv(1 << 20):

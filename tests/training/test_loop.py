@@ -275,7 +275,9 @@ def test_the_history_agrees_with_itself(vae_run):
             assert row[f"{split}_book_kl_loss"] == rate
             # 256 pixels an image here, where the published pictures have 1024
             assert row[f"{split}_book_reconstruction_loss"] == pytest.approx(500 * distortion / 256, rel=1e-6)
-        assert row["images_per_second"] * row["seconds"] == pytest.approx(40, rel=0.05, abs=2)
+        # Both are rounded, and an epoch may take few milliseconds.
+        rate, seconds = row["images_per_second"], row["seconds"]
+        assert (rate - 0.1) * (seconds - 0.001) < 40 < (rate + 0.1) * (seconds + 0.001)
     assert rows[1]["train_objective_nats"] < rows[0]["train_objective_nats"]
 
 

@@ -60,7 +60,7 @@ def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
     torch.save(torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0)) + 5, folder / "x.pt")
     subprocess.run(
         [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(PROCESSES)),
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)),
             *(Path(__file__).with_name("on_ranks.py"), folder / "jobs.json"),
         ],
         check=True,

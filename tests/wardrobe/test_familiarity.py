@@ -47,10 +47,10 @@ def test_the_limit_is_the_99th_percentile_of_the_held_out(vae_run, discs):
     errors = np.sort(vae_run.squared_errors(images.split("test").images))
     usual = measure_familiarity(vae_run.model, images)
     assert usual.images == 300
-    assert usual.mse_p99 == pytest.approx(errors[296], rel=1e-9)  # 297 of 300 do not exceed it
+    assert usual.mse_p99 == pytest.approx(errors[296], rel=1e-5)  # 297 of 300 do not exceed it
     assert usual.far(errors).tolist() == [False] * 297 + [True] * 3
     assert [usual.percentiles[p] for p in (0, 50, 100)] == pytest.approx(
-        [errors[0], errors[149], errors[299]], rel=1e-9
+        [errors[0], errors[149], errors[299]], rel=1e-5
     )
 
 

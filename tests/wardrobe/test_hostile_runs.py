@@ -29,7 +29,7 @@ from armoire.training.run import TIMES
 
 MODEL, KIND = "model.safetensors", "armoire-model-1"
 PRIOR = ("priors/gmm.safetensors", "armoire-prior-1")
-SLOWEST = 1.0  # seconds
+MOST_SECONDS = 10
 MOST_GROWN = 128  # MB
 ODD = (None, -1, 0, 3, 10**9, 2**63, 1.5, math.nan, math.inf, "", "x", "../x", [], [0], [10**9], [[]], {}, True)
 FILES = (MODEL, "recipe.toml", "history.csv", "latents.parquet", "familiarity.json", "directions/partial.parquet")
@@ -125,7 +125,7 @@ def attempt(change: Change, complete: Path, place: Path, truth: dict[str, np.nda
     shutil.copytree(complete, path)
     change(path)
     around = {p for p in place.rglob("*") if "run" not in p.relative_to(place).parts[:1]}
-    began = time.monotonic()
+    began = time.process_time()  # that of this process alone: whatever else the machine does
     try:
         found = looked_at(path)
     except ArmoireError as error:
@@ -135,7 +135,7 @@ def attempt(change: Change, complete: Path, place: Path, truth: dict[str, np.nda
     else:
         told = ""
         assert truth is None or same(found, truth) == []
-    assert time.monotonic() - began < 10 * SLOWEST, "beside other tests"
+    assert time.process_time() - began < MOST_SECONDS
     assert {p for p in place.rglob("*") if "run" not in p.relative_to(place).parts[:1]} == around
     return told
 
