@@ -10,12 +10,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Folders too: they tell of a file that is gone.
 WEB := $(shell find web -mindepth 1 \( -name node_modules -o -name '.*' \) -prune -o -print 2>/dev/null)
 
-.PHONY: demo test test-slow web-test lint data chromium docs bench clean help
+.PHONY: demo test test-slow test-portable web-test lint data chromium docs bench clean help
 
 help:
 	@echo "make demo    install, train fashion-vae, draw its figures, export the explorer, say where everything lies"
 	@echo "make test    install what tests need; lint, types, imports, all tests"
 	@echo "make test-slow  the tests that take long, and a minute of fuzzing each of what reads strangers' bytes"
+	@echo "make test-portable  the tests with other instruction sets, threads, orders and Pythons; up to 150 minutes, resumable"
 	@echo "make docs    build the documentation into site/; the first time it trains what its pictures show, some ten minutes"
 	@echo "make bench   install peers (Keras on TensorFlow, pythae) beside, and measure against them; about 30 minutes"
 	@echo "make clean   remove the virtual environment, the built page and caches; runs/ stays"
@@ -36,8 +37,15 @@ demo: $(VENV)/installed data
 	  echo; echo "$(RUN)-site is the explorer as a folder for any web host."; \
 	  echo "Next, walk through it in a browser:"; echo "  $(BIN)/armoire explore $(RUN)"; fi
 
+# The whole suite, as arguments of Python.
+SUITE := -m pytest -n 3 --dist loadfile
+
 test: $(VENV)/tested data chromium lint web-test
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python $(SUITE)
+
+# The tests as on other processors, other Pythons and busy machines; typed again, it goes on with what has not passed.
+test-portable: $(VENV)/tested data chromium
+	$(BIN)/python tests/portable.py $(SUITE)
 
 # What takes long.
 test-slow: $(VENV)/fuzzed data

@@ -54,13 +54,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `pytest -n` the longest files first, then those with most tests; alone, as they were given."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return
-    files = [item.nodeid.partition("::")[0] for item in items]
-    tests = Counter(files)
-    cost = {file: (LONGEST.index(file) if file in LONGEST else len(LONGEST), -n) for file, n in tests.items()}
-    items[:] = [items[i] for i in sorted(range(len(items)), key=lambda i: (*cost[files[i]], files[i]))]
+    """Under `pytest -n` the longest files first, then those with most tests; alone, as they were given.
+
+    With ARMOIRE_TESTS=reversed the files in reverse order: see portable.py.
+    """
+    files = {item: item.nodeid.partition("::")[0] for item in items}
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        tests = Counter(files.values())
+        cost = {file: (LONGEST.index(file) if file in LONGEST else len(LONGEST), -n) for file, n in tests.items()}
+        items.sort(key=lambda item: (*cost[files[item]], files[item]))
+    if os.environ.get("ARMOIRE_TESTS") == "reversed":
+        order = list(dict.fromkeys(files.values()))
+        items.sort(key=lambda item: -order.index(files[item]))
 
 
 def without_checks(code: str, *arguments: object) -> None:
