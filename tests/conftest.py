@@ -48,6 +48,7 @@ TINY = {"channels": [4, 8], "batch": 8, "epochs": 2}
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the tests are of the CPU, also where `auto` would take a GPU
     # A shell that starts the tests in the background has Ctrl-C ignored, by them and all that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.option.loadscopereorder = False  # pytest-xdist's own order, by number of tests, puts the README's last

@@ -65,11 +65,11 @@ def visit(command: list[str], cwd: Path, environment: dict[str, str]) -> None:
         assert process.stdout
         url = process.stdout.readline().strip()
         try:
-            with urllib.request.urlopen(f"{url}data/manifest.json", timeout=10) as answer:
+            with urllib.request.urlopen(f"{url}data/manifest.json", timeout=60) as answer:
                 assert answer.status == 200
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_the_readme_names_the_commands_that_this_file_knows():

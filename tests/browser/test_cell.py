@@ -123,7 +123,7 @@ class Notebook:
         return self
 
     def until(self, found: Any) -> None:
-        for _ in range(300):
+        for _ in range(900):
             if found():
                 return
             self.page.wait_for_timeout(100)

@@ -49,10 +49,10 @@ def open_page(armoire: Armoire, *flags: object, ending: int = signal.SIGINT) -> 
     try:
         assert process.stdout
         url = process.stdout.readline().strip()
-        assert url.startswith("http://127.0.0.1:"), process.communicate(timeout=30)
+        assert url.startswith("http://127.0.0.1:"), process.communicate(timeout=120)
         yield url
         process.send_signal(ending)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
         assert (process.returncode, out, err) == (0, "", "Ctrl-C ends it\n")
     finally:
         process.kill()
@@ -60,7 +60,7 @@ def open_page(armoire: Armoire, *flags: object, ending: int = signal.SIGINT) -> 
 
 
 def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         assert answer.status == 200
         return answer.read()
 
@@ -97,7 +97,7 @@ def test_others_may_look_where_that_is_asked_for_and_it_is_said(prepared: Armoir
         assert url == f"http://{socket.gethostname()}:{port}/"
         assert b"<!doctype html>" in fetch(f"http://127.0.0.1:{port}/").lower()
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (0, "")
     assert "whoever reaches this machine by 0.0.0.0 can see the run's images" in err
     assert_one_sentence(prepared("explore", "run", "--host", "192.0.2.1", "--no-browser"), "cannot listen on 192.0.2.1")

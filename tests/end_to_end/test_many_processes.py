@@ -106,7 +106,7 @@ def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Ar
 def test_an_error_is_told_once(torchrun: Torchrun, words: list[object], more: list[str], sentence: str) -> None:
     (torchrun.cwd / "taken").mkdir()
     (torchrun.cwd / "taken" / "mine.txt").write_text("mine")
-    failed = torchrun.typed(*words[:-1], *more, timeout=60)
+    failed = torchrun.typed(*words[:-1], *more, timeout=300)
     assert failed.code != 0
     assert len(said(failed.err)) == 1, failed.err
     assert sentence in failed.err

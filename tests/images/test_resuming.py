@@ -43,12 +43,15 @@ store.CHUNK = int(sys.argv[3])
 load_images(sys.argv[1], size=16, progress=Killer())
 """
 
-READ_TIMED = """
+READ_PATIENTLY = """
 import json, sys, time
 from contextlib import contextmanager
+from pathlib import Path
 from armoire.images import load_images
 
-class Slow:
+other_waits = Path(sys.argv[2])
+
+class Patient:
     read, notes = 0, []
 
     @contextmanager
@@ -57,14 +60,18 @@ class Slow:
 
     def advance(self, *arguments, **options):
         self.read += 1
-        time.sleep(0.1)
+        end = time.monotonic() + 100
+        while not other_waits.exists() and time.monotonic() < end:
+            time.sleep(0.01)
 
     def note(self, text):
         self.notes.append(text)
+        if "is in use by process" in text:
+            other_waits.touch()
 
-slow = Slow()
-images = load_images(sys.argv[1], size=16, progress=slow)
-print(json.dumps({"read": slow.read, "notes": slow.notes, "fingerprint": images.info.fingerprint}))
+reader = Patient()
+images = load_images(sys.argv[1], size=16, progress=reader)
+print(json.dumps({"read": reader.read, "notes": reader.notes, "fingerprint": images.info.fingerprint}))
 """
 
 
@@ -173,9 +180,9 @@ def test_scratch_of_the_same_is_taken_over_and_of_another_is_not(tmp_path):
 
 def test_two_readings_at_once_build_one_store(faces, tmp_path, cache):
     """The second waits for the first, and uses what it made."""
-    words = [sys.executable, "-c", READ_TIMED, f"celeba:{faces}"]
+    words = [sys.executable, "-c", READ_PATIENTLY, f"celeba:{faces}", str(tmp_path / "waits")]
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [json.loads(process.communicate(timeout=100)[0]) for process in both]
+    told = [json.loads(process.communicate(timeout=300)[0]) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sorted(images["read"] for images in told) == [0, N]
     assert told[0]["fingerprint"] == told[1]["fingerprint"]
