@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -58,7 +60,7 @@ def test_points_glide_into_p_space_and_arrive(visit, discs_site):
     before = visitor.layer(1)
     visitor.page.keyboard.press("p")
     visitor.until(lambda: visitor.address().get("p"))
-    still = visit(discs_site, **STILL).open(f"p=1&view={visitor.address()['view']}")
+    still = visit(discs_site, **STILL).open("p=1")
     visitor.until(lambda: (visitor.layer(1) == still.layer(1)).all())
     assert (before != visitor.layer(1)).any()
 
@@ -133,6 +135,53 @@ def test_zooming_in_turns_dots_into_thumbnails_and_back(visit, discs_site):
     assert visitor.layer(1)[..., 3].any()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_class_bars_have_the_colour_of_the_legend_and_axes_are_opaque(visit, discs_site, theme):
+    visitor = visit(discs_site, color_scheme=theme, **STILL).open()
+    for _ in range(3):
+        visitor.button("Zoom in").click()
+    visitor.until(lambda: visitor.layer(2)[..., 3].any())
+    legend = visitor.page.get_by_role("list", name="Legend").get_by_role("button")
+    colours = [
+        [int(value) for value in re.findall(r"\d+", fill)]
+        for fill in legend.locator("circle").evaluate_all("(all) => all.map((one) => getComputedStyle(one).fill)")
+    ]
+    left, bottom = 40, 24
+    for inverted in (theme == "light", theme == "dark"):
+        invert = visitor.button("Ink on paper")
+        assert invert.get_attribute("aria-pressed") == str(inverted).lower()
+        visitor.view()
+        shown = visitor.screenshot()
+        grey = np.ptp(shown.astype(int), axis=2) == 0
+        assert grey[visitor.layer(2)[..., 3] == 255].mean() > 0.5  # thumbnails are grey and cover their dots
+        for colour in colours:
+            assert (shown == colour).all(axis=2).sum() > 100
+            assert not (shown == np.subtract(255, colour)).all(axis=2).any()
+        invert.click()
+    shown = visitor.screenshot()
+    assert visitor.layer(2)[:, :left, 3].any()
+    assert visitor.layer(2)[-bottom:, :, 3].any()
+    for k in range(legend.count()):
+        legend.nth(k).click()
+    visitor.until(visitor.map.locator("canvas").nth(2).is_hidden)
+    visitor.page.keyboard.press("c")
+    visitor.until(lambda: visitor.layer(0)[..., 3].all())
+    bare = visitor.screenshot()
+    assert (bare[:, :left] == shown[:, :left]).all()
+    assert (bare[-bottom:] == shown[-bottom:]).all()
+
+
+def test_values_of_the_axes_are_written_whole_far_in(visit, discs_site):
+    x, y = -np.abs(discs_site.wardrobe.latents.mean[0])
+    visitor = visit(discs_site, **STILL).open(f"view={x}_{y}_0.002_0.002")
+    visitor.view()
+    words = [word for word in visitor.words_on_map() if re.fullmatch(r"\u2212\d+\.\d{4,}", word)]
+    assert len(words) >= 4
+    # A text that begins to the left of the map would leave ink in its first pixels.
+    edge = visitor.layer(4)[30:-24, :2]
+    assert (edge == edge[0, 0]).all()
+
+
 def test_the_view_of_everything_follows_the_window_until_one_chooses_another(visit, discs_site):
     visitor = visit(discs_site).open()
     for width in (900, 1400):
@@ -140,10 +189,13 @@ def test_the_view_of_everything_follows_the_window_until_one_chooses_another(vis
         fitted = visitor.view()
         visitor.button("Whole map").click()
         assert np.allclose(visitor.view(), fitted, rtol=1e-4)
+    assert "view" not in visitor.address()
     visitor.button("Zoom in").click()
-    chosen = visitor.view()
+    chosen = visitor.until(lambda: visitor.address().get("view"))
+    before = visitor.view()
     visitor.page.set_viewport_size({"width": 1000, "height": 800})
-    assert (visitor.view() == chosen).all()
+    assert visitor.view()[2] != before[2]  # the same part of the map in another number of pixels
+    assert visitor.address()["view"] == chosen
 
 
 def test_dragging_moves_the_map_and_pins_nothing(visit, discs_site):
@@ -156,7 +208,7 @@ def test_dragging_moves_the_map_and_pins_nothing(visit, discs_site):
     visitor.until(lambda: (visitor.view() != before).any())
     after = visitor.view()
     assert np.allclose((after - before)[:2] * before[2], (-60, 40), atol=0.1)
-    assert after[2] == before[2]
+    assert np.isclose(after[2], before[2])
     assert visitor.shelf() == []
 
 

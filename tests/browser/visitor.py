@@ -6,10 +6,12 @@ import base64
 import re
 import time
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request
 
 T = TypeVar("T")
@@ -107,7 +109,8 @@ class Visitor:
         self.go(hash, query)
         self.until(lambda: self.pictures() > 0)
         self.until(lambda: len(self.distances()) > 0)
-        self.until(lambda: "view" in self.address())
+        self.until(lambda: self.map.get_attribute("data-view"))
+        self.until(self.address)
         self.until(self.thumbnails_came)
         return self
 
@@ -218,8 +221,14 @@ class Visitor:
         return self.shelf()[-1]
 
     def layer(self, number: int) -> np.ndarray:
-        """A canvas of the map, from below: carpet, points, thumbnails, marks. uint8 (h, w, 4)."""
+        """A canvas of the map, from below: carpet, points, thumbnails, bars, marks. uint8 (h, w, 4)."""
         return pixels(self.map.locator("canvas").nth(number))
+
+    def screenshot(self) -> np.ndarray:
+        """The map as it is seen: uint8 (h, w, 3)."""
+        left, top, width, height = self.box()
+        clip = {"x": left, "y": top, "width": width, "height": height}
+        return np.asarray(Image.open(BytesIO(self.page.screenshot(clip=clip))).convert("RGB"))
 
     def carpet_tile(self, side: int) -> tuple[np.ndarray, np.ndarray]:
         """A tile of the finest level that lies wholly in view: the point of its middle, and pixels (side, side, 4)."""
@@ -249,7 +258,7 @@ class Visitor:
     def view(self) -> np.ndarray:
         """The middle of the map in its plane, and pixels a unit, once the map has come to rest."""
         self.page.evaluate(REST)
-        return np.array([float(value) for value in self.address()["view"].split("_")])
+        return np.array([float(value) for value in self.map.get_attribute("data-view").split()])
 
     def shelf(self) -> list[np.ndarray]:
         """The places on the shelf, as the address has them."""

@@ -1,8 +1,8 @@
-/** Everything that is drawn of the map, on four sheets of glass: carpet, points, thumbnails, and what is written over them. */
+/** Everything that is drawn of the map, on five layers: carpet, points, thumbnails, their bars, and what is written over them. */
 
+import { axesOf } from '../lib/axes'
 import { css, type Group } from '../lib/colours'
 import type { Plane } from '../lib/plane'
-import { format, ticks } from '../lib/ticks'
 import { GUTTER, toPlane, toScreen, type Size, type View } from '../lib/view'
 import type { Wardrobe } from '../lib/wardrobe'
 import type { Carpet } from './carpet'
@@ -16,12 +16,14 @@ const THUMBNAILS_BEGIN = 22
 const LARGEST_THUMBNAIL = 96
 const MOST_THUMBNAILS = 1200
 const GLIDE_MS = 400
-const { left: LEFT, bottom: BOTTOM } = GUTTER
+const { bottom: BOTTOM } = GUTTER
 
 export interface Layers {
   carpet: HTMLCanvasElement
   points: HTMLCanvasElement
   thumbnails: HTMLCanvasElement
+  /** The bars under thumbnails have a layer of their own: greys are inverted by a filter that covers a whole layer. */
+  bars: HTMLCanvasElement
   marks: HTMLCanvasElement
 }
 
@@ -59,7 +61,7 @@ export class MapPainter {
   private whole = true
   private asPictures = 0
   private ratio = 1
-  private readonly contexts: Record<'carpet' | 'thumbnails' | 'marks', CanvasRenderingContext2D>
+  private readonly contexts: Record<Exclude<keyof Layers, 'points'>, CanvasRenderingContext2D>
   private lastGroups: unknown = null
   private lastHidden: unknown = null
 
@@ -67,7 +69,7 @@ export class MapPainter {
     private readonly layers: Layers,
     private readonly wardrobe: Wardrobe,
     private readonly thumbnails: Thumbnails,
-    private readonly scene: () => Scene,
+    private readonly scene: () => Scene | null,
     private readonly onLost: () => void,
     prefer: string | null,
   ) {
@@ -81,6 +83,7 @@ export class MapPainter {
     this.contexts = {
       carpet: context(layers.carpet),
       thumbnails: context(layers.thumbnails),
+      bars: context(layers.bars),
       marks: context(layers.marks),
     }
     this.renderer = this.choose(prefer)
@@ -118,7 +121,7 @@ export class MapPainter {
   resize(size: Size): void {
     this.size = size
     this.ratio = Math.min(globalThis.devicePixelRatio || 1, 2)
-    for (const canvas of [this.layers.carpet, this.layers.thumbnails, this.layers.marks]) {
+    for (const { canvas } of Object.values(this.contexts)) {
       canvas.width = Math.max(1, Math.round(size.width * this.ratio))
       canvas.height = Math.max(1, Math.round(size.height * this.ratio))
     }
@@ -127,11 +130,12 @@ export class MapPainter {
     this.invalidate()
   }
 
-  /** Rows have come, or another plane is shown: `glide` moves points to their new places instead of setting them there. */
+  /** Rows have come, or another plane is shown: `glide` lets points move between latent values and probabilities. */
   lay(plane: Plane, glide: boolean): void {
     const { wardrobe } = this
     if (plane !== this.plane) {
-      this.from = glide && this.placed > 0 ? { xs: this.xs.slice(), ys: this.ys.slice(), start: performance.now() } : null
+      const other = this.plane !== null && this.plane.p !== plane.p
+      this.from = glide && other && this.placed > 0 ? { xs: this.xs.slice(), ys: this.ys.slice(), start: performance.now() } : null
       this.plane = plane
       this.placed = 0
     }
@@ -151,6 +155,7 @@ export class MapPainter {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0
       const scene = this.scene()
+      if (!scene) return
       if (this.whole) {
         this.whole = false
         this.paint(scene)
@@ -195,7 +200,7 @@ export class MapPainter {
     }
     const drawn = asPictures > 0 && near !== null && this.paintThumbnails(scene, near.rows, spacing, asPictures)
     // An empty sheet of glass still costs a browser without a graphics processor as much as a full one.
-    this.layers.thumbnails.hidden = !drawn
+    this.layers.thumbnails.hidden = this.layers.bars.hidden = !drawn
     this.layers.carpet.hidden = scene.carpet === null
     // Under thumbnails dots are only a hint of more; over a carpet they let the pictures through.
     const opacity = (drawn ? 1 - 0.75 * asPictures : 1) * (scene.carpet ? 0.55 : 1)
@@ -205,7 +210,7 @@ export class MapPainter {
     if (fading || this.from) this.invalidate()
   }
 
-  private clear(layer: 'carpet' | 'thumbnails' | 'marks'): void {
+  private clear(layer: keyof typeof this.contexts): void {
     const context = this.contexts[layer]
     context.setTransform(1, 0, 0, 1, 0, 0)
     context.clearRect(0, 0, context.canvas.width, context.canvas.height)
@@ -231,14 +236,15 @@ export class MapPainter {
   /** Thumbnails where they do not overlap, the first come; true if there are any. */
   private paintThumbnails(scene: Scene, rows: number[], spacing: number, opacity: number): boolean {
     this.clear('thumbnails')
-    const context = this.contexts.thumbnails
+    this.clear('bars')
+    const { thumbnails: context, bars } = this.contexts
     const side = Math.min(Math.max(spacing * 0.92, 8), LARGEST_THUMBNAIL, 2 * this.thumbnails.side)
     const free = new Spacing(side * 0.86)
     // Anchored to the plane, so that panning does not change which are shown.
     const [ox, oy] = toScreen(scene.view, this.size, 0, 0)
     const bar = Math.max(1.5, side / 20)
     let drawn = 0
-    context.globalAlpha = opacity
+    context.globalAlpha = bars.globalAlpha = opacity
     context.imageSmoothingEnabled = side < this.thumbnails.side
     context.imageSmoothingQuality = 'medium'
     for (const row of rows) {
@@ -249,13 +255,16 @@ export class MapPainter {
       if (!tile) continue
       free.take(x - ox, y - oy)
       this.thumbnails.touch(row)
-      context.drawImage(tile.sheet, tile.left, tile.top, tile.side, tile.side, x - side / 2, y - side / 2, side, side)
+      const [l, t] = [x - side / 2, y - side / 2]
+      context.drawImage(tile.sheet, tile.left, tile.top, tile.side, tile.side, l, t, side, side)
       drawn++
       if (scene.groups.length < 2) continue
-      context.fillStyle = css(scene.groups[scene.groupOf[row]].colour)
-      context.fillRect(x - side / 2, y + side / 2, side, bar)
+      // A thumbnail covers the bars of those before it.
+      bars.clearRect(l, t, side, side)
+      bars.fillStyle = css(scene.groups[scene.groupOf[row]].colour)
+      bars.fillRect(l, t + side, side, bar)
     }
-    context.globalAlpha = 1
+    context.globalAlpha = bars.globalAlpha = 1
     return drawn > 0
   }
 
@@ -272,8 +281,14 @@ export class MapPainter {
     const colour = (name: string) => style.getPropertyValue(`--${name}`)
     if (scene.plane.p) this.square(context, scene.view, colour('quiet'))
     else if (scene.circles) this.circles(context, scene.view, colour('hair-strong'))
-    this.axes(context, scene, colour('quiet'), colour('hair'), colour('paper'))
+    const left = this.axes(context, scene, colour('quiet'), colour('hair'), colour('paper'))
+    // A mark out of sight is no mark on the axes.
+    context.save()
+    context.beginPath()
+    context.rect(left, 0, this.size.width - left, this.size.height - BOTTOM)
+    context.clip()
     for (const mark of scene.marks) this.mark(context, scene.view, mark, colour('accent'), colour('paper'))
+    context.restore()
   }
 
   private square(context: CanvasRenderingContext2D, view: View, colour: string): void {
@@ -295,48 +310,42 @@ export class MapPainter {
     }
   }
 
-  private axes(context: CanvasRenderingContext2D, scene: Scene, ink: string, hair: string, paper: string): void {
+  private axes(context: CanvasRenderingContext2D, scene: Scene, ink: string, hair: string, paper: string): number {
     const { width, height } = this.size
-    const { view } = scene
-    const [left, top] = toPlane(view, this.size, LEFT, 0)
-    const [right, bottom] = toPlane(view, this.size, width, height - BOTTOM)
     context.font = `11px ${getComputedStyle(this.layers.marks).fontFamily}`
+    const { axisNames, view, plane } = scene
+    const widthOf = (text: string) => context.measureText(text).width
+    const { left, across, up, names } = axesOf(view, this.size, axisNames, plane.p, widthOf)
+    // Opaque: what is written here is read against paper, not against pictures.
     context.fillStyle = paper
-    context.globalAlpha = 0.86
     context.fillRect(0, height - BOTTOM, width, BOTTOM)
-    context.fillRect(0, 0, LEFT, height - BOTTOM)
-    context.globalAlpha = 1
+    context.fillRect(0, 0, left, height - BOTTOM)
     context.strokeStyle = hair
     context.beginPath()
-    context.moveTo(LEFT + 0.5, 0)
-    context.lineTo(LEFT + 0.5, height - BOTTOM + 0.5)
+    context.moveTo(left + 0.5, 0)
+    context.lineTo(left + 0.5, height - BOTTOM + 0.5)
     context.lineTo(width, height - BOTTOM + 0.5)
     context.stroke()
     context.fillStyle = ink
     const write = (text: string, x: number, y: number, align: CanvasTextAlign) => {
       context.textAlign = align
       context.textBaseline = 'middle'
-      context.fillText(text, x, y)
+      if (text) context.fillText(text, x, y)
     }
-    const nameWidth = context.measureText(scene.axisNames[0]).width
-    // Outside of the unit square there is no p.
-    const within = (value: number) => !scene.plane.p || (value > -1e-9 && value < 1 + 1e-9)
-    for (const { value, text } of labelled(left, right, Math.max(2, width / 110)).filter((tick) => within(tick.value))) {
-      const x = toScreen(view, this.size, value, 0)[0]
-      context.fillRect(Math.round(x), height - BOTTOM, 1, 4)
-      if (x > LEFT + 10 && x < width - nameWidth - 28) write(text, x, height - BOTTOM / 2 + 1, 'center')
+    for (const { at, text } of across) {
+      context.fillRect(Math.round(at), height - BOTTOM, 1, 4)
+      write(text, at, height - BOTTOM / 2 + 1, 'center')
     }
-    write(scene.axisNames[0], width - 8, height - BOTTOM / 2 + 1, 'right')
-    for (const { value, text } of labelled(bottom, top, Math.max(2, height / 90)).filter((tick) => within(tick.value))) {
-      const y = toScreen(view, this.size, 0, value)[1]
-      context.fillRect(LEFT - 4, Math.round(y), 4, 1)
-      if (y > 30 && y < height - BOTTOM - 8) write(text, LEFT - 7, y, 'right')
+    write(axisNames[0], width - 8, height - BOTTOM / 2 + 1, 'right')
+    for (const { at, text } of up) {
+      context.fillRect(left - 4, Math.round(at), 4, 1)
+      write(text, left - 7, at, 'right')
     }
-    const upWidth = context.measureText(scene.axisNames[1]).width
     context.fillStyle = paper
-    context.fillRect(4, 4, upWidth + 8, 18)
+    context.fillRect(4, 4, names[1] + 8, 18)
     context.fillStyle = ink
-    write(scene.axisNames[1], 8, 14, 'left')
+    write(axisNames[1], 8, 14, 'left')
+    return left
   }
 
   private mark(context: CanvasRenderingContext2D, view: View, mark: Mark, accent: string, paper: string): void {
@@ -357,11 +366,6 @@ export class MapPainter {
       ring(mark.kind === 'item' ? 5 : 3.5, 1.5, accent)
     }
   }
-}
-
-function labelled(low: number, high: number, about: number): { value: number; text: string }[] {
-  const { values, step } = ticks(low, high, about)
-  return values.map((value) => ({ value, text: format(value, step) }))
 }
 
 /** Squares of one side that do not overlap. */

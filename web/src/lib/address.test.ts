@@ -3,7 +3,7 @@ import { read, write, type Address } from './address'
 
 const whole: Address = {
   z: Float32Array.from([0.25, -1.5]),
-  view: { x: 1.5, y: -2, scale: 80.25 },
+  view: { x: 3.12345678, y: -2, width: 0.0025, height: 0.001 },
   across: { kind: 'pc', k: 0 },
   up: { kind: 'dim', k: 1 },
   p: true,
@@ -32,8 +32,12 @@ describe('an address', () => {
     ['z=AAAA', { z: undefined }],
     [write({ z: Float32Array.from([1, 2, 3]) }), { z: undefined }],
     [write({ z: Float32Array.from([Number.NaN, 1]) }), { z: undefined }],
-    ['view=1_2_x', { view: undefined }],
-    ['view=1_2_-3', { view: undefined }],
+    ['view=1_2_x_4', { view: undefined }],
+    ['view=1_2_3', { view: undefined }],
+    ['view=1_2_3_0', { view: undefined }],
+    ['view=1_2_-3_4', { view: undefined }],
+    ['view=1_NaN_3_4', { view: undefined }],
+    ['view=1e999_2_3_4', { view: undefined }],
     ['tab=basement', { tab: undefined }],
     ['edit=d1_1e9~q_3~a2_0.5', { strengths: { a2: 0.5 } }],
     ['edit=d1_999', { strengths: { d1: 5 } }],

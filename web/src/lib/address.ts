@@ -4,7 +4,7 @@ import { fromBase64url, toBase64url } from './base64'
 import type { ColourBy } from './colours'
 import type { PathKind } from './paths'
 import type { Axis } from './plane'
-import type { View } from './view'
+import type { Extent } from './view'
 
 export const TABS = ['edit', 'morph', 'sample', 'yours', 'health'] as const
 export type Tab = (typeof TABS)[number]
@@ -12,7 +12,8 @@ export type Tab = (typeof TABS)[number]
 /** What a link holds; what is not there is as it is at first. */
 export interface Address {
   z?: Float32Array
-  view?: View
+  /** What the map shows of its plane; the whole of it where there is none. */
+  view?: Extent
   across?: Axis
   up?: Axis
   p?: boolean
@@ -40,7 +41,8 @@ export function write(address: Address): string {
   const { view, colour, morph, sample } = address
   set('lang', address.language)
   set('z', address.z && toBase64url(address.z))
-  set('view', view && [view.x, view.y, view.scale].map((value) => Number(value.toPrecision(6))).join('_'))
+  // The middle of a small extent takes more digits than its size.
+  set('view', view && [view.x, view.y, view.width, view.height].map((value) => Number(value.toPrecision(9))).join('_'))
   set('x', address.across && axisText(address.across))
   set('y', address.up && axisText(address.up))
   set('p', address.p ? '1' : undefined)
@@ -72,8 +74,8 @@ export function read(hash: string, d: number): Address {
     colour: colourBy(get('colour')),
     tab: TABS.find((tab) => tab === get('tab')),
   }
-  const view = numbers(get('view'), 3)
-  if (view && view[2] > 0) address.view = { x: view[0], y: view[1], scale: view[2] }
+  const view = numbers(get('view'), 4)
+  if (view && view[2] > 0 && view[3] > 0) address.view = { x: view[0], y: view[1], width: view[2], height: view[3] }
   if (parts.has('p')) address.p = get('p') === '1'
   if (parts.has('carpet')) address.carpet = get('carpet') === '1'
   if (get('hidden')) address.hidden = get('hidden').split('~')

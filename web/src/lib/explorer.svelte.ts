@@ -11,7 +11,7 @@ import { fitted, percentile, readPicture, type Own } from './own'
 import { linear, spherical, type PathKind } from './paths'
 import { Plane, type Axis } from './plane'
 import { reason, said, SiteError, type Direction, type Manifest } from './site'
-import type { View } from './view'
+import { isUseful, type Extent } from './view'
 import { Wardrobe } from './wardrobe'
 import { Search, type Found } from './search'
 
@@ -43,7 +43,8 @@ interface Moment {
 export interface Slider {
   key: string
   name: string
-  title: string
+  /** What it was fitted on or explains, in the language of the moment. */
+  title: () => string
   vector: Float32Array
   scale: number
 }
@@ -58,8 +59,8 @@ export class Explorer {
   readonly thumbnails: Thumbnails
   readonly sliders: { attributes: Slider[]; axes: Slider[] }
   model = $state.raw<Model | null>(null)
-  /** Why there is no model, once that is known. */
-  modelTrouble = $state('')
+  /** Why there is no model, once that is known, in the language of the moment. */
+  modelTrouble = $state.raw<(() => string) | null>(null)
 
   language = $state<Language>('en')
   theme = $state<'auto' | 'light' | 'dark'>('auto')
@@ -74,9 +75,10 @@ export class Explorer {
   carpet = $state(false)
   colour = $state.raw<ColourBy>({ by: 'none' })
   hidden = $state.raw<ReadonlySet<string>>(new Set())
-  view = $state.raw<View | null>(null)
-  /** The plane that the last link's view is of: going there, the view stays. */
-  private linked: { across: Axis; up: Axis; p: boolean } | null = null
+  /** What the map shows of the plane, in its units. Pixels are derived from it, and never stored. */
+  view = $state.raw<'whole' | Extent>('whole')
+  /** Incremented by each link that holds a view, which may show nothing of this run. */
+  viewsCame = $state(0)
 
   /** Where one is held, and what that is called; edits go on from there. */
   z = $state.raw<Float32Array>(new Float32Array(0))
@@ -141,8 +143,12 @@ export class Explorer {
   /** Read everything, in the order in which it is of use. */
   async load(): Promise<void> {
     const model = this.loadModel()
+    // The axes first: without them there is no plane, and every point would be placed at its origin.
+    await this.wardrobe.loadSmall()
+    this.makeSliders()
+    this.look()
     let due = 0
-    await this.wardrobe.load(
+    await this.wardrobe.loadLatents(
       () => (this.loaded = this.wardrobe.loaded),
       (loaded, total) => {
         // A word for every chunk would take longer than the chunks.
@@ -152,7 +158,6 @@ export class Explorer {
       },
     )
     delete this.bytes.points
-    this.makeSliders()
     this.search.load(this.wardrobe)
     this.seek()
     await model
@@ -166,10 +171,10 @@ export class Explorer {
       const model = await Model.open(this.manifest, (part, loaded, total) => {
         this.bytes[part] = { loaded, total }
       })
-      model.onFailure = (why) => (this.modelTrouble = this.say('modelFailed', { why }))
+      model.onFailure = (why) => (this.modelTrouble = () => this.say('modelFailed', { why }))
       this.model = model
     } catch (error) {
-      this.modelTrouble = this.sentence(error)
+      this.modelTrouble = () => this.sentence(error)
     } finally {
       delete this.bytes.decoder
       delete this.bytes.engine
@@ -182,12 +187,12 @@ export class Explorer {
     const { manifest, wardrobe } = this
     manifest.directions.forEach((direction, k) => {
       const { attribute, positives, negatives, scale } = direction
-      const title = this.say('fittedOn', { positives, negatives })
+      const title = () => this.say('fittedOn', { positives, negatives })
       const name = attribute.replaceAll('_', ' ')
       this.sliders.attributes.push({ key: `d${k}`, name, title, vector: wardrobe.direction(k), scale })
     })
     manifest.axes.forEach(({ scale, share }, k) => {
-      const title = this.say('explains', { share: percent(share) })
+      const title = () => this.say('explains', { share: percent(share) })
       this.sliders.axes.push({ key: `a${k}`, name: String(k + 1), title, vector: wardrobe.axis(k), scale })
     })
     this.slidersReady = true
@@ -235,7 +240,7 @@ export class Explorer {
     return this.planeNow
   }
   private readonly planeNow = $derived.by(() => {
-    void this.slidersReady // the axes have come
+    void this.slidersReady // the axes have come, before the first row
     return new Plane(
       { d: this.wardrobe.d, mean: this.wardrobe.mean, axis: (k) => this.wardrobe.axis(k) },
       this.across,
@@ -314,7 +319,7 @@ export class Explorer {
     const z = this.shown
     this.model?.live(z, (rgba) => {
       this.picture = { z, rgba, asked }
-      this.modelTrouble = ''
+      this.modelTrouble = null
     })
     this.seek()
   }
@@ -585,7 +590,7 @@ export class Explorer {
     return {
       language: this.language,
       z: this.settled ? this.z : undefined,
-      view: this.view ?? undefined,
+      view: this.view === 'whole' ? undefined : this.view,
       across: this.wardrobe.d > 2 ? this.across : undefined,
       up: this.wardrobe.d > 2 ? this.up : undefined,
       p: this.p || undefined,
@@ -606,11 +611,21 @@ export class Explorer {
     return text.length <= LONGEST ? { text, whole: true } : { text: write(this.address(false)), whole: false }
   }
 
-  /** Whether the view of a new plane came with it, in a link. True once: later changes are the visitor's own. */
-  viewCame(): boolean {
-    const { linked } = this
-    this.linked = null
-    return linked !== null && linked.across === this.across && linked.up === this.up && linked.p === this.p
+  /** Show another plane, and the whole of it: a view holds for one plane only. */
+  showPlane(change: { across?: Axis; up?: Axis; p?: boolean }): void {
+    Object.assign(this, change)
+    this.view = 'whole'
+  }
+
+  /** Whether a link's view can be one of the plane, as far as that can be told before any row has come. */
+  private mayShow(view: Extent): boolean {
+    if (this.p && this.canP) return isUseful(view, { x: 0.5, y: 0.5, width: 1, height: 1 })
+    const { axes, latent } = this.manifest
+    const side = ({ kind, k }: Axis) =>
+      kind === 'pc' ? { middle: 0, spread: axes[k].scale } : { middle: latent.mean[k] ?? 0, spread: latent.spread[k] ?? 0 }
+    const [x, y] = [side(this.across), side(this.up)]
+    const spread = Math.max(x.spread, y.spread) || 1
+    return isUseful(view, { x: x.middle, y: y.middle, width: spread, height: spread }, 1e4)
   }
 
   /** Take over what a link says, as far as this wardrobe has it, and the shelf where that is kept apart. */
@@ -626,10 +641,10 @@ export class Explorer {
       if (address.across && fits(address.across)) this.across = address.across
       if (address.up && fits(address.up)) this.up = address.up
     }
-    this.view = address.view ?? this.view
     this.p = address.p ?? false
+    this.view = address.view && this.mayShow(address.view) ? address.view : 'whole'
+    if (address.view) this.viewsCame++
     this.carpet = address.carpet ?? false
-    this.linked = address.view ? { across: this.across, up: this.up, p: this.p } : null
     const { colour } = address
     const known = colour?.by !== 'attribute' || manifest.data.attributes.includes(colour.name)
     if (colour && known && (colour.by !== 'class' || manifest.data.classes.length > 0)) this.colour = colour

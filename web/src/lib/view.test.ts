@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { around, bulk, GUTTER, panned, toPlane, toScreen, zoomed, type View } from './view'
+import { around, bulk, extentOf, GUTTER, isUseful, panned, toPlane, toScreen, viewOf, zoomed, type View } from './view'
 
 const size = { width: 800, height: 600 }
 const view: View = { x: 1, y: -2, scale: 50 }
@@ -27,7 +27,7 @@ describe('a view', () => {
   })
 
   it('shows a whole box clear of the axes', () => {
-    const shown = around([-3, -1], [5, 4], size)
+    const shown = viewOf(around([-3, -1], [5, 4]), size)
     for (const corner of [
       [-3, -1],
       [5, 4],
@@ -40,8 +40,57 @@ describe('a view', () => {
     }
   })
 
-  it('of one point alone is still a view', () => {
-    expect(Number.isFinite(around([2, 2], [2, 2], size).scale)).toBe(true)
+  it.each([
+    [0, 0],
+    [2, -3],
+    [1e6, 1e6 + 1e-3],
+  ])('of one point alone, %d and %d, shows units of the plane', (x, y) => {
+    expect(around([x, y], [x, y])).toEqual({ x, y, width: 2, height: 2 })
+  })
+
+  it('of a tiny cloud shows the cloud', () => {
+    const { width } = around([-1e-7, 0], [1e-7, 0])
+    expect(width).toBeGreaterThan(2e-7)
+    expect(width).toBeLessThan(3e-7)
+  })
+})
+
+describe('an extent', () => {
+  it.each([
+    [800, 600],
+    [300, 900],
+    [1, 1],
+  ])('is what its view shows clear of the axes, in a window of %d by %d', (width, height) => {
+    const extent = extentOf(view, { width, height })
+    const again = viewOf(extent, { width, height })
+    expect([again.x, again.y, again.scale]).toEqual([expect.closeTo(1), expect.closeTo(-2), expect.closeTo(50)])
+  })
+
+  it('is wholly shown in a window of other proportions', () => {
+    const window = { width: 400, height: 700 }
+    const shown = extentOf(viewOf({ x: 3, y: 4, width: 2, height: 1 }, window), window)
+    expect(shown).toMatchObject({ x: expect.closeTo(3), y: expect.closeTo(4), width: expect.closeTo(2) })
+    expect(shown.height).toBeGreaterThan(1)
+  })
+
+  const whole = { x: 1, y: 2, width: 8, height: 6 }
+  it.each([
+    [{ x: 1, y: 2, width: 8, height: 6 }, true],
+    [{ x: -3.5, y: 4, width: 8 / 4000, height: 6 / 4000 }, true],
+    [{ x: 1, y: 2, width: 64, height: 48 }, true],
+    [{ x: 1, y: 2, width: 1e-6, height: 1e-6 }, false],
+    [{ x: 1, y: 2, width: 1e6, height: 1e6 }, false],
+    [{ x: 50, y: 2, width: 8, height: 6 }, false],
+    [{ x: 1, y: -1e17, width: 8, height: 6 }, false],
+    [{ x: 1, y: 2, width: 8, height: 0 }, false],
+    [{ x: Number.NaN, y: 2, width: 8, height: 6 }, false],
+    [{ x: 1, y: 2, width: Infinity, height: 6 }, false],
+  ])('of %o can show something of the map: %s', (extent, expected) => {
+    expect(isUseful(extent, whole)).toBe(expected)
+  })
+
+  it('can show something of a map that is a line', () => {
+    expect(isUseful({ x: 1, y: 0, width: 4, height: 3 }, { x: 0, y: 0, width: 8, height: 0 })).toBe(true)
   })
 })
 

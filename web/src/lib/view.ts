@@ -1,4 +1,12 @@
-/** Which part of the plane the map shows. Points grow to the right and up; pixels to the right and down. */
+/** A part of the plane that the map shows, in the units of the plane: its middle and its size. */
+export interface Extent {
+  x: number
+  y: number
+  width: number
+  height: number
+}
+
+/** How an extent is drawn in a window. Coordinates grow to the right and up; pixels to the right and down. */
 export interface View {
   /** The point in the middle of the map. */
   x: number
@@ -38,16 +46,48 @@ export const panned = (view: View, dx: number, dy: number): View => ({
 /** CSS pixels along the left and the lower edge in which the axes are written. */
 export const GUTTER = { left: 40, bottom: 24 }
 
-/** The view that shows a box with a margin around it, clear of the axes. */
-export function around(low: [number, number], high: [number, number], size: Size, margin = 0.04): View {
-  const width = Math.max(high[0] - low[0], 1e-6)
-  const height = Math.max(high[1] - low[1], 1e-6)
-  const room = 1 - 2 * margin
-  const free = { width: Math.max(size.width - GUTTER.left, 1), height: Math.max(size.height - GUTTER.bottom, 1) }
-  const scale = Math.max(Math.min((free.width * room) / width, (free.height * room) / height), 1e-9)
-  const x = (low[0] + high[0]) / 2 - GUTTER.left / 2 / scale
-  const y = (low[1] + high[1]) / 2 - GUTTER.bottom / 2 / scale
-  return { x, y, scale }
+const plot = ({ width, height }: Size): Size => ({
+  width: Math.max(width - GUTTER.left, 1),
+  height: Math.max(height - GUTTER.bottom, 1),
+})
+
+/** The view that shows an extent as large as it fits, clear of the axes. */
+export function viewOf(extent: Extent, size: Size): View {
+  const { width, height } = plot(size)
+  const scale = Math.min(width / extent.width, height / extent.height)
+  return { x: extent.x - GUTTER.left / 2 / scale, y: extent.y - GUTTER.bottom / 2 / scale, scale }
+}
+
+/** The extent that a view shows clear of the axes: the inverse of `viewOf`. */
+export function extentOf({ x, y, scale }: View, size: Size): Extent {
+  const { width, height } = plot(size)
+  return { x: x + GUTTER.left / 2 / scale, y: y + GUTTER.bottom / 2 / scale, width: width / scale, height: height / scale }
+}
+
+/** The extent of a box with a margin around it. A box without any size is shown in two units of the plane. */
+export function around(low: [number, number], high: [number, number], margin = 0.04): Extent {
+  const [x, y] = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2]
+  const [width, height] = [high[0] - low[0], high[1] - low[1]]
+  // Smaller differences than single precision holds are none.
+  const room = Math.max(width, height) > 1e-6 * Math.max(Math.abs(x), Math.abs(y)) ? 1 - 2 * margin : 0
+  return room > 0 ? { x, y, width: width / room, height: height / room } : { x, y, width: 2, height: 2 }
+}
+
+/** Times that one can zoom out of the whole map, and into it. */
+export const ZOOM = { out: 8, in: 4000 }
+
+/**
+ * Whether an extent shows anything of the map: it overlaps the whole of it, and zooming could lead to it.
+ *
+ * @param slack widens all limits by a factor, where `whole` is only an estimate. Windows of other proportions need some.
+ */
+export function isUseful(extent: Extent, whole: Extent, slack = 4): boolean {
+  const ratio = Math.max(extent.width, extent.height) / Math.max(whole.width, whole.height)
+  const away = (middle: 'x' | 'y', side: 'width' | 'height') =>
+    Math.abs(extent[middle] - whole[middle]) - (slack * whole[side] + extent[side]) / 2
+  // Of what is not a number, every comparison is false.
+  const overlaps = away('x', 'width') <= 0 && away('y', 'height') <= 0
+  return overlaps && Math.min(extent.width, extent.height) > 0 && ratio <= slack * ZOOM.out && ratio * slack * ZOOM.in >= 1
 }
 
 /** The box that holds all but the outermost points: one stray image should not make all others small. */

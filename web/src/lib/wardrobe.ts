@@ -28,17 +28,19 @@ export class Wardrobe {
     this.directions = new Float32Array(manifest.directions.length * this.d)
   }
 
-  /** Read what the map needs; `onRows` is called as rows come, `onBytes` with the progress of the latents. */
-  async load(onRows: () => void, onBytes: (loaded: number, total: number) => void): Promise<void> {
-    const small = Promise.all([
+  /** Read the colours and the plane: what no point can be placed or coloured without. */
+  async loadSmall(): Promise<void> {
+    await Promise.all([
       this.read('labels', (buffer) => (this.labels = new Int16Array(buffer))),
       this.read('splits', (buffer) => (this.splits = new Uint8Array(buffer))),
       this.read('attributes', (buffer) => (this.attributes = new Int8Array(buffer))),
       this.read('axes', (buffer) => (this.axes = new Float32Array(buffer))),
       this.read('directions', (buffer) => (this.directions = new Float32Array(buffer))),
     ])
-    // The colours and the plane first, so that no point changes either once it is there.
-    await small
+  }
+
+  /** Read the latents, after all of `loadSmall`; `onRows` is called as rows come, `onBytes` with the progress. */
+  async loadLatents(onRows: () => void, onBytes: (loaded: number, total: number) => void): Promise<void> {
     const entry = this.manifest.files.latents!
     const row = 4 * this.d
     await readFile(entry, (loaded, buffer) => {
