@@ -188,8 +188,18 @@ def test_dark_and_light(visit, discs_site):
     # Ink on paper is a way of looking: the values stay.
     assert style(live, "filter") == "invert(1)"
     assert (visitor.picture()[1] == values).all()
+    nearest = visitor.page.locator(".nearest button").first
+
+    def outline() -> tuple[int, ...]:
+        nearest.hover()
+        box = nearest.locator("canvas").bounding_box()
+        return visitor.pixel(box["x"] - 1, box["y"] + box["height"] / 2)
+
+    inverted = outline()
     visitor.button("Ink on paper").click()
     visitor.until(lambda: style(live, "filter") == "none")
+    assert outline() == inverted  # only pictures are
+    assert len({inverted, visitor.pixel(*visitor.middle(-400, 0))}) == 2
     theme.select_option("dark")
     visitor.until(lambda: "dark" in html.get_attribute("class"))
 
@@ -231,6 +241,13 @@ def test_on_a_telephone_the_sheet_is_drawn_up_and_fingers_move_the_probe(visit, 
     assert alike(visitor.picture_at(place, 1e-3), discs_site.made(visitor.picture()[0]))
     visitor.until(lambda: len(visitor.shelf()) == 1)
     assert visitor.sideways() <= 0
+
+
+def test_names_of_controls_are_written_in_one_line(visit, faces_site):
+    visitor = visit(faces_site, viewport={"width": 400, "height": 800}).open("lang=ko")
+    heights = visitor.page.locator(".controls label span").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+    assert len(heights) == 3
+    assert max(heights) < 30
 
 
 def tabs(visitor: Visitor) -> list[str]:

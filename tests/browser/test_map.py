@@ -87,8 +87,9 @@ def test_the_carpet_is_laid_of_pictures_made_at_its_tiles(visit, discs_site):
     visitor.until(lambda: visitor.map.locator("canvas").first.is_hidden())
 
 
-def test_in_p_space_the_carpet_fills_the_unit_square(visit, discs_site):
-    visitor = visit(discs_site, **STILL).open("p=1&carpet=1")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_in_p_space_the_carpet_fills_the_unit_square(visit, discs_site, width):
+    visitor = visit(discs_site, viewport={"width": width, "height": 800}, **STILL).open("p=1&carpet=1")
     x, y, *_ = visitor.box()
     left, bottom = np.round(np.subtract(visitor.on_screen(0, 0), (x, y))).astype(int)
     right, top = np.round(np.subtract(visitor.on_screen(1, 1), (x, y))).astype(int)

@@ -224,11 +224,14 @@ class Visitor:
         """A canvas of the map, from below: carpet, points, thumbnails, bars, marks. uint8 (h, w, 4)."""
         return pixels(self.map.locator("canvas").nth(number))
 
-    def screenshot(self) -> np.ndarray:
-        """The map as it is seen: uint8 (h, w, 3)."""
-        left, top, width, height = self.box()
-        clip = {"x": left, "y": top, "width": width, "height": height}
-        return np.asarray(Image.open(BytesIO(self.page.screenshot(clip=clip))).convert("RGB"))
+    def screenshot(self, clip: tuple[float, float, float, float] | None = None) -> np.ndarray:
+        """The map, or left, top, width and height of the page, as it is seen: uint8 (h, w, 3)."""
+        area = dict(zip(("x", "y", "width", "height"), clip or self.box(), strict=True))
+        return np.asarray(Image.open(BytesIO(self.page.screenshot(clip=area))).convert("RGB"))
+
+    def pixel(self, left: float, top: float) -> tuple[int, ...]:
+        """The colour of a pixel of the page, as it is seen."""
+        return tuple(self.screenshot((int(left), int(top), 1, 1))[0, 0].tolist())
 
     def carpet_tile(self, side: int) -> tuple[np.ndarray, np.ndarray]:
         """A tile of the finest level that lies wholly in view: the point of its middle, and pixels (side, side, 4)."""

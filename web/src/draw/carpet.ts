@@ -68,11 +68,13 @@ export class Carpet {
 
   /** Lay what is there and ask for what is not; true while tiles still fade in. */
   draw(context: CanvasRenderingContext2D, view: View, size: Size, look: [number, number], still: boolean): boolean {
-    const finest = Math.floor(Math.log2(view.scale / finestFor(this.width)))
+    // A tile larger than the unit square would reach out of it.
+    const coarsest = this.plane?.unit ? 0 : -Infinity
+    const finest = Math.max(Math.floor(Math.log2(view.scale / finestFor(this.width))), coarsest)
     const now = performance.now()
     let fading = false
     const missing: { key: string; x: number; y: number; level: number; away: number }[] = []
-    for (let level = finest - COARSER; level <= finest; level++) {
+    for (let level = Math.max(finest - COARSER, coarsest); level <= finest; level++) {
       const cell = 2 ** -level
       // Large pixels are squares; a picture made smaller is smoothed.
       context.imageSmoothingEnabled = cell * view.scale * (globalThis.devicePixelRatio || 1) < this.width

@@ -26,7 +26,7 @@ describe('the axes', () => {
     for (const { text, at } of up) {
       if (!text) continue
       expect(left - 7 - widthOf(text)).toBeGreaterThan(0)
-      expect(at).toBeGreaterThan(30)
+      expect(at).toBeGreaterThan(28)
       expect(at).toBeLessThan(size.height - GUTTER.bottom)
     }
     let end = 0

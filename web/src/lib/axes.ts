@@ -51,7 +51,7 @@ export function axesOf(
   const top = toPlane(view, size, 0, 0)[1]
   const up = labelled(bottom, top, Math.max(2, height / 90)).map(({ value, text }) => {
     const at = toScreen(view, size, 0, value)[1]
-    return { at, text: at > 30 && at < floor - AIR ? text : '' }
+    return { at, text: at > 28 && at < floor - AIR ? text : '' }
   })
   const left = Math.max(GUTTER.left, ...up.map(({ text }) => Math.ceil(widthOf(text)) + TICK + AIR))
 
