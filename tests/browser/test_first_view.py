@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 pytest.importorskip("playwright")
-from conftest import Site
 from visitor import Visitor
 
 GUTTER = 40, 24  # CSS pixels on the left and below that the axes take
@@ -17,7 +16,7 @@ def site_in(request, site_of, tiny, discs):
     """A site by its number of latent dimensions."""
     ready = {2: "discs_site", 8: "faces_site"}
 
-    def of(d: int) -> Site:
+    def of(d: int):
         if d in ready:
             return request.getfixturevalue(ready[d])
         return site_of(f"of-{d}-dimensions", tiny(latent=d, epochs=1), discs(n=80, test=20))
@@ -34,12 +33,12 @@ def slow_down(visitor: Visitor, megabits: int) -> None:
     session.send("Network.emulateNetworkConditions", conditions)
 
 
-def points_come(visitor: Visitor, site: Site) -> None:
+def points_come(visitor: Visitor, site) -> None:
     n = site.manifest["data"]["shown"]
     visitor.until(lambda: visitor.page.locator("header .count").inner_text() == f"{n} of {n} shown")
 
 
-def share_in_view(visitor: Visitor, site: Site) -> float:
+def share_in_view(visitor: Visitor, site) -> float:
     """The share of the site's points that the map shows clear of its axes, each with a dot that is drawn there."""
     d = site.manifest["latent"]["dimensions"]
     read = [np.fromfile(site.files[f"/data/{name}.f32"], "<f4").reshape(-1, d) for name in ("latents", "axes")]
