@@ -34,7 +34,15 @@ class DamagedFileError(ValueError):
 
 
 class ForeignFileError(DamagedFileError):
-    """A sound file of another kind."""
+    """A sound file of another kind.
+
+    Attributes:
+        kind: what its entry `format` says, "" where it has none.
+    """
+
+    def __init__(self, reason: str, kind: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,14 @@ class TensorFile:
     metadata: dict[str, str]
     shapes: dict[str, tuple[int, ...]]
 
+    def is_intact(self) -> bool:
+        """Whether the digest holds: these are the bytes that were written.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return self.metadata.get(DIGEST) == _digest(self.path, self.metadata.get(DIGEST, ""))
+
     def read(self) -> dict[str, Tensor]:
         """The tensors, once the digest is seen to hold.
 
@@ -59,7 +75,7 @@ class TensorFile:
         """
         from safetensors import SafetensorError, safe_open
 
-        if self.metadata.get(DIGEST) != _digest(self.path, self.metadata.get(DIGEST, "")):
+        if not self.is_intact():
             raise DamagedFileError("its bytes are not those that were written")
         try:
             with safe_open(self.path, framework="pt") as opened:
@@ -98,7 +114,7 @@ def open_tensors(path: Path, kind: str) -> TensorFile:
     except (SafetensorError, OSError) as error:
         raise DamagedFileError(first_line(error)) from None
     if metadata.get("format") != kind:
-        raise ForeignFileError(f"its header names no {kind}")
+        raise ForeignFileError(f"its header names no {kind}", metadata.get("format", ""))
     return TensorFile(path, metadata, shapes)
 
 

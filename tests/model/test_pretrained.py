@@ -5,9 +5,12 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from armoire.errors import ArmoireError
 from armoire.model import Architecture, Autoencoder
+from armoire.model.likelihood import make_likelihood
+from armoire.model.posterior import HEADS
 from armoire.model.pretrained import FORMAT, read_header
 from armoire.tensors import write_tensors
 
@@ -106,23 +109,95 @@ def test_another_programs_file_is_told(tmp_path):
         json.dumps(ARCHITECTURE.to_dict() | {"norm": "batch", "channels": [4, -8]}),
     ],
 )
-def test_a_damaged_architecture_is_told(tmp_path, architecture):
-    state = {name: t.contiguous() for name, t in trained().state_dict().items()}
-    write_tensors(tmp_path / "model.safetensors", state, {"format": FORMAT, "architecture": architecture})
+def test_an_architecture_of_another_version_is_not_called_damage(tmp_path, architecture):
+    file = write(tmp_path, dict(trained().state_dict()), architecture, armoire_version="9.1")
+    with pytest.raises(ArmoireError, match=r"is intact, but holds an architecture .* written by armoire 9\.1: open it"):
+        Autoencoder.from_pretrained(file)
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(ArmoireError, match="is damaged"):
-        Autoencoder.from_pretrained(tmp_path)
+        Autoencoder.from_pretrained(file)
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])
-def test_weights_that_do_not_fit_are_told(tmp_path, change):
-    state = {name: t.contiguous() for name, t in trained().state_dict().items()}
+def test_weights_of_another_architecture_are_not_called_damage(tmp_path, change):
+    state = dict(trained().state_dict())
     if change == "missing":
         del state["head.mean.bias"]
     elif change == "extra":
         state["head.more"] = torch.zeros(2)
     else:
         state["head.mean.bias"] = torch.zeros(5)
-    header = {"format": FORMAT, "architecture": json.dumps(ARCHITECTURE.to_dict())}
-    write_tensors(tmp_path / "model.safetensors", state, header)
+    file = write(tmp_path, state, json.dumps(ARCHITECTURE.to_dict()))
+    name = "head.more" if change == "extra" else "head.mean.bias"
+    with pytest.raises(ArmoireError, match=rf"is intact, but .*\({name} is .* another program or version"):
+        Autoencoder.from_pretrained(file)
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
     with pytest.raises(ArmoireError, match="is damaged"):
-        Autoencoder.from_pretrained(tmp_path)
+        Autoencoder.from_pretrained(file)
+
+
+def test_a_file_of_a_later_format_is_told(tmp_path):
+    file = write(tmp_path, dict(trained().state_dict()), "{}", format="armoire-model-2")
+    with pytest.raises(ArmoireError, match=r"is armoire-model-2, and this version reads armoire-model-1"):
+        Autoencoder.from_pretrained(file)
+
+
+def write(folder, state, architecture, **header):
+    file = folder / "model.safetensors"
+    write_tensors(
+        file, {n: t.contiguous() for n, t in state.items()}, {"format": FORMAT, "architecture": architecture} | header
+    )
+    return file
+
+
+def change_part(name, part):
+    return lambda model: setattr(model, name, part)
+
+
+def change_activation(model):
+    model.encoder[2] = nn.Tanh()
+
+
+def change_slope(model):
+    model.encoder[2].negative_slope = 0.1
+
+
+DENSE = nn.Sequential(nn.Linear(2, 768), nn.Unflatten(1, (3, 16, 16)))
+CHANGES = {
+    "encoder": (change_part("encoder", nn.Sequential(nn.Flatten())), r"encoder\.0\.weight is missing"),
+    "head": (change_part("head", HEADS["point"](128, 2)), r"head\.log_var\.weight is missing"),
+    "decoder": (change_part("decoder", DENSE), r"decoder\.0\.weight is float32 \(768, 2\), and should be"),
+    "likelihood": (change_part("likelihood", make_likelihood("laplace", 1)), r"likelihood\.variance is missing"),
+    "one more layer": (change_part("adapter", nn.Linear(2, 2)), r"adapter\.weight is .*, and should be absent"),
+    "activation": (change_activation, r"module encoder\.2 is Tanh\(\), and should be LeakyReLU"),
+    "slope": (change_slope, r"module encoder\.2 is LeakyReLU\(negative_slope=0\.1"),
+    "half": (lambda model: model.half(), r"encoder\.0\.weight is float16"),
+    "not finite": (lambda model: model.head.mean.bias.data.fill_(torch.nan), r"not finite .*\(head\.mean\.bias\)"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_could_not_be_loaded_again_is_not_saved(tmp_path, change):
+    model = trained()
+    file = model.save_pretrained(tmp_path)
+    before = file.read_bytes()
+    do, said = CHANGES[change]
+    do(model)
+    with pytest.raises(ArmoireError, match=said):
+        model.save_pretrained(tmp_path)
+    assert file.read_bytes() == before
+
+
+def test_layers_that_do_the_same_in_another_class_are_saved(tmp_path):
+    """As in distributed training, whose batch norm has the same tensors."""
+    model = trained()
+
+    class Synchronised(nn.Module):
+        def __init__(self, norm: nn.Module) -> None:
+            super().__init__()
+            self.weight, self.bias = norm.weight, norm.bias
+            for name, buffer in norm.named_buffers():
+                self.register_buffer(name, buffer)
+
+    model.encoder[1] = Synchronised(model.encoder[1])
+    assert Autoencoder.from_pretrained(model.save_pretrained(tmp_path)).architecture == ARCHITECTURE

@@ -7,6 +7,7 @@ and `push_to_hub` are where the field expects them.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,13 @@ from armoire.progress import USUAL, Progress
 from armoire.tensors import ForeignFileError, TensorFile, open_tensors, write_tensors
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from armoire.model.autoencoder import Architecture
 
 FILE = "model.safetensors"
 FORMAT = "armoire-model-1"
+_VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 _RUNS_CODE = "which can run code of whoever made it when it is opened"
 FOREIGN = {
@@ -53,23 +57,22 @@ class Pretrained:
             progress: where to report what is fetched.
 
         Raises:
-            ArmoireError: the file is missing, damaged, or not armoire's; or it cannot be fetched.
+            ArmoireError: the file is missing, damaged, not armoire's, or holds a model that this version cannot build;
+                or it cannot be fetched.
         """
-        import torch
 
         file = _file(path, revision, progress)
         found = _open(file)
-        architecture = _architecture(file, found.metadata)
         try:
+            architecture = _architecture(found.metadata)
             # Of the size that the header names, and without memory: only what the file fills is given any.
-            with torch.device("meta"):
-                wanted = cls(architecture).state_dict()  # type: ignore[attr-defined, call-arg]
+            wanted = _unfilled(cls, architecture).state_dict()  # type: ignore[attr-defined]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ArmoireError(
-                f"{file} is damaged (no model has its architecture: {first_line(error)}); restore it"
-            ) from None
-        if wrong := _difference({name: tuple(t.shape) for name, t in wanted.items()}, found.shapes):
-            raise ArmoireError(f"{file} is damaged ({wrong}); restore it, or train again with --resume")
+            reason = f"no {error} in its architecture" if isinstance(error, KeyError) else first_line(error)
+            raise _mismatch(found, reason) from None
+        shapes = {name: str(tuple(t.shape)) for name, t in wanted.items()}
+        if wrong := _difference(shapes, {name: str(shape) for name, shape in found.shapes.items()}):
+            raise _mismatch(found, wrong)
         model = cls(architecture)  # type: ignore[call-arg]
         try:
             tensors = found.read()
@@ -78,16 +81,28 @@ class Pretrained:
             raise ArmoireError(
                 f"{file} is damaged ({first_line(error)}); restore it, or train again with --resume"
             ) from None
-        if bad := [name for name, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]:
-            more = f" and {len(bad) - 1} more" if bad[1:] else ""
-            raise ArmoireError(f"{file} holds weights that are not finite numbers ({bad[0]}{more}); train again")
+        if bad := _not_finite(tensors):
+            raise ArmoireError(f"{file} holds weights that are not finite numbers ({bad}); train again")
         return model.eval()  # type: ignore[attr-defined]
 
     def save_pretrained(self, path: str | Path, metadata: dict[str, str] | None = None) -> Path:
-        """Write model.safetensors into a folder (or to a .safetensors file), atomically; returns the file."""
+        """Write model.safetensors into a folder (or to a .safetensors file), atomically; returns the file.
+
+        Raises:
+            ArmoireError: the file cannot be written, or `from_pretrained` could not load it: a part of the model was
+                replaced by one that its `architecture` does not describe, or weights are not finite.
+        """
         file = Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE
+        if wrong := _difference(_described(_unfilled(type(self), self.architecture)), _described(self)):
+            raise ArmoireError(
+                f"this model is not what its architecture describes ({wrong}), so {file} could not be loaded again; "
+                "save its state_dict() with PyTorch, or undo the change"
+            )
+        state = self.state_dict()  # type: ignore[attr-defined]
+        if bad := _not_finite(state):
+            raise ArmoireError(f"{file} is not written: its weights are not finite numbers ({bad})")
         header = (metadata or {}) | {"format": FORMAT, "architecture": json.dumps(self.architecture.to_dict())}
-        write_tensors(file, self.state_dict(), header)  # type: ignore[attr-defined]
+        write_tensors(file, state, header)
         return file
 
     def push_to_hub(
@@ -171,27 +186,73 @@ def _open(file: Path) -> TensorFile:
     try:
         return open_tensors(file, FORMAT)
     except ForeignFileError as error:
+        if error.kind.startswith(FORMAT.rstrip("0123456789")):
+            raise ArmoireError(
+                f"{file} is {error.kind[:40]}, and this version reads {FORMAT}; install the version that wrote it"
+            ) from None
         raise ArmoireError(f"{file} is not a model of armoire's ({error})") from None
     except (OSError, ValueError) as error:
         raise ArmoireError(f"{file} is damaged ({error}); restore it, or train again with --resume") from None
 
 
-def _architecture(file: Path, metadata: dict[str, str]) -> Architecture:
+def _architecture(metadata: dict[str, str]) -> Architecture:
+    """What a header describes; KeyError, TypeError or ValueError where this version knows no such architecture."""
     from armoire.model.autoencoder import Architecture
 
+    fields = parse_json(metadata["architecture"])
+    return Architecture(**fields | {"channels": tuple(fields["channels"])})
+
+
+def _unfilled(cls: type, architecture: Architecture) -> Pretrained:
+    """A model without memory for its weights."""
+    import torch
+
+    with torch.device("meta"):
+        return cls(architecture)
+
+
+def _mismatch(found: TensorFile, wrong: str) -> ArmoireError:
+    """What to say of a file whose tensors or header this version can make no model of.
+
+    A file whose checksum holds was written like this, by other code; only one whose checksum fails is damaged.
+    """
     try:
-        fields = parse_json(metadata["architecture"])
-        return Architecture(**fields | {"channels": tuple(fields["channels"])})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArmoireError(
-            f"{file} is damaged (its architecture cannot be read: {first_line(error)}); restore it"
-        ) from None
+        intact = found.is_intact()
+    except OSError:
+        intact = False
+    if not intact:
+        return ArmoireError(f"{found.path} is damaged ({wrong}); restore it, or train again with --resume")
+    writer = found.metadata.get("armoire_version", "")
+    named = f"armoire {writer}" if _VERSION.fullmatch(writer) else "another program or version of armoire"
+    return ArmoireError(
+        f"{found.path} is intact, but holds an architecture that this version does not build ({wrong}); it was "
+        f"written by {named}: open it with that"
+    )
 
 
-def _difference(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]]) -> str:
-    """What is another in a file than its architecture asks for, in words; "" where nothing is."""
-    if wanted.keys() != found.keys():
-        name = min(wanted.keys() ^ found.keys())
-        return f"{name} is {'missing' if name in wanted else 'too many'}"
-    wrong = next((name for name, shape in wanted.items() if found[name] != shape), None)
-    return f"{wrong} is {found[wrong]}, and should be {wanted[wrong]}" if wrong else ""
+def _described(model: Pretrained) -> dict[str, str]:
+    """Every tensor of a model and every module that computes something, in words that can be compared.
+
+    A layer with weights may be of another class than the one it stands for, as in distributed training, as long as
+    its tensors are the same.
+    """
+    state = model.state_dict()  # type: ignore[attr-defined]
+    said = {name: f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}" for name, t in state.items()}
+    for name, module in model.named_modules():  # type: ignore[attr-defined]
+        if any(module.children()) or not any(key.startswith(f"{name}.") for key in state):
+            said[f"module {name or 'itself'}"] = f"{type(module).__name__}({module.extra_repr()})"
+    return said
+
+
+def _not_finite(tensors: dict[str, Tensor]) -> str:
+    """The first tensor that holds NaN or infinity, and how many more do; "" where none does."""
+    bad = [name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
+    return bad[0] + (f" and {len(bad) - 1} more" if bad[1:] else "") if bad else ""
+
+
+def _difference(wanted: dict[str, str], found: dict[str, str]) -> str:
+    """The first thing that is different, in words; "" where nothing is."""
+    for name in [*wanted, *found]:
+        if wanted.get(name) != found.get(name):
+            return f"{name} is {found.get(name, 'missing')}, and should be {wanted.get(name, 'absent')}"
+    return ""
