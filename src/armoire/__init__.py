@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from armoire.model import Autoencoder
     from armoire.publish import explore
     from armoire.training import Recipe, Run, load_recipe, recipe_names
+    from armoire.version import __version__ as __version__
     from armoire.wardrobe import Wardrobe, train
     from armoire.wardrobe.transformer import LatentTransformer
 
@@ -41,6 +42,7 @@ __getattr__ = lazily(
         "measure": ("evaluate",),
         "model": ("Autoencoder",),
         "publish": ("explore",),
+        "version": ("__version__",),
         "training": ("Recipe", "Run", "load_recipe", "recipe_names"),
         "wardrobe": ("Wardrobe", "train"),
         "wardrobe.transformer": ("LatentTransformer",),
@@ -49,4 +51,4 @@ __getattr__ = lazily(
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "__version__"})

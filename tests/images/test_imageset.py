@@ -108,7 +108,7 @@ def test_copies_in_an_array_lie_on_the_same_side(pictures):
     "array",
     [
         np.zeros((4, 16, 16, 1)),
-        np.zeros((4, 16, 16, 2), np.uint8),
+        np.zeros((4, 16, 16, 5), np.uint8),
         np.zeros((4, 16, 20, 1), np.uint8),
         np.zeros((4, 8, 8, 1), np.uint8),
         np.zeros((4, 512, 512, 1), np.uint8),

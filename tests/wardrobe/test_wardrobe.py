@@ -63,23 +63,6 @@ def test_one_place_and_one_picture_will_do(vae_run, pictures):
     np.testing.assert_array_equal(one, vae_run.place(pictures(1)))
 
 
-def test_places_of_another_dimension_are_told(vae_run):
-    with pytest.raises(ArmoireError, match="has 2 latent dimensions, the places given 3"):
-        vae_run.make(np.zeros((4, 3)))
-
-
-@pytest.mark.parametrize("array", [np.zeros((2, 16, 16, 1), np.float32), np.zeros(16, np.uint8)])
-def test_arrays_that_are_no_pictures_are_told(vae_run, array):
-    with pytest.raises(ArmoireError, match=r"images must be uint8 \(n, h, w, c\)"):
-        vae_run.place(array)
-
-
-def test_grey_arrays_need_no_channel(vae_run, pictures):
-    one = pictures(3)
-    np.testing.assert_array_equal(vae_run.place(one[..., 0]), vae_run.place(one))
-    np.testing.assert_array_equal(vae_run.place(one[0, ..., 0]), vae_run.place(one[:1]))
-
-
 def test_nothing_has_no_place(vae_run):
     assert vae_run.place(np.empty((0, 16, 16, 1), np.uint8)).shape == (0, 2)
     assert vae_run.make(np.empty((0, 2), np.float32)).shape[0] == 0

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from armoire.cli.arguments import RunFolder
-from armoire.cli.terminal import Whole, check_temperature, print_json, print_table, terminal_progress
+from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
 Json = Annotated[bool, Parameter(negative="")]
@@ -80,12 +80,13 @@ def evaluate(
     from armoire.measure import evaluate as measure
     from armoire.measure import in_words, left_out_in_words
     from armoire.wardrobe import Wardrobe
+    from armoire.wardrobe.checks import check_temperature
 
     if samples is not None and samples < 2:
         raise ArmoireError(f"--samples should be 2 or more, not {samples}")
     if draws is not None and draws < 1:
         raise ArmoireError(f"--draws should be 1 or more, not {draws}")
-    check_temperature(temperature)
+    check_temperature(temperature, "--temperature")
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
     found = measure(
@@ -178,7 +179,7 @@ def check(*, json: Json = False) -> None:
         "devices": {
             "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
             "cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none",
-            "mps": "yes" if torch.backends.mps.is_available() else "none",
+            "mps": "yes, untested" if torch.backends.mps.is_available() else "none",
         },
         "cache": {
             "folder": str(cache),

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from armoire.cli.arguments import RunFolder
 from armoire.cli.saving import check_suffix, save_images
-from armoire.cli.terminal import Whole, check_temperature, print_json, print_table, terminal_progress
+from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
 from armoire.errors import ArmoireError
 
 if TYPE_CHECKING:
@@ -39,12 +39,13 @@ def sample(
         temperature: below 1 draws nearer to where most images lie, truer and less various; above 1 farther away.
     """
     from armoire.wardrobe import Wardrobe
+    from armoire.wardrobe.checks import check_temperature
 
     if number < 1:
         raise ArmoireError(f"-n should be 1 or more, not {number}")
     if seed < 0:
         raise ArmoireError(f"--seed should be 0 or more, not {seed}")
-    check_temperature(temperature)
+    check_temperature(temperature, "--temperature")
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
     images = wardrobe.make(wardrobe.sample(number, seed, prior, temperature))
@@ -101,7 +102,6 @@ def reconstruct(run: RunFolder, /, *images: Annotated[Path, Parameter(name="IMAG
     """
     import numpy as np
 
-    from armoire.images import open_image
     from armoire.images.mosaic import enlargement, mosaic, save_png
     from armoire.wardrobe import Wardrobe
 
@@ -109,7 +109,7 @@ def reconstruct(run: RunFolder, /, *images: Annotated[Path, Parameter(name="IMAG
         raise ArmoireError("reconstruct needs at least one image file after the run")
     check_suffix(out, ".png")
     wardrobe = Wardrobe.open(run, progress=terminal_progress())
-    originals = np.stack([open_image(path, wardrobe.fit) for path in images])
+    originals = wardrobe.fitted(images)
     again = wardrobe.make(wardrobe.place(originals))
     save_png(out, mosaic(np.concatenate([originals, again]), len(originals)), enlargement(originals))
     errors = np.square((originals.astype(np.float64) - again) / 255).mean(axis=(1, 2, 3))

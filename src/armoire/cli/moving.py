@@ -163,13 +163,10 @@ def _strength(part: str, text: str) -> float:
 
 def _open(run: Path, paths: list[Path], progress: Progress) -> tuple[Wardrobe, np.ndarray]:
     """A run, and image files fitted like its training data."""
-    import numpy as np
-
-    from armoire.images import open_image
     from armoire.wardrobe import Wardrobe
 
     wardrobe = Wardrobe.open(run, progress=progress)
-    return wardrobe, np.stack([open_image(path, wardrobe.fit) for path in paths])
+    return wardrobe, wardrobe.fitted(paths)
 
 
 def _strangers(wardrobe: Wardrobe, paths: list[Path], originals: np.ndarray, progress: Progress) -> list[bool] | None:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, Token
 
-from armoire.errors import ArmoireError
 from armoire.pace import SECONDS_WORTH_TELLING, Pace, duration, finished, short, under_way
 from armoire.progress import Progress, Task
 
@@ -39,12 +38,6 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
 
 #: An integer flag.
 Whole = Annotated[int, Parameter(converter=_whole)]
-
-
-def check_temperature(temperature: float) -> None:
-    """A temperature is above 0 and finite."""
-    if not (0 < temperature < float("inf")):
-        raise ArmoireError(f"--temperature should be above 0 (1 changes nothing), not {temperature}")
 
 
 def terminal_progress() -> Progress:

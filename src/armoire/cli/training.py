@@ -55,7 +55,7 @@ def train(
         noise: standard deviation of noise on the input, whose pixels are 0 to 1, for a denoising autoencoder; by
             default the recipe's.
         seed: on a CPU the same seed gives the same bits; by default the recipe's.
-        device: where to compute; auto takes the fastest there is.
+        device: where to compute; auto takes CUDA where there is a GPU for it, else the CPU; mps is untested.
         resume: go on from the run's last checkpoint.
         limit: train on so many images only, the first, for a quick look; by default all.
         track: show losses, previews and histograms in a tracker too, after each epoch; by default in none; may be given

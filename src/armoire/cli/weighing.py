@@ -83,7 +83,7 @@ def sweep(
         samples: how many samples to compare with held-out images; 0 for none, which is quicker.
         features: what they are compared by; by default efficientnet-lite0 where it is installed, else a classifier of
             the data's own labels or attributes.
-        device: where to compute; auto takes the fastest there is.
+        device: where to compute; auto takes CUDA where there is a GPU for it, else the CPU; mps is untested.
         json: print one JSON object.
     """
     import armoire

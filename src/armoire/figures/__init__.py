@@ -36,7 +36,7 @@ from armoire.figures.samples import samples
 from armoire.figures.style import png, style
 from armoire.files import write_bytes
 from armoire.progress import USUAL, Progress
-from armoire.wardrobe import Wardrobe
+from armoire.wardrobe import RunLike, Wardrobe
 
 __all__ = ["FIGURES", "FigureKind", "described", "draw", "save"]
 
@@ -77,26 +77,28 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
 )
 
 
-def draw(wardrobe: Wardrobe, name: str) -> Figure:
-    """Draw one figure of a run; the same run gives the same figure.
+def draw(wardrobe: RunLike, name: str) -> Figure:
+    """Draw one figure of a run, opened or as `Wardrobe.open` takes it; the same run gives the same figure.
 
     Raises:
         ArmoireError: there is no such figure, or it cannot be drawn for this run.
     """
+    wardrobe = Wardrobe.open(wardrobe)
     return _kind(wardrobe, name).draw(wardrobe)
 
 
-def save(wardrobe: Wardrobe, names: list[str] | None = None, progress: Progress = USUAL) -> list[Path]:
+def save(wardrobe: RunLike, names: list[str] | None = None, progress: Progress = USUAL) -> list[Path]:
     """Draw figures into RUN/figures/NAME.png and return their paths.
 
     Args:
-        wardrobe: the run.
+        wardrobe: the run, opened or as `Wardrobe.open` takes it.
         names: which; by default all that apply to it, and those of the attributes that most is known about.
         progress: where to report.
 
     Raises:
         ArmoireError: as `draw`.
     """
+    wardrobe = Wardrobe.open(wardrobe, progress=progress)
     # All names are looked at first: a slip in the last should not cost the time of the others.
     kinds = [_kind(wardrobe, name) for name in names or []] or _told(wardrobe)
     paths = []

@@ -12,17 +12,18 @@ import numpy as np
 from jaxtyping import UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.decoding import RejectedImageError, read_image
-from armoire.images.fit import Fit, How, no_warnings, parse_colour
+from armoire.images.fit import Fit, How, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
+from armoire.images.inputs import Images, open_image, stack_images
 from armoire.progress import USUAL, Progress
 
 if TYPE_CHECKING:
     from armoire.images.folder import Listing
 
-__all__ = ["Fit", "ImageSet", "SetInfo", "from_array", "load_images", "open_image"]
+__all__ = ["Fit", "ImageSet", "Images", "SetInfo", "from_array", "load_images", "open_image"]
 
 DEFAULT_SIZE = 64
+BLACK = (0, 0, 0)
 HUB = "hf"
 
 
@@ -125,45 +126,32 @@ def _advice(name: str) -> str:
     return f"give {fashion.NAME}, {drawn.NAME}, {celeba.NAME}:PATH, hf:OWNER/NAME, or a folder or file of images"
 
 
-def from_array(images: np.ndarray, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:
-    """An ImageSet over an array in memory; 10 % of it, chosen by content, is held out as the test split.
+def from_array(images: Images, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:
+    """An ImageSet over images in memory; 10 % of it, chosen by content, is held out as the test split.
 
     Args:
-        images: uint8 (n, h, h) or (n, h, h, c), c 1 or 3, h from 16 to 256, padded with black to a power of two.
+        images: uint8 (n, h, h) or (n, h, h, c), c 1 to 4, h from 16 to 256, padded with black to a power of two; or a
+            list of images of one size. Alpha, the last channel of 2 or 4, is composited on black.
         labels: n class numbers, or None.
         classes: names of the classes.
         name: how to call the set.
     """
-    images = np.asarray(images)
-    images = images[..., None] if images.ndim == 3 else images
-    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[3] not in (1, 3):
-        raise ArmoireError(f"images must be uint8 (n, h, w, 1 or 3), not {images.dtype} {images.shape}")
-    if images.shape[1] != images.shape[2] or len(images) < 2:
-        raise ArmoireError(f"images must be at least 2 and square, not {images.shape}")
-    fit = Fit(images.shape[1], background=(0, 0, 0), channels=images.shape[3])
-    images = centred(images, fit.canvas)
-    splits = [split_by_content(image.tobytes()) for image in images]
+    stacked = stack_images(images, BLACK)
+    if stacked.shape[1] != stacked.shape[2] or len(stacked) < 2:
+        raise ArmoireError(f"images must be at least 2 and square, not {stacked.shape}")
+    fit = Fit(stacked.shape[1], background=BLACK, channels=stacked.shape[3])
+    pixels = centred(stacked, fit.canvas)
+    splits = [split_by_content(image.tobytes()) for image in pixels]
     if len(set(splits)) < 2:
         splits = ["train"] * (len(splits) - 1) + ["test"]
     order = np.argsort([split == "test" for split in splits], kind="stable")
-    given = [None] * len(images) if labels is None else [int(label) for label in labels]
+    given = [None] * len(pixels) if labels is None else [int(label) for label in labels]
     table = make_table([f"{i:06d}" for i in order], [splits[i] for i in order], [given[i] for i in order])
-    images = images[order]
-    return ImageSet(images, table, SetInfo(name, "", fit, tuple(classes), fingerprint(images, table)))
+    pixels = pixels[order]
+    return ImageSet(pixels, table, SetInfo(name, "", fit, tuple(classes), fingerprint(pixels, table)))
 
 
 def centred(images: UInt8[np.ndarray, "n h w c"], side: int) -> UInt8[np.ndarray, "n side side c"]:
     """Images in the middle of squares of `side` pixels, black around them; of an odd margin the end has more."""
     margins = [((side - length) // 2, (side - length + 1) // 2) for length in images.shape[1:3]]
     return np.pad(images, ((0, 0), *margins, (0, 0)))
-
-
-def open_image(path: Path, fit: Fit) -> np.ndarray:
-    """One picture from a file, fitted like the training data: uint8 (h, w, c)."""
-    try:
-        with path.open("rb") as file, no_warnings():
-            return fit(read_image(file, at_least=fit.size))
-    except RejectedImageError as error:
-        raise ArmoireError(f"{path} cannot be read: {error}; give a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None
-    except OSError as error:
-        raise ArmoireError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None

@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import nn
 
 from armoire.hub.fetching import local_folder
-from armoire.images import ImageSet
+from armoire.images import Images, ImageSet
 from armoire.images.fit import Fit
 from armoire.measure.health import ACTIVE_RATE, drawn, health
 from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
@@ -22,7 +22,7 @@ from armoire.model import to_unit
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.wardrobe import Wardrobe
+from armoire.wardrobe import RunLike, Wardrobe
 from armoire.wardrobe.familiarity import squared_errors
 
 EXAMINED = 2000  # images of each kind
@@ -71,23 +71,26 @@ class Examination:
 
 
 def examine(
-    wardrobe: Wardrobe, images: ImageSet | None = None, split: str | None = None, progress: Progress = USUAL
+    wardrobe: RunLike, images: Images | None = None, split: str | None = None, progress: Progress = USUAL
 ) -> Examination:
     """Look for everything that is commonly wrong with a run.
 
     Args:
-        wardrobe: the run.
-        images: other data, to tell whether they are what the model knows; by default what it was trained on.
+        wardrobe: the run, opened or as `Wardrobe.open` takes it.
+        images: other data, as `Wardrobe.load` takes it, to tell whether they are what the model knows; by default what
+            it was trained on.
         split: of these, by default the held-out one.
         progress: where to report.
     """
+    wardrobe = Wardrobe.open(wardrobe, progress=progress)
     numbers = _numbers(wardrobe, progress)
     if stopped := _diverged(wardrobe, numbers):
         found = [stopped]  # where nothing was learned, what else is wrong follows from that
     else:
         found = [finding for check in CHECKS if (finding := check(wardrobe, numbers))]
     if images is not None:
-        numbers["given"] = _given(wardrobe, images.split(split or images.held_out), numbers)
+        given = wardrobe.load(images)
+        numbers["given"] = _given(wardrobe, given.split(split or given.held_out), numbers)
         if strange := _strange(wardrobe, numbers["given"]):
             found.append(strange)
     return Examination(tuple(found), numbers)

@@ -11,7 +11,7 @@ import numpy as np
 
 from armoire.errors import ArmoireError
 from armoire.files import read_sealed, write_sealed
-from armoire.images import ImageSet
+from armoire.images import Images, ImageSet
 from armoire.measure.bound import likelihood_bound
 from armoire.measure.denoising import measure_denoising
 from armoire.measure.editing import measure_editing
@@ -26,7 +26,8 @@ from armoire.measure.told import Evaluation
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training.averages import average_over, book_scale
 from armoire.training.feed import Feed
-from armoire.wardrobe import Wardrobe, encode_set
+from armoire.wardrobe import RunLike, Wardrobe, encode_set
+from armoire.wardrobe.checks import check_temperature
 
 SAMPLES = 2000
 FEWEST = 20  # images of a set, below which a quick look says nothing of samples
@@ -34,8 +35,8 @@ EDITING = "armoire-editing-1"
 
 
 def evaluate(
-    wardrobe: Wardrobe,
-    images: ImageSet | None = None,
+    wardrobe: RunLike,
+    images: Images | None = None,
     split: str | None = None,
     progress: Progress = USUAL,
     samples: int | None = None,
@@ -51,8 +52,8 @@ def evaluate(
     What is found on the held-out images that the run came with is kept in RUN/evaluation.json.
 
     Args:
-        wardrobe: the run.
-        images: the data; by default what it was trained on.
+        wardrobe: the run, opened or as `Wardrobe.open` takes it.
+        images: the data, as `Wardrobe.load` takes it; by default what it was trained on.
         split: train, valid or test; by default the held-out one.
         progress: where to report.
         samples: how many images to draw, to measure samples. By default they are only looked at quickly, 2,000 by the
@@ -71,7 +72,9 @@ def evaluate(
     Raises:
         ArmoireError: what was asked for cannot be measured of this run.
     """
-    as_trained, images = images is None, images or wardrobe.images
+    wardrobe = Wardrobe.open(wardrobe, progress=progress)
+    check_temperature(temperature)
+    as_trained, images = images is None, wardrobe.images if images is None else wardrobe.load(images)
     split = split or images.held_out
     part = images.split(split)
     a = wardrobe.model.architecture

@@ -18,13 +18,13 @@ from armoire.images.fashion import NAME as FASHION
 from armoire.measure import evaluate, kept_evaluation, last_epoch
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card
-from armoire.wardrobe import Wardrobe
+from armoire.wardrobe import RunLike, Wardrobe
 
 TO_DRAW = "samples"
 
 
 def push(
-    wardrobe: Wardrobe,
+    wardrobe: RunLike,
     repository: str,
     private: bool | None = None,
     licence: str | None = None,
@@ -34,7 +34,7 @@ def push(
     """Send a run to a repository of the Hub; what an earlier push left there and this one does not bring is removed.
 
     Args:
-        wardrobe: the run.
+        wardrobe: the run, opened or as `Wardrobe.open` takes it.
         repository: OWNER/NAME, made where there is none.
         private: whether a new repository is to be seen by its owner only; by default the Hub decides.
         licence: of the weights, as the Hub spells it (`apache-2.0`).
@@ -48,6 +48,7 @@ def push(
     if reference is None:
         raise ArmoireError(f"'{repository}' names no repository of the Hub; give OWNER/NAME")
     check_sender()  # before the work
+    wardrobe = Wardrobe.open(wardrobe, progress=progress)
     with contextlib.suppress(ArmoireError):  # whose data are gone: it goes as it is
         wardrobe.hang()
     evaluation = measured(wardrobe, progress)

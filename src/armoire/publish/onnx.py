@@ -26,7 +26,7 @@ from armoire.files import make_folder, write_bytes
 from armoire.graphs import open_session, to_graph
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
-from armoire.wardrobe import Wardrobe
+from armoire.wardrobe import RunLike, Wardrobe
 
 if TYPE_CHECKING:
     import onnx
@@ -95,12 +95,13 @@ def export_run(wardrobe: Wardrobe, progress: Progress = SILENT) -> OnnxPair:
     return export_onnx(wardrobe.model, facts, progress, _places(wardrobe))
 
 
-def write_onnx(wardrobe: Wardrobe, folder: Path) -> list[Path]:
+def write_onnx(wardrobe: RunLike, folder: str | Path) -> list[Path]:
     """Write encoder.onnx and decoder.onnx into a folder, each complete or absent; returns the files.
 
     Raises:
         ArmoireError: the folder cannot be written to, or onnxruntime does not give what PyTorch gives.
     """
+    wardrobe, folder = Wardrobe.open(wardrobe), Path(folder)
     make_folder(folder)  # before the work, which would be in vain
     pair = export_run(wardrobe, wardrobe.progress)
     contents = {"encoder.onnx": pair.encoder, "decoder.onnx": pair.decoder}

@@ -15,21 +15,22 @@ from armoire.figures import described
 from armoire.files import write_text
 from armoire.measure.told import area_rows, number_tables
 from armoire.training import Recipe, load_recipe, recipe_names
-from armoire.wardrobe import Wardrobe
+from armoire.wardrobe import RunLike, Wardrobe
 
 TEMPLATE = "report.html.jinja"
 ADMINISTRATIVE = ("name", "summary")
 FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 
 
-def write_report(wardrobe: Wardrobe, evaluation: dict[str, Any], figures: list[Path]) -> Path:
+def write_report(wardrobe: RunLike, evaluation: dict[str, Any], figures: list[Path]) -> Path:
     """Write RUN/report.html: what the run is, its numbers in plain words, its figures.
 
     Args:
-        wardrobe: the run.
+        wardrobe: the run, opened or as `Wardrobe.open` takes it.
         evaluation: what `armoire.measure.evaluate` returned.
         figures: PNG files, embedded in this order; a file named after a figure gets its description as caption.
     """
+    wardrobe = Wardrobe.open(wardrobe)
     # Names of classes, files and runs are other people's: everything is escaped.
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     source = (resources.files("armoire.publish") / TEMPLATE).read_text(encoding="utf-8")

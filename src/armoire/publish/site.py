@@ -28,11 +28,13 @@ LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db"}
 ABANDONED_SECONDS = 24 * 60 * 60
 
 
-def export_site(run: Run, folder: Path, progress: Progress = USUAL, images: ImageSet | None = None) -> None:
+def export_site(
+    run: str | Path | Run, folder: str | Path, progress: Progress = USUAL, images: ImageSet | None = None
+) -> None:
     """Write page and data into a folder that any web host can serve; an older export there is replaced as a whole.
 
     Args:
-        run: what to show.
+        run: what to show: a Run, or what `Run.open` takes.
         folder: a new or empty folder, or an older export.
         progress: where to report.
         images: the run's data, where they are at hand.
@@ -41,7 +43,8 @@ def export_site(run: Run, folder: Path, progress: Progress = USUAL, images: Imag
         ArmoireError: the folder holds something else, or cannot be written; or the page was left out of this install.
     """
     page_folder()
-    target = folder.resolve()
+    run = run if isinstance(run, Run) else Run.open(run, progress)
+    target = Path(folder).resolve()
     _check_target(target, run)
     with atomic_folder(target) as beside:  # made first: where it cannot be, all else would be in vain
         for name, file in site_files(run, progress, images).items():

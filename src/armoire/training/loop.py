@@ -51,7 +51,7 @@ def train(
     images: ImageSet,
     out: str | Path,
     resume: bool = False,
-    device: str = "auto",
+    device: str | torch.device | None = "auto",
     progress: Progress = SILENT,
     track: str | Sequence[str] = (),
 ) -> Run:
@@ -65,7 +65,7 @@ def train(
         images: the data; its test split (valid where there is none) is only ever measured on.
         out: the run's folder.
         resume: go on from the newest checkpoint in `out`; begin where there is none.
-        device: auto, cpu, cuda or mps.
+        device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested).
         progress: where to report.
         track: trackers that follow it: tensorboard, trackio, wandb. They change nothing, and nothing hangs on them.
 

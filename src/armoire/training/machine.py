@@ -13,14 +13,24 @@ from armoire.errors import ArmoireError, did_you_mean
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """A device by name; `auto` takes the fastest there is."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+def pick_device(name: str | torch.device | None = "auto") -> torch.device:
+    """A device by name, or the one given.
+
+    Args:
+        name: `cpu`, `cuda` or `mps`, with a number where there are several (`cuda:1`). `auto` and None take CUDA where
+            there is a GPU for it, else the CPU; never mps, on which nothing has been tested.
+
+    Raises:
+        ArmoireError: there is no such device.
+    """
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    name = "auto" if name is None else str(name)
     if name == "auto":
-        return torch.device("cuda" if there["cuda"] else "mps" if there["mps"] else "cpu")
-    if name not in there:
-        raise ArmoireError(f"no device '{name}'; {did_you_mean(name, DEVICES)}")
-    if not there[name]:
+        return torch.device("cuda" if there["cuda"] else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in there or (":" in name and not number.isdecimal()):
+        raise ArmoireError(f"no device '{name}'; {did_you_mean(kind, DEVICES)}")
+    if int(number or 0) >= there[kind]:
         raise ArmoireError(f"this machine or its PyTorch has no {name} device; use --device auto")
     return torch.device(name)
 

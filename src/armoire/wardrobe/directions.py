@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int8
@@ -22,6 +22,7 @@ from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.progress import SILENT, Progress, Task
 from armoire.tables import read_table, write_table
 from armoire.wardrobe.axes import principal_axes
+from armoire.wardrobe.checks import as_latents
 from armoire.wardrobe.latents import Latents
 
 Method = Literal["difference", "partial", "logistic"]
@@ -63,9 +64,15 @@ class Direction:
     separation_high: float
     steadiness: float
 
-    def move(self, z: Float[np.ndarray, "n d"], strength: float) -> Float[np.ndarray, "n d"]:
-        """z + strength * scale * vector."""
-        return (np.atleast_2d(z) + strength * self.scale * self.vector).astype(np.float32)
+    def move(self, z: Any, strength: float) -> Float[np.ndarray, "n d"]:
+        """z + strength * scale * vector, of latents (n, d) or one (d,).
+
+        Raises:
+            ArmoireError: latents of other dimensions, or NaN or infinity among them or as the strength.
+        """
+        if not np.isfinite(strength):
+            raise ArmoireError(f"strength should be a finite number of standard deviations, not {strength}")
+        return (as_latents(z, len(self.vector)) + strength * self.scale * self.vector).astype(np.float32)
 
 
 def fit_directions(

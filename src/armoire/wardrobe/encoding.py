@@ -28,7 +28,7 @@ from armoire.images.fashion import is_fashion
 from armoire.images.parquet import divide_parquet, is_parquet
 from armoire.images.parts import Division, divide_files, divide_store
 from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Made, Shard, read_shard
-from armoire.wardrobe.wardrobe import Wardrobe
+from armoire.wardrobe.wardrobe import RunLike, Wardrobe
 from armoire.wardrobe.workers import make_locally
 
 FORMAT = "armoire-encoding-1"
@@ -57,9 +57,9 @@ class Encoding:
 
 
 def encode_shards(
-    wardrobe: Wardrobe,
+    wardrobe: RunLike,
     data: str | Path,
-    out: Path,
+    out: str | Path,
     engine: str = "local",
     workers: int | None = None,
     shard_size: int = SHARD_SIZE,
@@ -70,7 +70,7 @@ def encode_shards(
     """Encode a source of any size to a folder of Parquet shards; one that was stopped goes on.
 
     Args:
-        wardrobe: the run. Its images need not be at hand.
+        wardrobe: the run, opened or as `Wardrobe.open` takes it. Its images need not be at hand.
         data: a folder or zip of images, a Parquet file or a folder of them, or what `load_images` takes.
         out: the folder; new, empty, or of the same encoding.
         engine: `local`, processes of this machine, or `ray`, a Ray cluster or a Ray of its own.
@@ -84,6 +84,7 @@ def encode_shards(
         ArmoireError: something given does not fit, or `out` holds something else.
     """
     _check(engine, workers, shard_size, dtype)
+    wardrobe, out = Wardrobe.open(wardrobe), Path(out)
     division = divide(wardrobe, data, shard_size, column, id_column)
     starts = accumulate(map(len, division.parts), initial=0)
     shards = [Shard(k, first, part) for k, (first, part) in enumerate(zip(starts, division.parts, strict=False))]

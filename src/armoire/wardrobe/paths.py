@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from armoire.errors import ArmoireError
+from armoire.wardrobe.checks import as_latent, check_count
 
 PathKind = Literal["linear", "spherical"]
 
 
-def path(
-    a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"], steps: int, kind: PathKind = "linear"
-) -> Float[np.ndarray, "steps d"]:
+def path(a: Any, b: Any, steps: int, kind: PathKind = "linear") -> Float[np.ndarray, "steps d"]:
     """Latents from a to b, both included.
 
     Args:
-        a: where it starts.
+        a: the latent (d,) where it starts.
         b: where it ends.
         steps: number of latents, at least 2.
         kind: `linear` is z_A (1 - t) + z_B t (S22). `spherical` turns the direction at constant speed (Shoemake 1985)
             while the length goes evenly from one to the other, so that no step is nearer the origin than both ends:
             in many dimensions a straight line leaves the shell in which N(0, I) lies.
     """
-    if steps < 2:
+    if check_count("steps", steps, 0) < 2:
         raise ArmoireError(f"a path needs at least 2 steps, its ends, not {steps}")
     if kind not in ("linear", "spherical"):
         raise ArmoireError(f"a path is linear or spherical, not '{kind}'")
-    a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    a = as_latent(a, what="the start of a path")
+    b = as_latent(b, len(a), "the end of a path")
     t = np.linspace(0, 1, steps, dtype=np.float64)[:, None]
     z = a * (1 - t) + b * t if kind == "linear" else _spherical(a.astype(np.float64), b.astype(np.float64), t)
     z[0], z[-1] = a, b

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import torch
 
 from armoire.errors import ArmoireError
 from armoire.files import write_bytes
 from armoire.images import ImageSet, from_array, load_images
 from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import parse_colour
+from armoire.images.inputs import Images
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
@@ -26,10 +27,10 @@ from armoire.wardrobe.wardrobe import Wardrobe
 
 def train(
     recipe: str | Recipe,
-    images: ImageSet | np.ndarray | str | Path | None = None,
+    images: Images | None = None,
     out: str | Path | None = None,
     resume: bool = False,
-    device: str = "auto",
+    device: str | torch.device | None = "auto",
     progress: Progress = USUAL,
     track: str | Sequence[str] = (),
     **settings: Any,
@@ -40,10 +41,11 @@ def train(
 
     Args:
         recipe: the name of one, a .toml file's path, or a Recipe.
-        images: an ImageSet, a uint8 array (n, h, w, c), or what `load_images` takes; by default the recipe's own data.
+        images: an ImageSet, what `load_images` takes, or images in memory as `armoire.images.from_array` takes them; by
+            default the recipe's own data.
         out: the run's folder, by default runs/RECIPE.
         resume: go on where an interrupted training of `out` stopped.
-        device: auto, cpu, cuda or mps.
+        device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested), or a torch.device.
         progress: where to report.
         track: trackers that follow the training, `tensorboard`, `trackio` or `wandb`: one, or several.
         **settings: settings of the recipe to change, e.g. epochs=3.
@@ -67,10 +69,10 @@ def train(
 
 def take_part(
     recipe: Recipe,
-    images: ImageSet | np.ndarray | str | Path | None = None,
+    images: Images | None = None,
     out: str | Path | None = None,
     resume: bool = False,
-    device: str = "auto",
+    device: str | torch.device | None = "auto",
 ) -> None:
     """`train` as a process other than the first, which may be on a machine that does not see the run.
 
@@ -85,10 +87,10 @@ def take_part(
 
 def _train(
     chosen: Recipe,
-    images: ImageSet | np.ndarray | str | Path | None,
+    images: Images | None,
     out: str | Path | None,
     resume: bool,
-    device: str,
+    device: str | torch.device | None,
     progress: Progress,
     stack: contextlib.ExitStack,
     track: str | Sequence[str] = (),
@@ -111,16 +113,16 @@ def _train(
     return run, images
 
 
-def load_for(recipe: Recipe, images: ImageSet | np.ndarray | str | Path | None, progress: Progress) -> ImageSet:
+def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> ImageSet:
     """The images that a recipe is to be trained on, as `train` takes them; by default the recipe's own.
 
     Raises:
         ArmoireError: there are none, or they cannot be read.
     """
-    if isinstance(images, np.ndarray):
-        return from_array(images)
     if isinstance(images, ImageSet):
         return images
+    if images is not None and not isinstance(images, str | Path):
+        return from_array(images)
     source = str(images or recipe.data)
     if not source:
         raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")

@@ -62,7 +62,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         random_state: an int is the recipe's seed: on a CPU the same seed gives the same bits. None and a RandomState
             draw one.
         out: folder of the run, which must be free; by default one that goes when the estimator does.
-        device: auto, cpu, cuda or mps.
+        device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested).
 
     Attributes:
         wardrobe_: the Wardrobe that was trained. It holds out a tenth of the images, chosen by content, to measure on.

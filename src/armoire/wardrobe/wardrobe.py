@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import make_folder
 from armoire.images import ImageSet, load_images
-from armoire.images.decoding import plain
 from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import Fit
-from armoire.images.mosaic import GLANCE, glance, to_pil
+from armoire.images.imageset import SetInfo, fingerprint, make_table
+from armoire.images.inputs import Images, fit_images
+from armoire.images.mosaic import GLANCE, glance
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.progress import SILENT, USUAL, Progress
@@ -27,6 +26,7 @@ from armoire.shown import Picture, Table, counted, shown
 from armoire.training import Recipe, Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
+from armoire.wardrobe.checks import as_latent, as_latents, check_count, check_temperature
 from armoire.wardrobe.directions import (
     AXIS,
     DIRECTIONS,
@@ -50,11 +50,12 @@ from armoire.wardrobe.priors import Prior
 if TYPE_CHECKING:
     from anywidget import AnyWidget
 
-Pictures = np.ndarray | Image.Image | Sequence[Image.Image]
-
 
 class Wardrobe:
-    """An opened run. Images are uint8 (n, h, w, c) arrays or PIL images, latents float32 (n, d) arrays.
+    """An opened run.
+
+    Images are uint8 (n, h, w, c) arrays or tensors, PIL images, paths, or lists of these, see
+    `armoire.images.inputs.fit_images`; latents are finite numbers (n, d), and come out as float32.
 
     Attributes:
         run: the folder it came from.
@@ -73,24 +74,28 @@ class Wardrobe:
     @classmethod
     def open(
         cls,
-        path: str | Path,
+        path: RunLike,
         images: ImageSet | None = None,
-        device: str = "auto",
+        device: str | torch.device | None = "auto",
         progress: Progress = USUAL,
     ) -> Wardrobe:
         """Open a run.
 
         Args:
-            path: the run's folder, or `hf:OWNER/NAME`, as `Run.open` takes it.
+            path: the run's folder, or `hf:OWNER/NAME`, as `Run.open` takes it; or a Run. A Wardrobe is returned as it
+                is, so that a function may take either.
             images: its data, where it is at hand; else it is found where the run says, when it is needed.
-            device: auto, cpu, cuda or mps.
+            device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested), or a
+                torch.device.
             progress: where to report.
 
         Raises:
             ArmoireError: the run is incomplete or damaged.
         """
+        if isinstance(path, Wardrobe):
+            return path
         keep_memory()
-        run = Run.open(path, progress)
+        run = path if isinstance(path, Run) else Run.open(path, progress)
         return cls(run, run.model(pick_device(device)), images, progress)
 
     def __repr__(self) -> str:
@@ -145,8 +150,20 @@ class Wardrobe:
         """The data set that it was opened with; None where it is to be found as the run says."""
         return self._images
 
-    def load(self, source: str | Path) -> ImageSet:
-        """A data set as `load_images` takes it, fitted like the training data."""
+    def load(self, source: Images) -> ImageSet:
+        """A data set, fitted like the training data.
+
+        Args:
+            source: what `load_images` takes; an ImageSet, which is returned as it is; or images in memory or a list of
+                paths, which become a set of one split, test.
+
+        Raises:
+            ArmoireError: it cannot be read, or is of another shape than the training data.
+        """
+        if isinstance(source, ImageSet):
+            return source
+        if not isinstance(source, str | Path):
+            return _unsplit(self.fitted(source), self.fit)
         size = None if str(source).partition(":")[0] == FASHION else self.fit.size
         images = load_images(source, size, self.fit.how, self.fit.background_hex, self.progress, self.fit.channels)
         a = self.model.architecture
@@ -191,12 +208,12 @@ class Wardrobe:
         if (kind := self.recipe.prior) != "none" and not self._priors.has(kind):
             self.fit_prior(kind, self.recipe.seed)
 
-    def squared_errors(self, images: Pictures) -> Float[np.ndarray, " n"]:
+    def squared_errors(self, images: Images) -> Float[np.ndarray, " n"]:
         """Mean squared error a pixel value of each reconstruction, to be compared with `familiarity`."""
         return squared_errors(self.model, self.fitted(images))
 
-    def place(self, images: Pictures) -> Float[np.ndarray, "n d"]:
-        """Where images belong: the mean of q(z|x). Those of another size are fitted like the training data."""
+    def place(self, images: Images) -> Float[np.ndarray, "n d"]:
+        """The mean of q(z|x) of each image, float32 (n, d). Those of another size are fitted like the training data."""
         pixels = self.fitted(images)
         means = np.empty((len(pixels), self.recipe.latent), np.float32)
         with torch.no_grad():
@@ -206,13 +223,16 @@ class Wardrobe:
                 means[part] = self.model.encode(x).mean.cpu().numpy()
         return means
 
-    def make(self, z: Float[np.ndarray, "n d"]) -> UInt8[np.ndarray, "n h w c"]:
-        """The images at places of the latent space."""
-        z = np.atleast_2d(np.asarray(z, dtype=np.float32))
-        if z.shape[1] != self.recipe.latent:
-            raise ArmoireError(
-                f"{self.run.path} has {self.recipe.latent} latent dimensions, the places given {z.shape[1]}"
-            )
+    def make(self, z: Any) -> UInt8[np.ndarray, "n h w c"]:
+        """The image E[x|z] of each latent, uint8 (n, h, w, c).
+
+        Args:
+            z: latents (n, d), or one (d,): an array, a tensor, or nested lists.
+
+        Raises:
+            ArmoireError: they are of other dimensions, or not finite numbers.
+        """
+        z = as_latents(z, self.recipe.latent)
         a = self.model.architecture
         made = np.empty((len(z), a.size, a.size, a.image_channels), np.uint8)
         with torch.no_grad():
@@ -231,7 +251,13 @@ class Wardrobe:
             seed: the same seed draws the same places.
             prior: as in `prior`.
             temperature: below 1 nearer to where most images lie, above 1 farther away.
+
+        Raises:
+            ArmoireError: n or seed is below 0, or temperature is not above 0.
         """
+        check_count("n", n, 0)
+        check_count("seed", seed, 0)
+        check_temperature(temperature)
         return self.prior(prior).sample(n, np.random.default_rng(seed), temperature)
 
     def prior(self, kind: str | None = None) -> Prior:
@@ -296,26 +322,26 @@ class Wardrobe:
         """The split that was measured on: test, or valid where there is no test split."""
         return "test" if "test" in self.latents.splits else "valid"
 
-    def path(
-        self, a: Float[np.ndarray, " d"], b: Float[np.ndarray, " d"], steps: int = 9, kind: PathKind = "linear"
-    ) -> Float[np.ndarray, "steps d"]:
-        """Latents from a to b, both ends included."""
-        return path(a, b, steps, kind)
+    def path(self, a: Any, b: Any, steps: int = 9, kind: PathKind = "linear") -> Float[np.ndarray, "steps d"]:
+        """Latents from a to b, both ends included; see `armoire.wardrobe.paths.path`."""
+        d = self.recipe.latent
+        return path(as_latent(a, d, "the start of a path"), as_latent(b, d, "the end of a path"), steps, kind)
 
-    def nearest(self, z: Float[np.ndarray, "m d"], k: int = 6, split: str | None = None) -> Neighbours:
+    def nearest(self, z: Any, k: int = 6, split: str | None = None) -> Neighbours:
         """The k images nearest to each place, as rows of `latents` and distances.
 
         Of a large set they are found with an index that is kept in the run, and built when it is first asked for.
 
         Args:
-            z: the places.
-            k: how many.
+            z: the latents, as in `make`.
+            k: how many, 1 or more.
             split: train, valid or test: only images of that split.
 
         Raises:
-            ArmoireError: no image is of that split.
+            ArmoireError: no image is of that split, or z or k do not fit.
         """
-        z = np.atleast_2d(np.asarray(z, np.float32))
+        z = as_latents(z, self.recipe.latent)
+        check_count("k", k, 1)
         among = None if split is None else self.latents.is_of(split)
         if self._neighbour_index is None:
             return nearest_among(self.latents.mean, z, k, among)
@@ -369,25 +395,16 @@ class Wardrobe:
             self._directions[method] = found
         return self._directions[method]
 
-    def fitted(self, images: Pictures) -> UInt8[np.ndarray, "n h w c"]:
-        """Images as the model wants them: arrays of its shape as they are, all others fitted like its data.
+    def fitted(self, images: Images) -> UInt8[np.ndarray, "n h w c"]:
+        """Images as the model takes them: arrays of its height and width as they are, all others fitted like its data.
 
-        Arrays are (n, h, w, c), (n, h, w), (h, w, c) or (h, w), with c 1 or 3.
+        Args:
+            images: see `armoire.images.inputs.fit_images`.
+
+        Raises:
+            ArmoireError: they are of another type or layout, or a file cannot be read.
         """
-        size, channels = self.model.architecture.size, self.model.architecture.image_channels
-        if isinstance(images, np.ndarray):
-            grey = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] not in (1, 3))
-            pixels = images[..., None] if grey else images
-            pixels = pixels[None] if pixels.ndim == 3 else pixels
-            if pixels.ndim != 4 or pixels.dtype != np.uint8:
-                raise ArmoireError(f"images must be uint8 (n, h, w, c), not {images.dtype} {images.shape}")
-            if pixels.shape[1:] == (size, size, channels):
-                return pixels
-            pictures: Sequence[Image.Image] = [to_pil(image) for image in pixels]
-        else:
-            pictures = [images] if isinstance(images, Image.Image) else images
-        fitted = [self.fit(plain(picture)) for picture in pictures]
-        return np.stack(fitted) if fitted else np.empty((0, size, size, channels), np.uint8)
+        return fit_images(images, self.fit)
 
     @property
     def images_used(self) -> ImageSet:
@@ -406,3 +423,16 @@ class Wardrobe:
         pixels = np.concatenate([images.images[:limit], images.images[skipped:]])
         table = pa.concat_tables([images.table.slice(0, limit), images.table.slice(skipped)])
         return ImageSet(pixels, table, images.info)
+
+
+#: What stands for a run wherever one is used.
+RunLike = Wardrobe | Run | str | Path
+
+
+def _unsplit(pixels: UInt8[np.ndarray, "n h w c"], fit: Fit) -> ImageSet:
+    """Fitted images without ids and labels as a set that is held out as a whole."""
+    n = len(pixels)
+    if n == 0:
+        raise ArmoireError("no images were given to measure; give one or more")
+    table = make_table([f"{i:06d}" for i in range(n)], ["test"] * n, [None] * n)
+    return ImageSet(pixels, table, SetInfo("array", "", fit, (), fingerprint(pixels, table)))

@@ -1,0 +1,133 @@
+"""What a wardrobe is handed besides images, and runs by their paths: used, or refused in a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import armoire
+from armoire import Wardrobe
+from armoire.errors import ArmoireError
+from armoire.training import Run
+from armoire.training.machine import pick_device
+from armoire.wardrobe.checks import as_latents
+from armoire.wardrobe.directions import Direction
+from armoire.wardrobe.paths import path
+
+LATENTS = {
+    "nan": (np.full((1, 2), np.nan), "latents must be finite numbers, but row 0 holds nan"),
+    "inf": ([[0, 0], [1, -np.inf], [0, np.inf]], "row 1 holds -inf, and 1 more rows are like it"),
+    "too large": ([1e300, 0], "row 0 holds inf"),
+    "another d": (np.zeros((4, 3)), r"must be \(n, 2\), as the model has them, not \(4, 3\)"),
+    "one axis too many": (np.zeros((1, 1, 2)), "must be"),
+    "a number": (np.zeros(()), "must be"),
+    "text": (["a", "b"], "latents must be numbers"),
+    "complex": (np.zeros((1, 2), complex), "latents must be numbers"),
+    "objects": ([[None, 1]], "latents must be numbers"),
+    "ragged": ([[0, 0], [0]], "no array can be made"),
+    "a tensor of nan": (torch.full((1, 2), torch.nan), "row 0 holds nan"),
+}
+UP = Direction("up", "partial", np.array([0, 1], np.float32), 1.0, 10, 10, 1.0, 1.0, 1.0, 1.0)
+USES = {
+    "make": lambda wardrobe, z: wardrobe.make(z),
+    "nearest": lambda wardrobe, z: wardrobe.nearest(z, k=3),
+    "move": lambda wardrobe, z: UP.move(z, 1.0),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("case", LATENTS)
+def test_latents_that_will_not_do_are_refused(vae_run, use, case):
+    z, said = LATENTS[case]
+    with pytest.raises(ArmoireError, match=said):
+        USES[use](vae_run, z)
+
+
+@pytest.mark.parametrize("end", [np.array([np.nan, 0]), np.zeros(1), np.zeros((2, 2)), ["a", "b"]])
+def test_paths_have_two_ends_that_are_latents(vae_run, end):
+    for between in (vae_run.path, path):
+        for a, b in ((end, np.ones(2)), (np.ones(2), end)):
+            with pytest.raises(ArmoireError):
+                between(a, b, 3)
+
+
+def test_a_strength_is_a_finite_number():
+    for strength in (np.nan, np.inf):
+        with pytest.raises(ArmoireError, match="strength should be a finite number"):
+            UP.move(np.zeros(2), strength)
+
+
+@pytest.mark.parametrize("z", [torch.zeros(1, 2, requires_grad=True), torch.zeros(2), [0, 0], [[0.0, 0.0]], (0, 0)])
+def test_latents_come_in_many_forms(vae_run, z):
+    expected = vae_run.make(np.zeros((1, 2)))
+    assert np.array_equal(vae_run.make(z), expected)
+    assert len(vae_run.nearest(z, k=2).rows) == 1
+    assert as_latents(np.empty((0, 2)), 2).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n": -1},
+        {"n": 1, "seed": -1},
+        {"n": 1, "temperature": np.nan},
+        {"n": 1, "temperature": np.inf},
+        {"n": 1, "temperature": 0.0},
+    ],
+)
+def test_draws_that_cannot_be_are_refused(vae_run, wrong):
+    with pytest.raises(ArmoireError, match=f"{list(wrong)[-1]} (must|should) be"):
+        vae_run.sample(**wrong)
+    with pytest.raises(ArmoireError, match="k must be a whole number, 1 or more, not 0"):
+        vae_run.nearest(np.zeros(2), k=0)
+
+
+def test_a_run_may_be_named_wherever_it_is_used(vae_run):
+    folder = vae_run.run.path
+    assert Wardrobe.open(vae_run) is vae_run
+    assert Wardrobe.open(Run.open(folder)).run.path == folder
+    measured = armoire.evaluate(vae_run, vae_run.images)
+    for run in (str(folder), folder, Run(folder)):
+        found = armoire.evaluate(run, vae_run.images)
+        assert found["data"] == measured["data"]
+        assert found["reconstruction"]["mse"] == pytest.approx(measured["reconstruction"]["mse"], rel=1e-4)
+    for wrong in ("runs/nowhere", folder / "figures"):
+        with pytest.raises(ArmoireError, match="no run at"):
+            armoire.evaluate(wrong)
+
+
+def test_images_in_memory_can_be_measured(vae_run, pictures):
+    many = pictures(30, seed=5)
+    expected = None
+    for images in (many, torch.from_numpy(many), list(many[..., 0])):
+        found = armoire.evaluate(vae_run, images)
+        assert found["data"] | {"fingerprint": ""} == {
+            "name": "array", "split": "test", "n": 30, "fingerprint": "", "as_trained_on": False,
+        }  # fmt: skip
+        expected = expected or found["reconstruction"]
+        assert found["reconstruction"] == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(ArmoireError, match="no images were given"):
+        armoire.evaluate(vae_run, [])
+
+
+def test_devices_by_name_and_as_they_are(vae_run, monkeypatch):
+    """mps is there, and taken only by request."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    for given in ("auto", None, "cpu", torch.device("cpu")):
+        assert pick_device(given) == torch.device("cpu")
+    assert pick_device("mps") == torch.device("mps")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device() == pick_device("cuda") == torch.device("cuda")
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+    for wrong, said in (("cuda:2", "no cuda:2 device"), ("cuda:x", "no device"), ("gpu", "no device"), ("", "no dev")):
+        with pytest.raises(ArmoireError, match=said):
+            pick_device(wrong)
+    for given in (None, torch.device("cpu"), "cpu"):
+        assert Wardrobe.open(vae_run.run.path, device=given or torch.device("cpu")).model.device.type == "cpu"
+
+
+def test_the_version_is_told():
+    assert armoire.__version__.count(".") == 2
+    assert "__version__" in dir(armoire)
