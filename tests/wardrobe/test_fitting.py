@@ -161,6 +161,18 @@ def test_no_such_kind():
         fit_prior("flw", latents(ring(100)))
 
 
+def test_a_flow_takes_as_many_steps_as_its_latents_are_worth(recorder, monkeypatch):
+    monkeypatch.setattr("armoire.wardrobe.fitting.PATIENCE", 1)
+    _, facts = fit_prior("flow", latents(ring(60)), progress=recorder)
+    assert recorder.total == 200
+    assert facts["log_prob"] > facts["log_prob_normal"]
+    fit_prior("flow", latents(ring(262)), progress=recorder)
+    assert recorder.total == 262
+    monkeypatch.setattr("armoire.wardrobe.fitting.STEPS", 40)
+    fit_prior("flow", latents(ring(262)), progress=recorder)
+    assert recorder.total == 40
+
+
 @pytest.mark.parametrize("kind", ["gmm", "flow"])
 def test_what_is_kept_draws_the_same(kind, quicker, tmp_path):
     prior, facts = fit_prior(kind, latents(ring(1000)))

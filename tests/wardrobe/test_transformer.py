@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -49,6 +50,20 @@ def test_scikit_learns_own_checks(estimator, check, monkeypatch):
 def fitted(pictures) -> LatentTransformer:
     """Not to be changed."""
     return small(epochs=2).fit(pictures(40))
+
+
+def test_lists_of_images_and_alpha_are_read_as_everywhere(fitted, pictures, tmp_path):
+    many = pictures(3)
+    for i, image in enumerate(many):
+        Image.fromarray(image[..., 0]).save(tmp_path / f"{i}.png")
+    alpha = np.concatenate([many, np.full_like(many, 255)], axis=-1)
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    forms = [alpha, list(alpha), torch.from_numpy(many), [Image.open(path) for path in paths], paths]
+    for form in forms:
+        np.testing.assert_allclose(fitted.transform(form), fitted.transform(many), rtol=1e-4, atol=1e-5)
+    for wrong in (np.repeat(many, 3, axis=-1).transpose(0, 3, 1, 2), ["nowhere.png"], [many[0], many[0, :9]]):
+        with pytest.raises(ImagesError):
+            fitted.transform(wrong)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ COMPONENTS = (1, 2, 4, 8, 16, 32, 64, 128)
 LATENTS_FOR_MIXTURE = 20_000  # more say little of a few thousand parameters, and cost time
 PER_PARAMETER = 2  # values at least for each parameter of a mixture
 STEPS = 4000
+FEWEST_STEPS = 200  # of a few latents; up to STEPS a step a latent, for those held out gain nothing from more
 BATCH = 256
 LARGEST_RATE = 2e-3
 LOOKS = 20  # at the latents kept apart, evenly over the steps
@@ -137,11 +138,12 @@ def _fit_flow(
     network = make_network(**shape, seed=seed)
     white_apart = torch.from_numpy(standard.whiten(apart))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LARGEST_RATE, weight_decay=1e-4)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LARGEST_RATE, total_steps=STEPS + 1)
+    steps = min(STEPS, max(FEWEST_STEPS, n + len(held_out)))
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LARGEST_RATE, total_steps=steps + 1)
     best, kept, since = _mean_log_prob(network, white_apart), _copied(network), 0
     batches = _batches(shown, standard, random, min(BATCH, n))
-    with progress.task("fitting a flow", STEPS, "steps") as task:
-        for step in range(STEPS):
+    with progress.task("fitting a flow", steps, "steps") as task:
+        for step in range(steps):
             loss = -network().log_prob(next(batches)).mean()
             if torch.isfinite(loss):
                 optimizer.zero_grad()
@@ -149,7 +151,7 @@ def _fit_flow(
                 nn.utils.clip_grad_norm_(network.parameters(), 5.0)
                 optimizer.step()
             rates.step()
-            if (step + 1) % (STEPS // LOOKS):
+            if (step + 1) % (steps // LOOKS):
                 task.advance()
                 continue
             score = _mean_log_prob(network, white_apart)

@@ -10,19 +10,22 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.files import write_bytes
-from armoire.images import centred, from_array
+from armoire.images import BLACK, centred, from_array
 from armoire.images.fit import SMALLEST
+from armoire.images.inputs import as_numpy, stack_images
 from armoire.model.pretrained import FILE
 from armoire.progress import SILENT
 from armoire.training import Recipe
@@ -41,9 +44,10 @@ class ImagesError(ArmoireError, ValueError):
 class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Images to their places in the latent space of a model that `fit` trains on them.
 
-    Images are (n, h, w), (n, h, w, c) or flattened (n, h * w * c), c 1 or 3, in any numbers. They are trained on in 256
-    levels: `value_range` says which numbers are black and white. Those that are no square, smaller than 16 pixels or of
-    a side that is no power of two get a black margin, which `inverse_transform` takes off again.
+    Images are (n, h, w), (n, h, w, c) or flattened (n, h * w * c), c 1 or 3, in any numbers; uint8 images may also have
+    alpha, c 2 or 4, or be a list of PIL images or paths of one size. They are trained on in 256 levels: `value_range`
+    says which numbers are black and white. Those that are no square, smaller than 16 pixels or of a side that is no
+    power of two get a black margin, which `inverse_transform` takes off again.
 
     A fitted estimator may be copied and pickled: the model travels in it as the bytes of safetensors files.
 
@@ -248,11 +252,18 @@ def _folder(out: str | Path | None) -> Iterator[tuple[Path, Callable[[Wardrobe],
 
 def _flat(X: Any) -> tuple[Any, tuple[int, ...] | None]:  # noqa: N803
     """Images in rows and their shape, None where they are in rows already."""
-    if isinstance(X, list | tuple):
+    try:
+        if isinstance(X, list | tuple) and any(isinstance(x, Image.Image | str | PathLike) for x in X):
+            X = stack_images(X, BLACK)  # noqa: N806
+        elif isinstance(X, list | tuple) or hasattr(X, "detach"):
+            X = as_numpy(X)  # noqa: N806
+        if getattr(X, "ndim", 2) not in (3, 4):
+            return X, None
         X = np.asarray(X)  # noqa: N806
-    if getattr(X, "ndim", 2) not in (3, 4):
-        return X, None
-    X = np.asarray(X)  # noqa: N806
+        if X.ndim == 4 and X.dtype == np.uint8:
+            X = stack_images(X, BLACK)  # noqa: N806
+    except ArmoireError as error:
+        raise ImagesError(str(error)) from None
     return X.reshape(len(X), -1), X.shape[1:]
 
 
