@@ -10,11 +10,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Folders too: they tell of a file that is gone.
 WEB := $(shell find web -mindepth 1 \( -name node_modules -o -name '.*' \) -prune -o -print 2>/dev/null)
 
-.PHONY: demo test test-slow test-portable web-test lint data chromium docs bench clean help
+.PHONY: demo test quick test-slow test-portable web-test lint data chromium docs bench clean help
 
 help:
 	@echo "make demo    install, train fashion-vae, draw its figures, export the explorer, say where everything lies"
 	@echo "make test    install what tests need; lint, types, imports, all tests"
+	@echo "make quick   lint, and the tests of model, images and training: under a minute"
 	@echo "make test-slow  the tests that take long, and a minute of fuzzing each of what reads strangers' bytes"
 	@echo "make test-portable  the tests with other instruction sets, threads, orders and Pythons; up to 150 minutes, resumable"
 	@echo "make docs    build the documentation into site/; the first time it trains what its pictures show, some ten minutes"
@@ -42,6 +43,10 @@ SUITE := -m pytest -n 3 --dist loadfile
 
 test: $(VENV)/tested data chromium lint web-test
 	$(BIN)/python $(SUITE)
+
+# What a change to the core can break, while one works on it.
+quick: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/images tests/training
 
 # The tests as on other processors, other Pythons and busy machines; typed again, it goes on with what has not passed.
 test-portable: $(VENV)/tested data chromium

@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# Before anything that starts threads: tiny tensors gain nothing from a second one, and a busy machine loses much, for
+# threads that wait for each other spin. Given by the caller it holds as given.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -107,15 +111,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("ARMOIRE_CACHE", str(folder))
     return folder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Tiny tensors gain nothing from a second thread, and a busy machine loses much; OMP_NUM_THREADS overrides this."""
-    import torch
-
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 A request is a line of JSON on stdin: {"arguments", "cwd", "env", "stdout", "stderr", "trouble"}. "stdout" and "stderr"
 are files to write to, "trouble" is what goes wrong on the way (see trouble.py). The answer is a line of JSON: {"code"}.
-The child is a process of its own, as one from a shell is: it has read nothing of armoire yet, and its exit code is the
-one that a shell would see.
+The child is a process of its own: its exit code is the one that a shell would see. armoire is imported before the fork;
+what depends on a first import is tested with `Armoire.typed` and `Armoire.started`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import sys
 import traceback
 
 import trouble
 
-# What takes long to import. None of them starts a thread on import, which a fork would lose.
+import armoire
+
+# What takes long to import, and is imported where it is used. None of them starts a thread, which a fork would lose.
 WARM = (
     "torch._dynamo",
     "torch.optim.adam",
@@ -37,6 +40,7 @@ WARM = (
     "PIL.ImageDraw",
     "PIL.ImageOps",
     "tomllib",
+    "torch.onnx._internal.exporter._core",
 )
 
 
@@ -69,10 +73,17 @@ def run(request: dict) -> int:
         os._exit(code)
 
 
+def warm() -> None:
+    """Import what the commands use; not what runs on import, or needs IPython."""
+    own = [module.name for module in pkgutil.walk_packages(armoire.__path__, "armoire.")]
+    for name in (*WARM, *own):
+        if name not in ("armoire.__main__", "armoire.publish.widget"):
+            importlib.import_module(name)
+
+
 def main() -> None:
     """Answer requests until stdin ends."""
-    for name in WARM:
-        importlib.import_module(name)
+    warm()
     for line in sys.stdin:
         sys.stdout.write(json.dumps({"code": run(json.loads(line))}) + "\n")
         sys.stdout.flush()

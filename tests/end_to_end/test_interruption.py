@@ -23,7 +23,13 @@ def in_batches_of(batch: int) -> list[str]:
     return settings
 
 
-@pytest.fixture(scope="module", params=[32, 512], ids=["many steps an epoch", "one step an epoch"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(32, id="many steps an epoch"),
+        pytest.param(512, id="one step an epoch", marks=pytest.mark.slow),
+    ],
+)
 def uninterrupted(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -49,6 +49,7 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     return sorted(int(child) for child in children if b"armoire" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
+@pytest.mark.slow
 def test_interrupted_it_saves_and_one_process_goes_on(
     torchrun: Torchrun, armoire: Armoire, words: list[object]
 ) -> None:
@@ -74,6 +75,7 @@ def test_interrupted_it_saves_and_one_process_goes_on(
         assert one == pytest.approx(two, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Armoire, words: list[object]) -> None:
     run = armoire.cwd / "run"
@@ -99,8 +101,8 @@ def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Ar
     ("more", "sentence"),
     [
         (["new", "--lr", "1e30", "--set", "schedule=constant"], "no longer finite"),  # met by both while they train
-        (["taken"], "already holds something"),  # seen by the first alone
-        (["new", "--seed", "1.5"], "not a whole number"),  # before they have met
+        pytest.param(["taken"], "already holds something", marks=pytest.mark.slow),  # seen by the first alone
+        pytest.param(["new", "--seed", "1.5"], "not a whole number", marks=pytest.mark.slow),  # before they have met
     ],
 )
 def test_an_error_is_told_once(torchrun: Torchrun, words: list[object], more: list[str], sentence: str) -> None:

@@ -73,7 +73,9 @@ def tar(folder: Path) -> Path:
     return folder / "discs.tar"
 
 
-@pytest.mark.parametrize("make", [parquet, folder_with_csv, npz, tar])
+@pytest.mark.parametrize(
+    "make", [parquet, folder_with_csv, *(pytest.param(make, marks=pytest.mark.slow) for make in (npz, tar))]
+)
 def test_train_edit_look_and_share(armoire: Armoire, make) -> None:
     data = make(armoire.cwd)
     described = armoire("data", data, "--size", 24, "--json").json()
