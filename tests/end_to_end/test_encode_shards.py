@@ -20,7 +20,7 @@ from command_line import FASHION, Armoire, Trained, assert_one_sentence
 from PIL import Image
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
-needs_ray = pytest.mark.skipif(not HAS_RAY, reason="Ray Data is not installed: pip install 'armoire[ray]'")
+needs_ray = pytest.mark.skipif(not HAS_RAY, reason="needs armoire[ray]")
 IMAGES = 60_000
 KILL_SECONDS = 7  # a quarter of what the whole takes on two cores, and longer than starting takes
 

@@ -113,5 +113,5 @@ def test_a_strangers_run_is_distrusted(online, there, copied):
 
 def test_check_tells_of_the_extra(online):
     found = online("check", "--json").json()
-    assert found["extras"]["hub"].startswith("huggingface_hub ")
+    assert found["extras"]["hub"].startswith("huggingface-hub ")
     assert json.dumps(found)

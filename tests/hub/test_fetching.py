@@ -16,6 +16,7 @@ from huggingface_hub import constants
 from armoire.errors import ArmoireError
 from armoire.hub.fetching import Part, _counter, fetch, local_folder
 from armoire.hub.reference import Reference
+from armoire.images import load_images
 from armoire.progress import SILENT
 
 RUN = {
@@ -302,9 +303,11 @@ def test_a_cache_that_cannot_be_written_is_told(hub, repository, cache):
 
 
 def test_without_the_extra_it_is_told_how_to_get_it(hub, repository, monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ArmoireError, match=r"pip install 'armoire\[hub\]'"):
-        local_folder("hf:me/run")
+    for module in ("httpx2", "huggingface_hub"):  # either alone, as another version of it leaves them
+        monkeypatch.setitem(sys.modules, module, None)
+        for ask in (lambda: local_folder("hf:me/run"), lambda: load_images("hf:me/pictures")):
+            with pytest.raises(ArmoireError, match=r'armoire\[hub\] .*pip install "huggingface-hub'):
+                ask()
 
 
 @pytest.mark.parametrize("answer", [b"<html>welcome</html>", b"[]", b"{}", b'{"id": "me/run", "sha": "../.."}'])

@@ -285,7 +285,7 @@ def test_without_usearch_a_note_says_what_would_help(latents, tmp_path, monkeypa
     monkeypatch.setattr(index_module, "WORTH_IT", 0)
     monkeypatch.setattr(index_module, "find_spec", lambda _: None)
     assert kept_index(tmp_path, latents, recorder) is None
-    assert "pip install 'armoire[neighbours]'" in recorder.notes[0]
+    assert 'armoire[neighbours] makes it quicker: pip install "usearch' in recorder.notes[0]
 
 
 def test_a_building_that_is_stopped_leaves_nothing(latents, tmp_path, monkeypatch, stops_at):

@@ -15,13 +15,6 @@ from armoire.errors import ArmoireError
 
 Json = Annotated[bool, Parameter(negative="")]
 How = Literal["crop", "pad", "stretch"]
-EXTRAS = {
-    "measure": "efficientnet-lite-pytorch",
-    "neighbours": "usearch",
-    "ray": "ray",
-    "hub": "huggingface_hub",
-    "notebook": "anywidget",
-}
 
 
 def figures(run: RunFolder, /, *names: Annotated[str, Parameter(name="NAME")]) -> None:
@@ -166,6 +159,7 @@ def check(*, json: Json = False) -> None:
     """
     import torch
 
+    from armoire.extras import extras, installed
     from armoire.files import cache_folder
     from armoire.images import fashion
 
@@ -175,7 +169,7 @@ def check(*, json: Json = False) -> None:
     ready = ready or any((cache / "stores").glob(f"{fashion.NAME}-*"))
     found = {
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in packages},
+        "versions": {name: _version(name) for name in packages},
         "devices": {
             "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
             "cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none",
@@ -186,7 +180,7 @@ def check(*, json: Json = False) -> None:
             "megabytes": round(sum(f.stat().st_size for f in cache.rglob("*") if f.is_file()) / 1e6, 1),
         },
         "fashion-mnist": "ready" if ready else f"missing; {fashion.ways_to_get_it()}",
-        "extras": {extra: _installed(package, extra) for extra, package in EXTRAS.items()},
+        "extras": {extra: installed(extra) for extra in extras()},
     }
     if json:
         print_json(found)
@@ -194,11 +188,11 @@ def check(*, json: Json = False) -> None:
         print_table(_flat(found))
 
 
-def _installed(package: str, extra: str) -> str:
+def _version(package: str) -> str:
     try:
-        return f"{package} {metadata.version(package)}"
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return f"missing; pip install 'armoire[{extra}]'"
+        return "missing"
 
 
 def _flat(found: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from armoire.errors import ArmoireError, first_line
+from armoire.extras import needs
 from armoire.hub.reference import endpoint, host
 
 if TYPE_CHECKING:
@@ -26,10 +27,8 @@ def client(token: str | None = None) -> HfApi:
     Raises:
         ArmoireError: huggingface_hub is not installed.
     """
-    try:
+    with needs("the Hugging Face Hub", "hub"):
         from huggingface_hub import HfApi
-    except ImportError:
-        raise ArmoireError("huggingface_hub is not installed; get it with: pip install 'armoire[hub]'") from None
     return HfApi(endpoint(), token, library_name="armoire", library_version=metadata.version("armoire"))
 
 
@@ -39,9 +38,13 @@ def asking(what: str) -> Iterator[None]:
 
     Args:
         what: is asked for or sent, for the sentence.
+
+    Raises:
+        ArmoireError: whatever went wrong, or huggingface_hub is not installed.
     """
-    import httpx2
-    from huggingface_hub.errors import EntryNotFoundError, XetDownloadError
+    with needs(what, "hub"):
+        import httpx2
+        from huggingface_hub.errors import EntryNotFoundError, XetDownloadError
 
     theirs = (httpx2.HTTPError, httpx2.InvalidURL, EntryNotFoundError, XetDownloadError)
     # The others are what becomes of an answer that is none.

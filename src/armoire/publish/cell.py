@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from armoire.errors import ArmoireError
+from armoire.extras import missing_extra
 from armoire.images import ImageSet
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.page import cell_folder
@@ -54,10 +55,8 @@ def explore(
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("anywidget", "ipywidgets", "traitlets"):
             raise
-        raise ArmoireError(
-            f"the explorer in a notebook needs anywidget: pip install 'armoire[notebook]' (in a browser of its own: "
-            f"armoire explore {run.path})"
-        ) from error
+        instead = f"or open it in a browser: armoire explore {run.path}"
+        raise missing_extra("the explorer in a notebook", "notebook", instead) from error
     return Cell(run, cell_files(run, progress or USUAL, images), height)
 
 

@@ -18,15 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from armoire.errors import ArmoireError, did_you_mean, first_line
+from armoire.extras import missing_extra
 from armoire.files import make_folder, read_sealed, write_sealed
 from armoire.training.run import TRACKING, Run
 
-#: What is to be installed for each, and how.
-TRACKERS = {
-    "tensorboard": "pip install 'armoire[tensorboard]'",
-    "trackio": "pip install 'armoire[trackio]' && pip install --no-deps trackio",
-    "wandb": "pip install 'armoire[wandb]'",
-}
+TRACKERS = ("tensorboard", "trackio", "wandb")  # each is a package, and the extra that installs it
 
 
 @dataclass(frozen=True)
@@ -95,7 +91,7 @@ def tracker_names(track: str | Sequence[str] | None) -> list[str]:
         if name not in TRACKERS:
             raise ArmoireError(f"no tracker '{name}'; {did_you_mean(name, TRACKERS)}")
         if find_spec(name) is None:
-            raise ArmoireError(f"{name} is not installed; get it with: {TRACKERS[name]}")
+            raise missing_extra(f"--track {name}", name)
     return names
 
 

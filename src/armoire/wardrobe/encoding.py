@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from armoire.errors import ArmoireError, did_you_mean
+from armoire.extras import needs
 from armoire.files import make_folder, read_json, sha256, write_text
 from armoire.images import list_files, needs_packing
 from armoire.images.fashion import is_fashion
@@ -150,10 +151,8 @@ def _check(engine: str, workers: int | None, shard_size: int, dtype: str) -> Non
     if shard_size < 1:
         raise ArmoireError(f"--shard-size should be 1 or more, not {shard_size}")
     if engine == "ray":
-        try:
+        with needs("--engine ray", "ray"):
             import ray.data  # noqa: F401  # type: ignore[import-not-found]
-        except ImportError:
-            raise ArmoireError("Ray Data is not installed; get it with: pip install 'armoire[ray]'") from None
 
 
 def _share(workers: int | None, device: str) -> tuple[int, int]:

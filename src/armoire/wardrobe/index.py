@@ -30,6 +30,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from armoire.errors import ArmoireError
+from armoire.extras import install_command
 from armoire.files import atomic_folder, cache_folder, read_json, sha256, sha256_of, write_text
 from armoire.progress import SILENT, Progress, Task
 from armoire.wardrobe.neighbours import Neighbours, in_order, nearest, nearest_among
@@ -189,7 +190,7 @@ def kept_index(run: Path, latents: Float[np.ndarray, "n d"], progress: Progress 
     if not is_worth_it(latents.shape):
         return None
     if find_spec("usearch") is None:
-        how = "`pip install 'armoire[neighbours]'` makes it quicker"
+        how = f"armoire[neighbours] makes it quicker: {install_command('neighbours')}"
         progress.note(f"every distance to {len(latents):,} images is computed; {how}")
         return None
     if (kept := open_index(run, latents_digest(latents), latents)) is not None:
