@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
@@ -33,6 +34,12 @@ __all__ = [
     "recipe_names",
     "train",
 ]
+
+# No dependency reports to its makers by itself. They read this when they are imported, and every process in which
+# armoire imports one has been here before. What the user has set stays.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else onnxruntime keeps a device id and looks up a collector
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "0")
 
 # Imported when first used: torch alone takes two seconds.
 __getattr__ = lazily(

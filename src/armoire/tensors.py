@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,21 +127,37 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     from safetensors.torch import save
 
     content = save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata)
+    try:
+        content = change_metadata(content, lambda _: metadata)
+    except ValueError as error:
+        raise ArmoireError(f"{path} cannot be written: {error}") from None
+    write_bytes(path, content)
+    return content
+
+
+def change_metadata(content: bytes, change: Callable[[dict[str, str]], dict[str, str]]) -> bytes:
+    """The content of a safetensors file with other metadata, its digest and the order of its entries made anew.
+
+    Args:
+        content: of the file.
+        change: takes the entries that there are and returns those that there should be.
+
+    Raises:
+        ValueError: they are larger than is read back, or the header is damaged.
+    """
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])
-    del header["__metadata__"]
+    metadata = change(header.pop("__metadata__", {}))
     ordered = {"__metadata__": dict(sorted((metadata | {DIGEST: NO_DIGEST}).items()))} | dict(sorted(header.items()))
     text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors begin aligned
     if len(text) > LARGEST_HEADER:
-        raise ArmoireError(f"{path} cannot be written: what it says of itself is larger than {LARGEST_HEADER:,} bytes")
+        raise ValueError(f"what it says of itself is larger than {LARGEST_HEADER:,} bytes")
     begin = len(text).to_bytes(8, "little") + text
     tensor_bytes = memoryview(content)[start:]
     found = hashlib.sha256(begin)
     found.update(tensor_bytes)
-    content = _with(begin, NO_DIGEST, found.hexdigest()) + tensor_bytes
-    write_bytes(path, content)
-    return content
+    return _with(begin, NO_DIGEST, found.hexdigest()) + tensor_bytes
 
 
 def _digest(path: Path, told: str) -> str:

@@ -148,7 +148,9 @@ def test_a_run_a_path_and_a_wardrobe_are_explored_alike(built, vae_run):
 def test_without_anywidget_it_is_said_how_to_get_it(built, vae_run, monkeypatch):
     monkeypatch.delitem(sys.modules, "armoire.publish.widget", raising=False)
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    with pytest.raises(ArmoireError, match=r'\[notebook\] .*pip install "anywidget[^"]*"; or .*: armoire explore '):
+    with pytest.raises(
+        ArmoireError, match=r'\[notebook\]; .*pip install "anywidget[^"]*"; or open it .*: armoire explore '
+    ):
         armoire.explore(vae_run)
 
 

@@ -17,13 +17,14 @@ Json = Annotated[bool, Parameter(negative="")]
 How = Literal["crop", "pad", "stretch"]
 
 
-def figures(run: RunFolder, /, *names: Annotated[str, Parameter(name="NAME")]) -> None:
+def figures(run: RunFolder, /, *names: Annotated[str, Parameter(name="NAME")], data: str | None = None) -> None:
     """Draw RUN/figures/NAME.png and print the paths; without a NAME all figures that apply, and report.html.
 
     Args:
         run: folder of a run.
         names: figures to draw; attribute-NAME for any attribute of the data, such as attribute-Smiling; by default all
             that apply, and report.html.
+        data: where what it was trained on lies now; by default where the run says.
     """
     from armoire.figures import save
     from armoire.measure import evaluate as measure
@@ -32,6 +33,8 @@ def figures(run: RunFolder, /, *names: Annotated[str, Parameter(name="NAME")]) -
 
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
+    if data and wardrobe.load_other(data) is not None:
+        raise ArmoireError(f"{data} is not what {run} was trained on, which its figures are drawn of; give that")
     paths = save(wardrobe, list(names) or None, progress)
     if not names:
         paths.append(write_report(wardrobe, measure(wardrobe, progress=progress), paths))
@@ -57,7 +60,7 @@ def evaluate(
 
     Args:
         run: folder of a run.
-        data: other data to measure it on; by default what it was trained on.
+        data: other data to measure it on, or where what it was trained on lies now; by default where the run says.
         split: train, valid or test; by default the held-out one.
         samples: measure the quality of this many samples, 10000 for numbers to compare; at most as many as are held
             out. By default they are only looked at quickly, and only where the data have attributes.
@@ -84,7 +87,7 @@ def evaluate(
     wardrobe = Wardrobe.open(run, progress=progress)
     found = measure(
         wardrobe,
-        wardrobe.load(data) if data else None,
+        wardrobe.load_other(data) if data else None,
         split,
         progress,
         samples,
@@ -140,8 +143,6 @@ def data(
 
     progress = terminal_progress()
     images = load_images(source, size, fit, background, progress)
-    if images.rejections:
-        progress.note(images.rejections)
     described = images.describe()
     if json:
         print_json(described)

@@ -101,6 +101,7 @@ def push(
     private: Annotated[bool, Parameter(negative="")] = False,
     licence: Annotated[str | None, Parameter(name=["--license", "--licence"])] = None,
     no_figures: Annotated[bool, Parameter(negative="")] = False,
+    keep_paths: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Put a run on the Hugging Face Hub, with a card that says what it is and how good; hf:OWNER/NAME names it then.
@@ -113,6 +114,8 @@ def push(
         private: make a new repository that only its owner sees; one that is public is then not written to.
         licence: of the weights, as the Hub spells it, such as apache-2.0; by default none is stated.
         no_figures: leave the pictures of RUN/figures out of the card.
+        keep_paths: let model.safetensors and recipe.toml say where on this machine the data lie; without it they name
+            the last part of the path.
         json: print one JSON object.
     """
     from armoire.publish import push as send
@@ -120,7 +123,7 @@ def push(
 
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
-    sent = send(wardrobe, repository, private or None, licence, not no_figures, progress)
+    sent = send(wardrobe, repository, private or None, licence, not no_figures, progress, keep_paths)
     if json:
         told = {"repository": sent.reference.repository, "commit": sent.commit, "private": sent.private}
         print_json(told | {"url": sent.url, "files": sorted(sent.files)})

@@ -20,7 +20,8 @@ def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = No
 
     Args:
         run: folder of a run.
-        data: other images, to tell whether they are prepared as those that it was trained on; by default those.
+        data: other images, to tell whether they are prepared as those that it was trained on; or these, where they
+            lie now; by default where the run says.
         split: of these: train, valid or test; by default the held-out one.
         json: print one JSON object.
     """
@@ -31,7 +32,7 @@ def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = No
     found = examine_stopped(run, progress)
     if found is None:
         wardrobe = Wardrobe.open(run, progress=progress)
-        found = examine(wardrobe, wardrobe.load(data) if data else None, split, progress)
+        found = examine(wardrobe, wardrobe.load_other(data) if data else None, split, progress)
     if json:
         print_json({"run": str(run), **found.to_dict()})
         return

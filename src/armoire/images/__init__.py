@@ -47,12 +47,21 @@ def load_images(
         fit: what is done to a folder's pictures that are not square: `crop`, `pad` or `stretch`. Those of CelebA are
             stretched, whatever is asked for.
         background: colour under transparent pixels and in padding, a CSS name or #rrggbb.
-        progress: where to report.
+        progress: where to report; how many files could not be read, too.
         channels: 1 or 3; by default 1 where every picture is grey, else 3.
 
     Raises:
         ArmoireError: the source does not exist or holds no readable image.
     """
+    images = _load(source, size, fit, background, progress, channels)
+    if images.rejections:
+        progress.note(images.rejections)
+    return images
+
+
+def _load(
+    source: str | Path, size: int | None, fit: How, background: str, progress: Progress, channels: int | None
+) -> ImageSet:
     from armoire.images import celeba, drawn, fashion
 
     name, _, rest = str(source).partition(":")

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from armoire.errors import ArmoireError
 from armoire.files import sha256
@@ -131,6 +131,17 @@ def _on_disk(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BufferedReade
         shutil.copyfileobj(packed, file)
         file.seek(0)
         return os.fdopen(os.dup(file.fileno()), "rb")
+
+
+def name_below(name: str, folder: Path) -> str:
+    """An image's id without the folders of this machine: of an absolute path what is below `folder`, or its last part.
+
+    Ids travel: in a pushed run, an exported site, a table of latents.
+    """
+    path = next((kind(name) for kind in (PurePosixPath, PureWindowsPath) if kind(name).is_absolute()), None)
+    if path is None:
+        return name
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name or name
 
 
 def is_hidden(name: str) -> bool:

@@ -14,7 +14,7 @@ from armoire.errors import ArmoireError, did_you_mean
 from armoire.files import sha256
 from armoire.images.decoding import OpenFile, RejectedImageError
 from armoire.images.fit import Decode
-from armoire.images.folder import LARGEST_FILE, list_folder, open_file
+from armoire.images.folder import LARGEST_FILE, list_folder, name_below, open_file
 from armoire.images.known import is_text
 from armoire.images.parts import PASSING, Division, Part, decoder
 
@@ -101,7 +101,7 @@ class RowsPart:
         cells = batch.column(self.column).to_pylist()
         names = batch.column(self.id_column).to_pylist() if self.id_column else [name_in(cell) for cell in cells]
         for name, cell in zip(names, cells, strict=True):
-            yield None if name is None else str(name), cell
+            yield None if name is None else name_below(str(name), Path(self.root)), cell
 
 
 def is_parquet(path: Path) -> bool:

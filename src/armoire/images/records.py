@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from armoire.images.fit import Fit
+from armoire.images.folder import name_below
 from armoire.images.imageset import ImageSet, SetInfo
 from armoire.images.known import Known
 from armoire.images.store import Entry, Pictures, build_store, ready_store
@@ -61,7 +62,9 @@ def load_records(
     known = records.known
     if said := known.sentence():
         progress.note(f"{path.name}: {said}")
-    entries = [Entry(*row) for row in zip(_each_once(records.ids), known.splits, known.labels, strict=True)]
+    root = path.parent if path.is_file() else path
+    ids = [name_below(name, root) for name in records.ids]
+    entries = [Entry(*row) for row in zip(_each_once(ids), known.splits, known.labels, strict=True)]
     info = SetInfo(name, source, fit, listing=digest, ignored=records.ignored, attribute_files=records.files)
     return build_store(store, entries, records.pictures, info, progress, channels, known.attributes)
 

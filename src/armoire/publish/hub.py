@@ -15,9 +15,11 @@ from armoire.hub.parts import FIGURES as FOLDER
 from armoire.hub.sending import Sent, check_sender, send
 from armoire.images.drawn import NAME as DRAWN
 from armoire.images.fashion import NAME as FASHION
+from armoire.images.sources import place_of
 from armoire.measure import evaluate, kept_evaluation, last_epoch
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card
+from armoire.training import Run
 from armoire.wardrobe import RunLike, Wardrobe
 
 TO_DRAW = "samples"
@@ -30,6 +32,7 @@ def push(
     licence: str | None = None,
     figures: bool = True,
     progress: Progress = USUAL,
+    keep_paths: bool = False,
 ) -> Sent:
     """Send a run to a repository of the Hub; what an earlier push left there and this one does not bring is removed.
 
@@ -40,6 +43,8 @@ def push(
         licence: of the weights, as the Hub spells it (`apache-2.0`).
         figures: whether the card shows those of RUN/figures; of data that may not be shown it never does.
         progress: where to report.
+        keep_paths: whether model.safetensors and recipe.toml say in which folder of this machine the data lie; without,
+            they have the last part of its path.
 
     Raises:
         ArmoireError: no token, no right, no network, or a public repository where a private one was asked for.
@@ -53,11 +58,13 @@ def push(
         wardrobe.hang()
     evaluation = measured(wardrobe, progress)
     pictures = _pictures(wardrobe, progress) if figures and wardrobe.run.is_showable else []
-    files: dict[str, Path | bytes] = dict(run_files(wardrobe))
+    files: dict[str, Path | bytes] = {**run_files(wardrobe)}
+    if not keep_paths:
+        files |= {"recipe.toml": public_text(wardrobe.run), MODEL: wardrobe.run.public_model()}
     files |= {f"{FOLDER}/{path.name}": path for path in pictures}
     files[CARD] = make_card(wardrobe, reference, evaluation, pictures, licence).encode()
-    _warn(wardrobe, pictures, progress)
-    total = sum(path.stat().st_size for path in files.values() if isinstance(path, Path))
+    _warn(wardrobe, pictures, keep_paths, progress)
+    total = sum(len(file) if isinstance(file, bytes) else file.stat().st_size for file in files.values())
     with progress.task(f"sending {reference}", total, "bytes") as task:
         sent = send(repository, files, f"{wardrobe.recipe.name}, by armoire push", private, replaces=is_ours)
         task.advance(total)
@@ -78,6 +85,12 @@ def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
         if (size := path.stat().st_size) > PARTS[name]:
             raise ArmoireError(f"{path} has {size:,} bytes, and no more than {PARTS[name]:,} are ever fetched")
     return found
+
+
+def public_text(run: Run) -> bytes:
+    """The content of recipe.toml, in which the data are named without their path."""
+    public = run.public_recipe()
+    return (run.path / "recipe.toml").read_bytes() if public == run.recipe else public.to_toml(comments=True).encode()
 
 
 def measured(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any]:
@@ -106,7 +119,7 @@ def _pictures(wardrobe: Wardrobe, progress: Progress) -> list[Path]:
     return []
 
 
-def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], progress: Progress) -> None:
+def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], keep_paths: bool, progress: Progress) -> None:
     """Say what others will see that its owner may not think of."""
     data = wardrobe.run.data
     if pictures and data.name != FASHION and not data.name.startswith(DRAWN):
@@ -115,5 +128,5 @@ def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], progress: Progress) -> N
         progress.note(
             f"latents.parquet names the images of {data.name}, their labels and attributes, and where they lie"
         )
-    if data.source and data.source.partition(":")[0] not in (FASHION, DRAWN):
+    if keep_paths and place_of(data.source):
         progress.note(f"{MODEL} and recipe.toml say where the data lay: {data.source}")

@@ -43,7 +43,7 @@ def write_report(wardrobe: RunLike, evaluation: dict[str, Any], figures: list[Pa
         command=command(wardrobe),
         numbers=number_tables(evaluation),
         areas=area_rows(evaluation),
-        settings=_settings(wardrobe.recipe),
+        settings=_settings(wardrobe.run.public_recipe()),
         history=_history(wardrobe),
         figures=[_embedded(path) for path in figures],
         provenance=_provenance(wardrobe),
@@ -54,14 +54,14 @@ def write_report(wardrobe: RunLike, evaluation: dict[str, Any], figures: list[Pa
 
 
 def command(wardrobe: Wardrobe) -> str:
-    """The command line that trains the run again; for an array in memory, the line of Python."""
-    recipe, run = wardrobe.recipe, shlex.quote(str(wardrobe.run.path))
+    """The command line that trains the run again, or the Python for an array in memory; no path of this machine."""
+    recipe, name = wardrobe.run.public_recipe(), wardrobe.run.name
     if not wardrobe.run.data.source:
-        file = str(wardrobe.run.path / "recipe.toml")
-        return f"armoire.train({file!r}, images, out={f'{wardrobe.run.path}-again'!r})"
+        return f"armoire.train({f'runs/{name}/recipe.toml'!r}, images, out={f'runs/{name}-again'!r})"
     if recipe.name not in recipe_names():
-        return f"armoire train {shlex.quote(str(wardrobe.run.path / 'recipe.toml'))} --out {run}-again"
-    return f"armoire train {recipe.name} {flags(recipe)}--out {run}"
+        file, data = f"runs/{name}/recipe.toml", shlex.quote(recipe.data)
+        return f"armoire train {shlex.quote(file)} --data {data} --out {shlex.quote(f'runs/{name}-again')}"
+    return f"armoire train {recipe.name} {flags(recipe)}--out {shlex.quote(f'runs/{name}')}"
 
 
 def flags(recipe: Recipe) -> str:

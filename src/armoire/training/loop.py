@@ -32,6 +32,7 @@ from armoire.training.feed import Feed
 from armoire.training.history import epoch_line, measured
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.preview import histograms, save_preview
+from armoire.training.public import public_recipe
 from armoire.training.randomness import generator, order
 from armoire.training.ranks import Ranks, join
 from armoire.training.recipe import Recipe
@@ -158,7 +159,8 @@ class _Training:
             write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
             (self.out.path / DIVERGED).unlink(missing_ok=True)
         done = self._images_before(self.step)
-        settings = self.recipe.model_dump(mode="json") | {"data_fingerprint": self.images.info.fingerprint}
+        info = self.images.info
+        settings = public_recipe(self.recipe, info).model_dump(mode="json") | {"data_fingerprint": info.fingerprint}
         with (
             self.tracking.following(settings, self.history, resume),
             stop_requests() as stop,

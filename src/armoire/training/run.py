@@ -14,13 +14,15 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from armoire.errors import ArmoireError
+from armoire.errors import ArmoireError, first_line
 from armoire.files import parse_toml, read_sealed, read_text, sha256, write_sealed, write_text
 from armoire.hub.fetching import local_folder
 from armoire.images import ImageSet, SetInfo
 from armoire.model.pretrained import FILE, read_header, refuse_foreign
 from armoire.progress import USUAL, Progress
 from armoire.shown import Picture, Table, shown
+from armoire.tensors import change_metadata
+from armoire.training.public import public_header, public_recipe
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
 
 # torch is imported where a model is: what a run is, can be told without.
@@ -179,8 +181,26 @@ class Run:
         return self.path / "previews" / f"epoch-{epoch:04d}.png"
 
     def model_sha256(self) -> str:
-        """SHA-256 of model.safetensors: equal weights of equal history, equal digest."""
-        return sha256((self.path / FILE).read_bytes())
+        """SHA-256 of `public_model`: equal weights of equal history, equal digest, wherever the data lie."""
+        return sha256(self.public_model())
+
+    def public_model(self) -> bytes:
+        """The content of model.safetensors, in whose header the data are named without their path.
+
+        Raises:
+            ArmoireError: it is damaged.
+        """
+        content = (self.path / FILE).read_bytes()
+        try:
+            header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+            public = public_header(header)
+            return content if public == header else change_metadata(content, lambda _: public)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ArmoireError(f"{self.path / FILE} is damaged ({first_line(error)}); restore it") from None
+
+    def public_recipe(self) -> Recipe:
+        """`recipe`, in which the data are named without their path."""
+        return public_recipe(self.recipe, self.data)
 
     def priors_sha256(self) -> dict[str, str]:
         """SHA-256 of each prior that was fitted to this run."""

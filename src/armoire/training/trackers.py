@@ -93,9 +93,12 @@ class WandB:
             mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",
-            # Its capture of what is printed would take the terminal from the progress bar.
             settings=self.wandb.Settings(
-                console="off", init_timeout=SECONDS_TO_START, finish_timeout=SECONDS_TO_FINISH
+                # Its capture of what is printed would take the terminal from the progress bar.
+                console="off",
+                init_timeout=SECONDS_TO_START,
+                finish_timeout=SECONDS_TO_FINISH,
+                **_without_paths(self.wandb),
             ),
         )
         if mode == "online":
@@ -119,6 +122,12 @@ class WandB:
 
 def _plain(value: object) -> bool | int | float | str:
     return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def _without_paths(wandb: Any) -> dict[str, bool]:
+    """Settings of those that a version of W&B has, so that it sends no command line, folder or name of the machine."""
+    private = ("x_disable_meta", "disable_git", "disable_code")
+    return {name: True for name in private if name in wandb.Settings.model_fields}
 
 
 def _wandb_mode(wandb: Any) -> str:

@@ -41,8 +41,7 @@ def make_with_ray(job: Job, shards: Sequence[Shard], workers: int | None, task: 
     Raises:
         ArmoireError: the cluster cannot be reached, or a worker met something that the user can mend.
     """
-    # Before Ray is imported, for it reads them then: no reports to its makers, no bars beside ours.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Before Ray is started, for it reads them then: no bars beside ours.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     import ray

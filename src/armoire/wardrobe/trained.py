@@ -105,8 +105,6 @@ def _train(
     images = ranks.in_turns(lambda: load_for(chosen, images, progress))
     images.check()
     chosen = chosen.change(**_data_settings(chosen, images))
-    if images.rejections:
-        progress.note(images.rejections)
     run = train_run(chosen, images, path, resume, device, progress, track)
     if images.info.rejected and images.store and ranks.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())

@@ -19,6 +19,7 @@ from armoire.images.fit import Fit
 from armoire.images.imageset import SetInfo, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
 from armoire.images.mosaic import GLANCE, glance
+from armoire.images.sources import place_of
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.progress import SILENT, USUAL, Progress
@@ -140,6 +141,13 @@ class Wardrobe:
             raise ArmoireError(
                 f"{self.run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)"
             )
+        place = place_of(data.source)
+        # A relative one is the name of data on another machine, and no folder here.
+        if place is not None and not (place.is_absolute() and place.exists()):
+            raise ArmoireError(
+                f"the data of {self.run.path} ({data.source}) are not here; give them with --data, which armoire "
+                "evaluate, figures and doctor take, or in Python with Wardrobe.open(.., images)"
+            )
         found = self.load(data.source)
         if found.info.fingerprint != data.fingerprint:
             raise ArmoireError(f"{data.source} has changed since {self.run.path} was trained on it; train again")
@@ -173,6 +181,15 @@ class Wardrobe:
                 f"{(a.size, a.size, a.image_channels)} (height, width, channels)"
             )
         return images
+
+    def load_other(self, source: str | Path) -> ImageSet | None:
+        """Load data as `load` does; None where they are what the run was trained on, which is used from then on."""
+        images = self.load(source)
+        if images.info.fingerprint != self.run.data.fingerprint:
+            return images
+        self._images = images
+        self.__dict__.pop("images", None)
+        return None
 
     @cached_property
     def latents(self) -> Latents:

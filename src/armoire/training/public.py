@@ -1,0 +1,42 @@
+"""A run's settings and header as others may see them: without the folders of the machine that its data lie on.
+
+Whatever leaves the machine is made of these: a push, a report, what trackers are told. The digest that identifies a
+model (`Run.model_sha256`) is of this form too, so that what is kept beside the weights holds for both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from armoire.files import parse_toml
+from armoire.images import SetInfo
+from armoire.images.celeba import is_celeba
+from armoire.images.sources import public_source
+from armoire.training.recipe import Recipe, parse_recipe
+
+
+def public_recipe(recipe: Recipe, info: SetInfo) -> Recipe:
+    """A recipe that names its data by the last part of their path, and the same where there is no path.
+
+    Args:
+        recipe: as it was trained.
+        info: of the data that it was trained on.
+    """
+    data = public_source(recipe.data)
+    if data == recipe.data:
+        return recipe
+    # Folders above may be all that said CelebA, whose pictures are never shown.
+    return recipe.change(data=data, showable=recipe.showable and not is_celeba(info.name, info.source, recipe.data))
+
+
+def public_header(header: dict[str, str]) -> dict[str, str]:
+    """The header of model.safetensors, likewise.
+
+    Raises:
+        ArmoireError, KeyError, TypeError, ValueError: it is damaged.
+    """
+    info = SetInfo.from_json(header["data"])
+    recipe = parse_recipe(parse_toml(header["recipe"]), "the header")
+    public, shown = replace(info, source=public_source(info.source)), public_recipe(recipe, info)
+    changed = {} if public == info else {"data": public.to_json()}
+    return header | changed | ({} if shown == recipe else {"recipe": shown.to_toml()})
