@@ -48,7 +48,7 @@ LONGEST = (
     "tests/end_to_end/test_a_folder_nobody_prepared.py",
     "tests/training/test_loop.py",
 )
-TINY = {"channels": [4, 8], "batch": 8, "epochs": 2}
+TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none"}
 
 
 def pytest_configure(config: pytest.Config) -> None:

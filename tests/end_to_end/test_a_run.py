@@ -79,7 +79,11 @@ def test_its_recipe_trains_the_same_again(trained: Trained, armoire: Armoire) ->
     assert first["recipe.toml"] == second["recipe.toml"]
     assert_same_model(trained.run, armoire.cwd / "again")
     assert first["latents.parquet"] == second["latents.parquet"]
-    assert "armoire figures again" in again.out
+    commands = ("sample again -n 30 --out samples.png", "explore again", "doctor again", "figures again")
+    assert [line.rpartition("armoire ")[2] for line in again.out.splitlines()[-4:]] == list(commands)
+    first_line = next(line for line in again.err.splitlines() if "training images" in line)
+    assert "14 steps" in first_line
+    assert "14 steps are too few" in again.err
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +101,7 @@ def module_armoire(tmp_path_factory: pytest.TempPathFactory, env: dict, server: 
 def test_evaluate_has_the_keys_of_the_contract(evaluated: dict) -> None:
     assert {"data", "reconstruction", "elbo", "book_scale", "latent"} <= set(evaluated)
     assert {"name", "split", "n"} <= set(evaluated["data"])
-    assert set(evaluated["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim"}
+    assert set(evaluated["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim", "explained"}
     assert set(evaluated["elbo"]) == {"distortion_nats", "rate_nats", "objective_nats"}
     assert {"dimensions", "active_units", "ks_max", "ks_mean"} <= set(evaluated["latent"])
     assert evaluated["book_scale"] is None

@@ -25,7 +25,7 @@ def run(
     armoire = Armoire(tmp_path_factory.mktemp("fashion"), env, server)  # type: ignore[arg-type]
     made = armoire("train", request.param, "--epochs", 1, "--limit", 600)
     assert made.code == 0, made.err
-    assert f"next        armoire figures runs/{request.param}" in made.out
+    assert f"next        armoire sample runs/{request.param}" in made.out
     return armoire, request.param
 
 

@@ -22,6 +22,12 @@ def data(discs):
     return discs(n=600, test=150)
 
 
+@pytest.fixture(autouse=True)
+def discs_take_few_steps(monkeypatch):
+    """As many as the runs here have are enough for discs of 16 pixels."""
+    monkeypatch.setattr(doctor, "FEWEST_STEPS", 100)
+
+
 @pytest.fixture(scope="module")
 def healthy(tiny, data, tmp_path_factory):
     recipe = tiny("images-vae", likelihood="calibrated", beta=4, latent=2, epochs=6, channels=[16, 32], lr=1e-2)
@@ -131,6 +137,44 @@ def test_a_box_has_holes(healthy, data, tmp_path):
     assert "prior holes" in names(wardrobe)
     wardrobe.fit_prior("gmm")
     assert "prior holes" not in names(wardrobe)
+
+
+def advice(wardrobe: Wardrobe) -> str:
+    return " ".join(finding.mend for finding in examine(wardrobe).findings)
+
+
+def test_a_prior_that_was_fitted_is_not_recommended_again(healthy, data, tmp_path, monkeypatch):
+    wardrobe = train(healthy.recipe.change(beta=1e-4), data, tmp_path / "r", device="cpu")
+    assert {"too little regularisation", "prior holes"} <= set(names(wardrobe))
+    assert f"armoire prior {wardrobe.run.path} --kind flow" in advice(wardrobe)
+    wardrobe.fit_prior("gmm")
+    assert not {"too little regularisation", "prior holes"} & set(names(wardrobe))
+    # One that helps nothing: samples from it lie in holes all the same.
+    monkeypatch.setattr(doctor, "IN_HOLES", 0.0)
+    assert {"too little regularisation", "prior holes"} <= set(names(wardrobe))
+    assert "armoire prior" not in advice(wardrobe)
+    assert "600 training images are too few" in " ".join(finding.cause for finding in examine(wardrobe).findings)
+
+
+def test_few_steps_are_blamed_before_the_settings(healthy, discs, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "FEWEST_STEPS", 1000)
+    wardrobe = train(
+        healthy.recipe.change(latent=32, batch=32, epochs=4, lr=1e-4, clip=1.0, prior="gmm", beta=1.0),
+        discs(60, test=20),
+        tmp_path / "r",
+        device="cpu",
+    )
+    finding = examine(wardrobe).findings[0]
+    assert finding.name == "too little training"
+    assert "8 steps on 60 images" in finding.evidence
+    assert "--epochs 1000" in finding.mend
+    assert "beta" not in " ".join([finding.cause, advice(wardrobe)])
+    assert "armoire prior" not in advice(wardrobe)
+
+
+def test_few_steps_alone_are_no_illness(healthy, monkeypatch):
+    monkeypatch.setattr(doctor, "FEWEST_STEPS", 100_000)
+    assert names(healthy) == []
 
 
 def test_dead_units_are_counted():

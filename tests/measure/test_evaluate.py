@@ -53,6 +53,7 @@ def test_a_perfect_reconstruction(errors):
     assert found["mse"] < 1e-12
     assert found["psnr_db"] > 119
     assert found["ssim"] == pytest.approx(1.0, abs=1e-5)
+    assert found["explained"] == pytest.approx(1.0, abs=1e-6)
     assert found["bce"] == pytest.approx(entropy, rel=1e-4)
 
 
@@ -64,6 +65,7 @@ def test_a_constant_reconstruction(errors):
     assert found["psnr_db"] == pytest.approx(10 * math.log10(1 / mse), rel=1e-6)
     assert found["bce"] == pytest.approx(-(x * math.log(0.25) + (1 - x) * math.log(0.75)).mean(), rel=1e-5)
     assert found["ssim"] < 0.5
+    assert found["explained"] == pytest.approx(1 - mse / x.var(axis=0).mean(), rel=1e-5)
 
 
 def test_structural_similarity_by_hand(errors):
@@ -94,7 +96,7 @@ def test_errors_do_not_depend_on_the_batch(ae_run, monkeypatch):
 def test_the_keys_are_those_of_the_contract(vae_run):
     found = evaluate(vae_run)
     assert {"name", "split", "n"} <= set(found["data"])
-    assert set(found["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim"}
+    assert set(found["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim", "explained"}
     assert set(found["elbo"]) == {"distortion_nats", "rate_nats", "objective_nats"}
     assert set(found["book_scale"]) == {"reconstruction_loss", "kl_loss", "total_loss"}
     assert {"dimensions", "active_units", "ks_max", "ks_mean"} <= set(found["latent"])

@@ -238,6 +238,19 @@ def test_an_objective_that_is_no_longer_finite_stops_the_training(tmp_path, tiny
     assert not history.exists() or not {"nan", "inf"} & set(history.read_text().replace("\n", ",").split(","))
 
 
+def test_a_finite_explosion_is_warned_of_and_clipping_prevents_it(tmp_path, tiny, discs, recorder):
+    """exp(log_var) turns a few steps that are too large into a rate of millions of nats."""
+    recipe, images = tiny("images-vae", channels=[8, 16], latent=8, lr=0.1, batch=16, epochs=6), discs(300, channels=3)
+    worst = {}
+    for clip in (0.0, recipe.clip):
+        run = fit(recipe.change(clip=clip), images, tmp_path / f"{clip}", progress=recorder)
+        worst[clip] = max(row["train_rate_nats"] for row in run.history)
+        warned = [line for line in recorder.notes if line.startswith("epoch") and "warning" in line]
+        recorder.notes.clear()
+        assert any("unstable" in line and "--lr 0.025" in line for line in warned) == (clip == 0)
+    assert worst[0.0] > 100 * worst[recipe.clip]
+
+
 def test_the_first_step_that_is_not_finite_is_named(tmp_path, tiny, discs, monkeypatch):
     from armoire.training import loop
 
@@ -281,7 +294,7 @@ def test_the_history_agrees_with_itself(vae_run):
     assert rows[1]["train_objective_nats"] < rows[0]["train_objective_nats"]
 
 
-@pytest.mark.parametrize("changes", [{"beta": 7.0}, {"noise": 0.4}, {"schedule": "constant"}])
+@pytest.mark.parametrize("changes", [{"beta": 7.0}, {"noise": 0.4}, {"schedule": "constant"}, {"clip": 0.5}])
 def test_it_is_the_loop_that_anyone_would_write(tmp_path, tiny, discs, changes):
     recipe, images = tiny(**changes), discs(n=42)
     run = fit(recipe, images, tmp_path / "run")
@@ -297,6 +310,8 @@ def test_it_is_the_loop_that_anyone_would_write(tmp_path, tiny, discs, changes):
             distortion = model.likelihood.distortion(model.decoder(q.sample(draws)), x[chosen])
             optimizer.zero_grad()
             (distortion + recipe.beta * q.rate()).mean().backward()
+            if recipe.clip:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, 12)
             optimizer.step()
             step += 1

@@ -13,6 +13,7 @@ from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images.imageset import make_table
 from armoire.tensors import write_tensors
+from armoire.training import load_recipe
 from armoire.wardrobe import Latents
 from armoire.wardrobe.fitted import Standard
 from armoire.wardrobe.fitting import fit_prior
@@ -282,3 +283,19 @@ def test_a_recipe_can_ask_for_its_prior(tiny, discs, tmp_path, quick):
     )
     assert "mixture" in wardrobe.prior().name
     assert prior_path(wardrobe.run.path, "gmm").exists()
+
+
+def test_own_images_end_with_a_fitted_prior_unless_they_are_too_few(tiny, discs, tmp_path, recorder):
+    assert load_recipe("images-vae").prior == "gmm"
+    recipe = tiny("images-vae", prior="gmm", latent=2)
+    wardrobe = train(recipe, discs(12), tmp_path / "few", device="cpu", progress=recorder)
+    assert wardrobe.fitted_priors == []
+    assert any("12 training images are too few to fit a prior to" in line for line in recorder.notes)
+
+
+def test_a_recipes_prior_is_not_kept_where_it_fits_worse_than_the_normal(tiny, discs, tmp_path, recorder, monkeypatch):
+    facts = {"log_prob": -3.0, "log_prob_normal": -2.5}
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_prior", lambda *_: (StandardNormal(2), facts))
+    wardrobe = train(tiny(prior="gmm"), discs(), tmp_path / "r", device="cpu", progress=recorder)
+    assert wardrobe.fitted_priors == []
+    assert any("N(0, I)" in line for line in recorder.notes)

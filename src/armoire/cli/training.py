@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -135,4 +136,7 @@ def _summarise(wardrobe: Any, last: dict[str, float], seconds: float) -> None:
     ]
     if (book := last.get(f"{split}_book_total_loss")) is not None:
         rows.append(("book scale", f"{book:.4g} in total"))
-    print_table([*rows, ("time", duration(seconds)), ("next", f"armoire figures {run}")])
+    there = shlex.quote(str(run))
+    following = (f"sample {there} -n 30 --out samples.png", f"explore {there}", f"doctor {there}", f"figures {there}")
+    steps = [("" if k else "next", f"armoire {words}") for k, words in enumerate(following)]
+    print_table([*rows, ("time", duration(seconds)), *steps])

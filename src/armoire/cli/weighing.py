@@ -41,7 +41,7 @@ def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = No
         print(
             f"{run} is healthy: reconstructions explain {n['explained']:.0%} of the held-out pixels' variance, "
             f"{n['dimensions_used']} of {n['dimensions']} dimensions are in use, and {n['holes']:.1%} of samples fall "
-            "into holes (1 % is best)."
+            "into holes (of held-out images 1 %)."
         )
     for k, finding in enumerate(found.findings):
         print(("\n" if k else "") + finding.name)

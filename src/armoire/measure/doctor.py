@@ -18,10 +18,12 @@ from armoire.images import Images, ImageSet
 from armoire.images.fit import Fit
 from armoire.measure.health import ACTIVE_RATE, drawn, health
 from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
+from armoire.measure.reconstruction import explained, pixel_variance
 from armoire.model import to_unit
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
+from armoire.training.expectations import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES, longer
 from armoire.wardrobe import RunLike, Wardrobe
 from armoire.wardrobe.familiarity import squared_errors
 
@@ -38,6 +40,16 @@ UNFAMILIAR = 2.0  # error on given images, of the usual one
 SAFE_RATE = 1e-3  # of Adam, for nearly every network
 FOR_A_FLOW = 32  # dimensions; with more, a mixture of Gaussians fitted better
 RESTORED = 0.6  # error after a change of the pixels, of that before
+OVER_FITTING = "over-fitting"
+# What a model that has not learned yet shows too, whatever its beta and its dimensions.
+SIGNS_OF_FEW_STEPS = {
+    "too much regularisation",
+    "posterior collapse",
+    "too little regularisation",
+    "unused dimensions",
+    "runaway dimensions",
+    "prior holes",
+}
 
 
 @dataclass(frozen=True)
@@ -88,6 +100,7 @@ def examine(
         found = [stopped]  # where nothing was learned, what else is wrong follows from that
     else:
         found = [finding for check in CHECKS if (finding := check(wardrobe, numbers))]
+        found = _too_short(wardrobe, numbers, found) or found
     if images is not None:
         given = wardrobe.load(images)
         numbers["given"] = _given(wardrobe, given.split(split or given.held_out), numbers)
@@ -123,8 +136,7 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
         for name, part in parts.items():
             errors[name] = float(squared_errors(model, np.asarray(part.images)).mean())
             task.advance()
-    pixels = np.asarray(parts["held_out"].images, np.float64) / 255
-    variance = float(np.square(pixels - pixels.mean(axis=0)).mean())
+    variance = pixel_variance(parts["held_out"].images)
     space = health(train, held_out, wardrobe.prior())
     used = held_out.mean.var(axis=0) > ACTIVE_VARIANCE
     if (rates := space["rate_by_dimension_nats"]) is not None:
@@ -141,8 +153,10 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
         "train_mse": errors["train"],
         "held_out_mse": errors["held_out"],
         "variance_of_pixels": variance,
-        "explained": 1 - errors["held_out"] / max(variance, 1e-12),
+        "explained": explained(errors["held_out"], variance),
         "dead_units": dead_units(model.decoder, held_out.mean),
+        "training_images": len(train),
+        "steps": wardrobe.run.steps,
     }
 
 
@@ -179,6 +193,8 @@ def _diverged(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     dead = n["dead_units"] is not None and n["dead_units"] > DEAD
     if n["finite"] and not dead and not n["explained"] < -NOTHING_EXPLAINED:
         return None
+    if n["finite"] and not dead and wardrobe.recipe.clip and n["steps"] < FEWEST_STEPS:
+        return None  # with its gradients limited it has not diverged: it has not learned yet
     shown = f"{n['dead_units']:.0%} of the decoder's units are 0 whatever the latent" if dead else "it learned nothing"
     recipe = wardrobe.recipe
     return Finding(
@@ -206,13 +222,16 @@ def _too_little(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     recipe = wardrobe.recipe
     if recipe.posterior == "point" or n["ks_mean_of_used"] is None or n["ks_mean_of_used"] < FAR_FROM_NORMAL:
         return None
+    fitted = wardrobe.fitted_priors
+    if fitted and n["holes"] < IN_HOLES:
+        return None  # samples come from the fitted prior, which is where the latents are
+    or_keep_it = "" if fitted else f"; or keep it, and armoire prior {wardrobe.run.path} --kind {_kind(n)}"
     return Finding(
         "too little regularisation",
         f"the latents are not where N(0, I) lies: Kolmogorov-Smirnov distance {n['ks_mean_of_used']:.2f} of 1, the "
         f"farthest at {n['farthest_mean']:.1f}, and KL(q(z) || N(0, I)) is {n['mismatch_nats']:.1f} nats",
         f"the rate weighs too little beside the distortion (beta {recipe.beta:g}), so that the model is an autoencoder",
-        f"armoire sweep {_again(wardrobe)} --beta {_more(recipe.beta)}; or keep it, and armoire prior "
-        f"{wardrobe.run.path} --kind flow",
+        f"armoire sweep {_again(wardrobe)} --beta {_more(recipe.beta)}{or_keep_it}",
     )
 
 
@@ -249,25 +268,49 @@ def _in_holes(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     if n["holes"] < IN_HOLES:
         return None
     name, run = wardrobe.prior().name, wardrobe.run.path
-    kind = "flow" if n["dimensions"] <= FOR_A_FLOW else "gmm"
+    applied = wardrobe.fitted_priors
+    if applied and n["training_images"] < FOR_NEW_IMAGES:
+        cause = f"{n['training_images']:,} training images are too few to tell a fitted prior where images lie"
+        mend = f"train on {FOR_NEW_IMAGES:,} images or more; or armoire sample {run} --temperature 0.7"
+    else:
+        cause = f"{name} is not where the images are, and the decoder was never taught what is made between them"
+        mend = f"armoire sample {run} --temperature 0.7" if applied else f"armoire prior {run} --kind {_kind(n)}"
     return Finding(
         "prior holes",
         f"{n['holes']:.0%} of draws from {name} lie farther from every training latent than 99 % of the held-out ones",
-        f"{name} is not where the images are, and the decoder was never taught what is made between them",
-        f"armoire sample {run} --temperature 0.7" if wardrobe.fitted_priors else f"armoire prior {run} --kind {kind}",
+        cause,
+        mend,
     )
 
 
 def _over_fitted(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     if n["held_out_mse"] < OVER_FITTED * n["train_mse"]:
         return None
-    epochs = max(1, wardrobe.recipe.epochs // 2)
+    epochs, path = max(1, wardrobe.recipe.epochs // 2), wardrobe.run.path
+    more = f"add images, and train again (armoire train {wardrobe.recipe.name} --data DATA)"
+    shorter = f"armoire train {_again(wardrobe)} --epochs {epochs} --out {path}-shorter; or {more}"
     return Finding(
-        "over-fitting",
+        OVER_FITTING,
         f"squared error {n['held_out_mse']:.4f} on held-out images, {n['train_mse']:.4f} on training images",
         "the model learned its training images by heart: they are too few for so many steps or so many dimensions",
-        f"armoire train {_again(wardrobe)} --epochs {epochs} --out {wardrobe.run.path}-shorter, or give more images",
+        more if n["training_images"] < FOR_A_MAP else shorter,
     )
+
+
+def _too_short(wardrobe: Wardrobe, n: dict[str, Any], found: list[Finding]) -> list[Finding]:
+    """Where few steps explain findings that settings would be blamed for: that, in their place; else nothing."""
+    explained = [finding for finding in found if finding.name in SIGNS_OF_FEW_STEPS]
+    if n["steps"] >= FEWEST_STEPS or not explained or any(finding.name == OVER_FITTING for finding in found):
+        return []
+    recipe, few = wardrobe.recipe, n["training_images"] < FOR_NEW_IMAGES
+    finding = Finding(
+        "too little training",
+        f"{n['steps']:,} steps on {n['training_images']:,} images; {explained[0].evidence}",
+        f"{FEWEST_STEPS:,} steps or more are needed before the settings can be judged"
+        + (f", and {FOR_NEW_IMAGES:,} images or more for good new ones" if few else ""),
+        f"armoire train {_again(wardrobe)} --epochs {longer(recipe, n['steps'])} --out {wardrobe.run.path}-longer",
+    )
+    return [finding, *(other for other in found if other not in explained)]
 
 
 CHECKS: tuple[Check, ...] = (_too_much, _too_little, _unused, _runaway, _in_holes, _over_fitted)
@@ -341,6 +384,10 @@ def _percent(share: float) -> str:
 
 def _again(wardrobe: Wardrobe) -> str:
     return str(wardrobe.run.path / "recipe.toml")
+
+
+def _kind(n: dict[str, Any]) -> str:
+    return "flow" if n["dimensions"] <= FOR_A_FLOW else "gmm"
 
 
 def _fewer(beta: float) -> str:

@@ -19,6 +19,9 @@ class Line:
     words: str
 
 
+# Blurred samples may all come from between the training images.
+ONLY_WHERE = "It says where draws lie, not what they look like."
+
 # Key of `evaluate`, name, format, unit, plain words.
 NUMBERS = {
     "reconstruction": (
@@ -26,6 +29,7 @@ NUMBERS = {
         ("mse", "squared error", ".4f", "a pixel value, of 1", "How far a pixel is off, squared; less is closer."),
         ("psnr_db", "peak signal to noise", ".2f", "dB", "The same in decibels; more is closer."),
         ("ssim", "structural similarity", ".3f", "of 1", "How alike edges and textures are; 1 is the same image."),
+        ("explained", "variance explained", ".0%", "of the pixels'", "1 is exact; 0 is no closer than the mean image."),
     ),
     "elbo": (
         ("distortion_nats", "distortion", ",.1f", "nats per image", "What is lost between an image and its likeness."),
@@ -60,9 +64,9 @@ NUMBERS = {
             "draws where nothing is",
             ".1%",
             "",
-            "Farther from all training images than held-out ones are; 1 % is best.",
+            f"Farther from all training images than held-out ones are, of which 1 % are. {ONLY_WHERE}",
         ),
-        ("drawn_in_holes", "draws in holes", ".1%", "", "New images drawn where no image lies near."),
+        ("drawn_in_holes", "draws in holes", ".1%", "", f"New images drawn where no image lies near. {ONLY_WHERE}"),
     ),
     "samples": (
         ("fd", "samples to held-out images", ".1f", "Fréchet distance", "By a network's features; less is closer."),

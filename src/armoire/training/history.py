@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from armoire.training.averages import Averages, book_scale
 from armoire.training.recipe import Recipe
+
+SUDDEN = 10  # times the usual rate
+NOTICEABLE = 0.1  # nats a pixel value: a smaller rate jumps for many reasons, the end of a collapse among them
+SMALLER = 4  # by what the learning rate is divided in the advice
 
 
 def measured(recipe: Recipe, split: str, averages: Averages) -> dict[str, float]:
@@ -22,3 +28,32 @@ def epoch_line(recipe: Recipe, split: str, row: dict[str, float], held_out: Aver
         f"epoch {row['epoch']}/{recipe.epochs}: {split} distortion {held_out.distortion:.1f}, rate {held_out.rate:.2f} "
         f"nats{in_book}; {row['images_per_second']:,.0f} images/s"
     )
+
+
+def jump(recipe: Recipe, row: dict[str, float], past: list[dict[str, float]], split: str, values: int) -> str:
+    """What to add to an epoch's line where its rate or objective is absurd, though finite; "" where it is not.
+
+    The rate is absurd at 10 times the median of the epochs before (in the first epoch: at 1 nat a pixel value), the
+    objective at 1 nat a pixel value above the best before.
+
+    Args:
+        recipe: its settings.
+        row: the epoch, as in the history.
+        past: the epochs before.
+        split: the held-out one.
+        values: pixel values of an image.
+    """
+    for part in ("train", split):
+        rate, objective = f"{part}_rate_nats", f"{part}_objective_nats"
+        usual = median(before[rate] for before in past) if past else values / SUDDEN
+        if row[rate] > max(SUDDEN * usual, NOTICEABLE * values):
+            what = f"the {part} rate is {row[rate]:,.0f} nats" + (f", before it was {usual:,.0f}" if past else "")
+        elif past and row[objective] > (best := min(before[objective] for before in past)) + values:
+            what = f"the {part} objective is {row[objective]:,.0f} nats, before it was {best:,.0f}"
+        else:
+            continue
+        return (
+            f"; warning: {what}: the training is unstable, and may not recover; "
+            f"try --lr {recipe.lr / SMALLER:g} (or --set clip=1, where it is 0)"
+        )
+    return ""

@@ -28,8 +28,9 @@ from armoire.training.checkpoint import (
     save_checkpoint,
     unpack_optimizer,
 )
+from armoire.training.expectations import expectations
 from armoire.training.feed import Feed
-from armoire.training.history import epoch_line, measured
+from armoire.training.history import epoch_line, jump, measured
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.preview import histograms, save_preview
 from armoire.training.public import public_recipe
@@ -158,6 +159,8 @@ class _Training:
             make_folder(self.folder)
             write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
             (self.out.path / DIVERGED).unlink(missing_ok=True)
+        for line in expectations(self.recipe, len(self.feed), self.total):
+            self.progress.note(line)
         done = self._images_before(self.step)
         info = self.images.info
         settings = public_recipe(self.recipe, info).model_dump(mode="json") | {"data_fingerprint": info.fingerprint}
@@ -248,6 +251,8 @@ class _Training:
             self.adversary.step(x, terms, self.model.likelihood, self.recipe.beta, lr)
         else:
             (loss * self.ranks.size).backward()
+        if self.recipe.clip:  # after the gradients were averaged: every process scales by the same norm
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
         self.sums.add(terms)
         self.step += 1
@@ -288,6 +293,7 @@ class _Training:
             "seconds": round(self.seconds, 3),
             "images_per_second": round(seen / self.seconds, 1),
         }
+        jumped = jump(self.recipe, row, self.history, split, self.model.pixels)
         best = all(row[f"{split}_objective_nats"] < past[f"{split}_objective_nats"] for past in self.history)
         self.history.append(row)
         self.sums, self.seconds = Sums(self.device), 0.0
@@ -297,7 +303,7 @@ class _Training:
             self.tracking.epoch(row, path, lambda: histograms(self.model, self.held_out))
         self._save(best)
         self._write(epoch + 1)
-        self.progress.note(epoch_line(self.recipe, split, row, held_out))
+        self.progress.note(epoch_line(self.recipe, split, row, held_out) + jumped)
 
     def _write(self, epochs: int) -> None:
         if self.ranks.is_first:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+REAL = {"sigma", "beta", "noise", "lr", "warmup", "clip", "book_weight", "adversarial", "adversarial_from"}
 
 
 class Recipe(BaseModel):
@@ -88,6 +89,9 @@ class Recipe(BaseModel):
         Literal["constant", "one-cycle"], Field(description="one-cycle: linear up, then half a cosine down to 0")
     ] = "one-cycle"
     warmup: Annotated[Share, Field(description="share of one-cycle's steps that go up")] = 0.1
+    clip: Annotated[
+        float, Field(ge=0, allow_inf_nan=False, description="largest norm of a step's gradient; 0: no limit")
+    ] = 0.0
     seed: Annotated[int, Field(ge=0, description="what every random draw derives from")] = 0
     limit: Annotated[int | None, Field(ge=2, description="train on the first images only")] = None
 
@@ -109,7 +113,8 @@ class Recipe(BaseModel):
             return {
                 key: float(value)
                 if type(value) is int
-                and key in ("sigma", "beta", "noise", "lr", "warmup", "book_weight", "adversarial", "adversarial_from")
+                and key
+                in ("sigma", "beta", "noise", "lr", "warmup", "clip", "book_weight", "adversarial", "adversarial_from")
                 else value
                 for key, value in values.items()
             }

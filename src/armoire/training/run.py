@@ -151,6 +151,14 @@ class Run:
         """Version, git commit, data, seed and units, from the header of the weights."""
         return read_header(self.path / FILE)
 
+    @property
+    def steps(self) -> int:
+        """Optimiser steps that its weights have seen."""
+        try:
+            return int(self.header["step"])
+        except (KeyError, ValueError) as error:
+            raise ArmoireError(f"{self.path / FILE} is damaged (its step cannot be read: {error})") from None
+
     @cached_property
     def data(self) -> SetInfo:
         """The data set it was trained on: name, source, fit, classes, fingerprint."""

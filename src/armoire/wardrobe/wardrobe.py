@@ -40,7 +40,7 @@ from armoire.wardrobe.directions import (
     write_directions,
 )
 from armoire.wardrobe.familiarity import Familiarity, familiarity_of, squared_errors
-from armoire.wardrobe.fitting import fit_prior
+from armoire.wardrobe.fitting import FEWEST, fit_prior
 from armoire.wardrobe.index import NeighbourIndex, kept_index
 from armoire.wardrobe.kept_priors import Priors
 from armoire.wardrobe.latents import Latents, encode_set
@@ -222,8 +222,18 @@ class Wardrobe:
     def hang(self) -> None:
         """Encode and measure the data and fit the recipe's prior, if that is not done yet, so that the run is whole."""
         _ = self.latents, self.familiarity
-        if (kind := self.recipe.prior) != "none" and not self._priors.has(kind):
-            self.fit_prior(kind, self.recipe.seed)
+        if (kind := self.recipe.prior) == "none" or self._priors.has(kind):
+            return
+        train = self.latents.split("train")
+        if len(train) < FEWEST:
+            usual = self.prior().name
+            self.progress.note(f"{len(train)} training images are too few to fit a prior to: samples come from {usual}")
+            return
+        prior, facts = fit_prior(kind, train, self.recipe.seed, self.progress)
+        if facts["log_prob"] > facts["log_prob_normal"] or self.recipe.posterior == "point":
+            self._priors.keep(kind, prior, facts)
+        else:
+            self.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
 
     def squared_errors(self, images: Images) -> Float[np.ndarray, " n"]:
         """Mean squared error a pixel value of each reconstruction, to be compared with `familiarity`."""
