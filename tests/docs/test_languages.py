@@ -1,117 +1,161 @@
-"""The Korean pages say what the English ones say, and what is out of step is told with its place (in_step.py)."""
+"""A page in two languages has the same headings, blocks, code, links, names and numbers, section by section."""
 
 from __future__ import annotations
 
+import posixpath
 import re
-from bisect import bisect
+from collections import Counter
+from decimal import Decimal
 
 import pytest
-from in_step import CODE, PAIRS, ROOT, blocks, differences, figure_differences
+from documents import FENCE, ROOT
 
-
-def read(english: str) -> tuple[str, str]:
-    return tuple((ROOT / page).read_text(encoding="utf-8") for page in (english, PAIRS[english]))
-
-
-@pytest.mark.parametrize("english", PAIRS)
-def test_the_pages_are_in_step(english):
-    assert differences(english, *read(english)) == []
-
-
-@pytest.mark.parametrize("english", PAIRS)
-def test_the_korean_pages_are_korean(english):
-    prose = " ".join(block.text for block in blocks(read(english)[1]) if block.kind.split()[0] not in CODE)
-    hangul, latin = len(re.findall("[가-힣]", prose)), len(re.findall("[A-Za-z]", prose))
-    assert hangul > 0.7 * (hangul + latin)
-
-
-def test_the_readmes_lead_to_each_other():
-    for page, other in (("README.md", "README.ko.md"), ("README.ko.md", "README.md")):
-        top = blocks((ROOT / page).read_text(encoding="utf-8"))[:2]
-        assert other in top[1].targets, page
-
-
-# What each change does to the first line of a Korean page that it fits, and what has to be said of it.
-CHANGES: dict[str, tuple[str, str, str]] = {
-    "a flag": (r"^(armoire train \S+)", r"\1 --seed 7", "--seed 7"),
-    "a recipe": (r"^(armoire train )\S+", r"\1fashion-dae", "fashion-dae"),
-    "a line of Python": (r"^between = ", "middle = ", "'middle = "),
-    "a figure of a comment": (r"(# [가-힣].*)\b2\b", r"\g<1>3", "figures that are missing: ['2']"),
-    "a path of a drawing": (r"^  images/", "  pictures/", "pictures/"),
-    "a mark for the site": (r"^<!-- not run", "<!-- not_run", "<!-- not_run"),
-    "a formula": (r"log_var", "log_sd", "log_sd"),
-    "a level": (r"^## ", "### ", "['heading_open h3'] stand for ['heading_open h2']"),
-    "a heading": (r"^## .*", "", "stand for ['heading_open h2']"),
-    "a paragraph": (r"^([가-힣].*)", r"\1\n\n덧붙입니다.\n", "paragraph_open p'] stand for []"),
-    "an item": (r"^- ", "- - ", "'bullet_list_open ul'"),
-    "a column": (r"^\|( \S+ \|).*", r"|\1", "td"),
-    "an image": (r"(!\[.*?\]\()\S+?\.png", r"\1images/other.png", "links of one page only"),
-    "a link": (r"(?<!!)(\[[^]]+\]\()[\w./]*\.md", r"\1other.md", "links of one page only"),
-    "a link's heading": (r"\.md#[\w-]+", ".md#elsewhere", "links of one page only"),
-    "a link into the English pages": (r"\(story\.md", "(../story.md", "is the English page of docs/ko/story.md"),
-    "a name": (r"^([^`#]*)`([^`]+)`", r"\1`\2x`", "`code` of one page only"),
-    "a figure": (r"^([가-힣][^`]*?)\d[\d.,]*\d", r"\g<1>31337", "figures that are missing"),
-    "two cells": (r"^(\|[^|]+\|)( \d\S+ \|)( \S+ \|)$", r"\1\3\2", "figures that are missing"),
-    "a sign": (r"^([|가-힣].*)[-−](?=\d)", r"\1", "figures that are missing: ['−"),
-    "a sentence": (r"^[가-힣].{40,}", "This was left in the language that it was written in.", "not translated"),
-    "half a sentence": (r"^([가-힣].{40,})", r"\1 and this was left as it was", "not translated: 'and this"),
+PAIRS = {
+    "README.md": "README.ko.md",
+    "docs/quickstart.md": "docs/ko/quickstart.md",
+    "docs/story.md": "docs/ko/story.md",
 }
+ENGLISH_OF = {korean: english for english, korean in PAIRS.items()}
+LINK = re.compile(r'\]\(([^)\s]+)(?: "[^"]*")?\)')
+HEADING = re.compile(r"^#+ (.+)$", flags=re.MULTILINE)
+COMMENT = re.compile(r"(?:^|\s+)#\s.*$", flags=re.MULTILINE)
+# A minus counts: -0.35, −4. A million may be written 100만, and 0.5 as .5.
+NUMBER = re.compile(r"(?<![\w.])([-−]?)((?:\d[\d,]*)?\.?\d+)(?: ?(million|만(?!큼)))?")
+ENGLISH_WORDS = re.compile(r"(?:\b[a-z]+\b[ ,]*){5,}")
+SCALES = {"": 1, "million": 10**6, "만": 10**4}
+WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+WORDS_TO_NUMBERS = {word: k for k, word in enumerate([*WORDS.split(), "seventeen", "eighteen", "nineteen", "twenty"])}
+WORDS_TO_NUMBERS |= {"thirty": 30, "forty": 40, "fifty": 50, "seventy": 70, "hundred": 100}
+WORDS_TO_NUMBERS |= {"half": 2, "third": 3, "thirds": 3, "quarter": 4, "tenth": 10, "tenths": 10}
 
 
-def changed(text: str, pattern: str, by: str) -> tuple[str, list[int]] | None:
-    """The page with its first line that fits changed, and where that block, the one before and the next begin."""
-    lines = text.split("\n")
-    for k, line in enumerate(lines):
-        if (new := re.sub(pattern, by, line, count=1)) != line:
-            starts = sorted({block.line for block in blocks(text)} | {len(lines)})
-            at = bisect(starts, k + 1)
-            return "\n".join([*lines[:k], new, *lines[k + 1 :]]), starts[max(at - 2, 0) : at + 1]
-    return None
+def numbers(text: str) -> Counter[str]:
+    """Each number that is written in digits, as often as it is there."""
+    found: Counter[str] = Counter()
+    for minus, digits, scale in NUMBER.findall(text):
+        number = Decimal(digits.replace(",", "")) * SCALES[scale]
+        found["-" * bool(minus) + f"{number:f}"] += 1
+    return found
 
 
-@pytest.mark.parametrize("what", CHANGES)
-def test_a_change_is_told_with_its_place(what):
-    pattern, by, said = CHANGES[what]
-    fitting = 0
-    for english, korean in PAIRS.items():
-        text, translated = read(english)
-        if (change := changed(translated, pattern, by)) is None:
-            continue
-        fitting += 1
-        page, starts = change
-        told = [sentence for sentence in differences(english, text, page) if said in sentence]
-        assert any(sentence.startswith(f"{korean}:{line} ") for sentence in told for line in starts), (starts, told)
-    assert fitting
+def spelled_out(text: str) -> Counter[str]:
+    """The numbers that English words may be written as in Korean: `seventy thousand` is 70 or 70000, `a third` 1 and 3."""
+    found: Counter[str] = Counter()
+    before = 1
+    for word in re.findall(r"[a-z]+", text.lower()):
+        number = WORDS_TO_NUMBERS.get(word, 0)
+        if word in ("thousand", "hundred"):
+            found[str(before * {"thousand": 1000, "hundred": 100}[word])] += 1
+        if word in WORDS_TO_NUMBERS:
+            found.update([str(number), "1"])
+        before = number or 1
+    return found
 
 
-def test_an_end_that_is_missing_is_told():
-    text, translated = read("docs/story.md")
-    told = differences("docs/story.md", text, translated[: translated.rindex("\n## ")])
-    assert len(told) == 1
-    assert "stand for ['heading_open h2'" in told[0]
+def anchors(page: str) -> list[str]:
+    """Of the page's headings, as GitHub and the site make them."""
+    text = FENCE.sub("", (ROOT / page).read_text(encoding="utf-8"))
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)]
 
 
-def test_words_of_comments_are_the_translators():
-    text, translated = read("README.md")
-    change = changed(translated, r"# 세상에 없던 옷", "# 새 옷")
-    assert change
-    assert differences("README.md", text, change[0]) == []
+def destination(page: str, target: str) -> str:
+    """Where a link goes, under the same name in both languages: pages by their English name, headings by number."""
+    if re.match(r"[a-z]+:", target):
+        return target
+    path, _, anchor = target.partition("#")
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
+    if anchor and path in {**PAIRS, **ENGLISH_OF}:
+        anchor = str(anchors(path).index(anchor))
+    return f"{ENGLISH_OF.get(path, path)}#{anchor}"
+
+
+def sections(page: str, text: str) -> list[dict[str, object]]:
+    """What each section of a page has in common with its counterpart, code first taken out of the prose."""
+    code: list[str] = []
+
+    def take(fence: re.Match[str]) -> str:
+        drawing = not fence["language"]  # of it only paths and what stands behind an arrow
+        plain = re.sub(r"(?m)^(\s*\S*).*?(->.*)?$", r"\1 \2", fence["code"]) if drawing else fence["code"]
+        code.append(f"{fence['reason']} {fence['language']}\n{plain if drawing else COMMENT.sub('', plain)}")
+        comments = "" if drawing else " ".join(COMMENT.findall(fence["code"]))
+        return f"\x02{len(code) - 1}\x03{comments.replace('#', '')}"
+
+    return [_section(page, part, code) for part in re.split(r"(?m)^(?=#+ )", FENCE.sub(take, text))]
+
+
+def _section(page: str, text: str, code: list[str]) -> dict[str, object]:
+    words = re.sub(r"\x02\d+\x03|`[^`]+`|^<.*|\]\(\S+", " ", text, flags=re.MULTILINE)
+    blocks = [block for block in re.split(r"\n{2,}|\n(?=[-|])", text.strip()) if block.strip()]
+    to = Counter(destination(page, target) for target in LINK.findall(text))
+    del to[f"{ENGLISH_OF.get(page, page)}#"]  # the link that switches the language
+    return {
+        "heading": len(text) - len(text.lstrip("#")),
+        "blocks": [(re.match(r"#|-|!|\||<.*|\x02|", block).group(), block.count("|")) for block in blocks],  # type: ignore[union-attr]
+        "code": [code[int(k)] for k in re.findall(r"\x02(\d+)\x03", text)],
+        "links": to,
+        "names": set(re.findall(r"`([^`]+)`", text)),
+        "numbers": numbers(words),
+        "cells": [[set(numbers(cell)) for cell in row.split("|")[2:]] for row in re.findall(r"(?m)^\|.*", words)],
+        "words": words,
+    }
+
+
+def differences(english: str, text: str, korean_text: str) -> list[str]:
+    """What a Korean page has otherwise than the English one; each with the section's number and what both have."""
+    here, there = sections(english, text), sections(PAIRS[english], korean_text)
+    if [part["heading"] for part in here] != [part["heading"] for part in there]:
+        return ["headings"]
+    found = []
+    for k, (one, other) in enumerate(zip(here, there, strict=True)):
+        for what in ("blocks", "code", "links", "names", "cells"):
+            if one[what] != other[what]:
+                found.append(f"{what} of section {k}: {one[what]} and {other[what]}")
+        wanted, given = one["numbers"], other["numbers"]
+        if missing := wanted - given:
+            found.append(f"numbers of section {k} that only English has: {missing}")
+        if extra := given - wanted - spelled_out(str(one["words"])):
+            found.append(f"numbers of section {k} that only Korean has: {extra}")
+        for paragraph in re.split(r"\n{2,}", re.sub(r"(?m)^\|.*", "", str(other["words"]))):
+            hangul, latin = len(re.findall("[가-힣]", paragraph)), len(re.findall("[A-Za-z]", paragraph))
+            if (latin >= 20 and hangul < 0.4 * (hangul + latin)) or ENGLISH_WORDS.search(paragraph):
+                found.append(f"section {k} is not translated: {paragraph}")
+    return found
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("english", PAIRS)
+def test_both_languages_say_the_same(english):
+    assert differences(english, read(english), read(PAIRS[english])) == []
 
 
 @pytest.mark.parametrize(
-    ("english", "korean", "same"),
+    ("pattern", "by", "what"),
     [
-        ("70,000 garments, .5 each", "옷 70000벌, 하나에 0.5", True),
-        ("64 million pixels, 100,000 of them", "6,400만 화소, 그 가운데 10만", True),
-        ("five epochs, about a third of two hundred", "5에폭, 200의 3분의 1쯤", True),
-        ("by 0.21 at 2.0", "2.0에서 0.21만큼", True),
-        ("−4 to 4, 91–96 %", "-4에서 4까지, 91–96%", True),
-        ("3.40 nats", "3.4 nat", False),
-        ("-0.35 to 0.65", "0.35에서 0.65까지", False),
-        ("2 of 2", "2개", False),
-        ("five epochs", "6에폭", False),
-        ("1,024 pixels", "1,042픽셀", False),
+        (r"(?m)^## .*", "", "headings"),
+        (r"\n\n([가-힣])", r"\n\n더합니다.\n\n\1", "blocks"),
+        (r"(armoire train \S+)", r"\1 --seed 7", "code"),
+        (r"\]\(\S+\.md", "](other.md", "links"),
+        (r"(?<=[^`]`)([a-z]\S+`[^`])", r"x\1", "names"),
+        (r"[-−](?=0\.35|4에서|3,3|3\.5)|(?<=에폭 )\d|(?<=약 )\d|7(?=만 점)", "8", "numbers"),
+        (
+            r"\n\n[가-힣][^\n]{40,}\n\n",
+            "\n\nThis was left in the language that it was written in.\n\n",
+            "not translated",
+        ),
     ],
 )
-def test_figures_of_two_languages(english, korean, same):
-    assert (list(figure_differences(english, korean)) == []) == same
+def test_a_difference_is_found(pattern, by, what):
+    changed = 0
+    for english, korean in PAIRS.items():
+        page, n = re.subn(pattern, by, read(korean), count=1)
+        changed += n
+        assert n == 0 or what in " ".join(differences(english, read(english), page)), (korean, what)
+    assert changed
+
+
+def test_the_readmes_link_to_each_other():
+    for page, other in (("README.md", "README.ko.md"), ("README.ko.md", "README.md")):
+        assert f"]({other})" in read(page).split("\n\n")[1]
