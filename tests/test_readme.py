@@ -1,9 +1,13 @@
-"""Every command and snippet of the README is run as it is printed, in a folder of its own."""
+"""The README's commands and snippet, run as printed: each in a process of its own (slow).
+
+tests/docs/test_documentation_blocks.py runs the same in one process, on few images, each time.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +19,8 @@ import numpy as np
 import pytest
 from documents import ROOT
 from PIL import Image
+
+from armoire.cli.app import build
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -72,12 +78,28 @@ def visit(command: list[str], cwd: Path, environment: dict[str, str]) -> None:
         assert process.wait(120) == 0
 
 
-def test_the_readme_names_the_commands_that_this_file_knows():
+def test_every_command_is_one_that_this_file_runs():
     assert commands()[0] == "make demo"
     assert {line for block in BLOCKS for line in block.commands} >= NOT_HERE
     assert [block.language for block in BLOCKS].count("python") == 1
+    for block in documents.blocks(ROOT / "README.md"):
+        for command in block.commands:
+            words = shlex.split(command, comments=True)
+            if words[0] == "armoire":
+                build().parse_args(words[1:], exit_on_error=False, print_error=False)
 
 
+def test_what_make_demo_starts_is_known_to_the_command_line():
+    done = subprocess.run(
+        ["make", "--dry-run", "demo", f"VENV={sys.prefix}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    started = re.findall(r"^\S*/armoire (\w[^>\n]*)", done.stdout, flags=re.MULTILINE)
+    assert [words.split()[0] for words in started][-2:] == ["train", "figures"], done.stdout
+    for words in started:
+        build().parse_args(shlex.split(words), exit_on_error=False, print_error=False)
+
+
+@pytest.mark.slow
 def test_commands_and_snippet_run_as_printed(place, environment):
     if not FASHION.is_dir():
         pytest.skip("needs Debian's dataset-fashion-mnist, which make test installs where it can")

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 import armoire
 from armoire.cli import main
+from armoire.cli.app import build
 from armoire.measure.features import EfficientNetLite0, Extractor
 
 PAGE = ROOT / "src/armoire/explorer/index.html"
@@ -38,7 +39,7 @@ class Reader:
     def type(self, command: str) -> None:
         """Do what one line of a shell does, in this process."""
         words = shlex.split(command, comments=True)
-        if tuple(words) in self.typed or self._needs_page(words):
+        if tuple(words) in self.typed or self._serves(words):
             return
         target = self._target(words)
         assert words[0] == "armoire", f"say <!-- not run: REASON --> before a block that cannot be run: {command}"
@@ -70,8 +71,12 @@ class Reader:
         words[words.index(">") :], (name,) = [], words[words.index(">") + 1 :]
         return self.folder / name
 
-    def _needs_page(self, words: list[str]) -> bool:
-        return words[:2] == ["armoire", "explore"] and not PAGE.is_file()  # ARMOIRE_SKIP_WEB
+    def _serves(self, words: list[str]) -> bool:
+        """Whether it runs until Ctrl-C, or has no page to serve (ARMOIRE_SKIP_WEB); it is parsed all the same."""
+        if words[:2] != ["armoire", "explore"] or ("--export" in words and PAGE.is_file()):
+            return False
+        build().parse_args(words[1:], exit_on_error=False, print_error=False)
+        return True
 
     def _prepare(self, words: list[str]) -> None:
         if words[1] == "train":  # as one who has not trained it yet
@@ -139,8 +144,13 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     load_recipe = armoire.load_recipe
 
     def small(name: str | Path) -> armoire.Recipe:
-        return load_recipe(name).change(channels=[4, 8], batch=32, epochs=1)
+        return load_recipe(name).change(channels=[4, 8], batch=32)
 
+    def one_epoch(recipe: armoire.Recipe, **settings: object) -> armoire.Recipe:
+        return change(recipe, **settings | {"epochs": 1, "limit": 240})
+
+    change = armoire.Recipe.change
+    patch.setattr(armoire.Recipe, "change", one_epoch)
     patch.setattr(armoire, "load_recipe", small)
     patch.setattr("armoire.wardrobe.trained.load_recipe", small)
     patch.setattr("armoire.images.drawn.USUAL", FACES)

@@ -39,7 +39,7 @@ def numbers(text: str) -> Counter[str]:
 
 
 def spelled_out(text: str) -> Counter[str]:
-    """The numbers that English words may be written as in Korean: `seventy thousand` is 70 or 70000, `a third` 1 and 3."""
+    """Numbers as which Korean may write English words: seventy thousand is 70 or 70000, a third 1 and 3."""
     found: Counter[str] = Counter()
     before = 1
     for word in re.findall(r"[a-z]+", text.lower()):
