@@ -16,7 +16,6 @@ import reference
 import trainings
 
 ROOT = Path(__file__).parents[2]
-KEPT = ROOT / "build/docs"
 # Pages of the repository that are not in docs/: where they stand on the site.
 ICON = "web/public/icon.svg"
 ELSEWHERE = {"benchmarks/RESULTS.md": "results.md", "CHANGELOG.md": "changelog.md"}
@@ -58,9 +57,12 @@ def on_files(files: Files, config: Any) -> Files:
     for path, place in ELSEWHERE.items():
         files.append(File.generated(config, place, abs_src_path=str(ROOT / path)))
     files.append(File.generated(config, "assets/icon.svg", abs_src_path=str(ROOT / ICON)))
-    folder = KEPT / "quick" if trainings.QUICK else KEPT
+    folder = pictures.KEPT / "quick" if trainings.QUICK else pictures.KEPT
     for picture in pictures.make(folder):
-        files.append(File.generated(config, f"pictures/{picture.name}", abs_src_path=str(picture)))
+        place = f"pictures/{picture.name}"
+        if small := files.get_file_from_path(place):  # what a checkout shows in its stead
+            files.remove(small)
+        files.append(File.generated(config, place, abs_src_path=str(picture)))
     return files
 
 

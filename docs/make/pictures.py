@@ -1,4 +1,7 @@
-"""The pictures of docs/story.md, for a light page and for a dark one; drawn once and kept."""
+"""The pictures of docs/story.md, for a light page and for a dark one; drawn once and kept.
+
+`python docs/make/pictures.py` writes them small and on paper into docs/pictures, where a checkout shows them.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,17 @@ import faces
 import garments
 from look import DARK, LIGHT, Look, drawing, save
 from matplotlib.figure import Figure
+from PIL import Image
 from trainings import AUTOENCODER, FACES, VARIATIONAL, Planned, digest
 
 from armoire import Wardrobe
 
 log = logging.getLogger("mkdocs.armoire")
 HERE = Path(__file__).parent
+KEPT = HERE.parents[1] / "build/docs"
+PAPER = "#faf9f6"  # under the pictures of a checkout
+SMALLER = ((720, 128), (560, 64), (560, 32))  # width in pixels and colours, the first that makes a file of
+LARGEST = 80_000  # bytes at most, else the last
 
 # picture: (the run it shows, how it is drawn)
 PICTURES: dict[str, tuple[Planned, Callable[[Wardrobe, Look], Figure]]] = {
@@ -67,3 +75,22 @@ def _draw(wardrobe: Wardrobe, draw: Callable[[Wardrobe, Look], Figure], look: Lo
     with drawing(look):
         save(draw(wardrobe, look), part)
     part.replace(path)
+
+
+def shrink(path: Path, folder: Path) -> None:
+    """Write a light picture on paper, small enough for the repository."""
+    drawn = Image.open(path).convert("RGBA")
+    sheet = Image.new("RGBA", drawn.size, PAPER)
+    sheet.alpha_composite(drawn)
+    for width, colours in SMALLER:
+        size = width, round(width * sheet.height / sheet.width)
+        small = sheet.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        small.quantize(colours, dither=Image.Dither.NONE).save(folder / path.name, optimize=True)
+        if (folder / path.name).stat().st_size <= LARGEST:
+            return
+
+
+if __name__ == "__main__":
+    for drawn in make(KEPT):
+        if not drawn.name.endswith(".dark.png"):
+            shrink(drawn, HERE.parent / "pictures")

@@ -15,6 +15,8 @@ from documents import ROOT, pages
 import armoire
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
+pytestmark = pytest.mark.slow  # trains three small runs and builds the site: half a minute
+
 FETCHED = re.compile(
     r"<(?:script|img|iframe|source|video|audio)[^>]*\ssrc=[\"']?(?:https?:)?//"
     r"|<link[^>]*\shref=[\"']?(?:https?:)?//(?![^>]*rel=[\"']?canonical)"
