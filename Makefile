@@ -100,20 +100,24 @@ $(VENV)/made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/made pyproject.toml hatch_build.py $(WEB)
-	$(BIN)/pip install --quiet -e .
+# explore: what the demo shows. Where another torch is wanted: make CONSTRAINTS= demo
+CONSTRAINTS ?= constraints.txt
+PIP := $(BIN)/pip install --quiet $(CONSTRAINTS:%=-c %)
+
+$(VENV)/installed: $(VENV)/made pyproject.toml hatch_build.py $(CONSTRAINTS) $(WEB)
+	$(PIP) -e '.[explore]'
 	@touch $@
 
 $(VENV)/tested: $(VENV)/installed pyproject.toml
-	$(BIN)/pip install --quiet -e '.[test]'
+	$(PIP) -e '.[test]'
 	@touch $@
 
 $(VENV)/documented: $(VENV)/installed pyproject.toml
-	$(BIN)/pip install --quiet -e '.[docs]'
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 $(VENV)/fuzzed: $(VENV)/tested
-	$(BIN)/pip install --quiet -e '.[fuzz]'
+	$(PIP) -e '.[fuzz]'
 	@touch $@
 
 clean:

@@ -44,12 +44,12 @@ def test_without_metadata_the_command_is_that_of_a_checkout(monkeypatch, require
 
 
 def test_every_extra_of_this_package_can_be_installed():
-    assert {"hub", "measure", "neighbours", "notebook", "ray", "tensorboard", "trackio", "wandb"} <= set(extras())
+    assert {"explore", "flow", "hub", "measure", "neighbours", "notebook"} <= set(extras())
+    assert {"ray", "tensorboard", "trackio", "wandb"} <= set(extras())
     assert not FOR_DEVELOPMENT & set(extras())
     for extra in extras():
         assert requirements(extra)
         assert "armoire" not in install_command(extra)  # no index has it
-    assert install_command("trackio").endswith(" && pip install --no-deps trackio")
 
 
 def test_a_command_without_the_hubs_client_is_one_sentence(tmp_path):

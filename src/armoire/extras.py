@@ -14,8 +14,6 @@ from importlib import metadata
 from armoire.errors import ArmoireError, first_line
 
 FOR_DEVELOPMENT = frozenset({"docs", "fuzz", "test"})
-#: Packages whose own requirements exclude versions that armoire needs: installed last, without their dependencies.
-WITHOUT_DEPENDENCIES = {"trackio": "trackio"}
 
 
 def missing_extra(what: str, extra: str, instead: str = "", cause: ImportError | None = None) -> ArmoireError:
@@ -46,15 +44,12 @@ def install_command(extra: str) -> str:
     packages = requirements(extra)
     if not packages:  # an older install's metadata, or none
         return f'pip install -e ".[{extra}]" in a checkout of armoire'
-    command = "pip install " + " ".join(f'"{package}"' for package in packages)
-    last = WITHOUT_DEPENDENCIES.get(extra)
-    return f"{command} && pip install --no-deps {last}" if last else command
+    return "pip install " + " ".join(f'"{package}"' for package in packages)
 
 
 def installed(extra: str) -> str:
     """Names and versions of the packages of an extra, or that it is missing and how to install it."""
     names = [re.split(r"[^\w.-]", package)[0] for package in requirements(extra)]
-    names += [WITHOUT_DEPENDENCIES[extra]] if extra in WITHOUT_DEPENDENCIES else []
     try:
         return ", ".join(f"{name} {metadata.version(name)}" for name in names)
     except metadata.PackageNotFoundError:

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+from armoire.extras import missing_extra
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
     from torch import Tensor, nn
 
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 OPSET = 18  # what torch's exporter writes by itself: a newer one takes a converter, and gains these networks nothing
+
+
+def is_installed() -> bool:
+    """Whether the packages that write and run graphs are installed; imports none of them."""
+    return all(importlib.util.find_spec(name) for name in PACKAGES)
+
+
+def check_installed(what: str, extra: str = "explore", instead: str = "") -> None:
+    """Raise `missing_extra` where these packages are missing, before any work that needs them.
+
+    Raises:
+        ArmoireError: one of them is not installed.
+    """
+    if not is_installed():
+        raise missing_extra(what, extra, instead)
 
 
 def to_graph(

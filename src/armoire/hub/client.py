@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, first_line
 from armoire.extras import needs
@@ -58,6 +59,14 @@ def asking(what: str) -> Iterator[None]:
         raise _told(_cause(error), what) from error
 
 
+def _http() -> Any:
+    """The HTTP library under the huggingface_hub installed here: httpx under version 1, httpx2 under version 2."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    base = next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
+    return sys.modules[base.__module__.partition(".")[0]]
+
+
 def _cause(error: BaseException) -> BaseException:
     """The error that another one wraps without saying what it was."""
     wraps = isinstance(error, RuntimeError | FileNotFoundError) and not hasattr(error, "response")
@@ -65,7 +74,6 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _told(error: BaseException, what: str) -> ArmoireError:
-    import httpx2
     from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
     status = getattr(getattr(error, "response", None), "status_code", None)
@@ -73,7 +81,7 @@ def _told(error: BaseException, what: str) -> ArmoireError:
         return _refused(error, status, what)
     if isinstance(error, OfflineModeIsEnabled):
         return UnreachableError(f"HF_HUB_OFFLINE is set, and {what} needs the Hub; unset it")
-    if isinstance(error, httpx2.HTTPError | ConnectionError):
+    if isinstance(error, (_http().HTTPError, ConnectionError)):
         return UnreachableError(f"{host()} cannot be reached for {what} ({_words(error)}); see to the network")
     if isinstance(error, HFValidationError):
         return ArmoireError(

@@ -132,7 +132,7 @@ def ways_to_get_it() -> str:
     )
 
 
-def _idx(content: bytes, dimensions: int) -> UInt8[np.ndarray, ...]:
+def _idx(content: bytes, dimensions: int) -> UInt8[np.ndarray, "*sides"]:
     """Read the IDX format: two zero bytes, type 8 (uint8), the number of dimensions, big-endian sizes, values."""
     shape = np.frombuffer(content, ">u4", count=dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape.tolist())

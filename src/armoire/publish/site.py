@@ -15,6 +15,7 @@ from typing import Any
 
 from armoire.errors import ArmoireError
 from armoire.files import atomic_folder, cache_folder, read_json, sha256, write_bytes
+from armoire.graphs import check_installed, is_installed
 from armoire.images import ImageSet
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.page import CELL, page_folder
@@ -68,14 +69,19 @@ def site_data(run: Run, progress: Progress = SILENT, images: ImageSet | None = N
 
     It is RUN/explorer, or lies in the cache where the run may only be read. What was made while the run's images were
     gone is made again once they are back.
+
+    Raises:
+        ArmoireError: it has to be made, and the extra `explore` is not installed.
     """
     key: dict[str, Any] = run.key() | {"run": run.name, "armoire": metadata.version("armoire"), "version": VERSION}
     if priors := run.priors_sha256():
         key["priors"] = priors
     inside, outside = run.path / FOLDER, cache_folder() / "explorers" / sha256(_json(key))[:32]
     kept = next((folder for folder in (inside, outside) if _is_whole(folder, key)), None)
-    if kept and _manifest(kept)["sheets"]:
+    # What is up to date needs no extra, even where its thumbnails could be made by now.
+    if kept and (_manifest(kept)["sheets"] or not is_installed()):
         return kept
+    check_installed("the explorer, which is not up to date in this run,")
     # Only now: torch alone takes seconds to load.
     from armoire.publish.sitedata import images_shown, write_data
     from armoire.wardrobe import Wardrobe

@@ -79,8 +79,13 @@ class Ranks:
 
     def parallel(self, module: nn.Module) -> nn.Module:
         """The module, its gradients from now on the mean over all processes."""
-        # The buffers are functions of the whole batch, hence equal everywhere without being sent.
-        return DistributedDataParallel(module, forward_sync_buffers=False) if self.size > 1 else module
+        if self.size == 1:
+            return module
+        parallel = DistributedDataParallel(module)
+        # The buffers are functions of the whole batch, hence equal everywhere without being sent. Set afterwards:
+        # torch 2.6 has no argument `forward_sync_buffers`, and 2.13 deprecates the argument of this name.
+        parallel.broadcast_buffers = False
+        return parallel
 
     def wait(self) -> None:
         """Wait until all processes have come here."""

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armoire.errors import ArmoireError
+from armoire.extras import needs
 from armoire.wardrobe.priors import Prior
 
 SMALLEST_SPREAD = 1e-3  # of the largest: a thinner direction is noise of rounding, and is not blown up to a unit
@@ -149,6 +150,16 @@ class Flow(Prior):
         return _kept(self.standard) | {f"network.{name}": t for name, t in self.network.state_dict().items()}
 
 
+def check_flow() -> None:
+    """Raise where no flow can be made or read.
+
+    Raises:
+        ArmoireError: zuko is not installed.
+    """
+    with needs("a prior of kind flow", "flow", "or use gmm or normal, which need no extra"):
+        import zuko  # noqa: F401
+
+
 def make_network(latent: int, width: int, transforms: int, passes: int, seed: int = 0) -> nn.Module:
     """A neural spline flow over d dimensions that is still N(0, I), its hidden weights drawn from a seed.
 
@@ -158,7 +169,11 @@ def make_network(latent: int, width: int, transforms: int, passes: int, seed: in
         transforms: how many transformations follow each other.
         passes: steps in which one is inverted: d, one dimension after the other, or 2, one half given the other.
         seed: of the initial weights.
+
+    Raises:
+        ArmoireError: zuko is not installed.
     """
+    check_flow()
     from zuko.flows import NSF
 
     with torch.random.fork_rng(devices=[]):  # its layers take no generator

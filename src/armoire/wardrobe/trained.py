@@ -22,6 +22,7 @@ from armoire.training.machine import pick_device
 from armoire.training.ranks import join
 from armoire.training.resuming import check_out, hold_out
 from armoire.training.tracking import tracker_names
+from armoire.wardrobe.fitted import check_flow
 from armoire.wardrobe.wardrobe import Wardrobe
 
 
@@ -98,7 +99,9 @@ def _train(
     ranks = join(pick_device(device))
     progress = progress if ranks.is_first else SILENT
     path = Path(out or Path("runs") / chosen.name)
-    # Seen to first: reading the data can take long.
+    # Checked first: reading the data and training can take long.
+    if chosen.prior == "flow":
+        ranks.from_first(check_flow)
     ranks.from_first(lambda: tracker_names(track))
     ranks.from_first(lambda: stack.enter_context(hold_out(path)))
     ranks.from_first(lambda: check_out(path, resume))
