@@ -57,7 +57,8 @@ def test_too_much_weight_on_the_rate_is_posterior_collapse(healthy, data, tmp_pa
 
 
 def test_too_little_weight_on_the_rate(healthy, data, tmp_path):
-    found = ill(healthy, data, tmp_path / "r", beta=1e-8)  # 0.40 of the 0.3 that is too far; with 1e-4 it is 0.32
+    # Places are 0.39 from normal, where 0.3 is too far; half as long and with 1e-4, 0.32 to 0.42 by the processor.
+    found = ill(healthy, data, tmp_path / "r", beta=1e-8, epochs=12)
     assert "too little regularisation" in found
     assert "posterior collapse" not in found
 
