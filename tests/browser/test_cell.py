@@ -241,7 +241,7 @@ def test_a_frame_that_begins_anew_needs_no_kernel_and_keeps_its_slots(notebook):
     here.hand("pinned", [[-1, 0], [1, 0.5]])
     here.frame.get_by_role("button", name="A", exact=True).first.click()
     here.frame.get_by_role("button", name="B", exact=True).last.click()
-    here.until(lambda: "morph" in here.cell._address)
+    here.until(lambda: "morph=0_1_" in here.cell._address)  # both slots
     here.page.evaluate("model.send = () => { throw new Error('Cannot send') }; 0")  # as after a restart
     here.page.evaluate("document.body.append(document.getElementById('cell'))")
     here.open()
