@@ -123,7 +123,7 @@ REFUSED = {
     "a mapping": ({"image": PICTURE}, "cannot be read from dict"),
     "no such file": ("nowhere.png", r"nowhere\.png cannot be read: no such file"),
     "a name with a null": ("a\0.png", "cannot be read"),
-    "a folder": (".", "is a folder"),
+    "a folder": (".", "is a directory"),
     "PIL of floats": (Image.new("F", (20, 20)), "a PIL image of mode F cannot be read: floating-point"),
     "PIL of no size": (Image.new("L", (0, 9)), "a PIL image of 0 x 9 pixels"),
 }

@@ -183,7 +183,7 @@ def _opaque(image: _One, background: tuple[int, int, int]) -> UInt8[np.ndarray, 
 
 def _open(path: Path, at_least: int | None = None) -> Image.Image:
     if path.is_dir():
-        raise ArmoireError(f"{path} is a folder, not an image; give the files in it, or open it with load_images")
+        raise ArmoireError(f"{path} is a directory; give the image files in it, or open it with load_images")
     try:
         with path.open("rb") as file, no_warnings():
             return read_image(file, at_least=at_least)
