@@ -224,14 +224,6 @@ def test_others_names_stay_words(run, tmp_path):
     assert "[a](b)" not in body
 
 
-def test_where_the_data_lay_is_told_to_their_owner_and_not_on_the_card(hub, run, recorder):
-    header = run.run.header | {"data": run.run.header["data"].replace('"source": ""', '"source": "/home/me/photos"')}
-    run.model.save_pretrained(run.run.path, header)
-    push(Wardrobe.open(run.run.path, device="cpu"), "me/run", progress=recorder)
-    assert "/home/me" not in card_of(hub)
-    assert any("say where the data lay: /home/me/photos" in note for note in recorder.notes)
-
-
 def test_a_card_that_the_hub_refuses_stops_all(hub, run, monkeypatch):
     monkeypatch.setattr("hub_stand_in.card_errors", lambda _: ["license is not known"])
     with pytest.raises(ArmoireError, match="license is not known"):

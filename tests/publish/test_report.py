@@ -120,17 +120,19 @@ def test_parts_that_an_evaluation_lacks_are_left_out(evaluation: dict):
 
 
 def test_the_command_trains_the_run_again(wardrobe: Wardrobe, page: Page):
-    path = wardrobe.run.path
-    assert command(wardrobe) == f"armoire.train('{path}/recipe.toml', images, out='{path}-again')"
+    assert command(wardrobe) == "armoire.train('runs/a & b/recipe.toml', images, out='runs/a & b-again')"
     assert command(wardrobe) in page.words
 
 
 def test_the_command_tells_what_differs_from_the_published_recipe(wardrobe: Wardrobe):
     given = Wardrobe(Run(wardrobe.run.path), wardrobe.model)
-    given.run.__dict__["data"] = replace(wardrobe.run.data, source="my photos")
-    given.run.__dict__["recipe"] = wardrobe.recipe.change(data="my photos")
-    out = wardrobe.run.path
-    assert command(given) == f"armoire train fashion-vae --data 'my photos' --epochs 2 --seed 4 --out '{out}'"
+    given.run.__dict__["data"] = replace(wardrobe.run.data, source="/home/me/my photos")
+    given.run.__dict__["recipe"] = wardrobe.recipe.change(data="/home/me/my photos")
+    flags = "--data 'my photos' --epochs 2 --seed 4"
+    assert command(given) == f"armoire train fashion-vae {flags} --out 'runs/a & b'"
+    given.run.__dict__["recipe"] = given.recipe.change(name="mine")
+    again = "--data 'my photos' --out 'runs/a & b-again'"
+    assert command(given) == f"armoire train 'runs/a & b/recipe.toml' {again}"
 
 
 def test_history_settings_and_provenance_are_told(page: Page, wardrobe: Wardrobe):
