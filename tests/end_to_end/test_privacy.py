@@ -216,7 +216,11 @@ def watched(somebody: Armoire, tmp_path: Path) -> Armoire:
 
 def sent_by(user: Armoire, command: list[str], trace: Path) -> list[str]:
     """What a command tried to reach beyond this machine, as Python says and, where strace is installed, the kernel."""
-    strace = ["strace", "-f", "-qq", "-e", "trace=connect,sendto", "-o", str(trace)] if shutil.which("strace") else []
+    strace = (
+        ["strace", "-f", "--seccomp-bpf", "-qq", "-e", "trace=connect,sendto", "-o", str(trace)]
+        if shutil.which("strace")
+        else []
+    )
     done = subprocess.run([*strace, *command], cwd=user.cwd, env=user.env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     heard = Path(user.env["HEARD"])
