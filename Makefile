@@ -4,7 +4,7 @@ VENV ?= .venv
 RUN ?= runs/fashion-vae
 TRAIN ?= --epochs 5
 
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 APT := command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Folders too: they tell of a file that is gone.

@@ -20,6 +20,7 @@ wardrobe: Wardrobe = armoire.train("fashion-vae", images, epochs=1)
 reveal_type(wardrobe.recipe.latent)
 reveal_type(wardrobe.run)
 reveal_type(images)
+reveal_type(armoire.evaluate(wardrobe))
 reveal_type(armoire.Autoencoder)
 wardrobe.no_such_method()
 armoire.load_images(size=64)
@@ -78,8 +79,9 @@ def expect(told: dict[int, str], no_attribute: str, no_argument: str) -> None:
     """What both say of the program's lines, and nothing of the others."""
     assert "int" in told[line_of("recipe.latent")]
     assert "Run" in told[line_of("wardrobe.run")]
+    assert "Evaluation" in told[line_of("armoire.evaluate")]
     assert "Autoencoder" in told[line_of("armoire.Autoencoder")]
     assert "ImageSet" in told[line_of("reveal_type(images)")]
     assert no_attribute in told[line_of("no_such_method")]
     assert no_argument in told[line_of("size=64")]
-    assert len(told) == 6
+    assert len(told) == 7
