@@ -35,18 +35,27 @@ settings.load_profile("armoire")
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 # The files that take longest, the longest first: `pytest -n` starts with them, so that no worker waits for another's.
 LONGEST = (
-    "tests/test_readme.py",
-    "tests/docs/test_notebooks.py",
-    "tests/end_to_end/test_bad_input.py",
-    "tests/end_to_end/test_edit_and_morph.py",
-    "tests/publish/test_onnx.py",
-    "tests/wardrobe/test_smiles.py",
-    "tests/end_to_end/test_interruption.py",
+    "tests/browser/test_links_and_looks.py",
+    "tests/browser/test_map.py",
+    "tests/browser/test_workbench.py",
+    "tests/measure/test_doctor.py",
+    "tests/docs/test_documentation_blocks.py",
+    "tests/wardrobe/test_fitting.py",
+    "tests/training/test_ranks.py",
+    "tests/browser/test_cell.py",
+    "tests/browser/test_first_view.py",
     "tests/end_to_end/test_fashion_mnist.py",
-    "tests/end_to_end/test_a_run.py",
-    "tests/images/test_celeba.py",
-    "tests/end_to_end/test_a_folder_nobody_prepared.py",
     "tests/training/test_loop.py",
+    "tests/publish/test_onnx.py",
+    "tests/end_to_end/test_bad_input.py",
+    "tests/wardrobe/test_transformer.py",
+    "tests/wardrobe/test_encoding.py",
+    "tests/end_to_end/test_edit_and_morph.py",
+    "tests/end_to_end/test_failing_disks.py",
+    "tests/measure/test_sweep.py",
+    "tests/wardrobe/test_hostile_runs.py",
+    "tests/measure/test_sample_metrics.py",
+    "tests/images/test_celeba.py",
 )
 TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none"}
 

@@ -157,6 +157,16 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and bool((np.abs(one.astype(int) - other) <= 1).all())
 
 
+def assert_ends_in_one_sentence(outcome: Outcome, *expected: str) -> None:
+    """As `assert_one_sentence`, after the lines on what went well."""
+    assert outcome.code == 2, outcome
+    assert "Traceback" not in outcome.err
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("armoire: ")
+    for words in expected:
+        assert words in last
+
+
 def assert_same_model(one: Path, other: Path) -> None:
     """Bit-equal weights and the same facts about them, in whatever order the header lists those."""
     first, second = (_model(run / "model.safetensors") for run in (one, other))

@@ -7,7 +7,16 @@ import signal
 from pathlib import Path
 
 import pytest
-from command_line import FASHION, QUICK, Armoire, Trained, assert_one_sentence, contents, leftovers
+from command_line import (
+    FASHION,
+    QUICK,
+    Armoire,
+    Trained,
+    assert_ends_in_one_sentence,
+    assert_one_sentence,
+    contents,
+    leftovers,
+)
 
 # (what is typed after `armoire train`, words of the sentence); {pictures} is a data set, {run} a trained run
 TRAIN = {
@@ -95,7 +104,7 @@ def test_train(armoire: Armoire, place: Path, pictures: Path, trained: Trained, 
 def test_a_training_that_explodes(armoire: Armoire, pictures: Path) -> None:
     words = ["train", "images-vae", "--data", pictures, *QUICK, "--out", "run"]
     stopped = armoire(*words, "--lr", "1e9")
-    assert_one_sentence(stopped, "no longer finite", "step", "--lr 1e+08")
+    assert_ends_in_one_sentence(stopped, "no longer finite", "step", "--lr 1e+08")
     assert not (armoire.cwd / "run" / "model.safetensors").exists()
     # The sentence says how to mend it, so doing what it says must work.
     assert armoire(*words).code == 0

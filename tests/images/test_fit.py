@@ -332,5 +332,5 @@ def test_one_picture_from_a_file(tmp_path):
         open_image(tmp_path / "b.png", Fit(16))
     with pytest.raises(ArmoireError, match=r"c\.png cannot be read: no such file"):
         open_image(tmp_path / "c.png", Fit(16))
-    with pytest.raises(ArmoireError, match="cannot be read: is a directory"):
+    with pytest.raises(ArmoireError, match="is a directory; give the image files in it"):
         open_image(tmp_path, Fit(16))

@@ -123,6 +123,7 @@ def test_images_of_something_else(healthy):
     assert names(healthy, noise) == ["unfamiliar images"]
 
 
+@pytest.mark.slow
 def test_over_fitting(healthy, discs, tmp_path):
     few = discs(n=12, test=100)
     # An epoch of one step takes longer to write down than to train: each image is there 33 times.
@@ -145,9 +146,11 @@ def advice(wardrobe: Wardrobe) -> str:
 
 
 def test_a_prior_that_was_fitted_is_not_recommended_again(healthy, data, tmp_path, monkeypatch):
-    wardrobe = train(healthy.recipe.change(beta=1e-4), data, tmp_path / "r", device="cpu")
-    assert {"too little regularisation", "prior holes"} <= set(names(wardrobe))
-    assert f"armoire prior {wardrobe.run.path} --kind flow" in advice(wardrobe)
+    wardrobe = train(healthy.recipe.change(beta=1e-8, epochs=12), data, tmp_path / "r", device="cpu")
+    with monkeypatch.context() as strict:
+        strict.setattr(doctor, "IN_HOLES", 0.0)  # how many draws of N(0, I) lie in holes differs by processor
+        assert {"too little regularisation", "prior holes"} <= set(names(wardrobe))
+        assert f"armoire prior {wardrobe.run.path} --kind flow" in advice(wardrobe)
     wardrobe.fit_prior("gmm")
     assert not {"too little regularisation", "prior holes"} & set(names(wardrobe))
     # One that helps nothing: samples from it lie in holes all the same.
