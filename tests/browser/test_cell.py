@@ -203,6 +203,7 @@ def test_places_that_python_sets_hang_on_the_shelf_and_undo_takes_them_off(noteb
     assert np.array_equal(here.cell.pinned[:100], many)
 
 
+@pytest.mark.slow
 def test_what_is_done_quickly_is_not_undone_by_what_comes_back(notebook):
     here = notebook().open()
     box = here.frame.locator("[data-map]").bounding_box()
@@ -215,6 +216,7 @@ def test_what_is_done_quickly_is_not_undone_by_what_comes_back(notebook):
     assert (here.shelf.count(), len(here.cell.pinned)) == (8, 8)
 
 
+@pytest.mark.slow
 def test_a_second_view_and_one_that_is_put_elsewhere_show_the_same(notebook):
     here = notebook().open()
     here.click(0.4, 0.6)
@@ -253,6 +255,7 @@ def test_a_frame_that_begins_anew_needs_no_kernel_and_keeps_its_slots(notebook):
     here.until(lambda: np.ptp(here.on_shelf(0)) > 0)  # the engine came along
 
 
+@pytest.mark.slow
 def test_a_frame_that_begins_anew_half_way_is_whole(notebook):
     here = notebook()
     here.page.locator("iframe").wait_for()
@@ -307,6 +310,7 @@ def test_a_theme_that_was_chosen_stays(notebook):
     here.until(lambda: "dark" in (here.frame.locator("html").get_attribute("class") or ""))
 
 
+@pytest.mark.slow
 def test_it_is_as_dark_and_as_high_as_the_notebook_says(notebook):
     here = notebook(paper="#111").open()
     root = here.frame.locator("html")
@@ -318,6 +322,7 @@ def test_it_is_as_dark_and_as_high_as_the_notebook_says(notebook):
     here.until(lambda: here.page.locator("iframe").bounding_box()["height"] == 400)
 
 
+@pytest.mark.slow
 def test_pictures_are_saved_by_the_page_around(notebook):
     here = notebook().open()
     here.hand("pinned", [[-1, 0], [1, 0.5]])
@@ -329,6 +334,7 @@ def test_pictures_are_saved_by_the_page_around(notebook):
     assert here.frame.get_by_role("button", name="Copy link").count() == 0  # there is no address to pass on
 
 
+@pytest.mark.slow
 def test_a_python_that_does_not_answer_is_told_of(notebook):
     nothing, page_alone = notebook(silent=""), notebook(silent="data/")
     said = nothing.page.locator("#cell [role=status]"), page_alone.frame.locator("#app [role=status]")

@@ -104,6 +104,7 @@ def test_in_p_space_the_carpet_fills_the_unit_square(visit, discs_site, width):
     visitor.until(finest_is_laid)
 
 
+@pytest.mark.slow
 def test_sixty_moves_a_second_never_queue(visit, discs_site):
     visitor = visit(discs_site).open()
     left, top = visitor.middle()
