@@ -14,6 +14,7 @@ from hub_stand_in import Hub, Repository
 from huggingface_hub import constants
 
 from armoire.errors import ArmoireError
+from armoire.hub.client import UnreachableError, asking
 from armoire.hub.fetching import Part, _counter, fetch, local_folder
 from armoire.hub.reference import Reference
 from armoire.images import load_images
@@ -308,6 +309,15 @@ def test_without_the_extra_it_is_told_how_to_get_it(hub, repository, monkeypatch
         for ask in (lambda: local_folder("hf:me/run"), lambda: load_images("hf:me/pictures")):
             with pytest.raises(ArmoireError, match=r'armoire\[hub\] .*pip install "huggingface-hub'):
                 ask()
+
+
+def test_errors_of_either_http_library_are_told(monkeypatch):
+    """huggingface_hub 1 is built on httpx, 2 on httpx2; this environment has both."""
+    for http in (pytest.importorskip("httpx"), pytest.importorskip("httpx2")):
+        monkeypatch.setattr("huggingface_hub.errors.HfHubHTTPError", type("HfHubHTTPError", (http.HTTPError,), {}))
+        for error in (http.ConnectError("refused"), http.ReadTimeout("slow")):
+            with pytest.raises(UnreachableError, match="cannot be reached for hf:me/run"), asking("hf:me/run"):
+                raise error
 
 
 @pytest.mark.parametrize("answer", [b"<html>welcome</html>", b"[]", b"{}", b'{"id": "me/run", "sha": "../.."}'])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
+import importlib
 from collections.abc import Iterator
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -44,10 +44,11 @@ def asking(what: str) -> Iterator[None]:
         ArmoireError: whatever went wrong, or huggingface_hub is not installed.
     """
     with needs(what, "hub"):
-        import httpx2
         from huggingface_hub.errors import EntryNotFoundError, XetDownloadError
 
-    theirs = (httpx2.HTTPError, httpx2.InvalidURL, EntryNotFoundError, XetDownloadError)
+        http = _http()
+
+    theirs = (http.HTTPError, http.InvalidURL, EntryNotFoundError, XetDownloadError)
     # The others are what becomes of an answer that is none.
     known = (*theirs, ValueError, RuntimeError, OSError, LookupError, TypeError, AttributeError)
     try:
@@ -64,7 +65,7 @@ def _http() -> Any:
     from huggingface_hub.errors import HfHubHTTPError
 
     base = next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
-    return sys.modules[base.__module__.partition(".")[0]]
+    return importlib.import_module(base.__module__.partition(".")[0])
 
 
 def _cause(error: BaseException) -> BaseException:
