@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import KINDS, QUICK, Armoire, Trained, draw_picture
+from hub_stand_in import Hub, running
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +48,13 @@ def armoire(tmp_path: Path, env: dict[str, str], server: subprocess.Popen[str]) 
     cwd = tmp_path / "here"
     cwd.mkdir()
     return Armoire(cwd, env, server)
+
+
+@pytest.fixture
+def there() -> Iterator[Hub]:
+    """A stand-in of the Hub, for commands that are given its environment."""
+    with running() as hub:
+        yield hub
 
 
 @pytest.fixture(scope="session")

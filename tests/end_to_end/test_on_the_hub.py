@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import Armoire, assert_one_sentence, contents
-from hub_stand_in import Hub, running
-
-
-@pytest.fixture
-def there() -> Iterator[Hub]:
-    with running() as hub:
-        yield hub
+from hub_stand_in import Hub
 
 
 @pytest.fixture

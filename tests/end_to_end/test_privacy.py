@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import QUICK, Armoire, assert_one_sentence
-from hub_stand_in import Hub, running
+from hub_stand_in import Hub
 from PIL import Image
 
 import armoire as package
@@ -29,12 +29,6 @@ from armoire.images.folder import name_below
 from armoire.images.sources import place_of, public_source
 from armoire.training import Run, load_recipe
 from armoire.training.public import public_recipe
-
-
-@pytest.fixture
-def there() -> Iterator[Hub]:
-    with running() as hub:
-        yield hub
 
 
 @pytest.fixture

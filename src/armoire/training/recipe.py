@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+# Settings for which a whole number is written as well.
 REAL = {"sigma", "beta", "noise", "lr", "warmup", "clip", "book_weight", "adversarial", "adversarial_from"}
 
 
@@ -110,14 +111,7 @@ class Recipe(BaseModel):
     def _whole_numbers_are_numbers(cls, values: Any) -> Any:
         # TOML and Python both write 1 for 1.0; strictness is meant for "1" and true.
         if isinstance(values, dict):
-            return {
-                key: float(value)
-                if type(value) is int
-                and key
-                in ("sigma", "beta", "noise", "lr", "warmup", "clip", "book_weight", "adversarial", "adversarial_from")
-                else value
-                for key, value in values.items()
-            }
+            return {k: float(value) if type(value) is int and k in REAL else value for k, value in values.items()}
         return values
 
     @property
