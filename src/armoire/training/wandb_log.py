@@ -18,7 +18,8 @@ def steps_told(folder: Path, run_id: str) -> list[int]:
     """The steps that the offline logs of a run hold, in the order they were told."""
     wandb = import_module("wandb.proto.wandb_internal_pb2")
     found = []
-    for path in sorted(folder.glob(f"wandb/offline-run-*-{run_id}/*.wandb")):
+    # By the log's own name: a folder that is opened in the second of another one gets a number behind the run's id.
+    for path in sorted(folder.glob(f"wandb/offline-run-*/run-{run_id}.wandb")):
         for content in records(path.read_bytes()):
             record = wandb.Record()
             record.ParseFromString(content)
