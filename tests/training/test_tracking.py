@@ -406,6 +406,10 @@ def test_wandb_without_a_login_is_offline_and_tells_each_epoch_once(tmp_path, ti
     opened = (found[0][0], "armoire", "run")
     assert found == [opened, 1, opened, 2]
     assert steps_told(run.path / "tracking", opened[0]) == [1, 2]
+    # W&B names a folder so where the session before began in the same second.
+    later = max(run.path.glob("tracking/wandb/offline-run-*"))
+    later.rename(later.with_name(f"{later.name}-1"))
+    assert steps_told(run.path / "tracking", opened[0]) == [1, 2]
     # A killed process takes with it what its last block of the log did not hold yet: it is told again.
     log = min(run.path.glob("tracking/wandb/offline-run-*/*.wandb"))
     log.write_bytes(log.read_bytes()[:-500])
