@@ -53,7 +53,7 @@ class Watch:
         """Nothing to say."""
 
 
-def held() -> int:
+def file_lock() -> int:
     """Bytes of memory that this process holds."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
@@ -76,7 +76,7 @@ def child(path: str, resident: bool, steps: int) -> None:
     def look() -> None:
         nonlocal most
         while True:
-            most = max(most, held())
+            most = max(most, file_lock())
             time.sleep(0.05)
 
     threading.Thread(target=look, daemon=True).start()

@@ -54,7 +54,7 @@ def main() -> None:
             run.fit_prior("gmm")
         found = evaluate(run, samples=given.n, prior="gmm")
         originals = np.asarray(run.images.split("test").images)
-        again = run.make(run.latents.split("test").mean)
+        again = run.decode(run.latents.split("test").mean)
         share = sharpness(again) / sharpness(originals)
         errors, samples = found["reconstruction"], found["samples"]
         lines.append(

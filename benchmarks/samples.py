@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from results import when_and_where, write_section
 
-from armoire.files import sha256
+from armoire.io.files import sha256
 from armoire.measure.features import EXTRACTORS, make_extractor
 from armoire.measure.samples import measure_samples
 from armoire.wardrobe import Wardrobe

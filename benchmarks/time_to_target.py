@@ -26,7 +26,10 @@ from armoire.training import load_recipe, train
 HERE = Path(__file__).parent
 PUBLISHED_EPOCHS = 5
 # Recipe, epochs, the column of history.csv, and the published loss after five epochs as measured in Keras.
-TARGETS = {"fashion-ae": ("test_book_reconstruction_loss", 0.2532), "fashion-vae": ("test_book_total_loss", 133.5)}
+TARGETS = {
+    "fashion-ae": ("test_published_reconstruction_loss", 0.2532),
+    "fashion-vae": ("test_published_total_loss", 133.5),
+}
 # Chosen on the last 5,000 training images (docs/scaling.md), never on the test images that are measured here.
 CHOSEN = {
     "fashion-ae": {"epochs": 1, "batch": 32, "lr": 8e-3},

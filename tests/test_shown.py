@@ -129,7 +129,7 @@ def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
         sheet, caption = found.pictures[0]
         assert caption.startswith("18 images made")
         times = sheet.shape[0] // (2 * 16 + 2)
-        made = wardrobe.make(wardrobe.sample(18))[0, ..., 0]
+        made = wardrobe.decode(wardrobe.sample(18))[0, ..., 0]
         shown = sheet[: 16 * times : times, : 16 * times : times]
         assert np.abs(shown.astype(int) - made).max() <= 1  # made in another batch
 

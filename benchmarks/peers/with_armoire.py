@@ -21,7 +21,7 @@ from armoire.training import Recipe, train
 from armoire.wardrobe.latents import encode_set
 
 RECIPES = {
-    "fashion-ae": {"posterior": "point", "book_error": "bce"},
+    "fashion-ae": {"posterior": "point", "published_error": "bce"},
     "fashion-vae": {"beta": 1.0},
     "celeba-vae": {"likelihood": "gaussian", "sigma": 3.072**0.5, "norm": "batch", "activation": "leaky_relu"},
 }

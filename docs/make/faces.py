@@ -18,7 +18,7 @@ def again(wardrobe: Wardrobe, look: Look) -> Figure:
     images, step = held_out(wardrobe)[:10], WIDTH / 10
     figure = page(2 * step)
     axes = blank(figure)
-    for k, line in enumerate((images, wardrobe.make(wardrobe.place(images)))):
+    for k, line in enumerate((images, wardrobe.decode(wardrobe.encode(images)))):
         row(axes, line, look, 0.03, k * step + 0.03, step - 0.06, step)
     return figure
 
@@ -39,7 +39,7 @@ def dimensions(wardrobe: Wardrobe, look: Look) -> Figure:
 
 def new(wardrobe: Wardrobe, look: Look) -> Figure:
     """Thirty new faces, 10 x 3."""
-    made, step = wardrobe.make(wardrobe.sample(30, seed=1, prior="normal")), WIDTH / 10
+    made, step = wardrobe.decode(wardrobe.sample(30, seed=1, prior="normal")), WIDTH / 10
     figure = page(3 * step)
     axes = blank(figure)
     for k in range(3):
@@ -57,19 +57,19 @@ def edits(wardrobe: Wardrobe, look: Look) -> Figure:
     captions(axes, [f"{s:+d}".replace("-", "−") if s else "0" for s in STRENGTHS], left + step / 2 - 0.02, 0.08, step)
     for k, name in enumerate(names):
         top = 0.3 + k * step
-        z = wardrobe.place(images[2 + k : 3 + k])
+        z = wardrobe.encode(images[2 + k : 3 + k])
         moved = np.concatenate([known[name].move(z, float(s)) for s in STRENGTHS])
         axes.text(0, top + step / 2, name.replace("_", " "), fontsize=9, color=look.ink, va="center")
-        row(axes, wardrobe.make(moved), look, left, top, step - 0.05, step)
+        row(axes, wardrobe.decode(moved), look, left, top, step - 0.05, step)
     return figure
 
 
 def morph(wardrobe: Wardrobe, look: Look) -> Figure:
     """From one face to another in nine steps, three times."""
-    z, step = wardrobe.place(held_out(wardrobe)[10:16]), WIDTH / 9
+    z, step = wardrobe.encode(held_out(wardrobe)[10:16]), WIDTH / 9
     figure = page(3 * step)
     axes = blank(figure)
     for k in range(3):
-        way = wardrobe.make(wardrobe.path(z[2 * k], z[2 * k + 1], 9))
+        way = wardrobe.decode(wardrobe.interpolate(z[2 * k], z[2 * k + 1], 9))
         row(axes, way, look, 0.03, k * step + 0.03, step - 0.06, step)
     return figure

@@ -63,7 +63,7 @@ def welcome(wardrobe: Wardrobe, look: Look) -> Figure:
 
     columns, rows = 24, 7
     p = np.stack(np.meshgrid(np.linspace(0.02, 0.98, columns), np.linspace(0.8, 0.2, rows)), axis=-1).reshape(-1, 2)
-    picture = inked(mosaic(wardrobe.make(ndtri(p).astype(np.float32)), columns, gap=0), look)
+    picture = inked(mosaic(wardrobe.decode(ndtri(p).astype(np.float32)), columns, gap=0), look)
     figure = page(WIDTH * rows / columns)
     axes = blank(figure)
     axes.imshow(picture, extent=(0, WIDTH, WIDTH * rows / columns, 0), interpolation="nearest", aspect="auto")
@@ -73,13 +73,13 @@ def welcome(wardrobe: Wardrobe, look: Look) -> Figure:
 def again(wardrobe: Wardrobe, look: Look) -> Figure:
     """Ten originals above what is made of them, and their places between."""
     images, step = held_out(wardrobe)[:10], WIDTH / 10
-    z = wardrobe.place(images)
+    z = wardrobe.encode(images)
     side = step - 0.08
     figure = page(2 * side + 0.5)
     axes = blank(figure)
     row(axes, images, look, 0.04, 0, side, step)
     captions(axes, places(z), step / 2, side + 0.08, step)
-    row(axes, wardrobe.make(z), look, 0.04, side + 0.48, side, step)
+    row(axes, wardrobe.decode(z), look, 0.04, side + 0.48, side, step)
     return figure
 
 
@@ -115,7 +115,7 @@ def new(wardrobe: Wardrobe, look: Look) -> Figure:
     plane(axes)
     _numbers(axes, drawn, colours)
     step, side = 0.68, 0.6
-    for k, image in enumerate(wardrobe.make(drawn)):
+    for k, image in enumerate(wardrobe.decode(drawn)):
         x, y = 3.15 + k % 6 * step, 0.12 + k // 6 * 0.95
         show(sheet, image, (x, x + side, y + side, y), look)
         sheet.text(
@@ -164,7 +164,7 @@ def carpet(wardrobe: Wardrobe, look: Look) -> Figure:
 
 
 def _decoded(wardrobe: Wardrobe, grid: Grid, look: Look, centres: np.ndarray | None = None) -> np.ndarray:
-    return inked(mosaic(wardrobe.make(grid.centres if centres is None else centres), grid.columns, gap=0), look)
+    return inked(mosaic(wardrobe.decode(grid.centres if centres is None else centres), grid.columns, gap=0), look)
 
 
 def areas(wardrobe: Wardrobe, look: Look) -> Figure:
@@ -223,7 +223,7 @@ def empty(wardrobe: Wardrobe, look: Look) -> Figure:
     near = wardrobe.nearest(found, k=4)
     figure = page(2.55)
     axes, side = blank(figure), 0.66
-    for k, made in enumerate(wardrobe.make(found)):
+    for k, made in enumerate(wardrobe.decode(found)):
         left, top = k % 2 * 3.66 + 0.04, k // 2 * 0.87 + 0.04
         axes.add_patch(_frame(left, top, side, look))
         show(axes, made, (left, left + side, top + side, top), look)
@@ -270,7 +270,7 @@ def morph(wardrobe: Wardrobe, look: Look) -> Figure:
     axes = blank(figure)
     for k, pair in enumerate(PAIRS):
         a, b = (z[typical(wardrobe, images, z, labels, number)] for number in pair)
-        row(axes, wardrobe.make(wardrobe.path(a, b, 9)), look, 0.04, k * step + 0.04, step - 0.08, step)
+        row(axes, wardrobe.decode(wardrobe.interpolate(a, b, 9)), look, 0.04, k * step + 0.04, step - 0.08, step)
     return figure
 
 

@@ -62,7 +62,7 @@ class Site:
 
     def made(self, z: Sequence[float] | np.ndarray) -> np.ndarray:
         """The image that Python makes at one place: uint8 (h, w, c)."""
-        return self.wardrobe.make(np.atleast_2d(np.float32(z)))[0]
+        return self.wardrobe.decode(np.atleast_2d(np.float32(z)))[0]
 
     @property
     def manifest(self) -> dict:

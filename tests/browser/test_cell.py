@@ -178,7 +178,7 @@ def test_what_is_pinned_is_there_in_python_and_can_be_made_again(notebook, discs
     here.until(lambda: len(here.cell.pinned) == 2)
     assert here.cell.pinned.dtype == np.float32
     # The picture on the shelf is that which Python makes of the pinned place.
-    made = discs_site.wardrobe.make(here.cell.pinned).astype(int)
+    made = discs_site.wardrobe.decode(here.cell.pinned).astype(int)
     for k in range(2):
         here.until(lambda k=k: np.abs(here.on_shelf(k) - made[k, ..., 0]).max() <= 1)
     here.shelf.first.focus()

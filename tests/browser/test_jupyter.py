@@ -147,7 +147,7 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
     z = np.array(json.loads(pinned))
     assert z.shape == (2, 2)
     assert len(np.unique(z, axis=0)) == 2
-    discs_site.wardrobe.make(z)
+    discs_site.wardrobe.decode(z)
 
     notebook.run(2)
     notebook.until(lambda: shelf.count() == 3)

@@ -64,7 +64,7 @@ def test_a_model_that_is_gone(visit, discs_site):
 
 
 def test_a_model_that_is_none(visit, discs_site, tmp_path):
-    from armoire.files import sha256
+    from armoire.io.files import sha256
 
     content = b"no model" * 100
     entry = {"path": "decoder.onnx", "bytes": len(content), "sha256": sha256(content)}

@@ -200,7 +200,7 @@ def test_a_morph_goes_from_one_to_the_other_as_python_does(visit, discs_site):
 
 def test_a_morph_is_saved_as_png_and_gif(visit, discs_site):
     visitor = visit(discs_site).open()
-    steps = discs_site.wardrobe.path(*morphing(visitor), 9)
+    steps = discs_site.wardrobe.interpolate(*morphing(visitor), 9)
     with visitor.page.expect_download() as waited:
         visitor.button("Save PNG").click()
     assert waited.value.suggested_filename == "morph.png"
@@ -232,7 +232,7 @@ def test_a_picture_of_ones_own_is_placed_where_python_places_it(visit, request, 
     assert visitor.page.get_by_text("It stays on this computer.", exact=True).is_visible()
     asked = len(visitor.requests())
     choose(visitor, "mine.png", as_png(image))
-    z = wardrobe.place(image)[0]
+    z = wardrobe.encode(image)[0]
     assert alike(visitor.picture_at(z, 1e-3), site.made(z))
     said = visitor.page.locator("[role=tabpanel] [role=status]")
     error = float(wardrobe.squared_errors(image)[0])
@@ -250,7 +250,7 @@ def test_a_picture_of_ones_own_is_placed_where_python_places_it(visit, request, 
     assert [(one.method, one.post_data) for one in requests] == [("GET", None)]
     other = 255 - image
     choose(visitor, "other.png", as_png(other))
-    visitor.picture_at(wardrobe.place(other)[0], 1e-3)
+    visitor.picture_at(wardrobe.encode(other)[0], 1e-3)
     assert visitor.requests()[asked + 1 :] == []
 
 
@@ -259,7 +259,7 @@ def test_a_grey_picture_can_be_inverted_first(visit, discs_site, as_png):
     visitor = visit(discs_site).open("tab=yours")
     choose(visitor, "ink.png", as_png(255 - image))
     visitor.page.get_by_label("Invert it first").check()
-    visitor.picture_at(discs_site.wardrobe.place(image)[0], 1e-3)
+    visitor.picture_at(discs_site.wardrobe.encode(image)[0], 1e-3)
 
 
 def test_what_is_no_picture_is_told_in_a_sentence(visit, discs_site, as_png):
@@ -268,7 +268,7 @@ def test_what_is_no_picture_is_told_in_a_sentence(visit, discs_site, as_png):
     visitor.notice("letter.png could not be read as a picture. JPEG, PNG, WebP, GIF and BMP will do.")
     image = discs_site.wardrobe.images.images[3]
     choose(visitor, "picture.png", as_png(image))
-    visitor.picture_at(discs_site.wardrobe.place(image)[0], 1e-3)
+    visitor.picture_at(discs_site.wardrobe.encode(image)[0], 1e-3)
 
 
 def test_a_picture_is_dropped_anywhere(visit, discs_site, as_png):
@@ -290,7 +290,7 @@ def test_a_picture_is_dropped_anywhere(visit, discs_site, as_png):
         visitor.map.dispatch_event("drop", {"dataTransfer": held})
 
     drop("mine.png", as_png(image))
-    visitor.picture_at(discs_site.wardrobe.place(image)[0], 1e-3)
+    visitor.picture_at(discs_site.wardrobe.encode(image)[0], 1e-3)
     assert visitor.page.get_by_role("tab", name="Yours").get_attribute("aria-selected") == "true"
     drop("letter.png", b"Dear Sir or Madam")
     visitor.notice("letter.png could not be read")
@@ -303,8 +303,8 @@ def test_a_photograph_of_another_size_is_fitted_as_python_fits_it(visit, faces_s
     photograph.save(buffer, "PNG")
     visitor = visit(faces_site).open("tab=yours")
     choose(visitor, "photograph.png", buffer.getvalue())
-    visitor.picture_at(faces_site.wardrobe.place(photograph)[0], 1e-3)
-    assert alike(pixels(visitor.page.locator(".three canvas").nth(1)), faces_site.wardrobe.fitted(photograph)[0])
+    visitor.picture_at(faces_site.wardrobe.encode(photograph)[0], 1e-3)
+    assert alike(pixels(visitor.page.locator(".three canvas").nth(1)), faces_site.wardrobe.preprocess(photograph)[0])
 
 
 def test_health_shows_what_was_measured(visit, discs_site):

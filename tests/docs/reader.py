@@ -123,9 +123,9 @@ def _write_parquet(folder: Path, files: list[Path]) -> None:
 
 def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
     """Put discs into the cache in the place of Fashion-MNIST's garments, of which 70,000 would take long."""
-    from armoire.files import sha256
     from armoire.images import Fit, SetInfo, fashion, make_table
     from armoire.images.store import store_path, write_store
+    from armoire.io.files import sha256
 
     n = train + test
     info = SetInfo(fashion.NAME, fashion.NAME, Fit(size=28, background=(0, 0, 0), channels=1), fashion.CLASSES)

@@ -80,7 +80,7 @@ def test_everything_that_a_wardrobe_can_do_is_in_the_reference(site):
     public = [name for name in vars(armoire.Wardrobe) if not name.startswith("_")]
     for name in [f"armoire.{name}" for name in armoire.__all__] + [f"armoire.Wardrobe.{name}" for name in public]:
         assert f'id="{name}"' in page, name
-    assert inspect.getdoc(armoire.Wardrobe.place).splitlines()[0].split(":")[0] in page
+    assert inspect.getdoc(armoire.Wardrobe.encode).splitlines()[0].split(":")[0] in page
 
 
 def test_what_makes_the_site_is_not_on_it(site):

@@ -41,18 +41,18 @@ clean = test.images[:500]
 noisy = np.clip(clean + 255 * 0.3 * rng.standard_normal(clean.shape), 0, 255).astype(np.uint8)
 error = lambda made: float(np.square((made - clean.astype(float)) / 255).mean())
 some = held_out.images[:60]
-moved = [faces.place(some) + s * smile.scale * smile.vector for s in (-2, 0, 2)]
-made_faces = [faces.make(faces.place(some)), faces.make(faces.sample(60, seed=1, prior="normal"))]
+moved = [faces.encode(some) + s * smile.scale * smile.vector for s in (-2, 0, 2)]
+made_faces = [faces.decode(faces.encode(some)), faces.decode(faces.sample(60, seed=1, prior="normal"))]
 print(json.dumps({
     "ae": of_ae["latent"],
     "vae": of_vae["latent"],
     "sweep": [[row[key] for key in ("rate_nats", "distortion_nats", "mse")] for row in rows],
     "mse": [of["reconstruction"]["mse"] for of in (of_ae, of_vae)],
     "variance": float(clean.var(axis=0).mean() / 255**2),
-    "garments": variety(vae.make(vae.sample(500, seed=1)), clean),
-    "noise": [error(noisy), error(dae.make(dae.place(noisy)))],
+    "garments": variety(vae.decode(vae.sample(500, seed=1)), clean),
+    "noise": [error(noisy), error(dae.decode(dae.encode(noisy)))],
     "faces": [variety(made, some) for made in made_faces],
-    "smiles": [float(measured_smile(faces.make(z)).mean()) for z in moved],
+    "smiles": [float(measured_smile(faces.decode(z)).mean()) for z in moved],
 }))
 """
 

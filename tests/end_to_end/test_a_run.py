@@ -99,12 +99,12 @@ def module_armoire(tmp_path_factory: pytest.TempPathFactory, env: dict, server: 
 
 
 def test_evaluate_has_the_keys_of_the_contract(evaluated: dict) -> None:
-    assert {"data", "reconstruction", "elbo", "book_scale", "latent"} <= set(evaluated)
+    assert {"data", "reconstruction", "elbo", "published_scale", "latent"} <= set(evaluated)
     assert {"name", "split", "n"} <= set(evaluated["data"])
     assert set(evaluated["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim", "explained"}
     assert set(evaluated["elbo"]) == {"distortion_nats", "rate_nats", "objective_nats"}
     assert {"dimensions", "active_units", "ks_max", "ks_mean"} <= set(evaluated["latent"])
-    assert evaluated["book_scale"] is None
+    assert evaluated["published_scale"] is None
 
 
 def test_evaluate_is_consistent(evaluated: dict, trained: Trained) -> None:
@@ -311,7 +311,7 @@ def test_stdout_is_json_alone(trained: Trained) -> None:
 
 
 def test_a_plain_autoencoder(armoire: Armoire, pictures: Path) -> None:
-    """A published recipe on other pictures: points, no rate, drawn from the box, and a book scale."""
+    """A published recipe on other pictures: points, no rate, drawn from the box, and a published scale."""
     words = ("--size", 16, "--epochs", 1, "--set", "channels=[8, 8]", "--out", "run")
     made = armoire("train", "fashion-ae", "--data", pictures, *words)
     assert made.code == 0, made.err
@@ -319,7 +319,7 @@ def test_a_plain_autoencoder(armoire: Armoire, pictures: Path) -> None:
     assert found["elbo"]["rate_nats"] == 0
     assert found["elbo"]["objective_nats"] == found["elbo"]["distortion_nats"]
     assert found["elbo"]["distortion_nats"] == pytest.approx(PIXELS * found["reconstruction"]["bce"], rel=1e-5)
-    book = found["book_scale"]
+    book = found["published_scale"]
     assert book == {"reconstruction_loss": book["total_loss"], "kl_loss": 0, "total_loss": book["total_loss"]}
     assert book["total_loss"] == pytest.approx(found["reconstruction"]["bce"], rel=1e-5)
     columns = pq.read_schema(armoire.cwd / "run" / "latents.parquet").names

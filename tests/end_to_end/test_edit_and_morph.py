@@ -101,10 +101,10 @@ def test_a_spherical_path_stays_between_the_lengths_of_its_ends(faces: Path) -> 
     z, middles = wardrobe.latents.mean, []
     for a, b in pairwise(z):
         low, high = sorted(np.linalg.norm(end) for end in (a, b))
-        lengths = np.linalg.norm(wardrobe.path(a, b, 9, "spherical"), axis=1)
+        lengths = np.linalg.norm(wardrobe.interpolate(a, b, 9, "spherical"), axis=1)
         assert (lengths >= low * (1 - 1e-5)).all()
         assert (lengths <= high * (1 + 1e-5)).all()
-        middles.append(np.linalg.norm(wardrobe.path(a, b, 9)[4]) < low)
+        middles.append(np.linalg.norm(wardrobe.interpolate(a, b, 9)[4]) < low)
     assert any(middles), "no straight line comes nearer the origin: these places cannot tell the two apart"
 
 
@@ -177,7 +177,7 @@ def test_the_picture_is_that_of_the_direction(armoire: Armoire, faces: Path) -> 
 
     wardrobe = Wardrobe.open(faces / "run", device="cpu")
     train = wardrobe.latents.split("train").mean
-    z = wardrobe.place(open_image(faces / "0.png", wardrobe.fit))
+    z = wardrobe.encode(open_image(faces / "0.png", wardrobe.fit))
     seen = set()
     for method in METHODS:
         words = ("--strength", "1.5", "--method", method, "--out", f"{method}.png")
@@ -186,7 +186,7 @@ def test_the_picture_is_that_of_the_direction(armoire: Armoire, faces: Path) -> 
         direction = wardrobe.direction("Smiling", method)
         assert direction.scale == pytest.approx(float((train @ direction.vector).std()), rel=1e-5)
         assert f"{direction.scale:.4g} in the latent space" in made.out
-        expected = wardrobe.make(z + 1.5 * direction.scale * direction.vector)[0]
+        expected = wardrobe.decode(z + 1.5 * direction.scale * direction.vector)[0]
         found = cells(armoire.cwd / f"{method}.png", 1, 3)[2]
         assert alike(found, expected)
         seen.add(found.tobytes())

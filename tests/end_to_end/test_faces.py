@@ -41,7 +41,7 @@ def test_train_encode_and_evaluate(armoire: Armoire, archive: Path) -> None:
     assert {"Smiling", "mean_0", "log_var_1"} <= set(table.column_names)
     found = armoire("evaluate", "run", "--data", f"celeba:{archive}", "--split", "valid", "--json").json()
     assert found["data"]["n"] == 4
-    assert found["book_scale"]["reconstruction_loss"] > 0
+    assert found["published_scale"]["reconstruction_loss"] > 0
 
 
 def test_drawn_faces_need_no_data(armoire: Armoire) -> None:

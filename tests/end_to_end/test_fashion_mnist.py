@@ -37,7 +37,7 @@ def test_measures_on_the_whole_test_set(run: tuple[Armoire, str]) -> None:
         "split": "test",
         "n": 10_000,
     }
-    elbo, book, errors = found["elbo"], found["book_scale"], found["reconstruction"]
+    elbo, book, errors = found["elbo"], found["published_scale"], found["reconstruction"]
     beta = RECIPES[recipe]
     assert elbo["objective_nats"] == pytest.approx(elbo["distortion_nats"] + beta * elbo["rate_nats"])
     assert book["total_loss"] == pytest.approx(book["reconstruction_loss"] + book["kl_loss"])
@@ -66,12 +66,12 @@ def test_keeps_the_latents_of_what_it_saw(run: tuple[Armoire, str]) -> None:
     assert set(table["label"].to_pylist()) == set(range(10))
 
 
-def test_history_has_the_book_scale(run: tuple[Armoire, str]) -> None:
+def test_history_has_the_published_scale(run: tuple[Armoire, str]) -> None:
     armoire, recipe = run
     with (armoire.cwd / "runs" / recipe / "history.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    total = float(row["test_book_reconstruction_loss"]) + float(row["test_book_kl_loss"])
-    assert float(row["test_book_total_loss"]) == pytest.approx(total)
+    total = float(row["test_published_reconstruction_loss"]) + float(row["test_published_kl_loss"])
+    assert float(row["test_published_total_loss"]) == pytest.approx(total)
 
 
 def test_data_describes_it(armoire: Armoire) -> None:

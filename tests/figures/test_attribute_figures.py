@@ -44,12 +44,12 @@ def test_each_column_is_what_the_direction_makes_and_zero_is_the_reconstruction(
     figure = figures.draw(run, "attribute-Bright")
     held_out = run.images.split("test")
     rows = chosen(held_out.attribute("Bright"))
-    z, shown = run.place(held_out.images[rows]), np.stack(pictures(figure)).reshape(10, 6, 16, 16)
+    z, shown = run.encode(held_out.images[rows]), np.stack(pictures(figure)).reshape(10, 6, 16, 16)
     np.testing.assert_array_equal(shown[0], held_out.images[rows][..., 0])
-    assert_alike(shown[5], run.make(z)[..., 0])
+    assert_alike(shown[5], run.decode(z)[..., 0])
     direction = run.direction("Bright")
     for column, strength in zip(shown[1:], STRENGTHS, strict=True):
-        assert_alike(column, run.make(direction.move(z, strength))[..., 0])
+        assert_alike(column, run.decode(direction.move(z, strength))[..., 0])
     heads = words(figure).split("\n")
     assert [head for head in heads if head in {"−4", "−3", "−2", "−1", "0", "+1", "+2", "+3", "+4"}] == [
         *("−4", "−3", "−2", "−1", "0", "+1", "+2", "+3", "+4")

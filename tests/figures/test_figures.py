@@ -89,8 +89,8 @@ def test_reconstructions_stand_under_their_originals_with_z_and_error(vae: Wardr
     assert len(shown_images) == 2 * len(real)
     np.testing.assert_array_equal(shown_images[0], real[0, ..., 0])
     columns = min(10, len(real))
-    assert_alike(shown_images[columns], vae.make(vae.place(real[:1]))[0, ..., 0])
-    x, y = vae.place(real[:1])[0]
+    assert_alike(shown_images[columns], vae.decode(vae.encode(real[:1]))[0, ..., 0])
+    x, y = vae.encode(real[:1])[0]
     assert f"({x:.2f}, {y:.2f})".replace("-", "−") in words(figure)
     assert words(figure).count("BCE 0.") == len(real)
 
@@ -101,7 +101,7 @@ def test_samples_of_a_vae_are_18_draws_of_n01_decoded(vae: Wardrobe):
     cloud, drawn = figure.axes[0].collections
     np.testing.assert_array_equal(np.asarray(cloud.get_offsets()), vae.latents.split("test").mean)
     np.testing.assert_array_equal(np.asarray(drawn.get_offsets()), z)
-    assert_alike(np.stack(pictures(figure)), vae.make(z)[..., 0])
+    assert_alike(np.stack(pictures(figure)), vae.decode(z)[..., 0])
     assert len(pictures(figure)) == 18
     assert "drawn from N(0, I)" in flat(words(figure))
 
@@ -118,7 +118,7 @@ def test_samples_of_an_autoencoder_lie_in_the_bounding_box(lone: Wardrobe):
 def test_samples_in_more_dimensions_are_30_pictures_in_colour(colour: Wardrobe):
     shown_images = pictures(figures.draw(colour, "samples"))
     assert len(shown_images) == 30
-    assert_alike(np.stack(shown_images), colour.make(colour.sample(30, colour.recipe.seed)))
+    assert_alike(np.stack(shown_images), colour.decode(colour.sample(30, colour.recipe.seed)))
 
 
 def test_a_grid_has_square_tiles_over_all_of_a_box():
@@ -140,7 +140,7 @@ def test_plane_is_decoded_over_the_box_of_the_embeddings(vae: Wardrobe):
     assert bottom <= means[:, 1].min() + 1e-5
     assert top >= means[:, 1].max() - 1e-5
     grid = make_grid(means.min(axis=0), means.max(axis=0), 20)
-    assert_alike(np.asarray(sheet.get_array()), mosaic(vae.make(grid.centres), grid.columns, 0)[..., 0])
+    assert_alike(np.asarray(sheet.get_array()), mosaic(vae.decode(grid.centres), grid.columns, 0)[..., 0])
     np.testing.assert_array_equal(in_order(offsets(cloud)), in_order(means))
 
 
@@ -156,7 +156,7 @@ def test_p_grid_is_decoded_at_the_quantiles_of_n01(vae: Wardrobe):
     sheet = pictures(figures.draw(vae, "p-grid"))[0]
     p = (np.arange(20) + 0.5) / 20
     z = ndtri(np.stack(np.meshgrid(p, p[::-1]), axis=-1).reshape(-1, 2)).astype(np.float32)
-    assert_alike(sheet, mosaic(vae.make(z), 20, 0)[..., 0])
+    assert_alike(sheet, mosaic(vae.decode(z), 20, 0)[..., 0])
 
 
 def test_losses_are_those_of_the_history(vae: Wardrobe, pair):
@@ -189,8 +189,8 @@ def test_loss_choice_shows_what_each_guess_costs_and_the_sibling(pair):
     rows = pictures(figure)
     assert len(rows) == 18
     np.testing.assert_array_equal(np.stack(rows[:6]), real[..., 0])
-    assert_alike(np.stack(rows[6:12]), ae.make(ae.place(real))[..., 0])
-    assert_alike(np.stack(rows[12:]), rmse.make(rmse.place(real))[..., 0])
+    assert_alike(np.stack(rows[6:12]), ae.decode(ae.encode(real))[..., 0])
+    assert_alike(np.stack(rows[12:]), rmse.decode(rmse.encode(real))[..., 0])
 
 
 def test_loss_choice_without_a_sibling_says_which_to_train(lone: Wardrobe):

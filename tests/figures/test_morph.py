@@ -21,9 +21,9 @@ def test_a_row_goes_from_one_reconstruction_to_the_other_between_the_originals(v
         originals = held_out.images[list(pair)]
         a, *steps, last = (shown[11 * k], *shown[11 * k + 2 : 11 * k + 11], shown[11 * k + 1])
         np.testing.assert_array_equal(np.stack([a, last]), originals[..., 0])
-        z = vae.place(originals)
-        assert_alike(np.stack(steps), vae.make(vae.path(*z))[..., 0])
-        assert_alike(np.stack([steps[0], steps[-1]]), vae.make(z)[..., 0])
+        z = vae.encode(originals)
+        assert_alike(np.stack(steps), vae.decode(vae.interpolate(*z))[..., 0])
+        assert_alike(np.stack([steps[0], steps[-1]]), vae.decode(z)[..., 0])
     assert "Lower lines" not in words(figure)
     names = vae.run.data.classes
     first, second = (names[held_out.labels[i]] for i in ends[0])
@@ -35,11 +35,11 @@ def test_in_more_dimensions_a_second_line_goes_round(colour: Wardrobe):
     held_out = colour.images.split("test")
     shown, ends = np.stack(pictures(figure)), pairs(held_out.labels)
     assert len(shown) == 20 * len(ends)
-    z = colour.place(held_out.images[np.array(ends).ravel()]).reshape(len(ends), 2, -1)
+    z = colour.encode(held_out.images[np.array(ends).ravel()]).reshape(len(ends), 2, -1)
     for k, (a, b) in enumerate(z):
         lines = shown[20 * k + 2 : 20 * k + 20]
-        assert_alike(lines[:9], colour.make(colour.path(a, b, kind="linear")))
-        assert_alike(lines[9:], colour.make(colour.path(a, b, kind="spherical")))
+        assert_alike(lines[:9], colour.decode(colour.path(a, b, kind="linear")))
+        assert_alike(lines[9:], colour.decode(colour.path(a, b, kind="spherical")))
     middle = np.linalg.norm(z.mean(axis=1), axis=1).mean()
     assert f"the middle of the straight line {middle:.2f}" in words(figure).replace("\n", " ")
 

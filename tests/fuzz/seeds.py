@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from armoire.images import Fit, SetInfo
-from armoire.tables import write_table
-from armoire.tensors import write_tensors
+from armoire.io.tables import write_table
+from armoire.io.tensors import write_tensors
 from armoire.training.recipe import load_recipe, recipe_names
 
 

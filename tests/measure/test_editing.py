@@ -11,15 +11,15 @@ import torch
 from halves import CPU, PaintedWardrobe, halves, places
 
 from armoire.errors import ArmoireError
-from armoire.files import cache_folder
 from armoire.images import ImageSet
 from armoire.images.imageset import make_table
+from armoire.io.files import cache_folder
 from armoire.measure.bootstrap import interval
 from armoire.measure.editing import _bracket, in_words, leakage_matrix, left_out_in_words, measure_editing
 from armoire.measure.features import Classifier
 from armoire.measure.judge import balanced_accuracy, known_attributes, load_judge, look_at, set_aside
 from armoire.measure.samples import frechet_distance, measure_samples
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_rare_attribute_is_divided_evenly_too(images, tmp_path, monkeypatch):
     noisy = np.where(np.random.default_rng(0).random(len(bright)) < 0.03, -bright, bright).astype(np.int8)
     table = make_table(images.ids, images.split_of.tolist(), [None] * len(images), {"bright": noisy})
     rare = replace(images, table=table)
-    logits, _ = look_at(load_judge(rare, CPU), Feed(images.split("test").images, CPU))
+    logits, _ = look_at(load_judge(rare, CPU), Batches(images.split("test").images, CPU))
     says, truth = logits[:, 0] > 0, bright[600:] == 1
     assert says[truth].mean() > 0.8
 
@@ -215,8 +215,8 @@ def test_the_judge_never_sees_what_is_set_aside(images, few_steps, tmp_path, mon
 
 def test_the_judge_says_the_same_alone_and_in_company(images, judge):
     part = images.split("test").images[:10]
-    together, _ = look_at(judge, Feed(part, CPU))
-    alone = np.concatenate([look_at(judge, Feed(part[i : i + 1], CPU))[0] for i in range(10)])
+    together, _ = look_at(judge, Batches(part, CPU))
+    alone = np.concatenate([look_at(judge, Batches(part[i : i + 1], CPU))[0] for i in range(10)])
     np.testing.assert_allclose(together, alone, atol=1e-4)
     assert known_attributes(images).shape == (900, 4)
 

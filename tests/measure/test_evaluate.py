@@ -13,7 +13,7 @@ from armoire.errors import ArmoireError
 from armoire.measure.reconstruction import reconstruction_error
 from armoire.model import Autoencoder, Point, to_unit
 from armoire.training.averages import average_over
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 
 
 class Oracle(Autoencoder):
@@ -98,7 +98,7 @@ def test_the_keys_are_those_of_the_contract(vae_run):
     assert {"name", "split", "n"} <= set(found["data"])
     assert set(found["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim", "explained"}
     assert set(found["elbo"]) == {"distortion_nats", "rate_nats", "objective_nats"}
-    assert set(found["book_scale"]) == {"reconstruction_loss", "kl_loss", "total_loss"}
+    assert set(found["published_scale"]) == {"reconstruction_loss", "kl_loss", "total_loss"}
     assert {"dimensions", "active_units", "ks_max", "ks_mean"} <= set(found["latent"])
     assert found["data"]["name"] == "discs"
     assert (found["data"]["split"], found["data"]["n"]) == ("test", 10)
@@ -113,11 +113,11 @@ def test_measured_twice_is_the_same(vae_run):
 def test_the_numbers_agree_with_each_other(kind, request):
     wardrobe = request.getfixturevalue(kind)
     found = evaluate(wardrobe)
-    r, e, b = found["reconstruction"], found["elbo"], found["book_scale"]
+    r, e, b = found["reconstruction"], found["elbo"], found["published_scale"]
     recipe = wardrobe.recipe
     assert r["psnr_db"] == pytest.approx(-10 * math.log10(r["mse"]))
     assert e["objective_nats"] == pytest.approx(e["distortion_nats"] + recipe.beta * e["rate_nats"])
-    assert b["reconstruction_loss"] == pytest.approx(recipe.book_weight * e["distortion_nats"] / 256, rel=1e-6)
+    assert b["reconstruction_loss"] == pytest.approx(recipe.published_weight * e["distortion_nats"] / 256, rel=1e-6)
     assert b["kl_loss"] == e["rate_nats"]
     assert b["total_loss"] == pytest.approx(b["reconstruction_loss"] + b["kl_loss"])
     if kind == "ae_run":
@@ -131,8 +131,8 @@ def test_it_measures_what_the_history_says(vae_run, ae_run):
         found, last = evaluate(wardrobe), wardrobe.run.history[-1]
         for name in ("distortion", "rate", "objective"):
             assert found["elbo"][f"{name}_nats"] == pytest.approx(last[f"test_{name}_nats"], rel=1e-5)
-        for name, value in found["book_scale"].items():
-            assert value == pytest.approx(last[f"test_book_{name}"], rel=1e-5)
+        for name, value in found["published_scale"].items():
+            assert value == pytest.approx(last[f"test_published_{name}"], rel=1e-5)
 
 
 def test_the_reconstruction_is_that_of_the_posterior_mean(vae_run):
@@ -147,7 +147,7 @@ def test_each_split_can_be_measured(vae_run):
     found = evaluate(vae_run, split="train")
     assert (found["data"]["split"], found["data"]["n"]) == ("train", 40)
     averages = average_over(
-        vae_run.model, Feed(vae_run.images.split("train").images, torch.device("cpu")), vae_run.recipe
+        vae_run.model, Batches(vae_run.images.split("train").images, torch.device("cpu")), vae_run.recipe
     )
     assert found["elbo"]["distortion_nats"] == averages.distortion
     with pytest.raises(ArmoireError, match="no split 'tset'; did you mean 'test'"):
@@ -195,6 +195,6 @@ def test_no_counterpart_is_null(tmp_path, tiny, discs):
 
     wardrobe = train(tiny("images-vae", size=16, latent=3, epochs=1), discs(), tmp_path / "run", device="cpu")
     found = evaluate(wardrobe)
-    assert found["book_scale"] is None
+    assert found["published_scale"] is None
     assert found["latent"]["dimensions"] == 3
     assert "areas" not in found["latent"]

@@ -13,7 +13,7 @@ from halves import halves
 from armoire import Wardrobe, evaluate, train
 from armoire.errors import ArmoireError
 from armoire.figures import draw
-from armoire.files import seal
+from armoire.io.files import with_checksum
 from armoire.measure.evaluate import editing_of
 
 NETWORK = {"channels": [16], "blocks": "residual", "norm": "group", "activation": "silu", "likelihood": "calibrated"}
@@ -79,7 +79,12 @@ def test_edits_are_kept_in_the_run_and_belong_to_its_weights(wardrobe, images, f
     with monkeypatch.context() as patch:
         patch.setattr(import_module("armoire.measure.evaluate"), "measure_editing", None)
         assert again() == found["editing"]
-    for text in ("{", "[]", json.dumps(seal({"editing": {}, "made_of": {}})), path.read_text().replace("0.", "1.", 1)):
+    for text in (
+        "{",
+        "[]",
+        json.dumps(with_checksum({"editing": {}, "made_of": {}})),
+        path.read_text().replace("0.", "1.", 1),
+    ):
         path.write_text(text)
         assert again() == found["editing"]
         assert json.loads(path.read_text()) == kept
@@ -92,7 +97,7 @@ def test_a_run_that_may_only_be_read_is_measured_once(wardrobe, images, found, m
         raise ArmoireError("cannot write")
 
     (wardrobe.run.path / "editing.json").unlink()
-    monkeypatch.setattr(module, "write_sealed", refused)
+    monkeypatch.setattr(module, "write_checksummed", refused)
     opened = Wardrobe.open(wardrobe.run.path, images)
     assert editing_of(opened) == found["editing"]
     monkeypatch.setattr(module, "measure_editing", None)

@@ -151,5 +151,5 @@ def test_a_classifier_counts_only_what_it_was_not_shown(wardrobe):
     extractor = make_extractor("classifier", wardrobe.images, wardrobe.model.device)
     assert isinstance(extractor, Classifier)
     part = wardrobe.images.split("test")
-    found = measure_samples(wardrobe, extractor, wardrobe.images, part, wardrobe.place(part.images), 1000)
+    found = measure_samples(wardrobe, extractor, wardrobe.images, part, wardrobe.encode(part.images), 1000)
     assert found["n"] == 12

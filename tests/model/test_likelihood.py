@@ -120,7 +120,7 @@ def test_calibrated_sigma_takes_no_gradient():
     assert not likelihood.variance.requires_grad
 
 
-def test_book_scale_of_500_times_the_mean_cross_entropy():
+def test_published_scale_of_500_times_the_mean_cross_entropy():
     """500 * mean BCE + KL on 32 x 32 x 1 == (500/1024) * [distortion + 2.048 * rate]."""
     draws = torch.Generator().manual_seed(0)
     output, x = torch.randn(6, 1, 32, 32, generator=draws), torch.rand(6, 1, 32, 32, generator=draws)
@@ -130,7 +130,7 @@ def test_book_scale_of_500_times_the_mean_cross_entropy():
     torch.testing.assert_close(ours, 500 * bce + rate, rtol=1e-5, atol=1e-4)
 
 
-def test_book_scale_of_2000_times_the_mean_squared_error():
+def test_published_scale_of_2000_times_the_mean_squared_error():
     """2000 * MSE + KL on 64 x 64 x 3 == a Gaussian of sigma^2 = 3.072 with beta = 1, up to its constant."""
     draws = torch.Generator().manual_seed(0)
     output = torch.randn(6, 3, 64, 64, generator=draws, dtype=torch.float64)

@@ -43,7 +43,7 @@ def test_encoder_halves_and_decoder_doubles(size, stages, side):
     assert conv_decoder(5, 3, size, channels, "none", "relu")(torch.randn(2, 5)).shape == (2, 3, size, size)
 
 
-def test_each_stage_of_the_encoder_of_the_book():
+def test_each_stage_of_the_encoder_of_the_published():
     x, shapes = torch.rand(1, 1, 32, 32), []
     for layer in conv_encoder(1, [32, 64, 128], "none", "relu"):
         x = layer(x)
@@ -53,7 +53,7 @@ def test_each_stage_of_the_encoder_of_the_book():
 
 
 @pytest.mark.parametrize(("posterior", "parameters"), [("point", 343_043), ("gaussian", 347_141)])
-def test_parameters_of_the_networks_of_the_book(posterior, parameters):
+def test_parameters_of_the_networks_of_the_published(posterior, parameters):
     model = Autoencoder(Architecture(32, 1, 2, posterior, channels=(32, 64, 128)))
     assert model.parameter_count() == parameters
 

@@ -8,11 +8,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from armoire.errors import ArmoireError
+from armoire.io.tensors import write_tensors
 from armoire.model import Architecture, Autoencoder
 from armoire.model.likelihood import make_likelihood
 from armoire.model.posterior import HEADS
 from armoire.model.pretrained import FORMAT, read_header
-from armoire.tensors import write_tensors
 
 ARCHITECTURE = Architecture(16, 3, 2, "gaussian", "calibrated", channels=(4, 8), norm="batch", activation="leaky_relu")
 

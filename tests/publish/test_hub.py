@@ -71,7 +71,7 @@ def test_what_was_fetched_does_what_the_run_does(hub, run):
     assert again.run.name == "run"
     assert np.array_equal(again.sample(5), run.sample(5))
     z = run.latents.mean[:3]
-    assert np.array_equal(again.make(z), run.make(z))
+    assert np.array_equal(again.decode(z), run.decode(z))
     assert np.array_equal(again.nearest(z, 3).rows, run.nearest(z, 3).rows)
     assert again.familiarity == run.familiarity
     again.fit_prior("gmm")  # what is made of it goes where it lies

@@ -239,7 +239,7 @@ def test_a_run_leaves_two_files(vae_run, tmp_path: Path):
     assert len(places) == 50
     (made,) = session(paths[1].read_bytes()).run(None, {"z": places})
     as_bytes = np.rint(made * 255).astype(int).transpose(0, 2, 3, 1)
-    assert np.abs(as_bytes - vae_run.make(places)).max() <= 1, "a value between two bytes may go to either"
+    assert np.abs(as_bytes - vae_run.decode(places)).max() <= 1, "a value between two bytes may go to either"
 
 
 def test_no_data_are_encoded_for_the_check(vae_run, tmp_path: Path):

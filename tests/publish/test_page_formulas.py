@@ -22,8 +22,8 @@ from PIL import Image
 from scipy.stats import norm
 
 from armoire.images import Fit
+from armoire.wardrobe.interpolation import interpolate
 from armoire.wardrobe.neighbours import nearest
-from armoire.wardrobe.paths import path
 
 FILE = Path(__file__).parents[2] / "web/src/lib/from_python.json"
 LARGEST = 300_000  # bytes
@@ -101,7 +101,7 @@ def paths() -> Iterator[dict[str, Any]]:
     nothing = np.zeros_like(a)
     for start, end in ((a, b), (a, a * 2), (a, -a), (nothing, b), (a[:2], b[:2])):
         for kind, steps in (("linear", 9), ("spherical", 9), ("spherical", 2)):
-            between = path(start, end, steps, kind)
+            between = interpolate(start, end, steps, kind)
             yield {"a": listed(start), "b": listed(end), "steps": steps, "kind": kind, "path": listed(between)}
 
 

@@ -99,7 +99,7 @@ def test_the_numbers_are_those_of_the_evaluation(page: Page, evaluation: dict):
     assert "nats per image" in page.words
     lines = {line.name: line for _, rows in number_tables(evaluation) for line in rows}
     assert lines["empty area"].value == f"{100 * evaluation['latent']['areas']['empty']:.1f} %"
-    assert lines["total loss"].value == f"{evaluation['book_scale']['total_loss']:.4g}"
+    assert lines["total loss"].value == f"{evaluation['published_scale']['total_loss']:.4g}"
     assert all(line.words.endswith(".") for line in lines.values())
 
 
@@ -113,7 +113,7 @@ def test_classes_stand_with_their_shares(evaluation: dict):
 
 
 def test_parts_that_an_evaluation_lacks_are_left_out(evaluation: dict):
-    without = evaluation | {"book_scale": None, "latent": {"dimensions": 40, "ks_max": 0.1}}
+    without = evaluation | {"published_scale": None, "latent": {"dimensions": 40, "ks_max": 0.1}}
     titles = [title for title, _ in number_tables(without)]
     assert titles == ["How close reconstructions come", "What an image costs", "The shape of the latent space"]
     assert area_rows(without) == []

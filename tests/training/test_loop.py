@@ -268,13 +268,13 @@ def test_the_first_step_that_is_not_finite_is_named(tmp_path, tiny, discs, monke
 
 def test_the_columns_of_the_history(vae_run, ae_run, tmp_path, tiny, discs):
     of_a_split = ["distortion_nats", "rate_nats", "objective_nats"]
-    book = ["book_reconstruction_loss", "book_kl_loss", "book_total_loss"]
+    published = ["published_reconstruction_loss", "published_kl_loss", "published_total_loss"]
     expected = ["epoch", "step"]
-    expected += [f"{split}_{column}" for split in ("train", "test") for column in of_a_split + book]
+    expected += [f"{split}_{column}" for split in ("train", "test") for column in of_a_split + published]
     expected += ["learning_rate", "seconds", "images_per_second"]
     assert list(vae_run.run.history[0]) == list(ae_run.run.history[0]) == expected
     run = fit(tiny("images-vae", size=16), discs(), tmp_path / "run")
-    assert list(run.history[0]) == [name for name in expected if "book" not in name]
+    assert list(run.history[0]) == [name for name in expected if "published" not in name]
 
 
 def test_the_history_agrees_with_itself(vae_run):
@@ -285,9 +285,9 @@ def test_the_history_agrees_with_itself(vae_run):
         for split in ("train", "test"):
             distortion, rate = row[f"{split}_distortion_nats"], row[f"{split}_rate_nats"]
             assert row[f"{split}_objective_nats"] == pytest.approx(distortion + recipe.beta * rate, rel=1e-9)
-            assert row[f"{split}_book_kl_loss"] == rate
+            assert row[f"{split}_published_kl_loss"] == rate
             # 256 pixels an image here, where the published pictures have 1024
-            assert row[f"{split}_book_reconstruction_loss"] == pytest.approx(500 * distortion / 256, rel=1e-6)
+            assert row[f"{split}_published_reconstruction_loss"] == pytest.approx(500 * distortion / 256, rel=1e-6)
         # Both are rounded, and an epoch may take few milliseconds.
         rate, seconds = row["images_per_second"], row["seconds"]
         assert (rate - 0.1) * (seconds - 0.001) < 40 < (rate + 0.1) * (seconds + 0.001)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armoire.model import Autoencoder, to_unit
-from armoire.training.averages import Averages, Sums, average_over, book_scale, look
-from armoire.training.feed import Feed
+from armoire.training.averages import Averages, Sums, average_over, look, published_scale
+from armoire.training.batches import Batches
 from armoire.training.noise import corrupt
 from armoire.training.randomness import generator, order
 from armoire.training.recipe import Recipe
@@ -103,7 +103,7 @@ def test_noise_repeats_with_its_generator_and_none_changes_nothing():
 
 def test_a_feed_serves_the_bytes_it_was_given(pictures):
     images = pictures(7, channels=3)
-    feed = Feed(images, CPU)
+    feed = Batches(images, CPU)
     chosen = torch.tensor([5, 0, 3])
     assert torch.equal(feed.batch(chosen), to_unit(torch.from_numpy(images[[5, 0, 3]])))
     parts = list(feed.in_turn(3))
@@ -114,9 +114,9 @@ def test_a_feed_serves_the_bytes_it_was_given(pictures):
 def test_a_feed_too_large_for_memory_serves_the_same(pictures, monkeypatch, tmp_path):
     images = pictures(7)
     np.save(tmp_path / "images.npy", images)
-    resident = Feed(images, CPU)
-    monkeypatch.setattr("armoire.training.feed.RESIDENT", 10)
-    mapped = Feed(np.load(tmp_path / "images.npy", mmap_mode="r"), CPU)
+    resident = Batches(images, CPU)
+    monkeypatch.setattr("armoire.training.batches.RESIDENT", 10)
+    mapped = Batches(np.load(tmp_path / "images.npy", mmap_mode="r"), CPU)
     assert mapped._resident is None
     for one, two in zip(resident.in_turn(3), mapped.in_turn(3), strict=True):
         assert torch.equal(one, two)
@@ -127,7 +127,7 @@ def test_held_out_averages_are_the_objective_of_training_by_hand(name, tiny, dis
     monkeypatch.setattr("armoire.training.averages.EVALUATION_BATCH", 4)
     recipe, images = tiny(name), discs().split("test")
     model = Autoencoder(recipe.architecture(images), generator(0, "weights")).train()
-    averages = average_over(model, Feed(images.images, CPU), recipe)
+    averages = average_over(model, Batches(images.images, CPU), recipe)
     assert model.training
     model.eval()
     x = to_unit(torch.from_numpy(images.images.copy()))
@@ -149,8 +149,8 @@ def test_measuring_changes_no_state_of_the_model(tiny, discs):
     recipe, images = tiny("images-vae", size=16), discs()
     model = Autoencoder(recipe.architecture(images), generator(0, "weights")).train()
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    first = average_over(model, Feed(images.images, CPU), recipe)
-    assert first == average_over(model, Feed(images.images, CPU), recipe)
+    first = average_over(model, Batches(images.images, CPU), recipe)
+    assert first == average_over(model, Batches(images.images, CPU), recipe)
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
 
 
@@ -168,26 +168,26 @@ def test_sums_weigh_images_not_batches(tiny, discs):
     assert averages.objective == pytest.approx(distortion + 3.0 * rate, rel=1e-6)
 
 
-def test_book_scale_of_known_averages():
+def test_published_scale_of_known_averages():
     averages = Averages(distortion=256.0, rate=5.0, objective=266.24, error=0.25)
-    book = Recipe(name="r", book_weight=500, book_error="bce")
-    assert book_scale(book, averages).to_dict() == {
+    book = Recipe(name="r", published_weight=500, published_error="bce")
+    assert published_scale(book, averages).to_dict() == {
         "reconstruction_loss": 125.0,
         "kl_loss": 5.0,
         "total_loss": 130.0,
     }
     # the translation of SPEC.md: (500/1024) * [distortion + 2.048 * rate], with distortion = 1024 * error
     translated = 500 / 1024 * (256.0 + 2.048 * 5.0)
-    assert book_scale(book, averages).total_loss == pytest.approx(translated)
-    rmse = Recipe(name="r", likelihood="calibrated", book_weight=1, book_error="rmse")
-    assert book_scale(rmse, averages).reconstruction_loss == 0.5
-    mse = Recipe(name="r", likelihood="gaussian", book_weight=2000, book_error="mse")
-    assert book_scale(mse, averages).total_loss == 505.0
+    assert published_scale(book, averages).total_loss == pytest.approx(translated)
+    rmse = Recipe(name="r", likelihood="calibrated", published_weight=1, published_error="rmse")
+    assert published_scale(rmse, averages).reconstruction_loss == 0.5
+    mse = Recipe(name="r", likelihood="gaussian", published_weight=2000, published_error="mse")
+    assert published_scale(mse, averages).total_loss == 505.0
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"book_weight": 1.0}, {"book_error": "bce"}, {"book_weight": 1.0, "book_error": "mse"}],
+    [{}, {"published_weight": 1.0}, {"published_error": "bce"}, {"published_weight": 1.0, "published_error": "mse"}],
 )
-def test_no_book_scale_without_a_counterpart(changes):
-    assert book_scale(Recipe(name="r", **changes), Averages(1.0, 1.0, 1.0, 1.0)) is None
+def test_no_published_scale_without_a_counterpart(changes):
+    assert published_scale(Recipe(name="r", **changes), Averages(1.0, 1.0, 1.0, 1.0)) is None

@@ -28,7 +28,7 @@ def test_the_settings(name):
     assert (recipe.posterior, recipe.latent, recipe.likelihood, recipe.beta) == ("gaussian", 200, "gaussian", 1)
     assert (recipe.norm, recipe.activation) == ("batch", "leaky_relu")
     assert (recipe.lr, recipe.schedule, recipe.batch, recipe.epochs) == (5e-4, "constant", 128, 5)
-    assert (recipe.book_weight, recipe.book_error) == (2000, "mse")
+    assert (recipe.published_weight, recipe.published_error) == (2000, "mse")
 
 
 def test_the_distortion_is_two_thousand_times_the_squared_error(name):

@@ -18,15 +18,15 @@ def test_the_recipes_that_come_with_armoire():
     assert recipe_names() == sorted(recipe_names())
 
 
-def test_the_settings_of_the_book():
+def test_the_settings_of_the_published():
     vae, ae, dae = (load_recipe(f"fashion-{kind}") for kind in ("vae", "ae", "dae"))
     for recipe in (vae, ae, dae):
         assert (recipe.data, recipe.channels, recipe.latent) == ("fashion-mnist", (32, 64, 128), 2)
         assert (recipe.batch, recipe.epochs, recipe.likelihood) == (100, 5, "bernoulli")
-    assert (vae.posterior, vae.beta, vae.book_weight) == ("gaussian", 2.048, 500.0)
-    assert (ae.posterior, ae.noise, ae.book_weight) == ("point", 0.0, 1.0)
+    assert (vae.posterior, vae.beta, vae.published_weight) == ("gaussian", 2.048, 500.0)
+    assert (ae.posterior, ae.noise, ae.published_weight) == ("point", 0.0, 1.0)
     assert dae.noise > 0
-    assert load_recipe("fashion-ae-rmse").book_error == "rmse"
+    assert load_recipe("fashion-ae-rmse").published_error == "rmse"
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ recipes = st.builds(
     lr=st.floats(1e-300, 1e3),
     channels=st.lists(st.integers(1, 4096), max_size=5).map(tuple),
     seed=st.integers(0, 2**63 - 1),
-    book_weight=st.none() | st.floats(1e-9, 1e9),
-    book_error=st.none() | st.sampled_from(["bce", "mse", "rmse"]),
+    published_weight=st.none() | st.floats(1e-9, 1e9),
+    published_error=st.none() | st.sampled_from(["bce", "mse", "rmse"]),
 )
 
 

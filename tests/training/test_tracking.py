@@ -93,7 +93,13 @@ def test_each_epoch_is_told_once_with_all_that_was_measured(tmp_path, tiny, disc
     ((told,), rows) = listener.told.values(), Run.open(run.path).history
     assert [epoch.number for epoch in told] == [1, 2]
     nats = {f"{name}_nats/{split}" for name in ("distortion", "rate", "objective") for split in ("train", "test")}
-    rest = {"book_total_loss/train", "book_total_loss/test", "learning_rate", "images_per_second", "optimizer_steps"}
+    rest = {
+        "published_total_loss/train",
+        "published_total_loss/test",
+        "learning_rate",
+        "images_per_second",
+        "optimizer_steps",
+    }
     for epoch, row in zip(told, rows, strict=True):
         assert epoch.scalars == pytest.approx(scalars(row))
         assert nats | rest <= epoch.scalars.keys()
@@ -167,7 +173,9 @@ def test_interrupted_and_resumed_is_one_run_with_each_epoch_once(tmp_path, tiny,
     assert [epoch.number for epoch in told] == [1, 2]
 
 
-@pytest.mark.parametrize("where", ["armoire.training.loop.save_checkpoint", "armoire.training.tracking.write_sealed"])
+@pytest.mark.parametrize(
+    "where", ["armoire.training.loop.save_checkpoint", "armoire.training.tracking.write_checksummed"]
+)
 def test_killed_between_telling_and_saving(tmp_path, tiny, discs, monkeypatch, vae_run, where):
     """The epoch is trained again; what TensorBoard holds of the first time is dropped."""
     module, _, name = where.rpartition(".")

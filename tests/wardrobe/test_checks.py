@@ -13,7 +13,7 @@ from armoire.training import Run
 from armoire.training.machine import pick_device
 from armoire.wardrobe.checks import as_latents
 from armoire.wardrobe.directions import Direction
-from armoire.wardrobe.paths import path
+from armoire.wardrobe.interpolation import interpolate
 
 LATENTS = {
     "nan": (np.full((1, 2), np.nan), "latents must be finite numbers, but row 0 holds nan"),
@@ -30,7 +30,7 @@ LATENTS = {
 }
 UP = Direction("up", "partial", np.array([0, 1], np.float32), 1.0, 10, 10, 1.0, 1.0, 1.0, 1.0)
 USES = {
-    "make": lambda wardrobe, z: wardrobe.make(z),
+    "make": lambda wardrobe, z: wardrobe.decode(z),
     "nearest": lambda wardrobe, z: wardrobe.nearest(z, k=3),
     "move": lambda wardrobe, z: UP.move(z, 1.0),
 }
@@ -46,7 +46,7 @@ def test_latents_that_will_not_do_are_refused(vae_run, use, case):
 
 @pytest.mark.parametrize("end", [np.array([np.nan, 0]), np.zeros(1), np.zeros((2, 2)), ["a", "b"]])
 def test_paths_have_two_ends_that_are_latents(vae_run, end):
-    for between in (vae_run.path, path):
+    for between in (vae_run.interpolate, interpolate):
         for a, b in ((end, np.ones(2)), (np.ones(2), end)):
             with pytest.raises(ArmoireError):
                 between(a, b, 3)
@@ -60,8 +60,8 @@ def test_a_strength_is_a_finite_number():
 
 @pytest.mark.parametrize("z", [torch.zeros(1, 2, requires_grad=True), torch.zeros(2), [0, 0], [[0.0, 0.0]], (0, 0)])
 def test_latents_come_in_many_forms(vae_run, z):
-    expected = vae_run.make(np.zeros((1, 2)))
-    assert np.array_equal(vae_run.make(z), expected)
+    expected = vae_run.decode(np.zeros((1, 2)))
+    assert np.array_equal(vae_run.decode(z), expected)
     assert len(vae_run.nearest(z, k=2).rows) == 1
     assert as_latents(np.empty((0, 2)), 2).shape == (0, 2)
 

@@ -44,7 +44,7 @@ def test_shards_hold_what_the_model_says(vae_run, folder: Path, tmp_path: Path, 
     kept = [i for i in range(30) if i != 7]
     assert ids == [f"{i:02d}.png" for i in kept]
     assert log_var.shape == mean.shape
-    np.testing.assert_allclose(mean, vae_run.place(pictures(30, 16, seed=5)[kept]), atol=1e-5)
+    np.testing.assert_allclose(mean, vae_run.encode(pictures(30, 16, seed=5)[kept]), atol=1e-5)
     with (tmp_path / "out" / "rejected.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["name"] == "07.png"

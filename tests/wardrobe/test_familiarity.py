@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from armoire import Wardrobe, evaluate, train
-from armoire.files import read_sealed, write_sealed
+from armoire.io.files import read_checksummed, write_checksummed
 from armoire.model import to_unit
 from armoire.wardrobe.familiarity import Familiarity, measure_familiarity, squared_errors
 
@@ -81,11 +81,11 @@ def test_what_was_measured_of_something_else_is_measured_again(copy, vae_run, re
     path = copy / "familiarity.json"
     kept = json.loads(path.read_text())
     kept.pop("sha256")
-    write_sealed(path, kept | {stale: "0" * 64, "percentiles": [0.0] * 101})
+    write_checksummed(path, kept | {stale: "0" * 64, "percentiles": [0.0] * 101})
     opened = Wardrobe.open(copy, vae_run.images, device="cpu", progress=recorder)
     assert opened.familiarity == vae_run.familiarity
     assert recorder.titles == ["reconstructing held-out images"]
-    assert read_sealed(path) == kept
+    assert read_checksummed(path) == kept
 
 
 def test_a_run_trained_again_has_its_own(copy, vae_run, tiny, discs):
@@ -103,7 +103,7 @@ def test_a_value_that_is_no_number_is_measured_again(copy, vae_run, value):
     kept = json.loads(path.read_text())
     content = {name: entry for name, entry in kept.items() if name != "sha256"}
     content["percentiles"] = [*kept["percentiles"][:99], json.loads(value), kept["percentiles"][100]]
-    write_sealed(path, content)
+    write_checksummed(path, content)
     opened = Wardrobe.open(copy, vae_run.images, device="cpu")
     assert opened.familiarity == vae_run.familiarity
     assert json.loads(path.read_text()) == kept

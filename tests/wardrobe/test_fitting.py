@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images.imageset import make_table
-from armoire.tensors import write_tensors
+from armoire.io.tensors import write_tensors
 from armoire.training import load_recipe
 from armoire.wardrobe import Latents
 from armoire.wardrobe.fitted import Standard
@@ -245,7 +245,7 @@ def test_a_run_draws_from_its_fitted_prior(runs, posterior, usual, quicker):
     fits["flow"] = wardrobe.fit_prior("flow")["log_prob"]
     best = sorted(fits, key=lambda kind: -fits[kind])
     for opened in (wardrobe, Wardrobe.open(wardrobe.run.path, wardrobe.images)):
-        assert opened.fitted_priors == best
+        assert opened.priors == best
         assert opened.prior() is opened.prior(best[0])
         assert opened.prior("flow").name == "a neural spline flow"
         assert "mixture" in opened.prior("gmm").name
@@ -261,7 +261,7 @@ def test_the_better_fit_is_drawn_from(runs, quick, fits, best):
     for kind, fit in zip(("gmm", "flow"), fits, strict=True):
         prior, facts = fit_prior(kind, wardrobe.latents.split("train"))
         write_prior(wardrobe.run.path, kind, prior, facts | {"log_prob": fit}, wardrobe.key())
-    assert Wardrobe.open(wardrobe.run.path, wardrobe.images).fitted_priors[0] == best
+    assert Wardrobe.open(wardrobe.run.path, wardrobe.images).priors[0] == best
     for kind in ("gmm", "flow"):
         prior_path(wardrobe.run.path, kind).unlink()
 
@@ -289,7 +289,7 @@ def test_own_images_end_with_a_fitted_prior_unless_they_are_too_few(tiny, discs,
     assert load_recipe("images-vae").prior == "gmm"
     recipe = tiny("images-vae", prior="gmm", latent=2)
     wardrobe = train(recipe, discs(12), tmp_path / "few", device="cpu", progress=recorder)
-    assert wardrobe.fitted_priors == []
+    assert wardrobe.priors == []
     assert any("12 training images are too few to fit a prior to" in line for line in recorder.notes)
 
 
@@ -297,5 +297,5 @@ def test_a_recipes_prior_is_not_kept_where_it_fits_worse_than_the_normal(tiny, d
     facts = {"log_prob": -3.0, "log_prob_normal": -2.5}
     monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_prior", lambda *_: (StandardNormal(2), facts))
     wardrobe = train(tiny(prior="gmm"), discs(), tmp_path / "r", device="cpu", progress=recorder)
-    assert wardrobe.fitted_priors == []
+    assert wardrobe.priors == []
     assert any("N(0, I)" in line for line in recorder.notes)

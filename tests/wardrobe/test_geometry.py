@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import kstest
 
 from armoire.errors import ArmoireError
+from armoire.wardrobe.interpolation import interpolate
 from armoire.wardrobe.kept_priors import Priors
 from armoire.wardrobe.neighbours import nearest
-from armoire.wardrobe.paths import path
 from armoire.wardrobe.priors import Box, StandardNormal
 
 places = arrays(np.float32, 4, elements=st.floats(-10, 10, width=32))
@@ -20,7 +20,7 @@ places = arrays(np.float32, 4, elements=st.floats(-10, 10, width=32))
 
 @given(a=places, b=places, steps=st.integers(2, 20), kind=st.sampled_from(["linear", "spherical"]))
 def test_a_path_includes_both_ends_exactly(a, b, steps, kind):
-    z = path(a, b, steps, kind)
+    z = interpolate(a, b, steps, kind)
     assert z.shape == (steps, 4)
     assert z.dtype == np.float32
     assert np.array_equal(z[0], a)
@@ -28,13 +28,13 @@ def test_a_path_includes_both_ends_exactly(a, b, steps, kind):
     assert np.isfinite(z).all()
 
 
-def test_a_linear_path_is_the_formula_of_the_book():
+def test_a_linear_path_is_the_formula_of_the_published():
     a, b = np.array([0.0, 2.0], np.float32), np.array([4.0, -2.0], np.float32)
-    np.testing.assert_allclose(path(a, b, 5), [[0, 2], [1, 1], [2, 0], [3, -1], [4, -2]])
+    np.testing.assert_allclose(interpolate(a, b, 5), [[0, 2], [1, 1], [2, 0], [3, -1], [4, -2]])
 
 
 def test_a_spherical_path_turns_at_constant_speed():
-    z = path(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 4, "spherical")
+    z = interpolate(np.array([2.0, 0.0]), np.array([0.0, 2.0]), 4, "spherical")
     degrees = np.degrees(np.arctan2(z[:, 1], z[:, 0]))
     np.testing.assert_allclose(degrees, [0, 30, 60, 90], atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(z, axis=1), 2, rtol=1e-6)
@@ -46,7 +46,7 @@ def test_the_length_along_a_spherical_path_goes_evenly(a, b):
     assume(one > 0.1)
     assume(two > 0.1)
     assume(abs(float(a @ b)) < 0.999 * one * two)
-    lengths = np.linalg.norm(path(a, b, 9, "spherical"), axis=1)
+    lengths = np.linalg.norm(interpolate(a, b, 9, "spherical"), axis=1)
     np.testing.assert_allclose(lengths, np.linspace(one, two, 9), rtol=1e-3, atol=1e-4)
     steps = np.diff(lengths)
     assert (steps >= -1e-4).all() or (steps <= 1e-4).all()
@@ -55,15 +55,15 @@ def test_the_length_along_a_spherical_path_goes_evenly(a, b):
 @pytest.mark.parametrize("b", [[2.0, 2.0], [-1.0, -1.0], [0.0, 0.0], [1.0, 1.0]])
 def test_a_spherical_path_without_a_great_circle_is_straight(b):
     a, b = np.array([1.0, 1.0], np.float32), np.array(b, np.float32)
-    np.testing.assert_allclose(path(a, b, 5, "spherical"), path(a, b, 5), atol=1e-6)
+    np.testing.assert_allclose(interpolate(a, b, 5, "spherical"), interpolate(a, b, 5), atol=1e-6)
 
 
 def test_paths_that_cannot_be_are_told():
     z = np.zeros(2)
     with pytest.raises(ArmoireError, match="at least 2 steps"):
-        path(z, z, 1)
+        interpolate(z, z, 1)
     with pytest.raises(Exception, match=r"linear.*spherical"):
-        path(z, z, 3, "curly")
+        interpolate(z, z, 3, "curly")
 
 
 @given(

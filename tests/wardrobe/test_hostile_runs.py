@@ -21,10 +21,10 @@ import torch
 from armoire import Wardrobe
 from armoire.errors import ArmoireError
 from armoire.images.imageset import fingerprint
+from armoire.io.tables import write_table
+from armoire.io.tensors import open_tensors, write_tensors
 from armoire.model.autoencoder import Autoencoder
 from armoire.publish.site import site_files
-from armoire.tables import write_table
-from armoire.tensors import open_tensors, write_tensors
 from armoire.training.run import TIMES
 
 MODEL, KIND = "model.safetensors", "armoire-model-1"
@@ -103,7 +103,7 @@ def looked_at(path: Path) -> dict[str, np.ndarray]:
         found["draws"] = wardrobe.sample(10, 0, "gmm")
     for name, direction in wardrobe.directions().items():
         found[f"direction {name}"] = direction.vector
-    found["made"] = wardrobe.make(wardrobe.sample(3, 0, "normal"))
+    found["made"] = wardrobe.decode(wardrobe.sample(3, 0, "normal"))
     if told := wardrobe.run.diverged:
         found["diverged"] = np.array(list(told.values()))
     for file in site_files(wardrobe.run).values():

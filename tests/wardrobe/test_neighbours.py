@@ -303,7 +303,7 @@ def indexed(vae_run, tmp_path, monkeypatch):
 
 
 def test_a_wardrobe_with_an_index_finds_what_exact_search_finds(indexed, vae_run, pictures):
-    z = vae_run.place(pictures(6, seed=3))
+    z = vae_run.encode(pictures(6, seed=3))
     found, truth = indexed.nearest(z, k=4), nearest(vae_run.latents.mean, z, 4)
     assert found.search == "index"
     np.testing.assert_array_equal(found.rows, truth.rows)
@@ -315,7 +315,7 @@ def test_a_wardrobe_with_an_index_finds_what_exact_search_finds(indexed, vae_run
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_only_images_of_a_split(wardrobe, split, request, pictures):
     wardrobe = request.getfixturevalue(wardrobe)
-    z = wardrobe.place(pictures(5, seed=4))
+    z = wardrobe.encode(pictures(5, seed=4))
     found = wardrobe.nearest(z, k=3, split=split)
     rows = np.flatnonzero(wardrobe.latents.is_of(split))
     np.testing.assert_array_equal(found.rows, rows[nearest(wardrobe.latents.mean[rows], z, 3).rows])

@@ -124,8 +124,8 @@ def test_the_wardrobe_is_a_whole_one(fitted, pictures):
     assert isinstance(wardrobe, armoire.Wardrobe)
     assert len(wardrobe.run.history) == 2
     assert len(wardrobe.latents) == 40
-    np.testing.assert_allclose(fitted.transform(pictures(40)), wardrobe.place(pictures(40)), atol=1e-6)
-    assert wardrobe.make(wardrobe.sample(2)).shape == (2, 16, 16, 1)
+    np.testing.assert_allclose(fitted.transform(pictures(40)), wardrobe.encode(pictures(40)), atol=1e-6)
+    assert wardrobe.decode(wardrobe.sample(2)).shape == (2, 16, 16, 1)
 
 
 def test_settings_reach_the_recipe(pictures):

@@ -12,8 +12,8 @@ from PIL import Image
 from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images import from_array, open_image
+from armoire.io.tables import write_table
 from armoire.model import to_unit
-from armoire.tables import write_table
 from armoire.wardrobe import Latents, encode_set
 
 
@@ -29,7 +29,7 @@ def unit(pixels: np.ndarray) -> torch.Tensor:
 @pytest.mark.parametrize("kind", ["vae_run", "ae_run"])
 def test_place_gives_the_mean_of_the_posterior(kind, request, pictures):
     wardrobe = request.getfixturevalue(kind)
-    z = wardrobe.place(pictures(5))
+    z = wardrobe.encode(pictures(5))
     assert z.shape == (5, 2)
     assert z.dtype == np.float32
     with torch.no_grad():
@@ -40,7 +40,7 @@ def test_place_gives_the_mean_of_the_posterior(kind, request, pictures):
 @pytest.mark.parametrize("kind", ["vae_run", "ae_run"])
 def test_make_of_place_is_the_reconstruction(kind, request, pictures):
     wardrobe = request.getfixturevalue(kind)
-    made = wardrobe.make(wardrobe.place(pictures(5)))
+    made = wardrobe.decode(wardrobe.encode(pictures(5)))
     assert made.shape == (5, 16, 16, 1)
     assert made.dtype == np.uint8
     with torch.no_grad():
@@ -51,31 +51,31 @@ def test_make_of_place_is_the_reconstruction(kind, request, pictures):
 
 def test_many_at_once_are_as_each_alone(vae_run, pictures, monkeypatch):
     monkeypatch.setattr("armoire.wardrobe.wardrobe.EVALUATION_BATCH", 3)
-    z = vae_run.place(pictures(8))
-    alone = np.concatenate([vae_run.place(pictures(8)[i : i + 1]) for i in range(8)])
+    z = vae_run.encode(pictures(8))
+    alone = np.concatenate([vae_run.encode(pictures(8)[i : i + 1]) for i in range(8)])
     np.testing.assert_allclose(z, alone, rtol=1e-4, atol=1e-5)
-    assert len(vae_run.make(z)) == 8
+    assert len(vae_run.decode(z)) == 8
 
 
 def test_one_place_and_one_picture_will_do(vae_run, pictures):
-    assert vae_run.make(np.zeros((1, 2))).shape == (1, 16, 16, 1)
-    one = vae_run.place(pictures(1)[0])
-    np.testing.assert_array_equal(one, vae_run.place(pictures(1)))
+    assert vae_run.decode(np.zeros((1, 2))).shape == (1, 16, 16, 1)
+    one = vae_run.encode(pictures(1)[0])
+    np.testing.assert_array_equal(one, vae_run.encode(pictures(1)))
 
 
 def test_nothing_has_no_place(vae_run):
-    assert vae_run.place(np.empty((0, 16, 16, 1), np.uint8)).shape == (0, 2)
-    assert vae_run.make(np.empty((0, 2), np.float32)).shape[0] == 0
+    assert vae_run.encode(np.empty((0, 16, 16, 1), np.uint8)).shape == (0, 2)
+    assert vae_run.decode(np.empty((0, 2), np.float32)).shape[0] == 0
 
 
 def test_pictures_of_another_size_are_fitted(vae_run, pictures):
     large = pictures(3, size=48)
     expected = np.stack([vae_run.fit(Image.fromarray(image[..., 0])) for image in large])
-    assert np.array_equal(vae_run.fitted(large), expected)
-    np.testing.assert_array_equal(vae_run.place(large), vae_run.place(expected))
+    assert np.array_equal(vae_run.preprocess(large), expected)
+    np.testing.assert_array_equal(vae_run.encode(large), vae_run.encode(expected))
     colour = Image.fromarray(pictures(1, size=40, channels=3)[0])
-    assert vae_run.place(colour).shape == (1, 2)
-    assert vae_run.place([colour, colour.convert("L")]).shape == (2, 2)
+    assert vae_run.encode(colour).shape == (1, 2)
+    assert vae_run.encode([colour, colour.convert("L")]).shape == (2, 2)
 
 
 @pytest.mark.parametrize("mode", ["P", "I;16", "LA", "RGBA", "1", "CMYK"])
@@ -88,7 +88,7 @@ def test_a_picture_given_and_one_opened_from_a_file_are_treated_alike(vae_run, t
     if mode in ("LA", "RGBA"):
         image.putalpha(128)
     image.save(tmp_path / "a.tiff")
-    assert np.array_equal(vae_run.fitted(image)[0], open_image(tmp_path / "a.tiff", vae_run.fit))
+    assert np.array_equal(vae_run.preprocess(image)[0], open_image(tmp_path / "a.tiff", vae_run.fit))
 
 
 def test_a_picture_given_is_turned_upright(vae_run, tmp_path):
@@ -98,14 +98,14 @@ def test_a_picture_given_is_turned_upright(vae_run, tmp_path):
     image.save(tmp_path / "a.png", exif=exif)
     with Image.open(tmp_path / "a.png") as opened:
         opened.load()
-        assert np.array_equal(vae_run.fitted(opened)[0, ..., 0], np.rot90(np.asarray(image), -1))
+        assert np.array_equal(vae_run.preprocess(opened)[0, ..., 0], np.rot90(np.asarray(image), -1))
 
 
 def test_latents_are_those_of_every_image(vae_run):
     latents, images = vae_run.latents, vae_run.images
     assert latents.ids == images.ids
     assert np.array_equal(latents.labels, images.labels)
-    np.testing.assert_allclose(latents.mean, vae_run.place(images.images), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(latents.mean, vae_run.encode(images.images), rtol=1e-4, atol=1e-5)
     with torch.no_grad():
         expected = vae_run.model.encode(unit(images.images)).log_var.numpy()
     np.testing.assert_allclose(latents.log_var, expected, rtol=1e-4, atol=1e-5)
@@ -179,7 +179,7 @@ def test_a_limit_limits_the_training_latents_only(tmp_path, tiny, discs):
     wardrobe = train(tiny(limit=8, epochs=1), discs(), tmp_path / "run", device="cpu")
     assert wardrobe.latents.ids == [f"{i:04d}" for i in [*range(8), *range(40, 50)]]
     np.testing.assert_allclose(
-        wardrobe.latents.split("test").mean, wardrobe.place(discs().split("test").images), rtol=1e-4, atol=1e-5
+        wardrobe.latents.split("test").mean, wardrobe.encode(discs().split("test").images), rtol=1e-4, atol=1e-5
     )
 
 
@@ -270,7 +270,7 @@ def test_nearest_of_a_place_taken_is_what_lies_there(vae_run):
 def test_a_path_goes_from_a_to_b(vae_run):
     a, b = vae_run.latents.mean[:2]
     for kind in ("linear", "spherical"):
-        z = vae_run.path(a, b, 5, kind)
+        z = vae_run.interpolate(a, b, 5, kind)
         assert z.shape == (5, 2)
         assert np.array_equal(z[[0, -1]], [a, b])
 

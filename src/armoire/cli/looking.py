@@ -56,7 +56,7 @@ def evaluate(
     denoising: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> None:
-    """Measure a run: reconstruction, ELBO, book scale, the shape of its latent space, samples and edits.
+    """Measure a run: reconstruction, ELBO, published scale, the shape of its latent space, samples and edits.
 
     Args:
         run: folder of a run.
@@ -161,8 +161,8 @@ def check(*, json: Json = False) -> None:
     import torch
 
     from armoire.extras import extras, installed
-    from armoire.files import cache_folder
     from armoire.images import fashion
+    from armoire.io.files import cache_folder
 
     cache = cache_folder()
     packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn", "onnx", "onnxruntime")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 1_000
 STRONGEST = 1_000.0  # standard deviations: far outside of anything a model has seen, and far from overflowing
-PathKind = Literal["linear", "spherical"]
+Interpolation = Literal["linear", "spherical"]
 Method = Literal["difference", "partial", "logistic"]
 
 
@@ -45,7 +45,7 @@ def nearest(
         raise ArmoireError(f"-n should be 1 or more, not {number}")
     progress = terminal_progress()
     wardrobe, originals = _open(run, [image], progress)
-    found = wardrobe.nearest(wardrobe.place(originals), number)
+    found = wardrobe.nearest(wardrobe.encode(originals), number)
     rows = wardrobe.latents.describe(found.rows[0], wardrobe.run.data.classes)
     strangers = _strangers(wardrobe, [image], originals, progress)
     distances = found.distances[0].tolist()
@@ -72,7 +72,7 @@ def morph(
     *,
     out: Path,
     steps: Whole = 9,
-    path: PathKind = "linear",
+    path: Interpolation = "linear",
 ) -> None:
     """Turn one image file into another along a path through the latent space.
 
@@ -92,8 +92,8 @@ def morph(
         raise ArmoireError(f"--steps should be 2 (both ends) to {MOST_STEPS:,}, not {steps}")
     progress = terminal_progress()
     wardrobe, originals = _open(run, [image_a, image_b], progress)
-    a, b = wardrobe.place(originals)
-    save_strip(wardrobe.make(wardrobe.path(a, b, steps, path)), out)
+    a, b = wardrobe.encode(originals)
+    save_strip(wardrobe.decode(wardrobe.interpolate(a, b, steps, path)), out)
     _strangers(wardrobe, [image_a, image_b], originals, progress)
     print(out)
 
@@ -130,8 +130,8 @@ def edit(
     progress = terminal_progress()
     wardrobe, originals = _open(run, [image], progress)
     direction = wardrobe.direction(attribute, method)
-    z = wardrobe.place(originals)
-    edited = wardrobe.make(np.concatenate([z, *(direction.move(z, amount) for amount in strengths)]))
+    z = wardrobe.encode(originals)
+    edited = wardrobe.decode(np.concatenate([z, *(direction.move(z, amount) for amount in strengths)]))
     places = save_strip(np.concatenate([originals, edited]), out)
     _strangers(wardrobe, [image], originals, progress)
     shown = ["the original, as fitted", "its reconstruction, strength 0", *(f"strength {s:+g}" for s in strengths)]
@@ -166,7 +166,7 @@ def _open(run: Path, paths: list[Path], progress: Progress) -> tuple[Wardrobe, n
     from armoire.wardrobe import Wardrobe
 
     wardrobe = Wardrobe.open(run, progress=progress)
-    return wardrobe, wardrobe.fitted(paths)
+    return wardrobe, wardrobe.preprocess(paths)
 
 
 def _strangers(wardrobe: Wardrobe, paths: list[Path], originals: np.ndarray, progress: Progress) -> list[bool] | None:

@@ -23,8 +23,8 @@ def save_images(images: np.ndarray, out: Path) -> None:
 
     import numpy as np
 
-    from armoire.files import atomic_folder, write_bytes
     from armoire.images.mosaic import enlargement, mosaic, png, save_png
+    from armoire.io.files import atomic_folder, write_bytes
 
     if out.suffix.lower() == ".npy":
         buffer = io.BytesIO()
@@ -49,8 +49,8 @@ def save_strip(images: np.ndarray, out: Path) -> list[str]:
     Returns:
         Where in the picture each of them is, in words.
     """
-    from armoire.files import write_bytes
     from armoire.images.mosaic import enlargement, even_columns, gif, mosaic, save_png
+    from armoire.io.files import write_bytes
 
     n, columns = len(images), even_columns(len(images))
     if out.suffix.lower() == ".gif":

@@ -134,8 +134,8 @@ def _summarise(wardrobe: Any, last: dict[str, float], seconds: float) -> None:
         ("distortion", f"{last[f'{split}_distortion_nats']:.2f} nats an image on the {split} images"),
         ("rate", f"{last[f'{split}_rate_nats']:.2f} nats an image"),
     ]
-    if (book := last.get(f"{split}_book_total_loss")) is not None:
-        rows.append(("book scale", f"{book:.4g} in total"))
+    if (published := last.get(f"{split}_published_total_loss")) is not None:
+        rows.append(("published scale", f"{published:.4g} in total"))
     there = shlex.quote(str(run))
     following = (f"sample {there} -n 30 --out samples.png", f"explore {there}", f"doctor {there}", f"figures {there}")
     steps = [("" if k else "next", f"armoire {words}") for k, words in enumerate(following)]

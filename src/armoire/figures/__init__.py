@@ -34,7 +34,7 @@ from armoire.figures.morph import morph
 from armoire.figures.reconstruction import denoising, reconstructions
 from armoire.figures.samples import samples
 from armoire.figures.style import png, style
-from armoire.files import write_bytes
+from armoire.io.files import write_bytes
 from armoire.progress import USUAL, Progress
 from armoire.wardrobe import RunLike, Wardrobe
 

@@ -56,7 +56,7 @@ def edits(wardrobe: Wardrobe, attribute: str) -> Figure:
     known = wardrobe.latents.split(wardrobe.held_out).attribute(attribute)
     rows = chosen(known)
     originals = held_out_images(wardrobe).images[rows]
-    z, marks = wardrobe.place(originals), known[rows]
+    z, marks = wardrobe.encode(originals), known[rows]
     side = (12.8 - 2 * MARGIN - LABELS - APART) / (len(STRENGTHS) + 1) - GAP
     groups = 1 + int((np.diff(marks) != 0).sum())
     page = high_enough(
@@ -70,7 +70,7 @@ def edits(wardrobe: Wardrobe, attribute: str) -> Figure:
     _heads(blank, lefts + side / 2, page.top - 0.1)
     for mark, top in zip(marks.tolist(), tops, strict=True):
         blank.text(0, top - side / 2, MARKS[mark], fontsize=11, color=QUIET, va="center")
-    columns = [originals, *(wardrobe.make(direction.move(z, strength)) for strength in STRENGTHS)]
+    columns = [originals, *(wardrobe.decode(direction.move(z, strength)) for strength in STRENGTHS)]
     for left, images in zip(lefts, columns, strict=True):
         for top, image in zip(tops, images, strict=True):
             picture(blank, image, (left, left + side, top - side, top))

@@ -105,7 +105,7 @@ def _along(wardrobe: Wardrobe) -> int:
 
 
 def _decoded(wardrobe: Wardrobe, z: np.ndarray, grid: Grid) -> np.ndarray:
-    return mosaic(wardrobe.make(z), grid.columns, gap=0)
+    return mosaic(wardrobe.decode(z), grid.columns, gap=0)
 
 
 def _pair(page: Sheet, names: tuple[str, str], grid: Grid) -> tuple[Axes, Axes]:

@@ -22,7 +22,7 @@ from armoire.wardrobe import Wardrobe
 COLUMNS = 6
 MEASURED = 500  # held-out images that the numbers are averaged over
 TARGETS = ((0.7, ACCENT), (0.3, WARNING))
-OF_THE_LOSS = {"likelihood", "sigma", "book_weight", "book_error", "name", "summary", "data"}
+OF_THE_LOSS = {"likelihood", "sigma", "published_weight", "published_error", "name", "summary", "data"}
 NAMES = {
     "bernoulli": "binary cross-entropy",
     "gaussian": "squared error",

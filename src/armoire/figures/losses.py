@@ -68,8 +68,8 @@ def _what(wardrobe: Wardrobe, term: str) -> str:
 
 def _subtitle(wardrobe: Wardrobe, last: dict[str, float], split: str) -> str:
     bits = f"Training averages are taken while the weights still move; held out ({split}) after each epoch."
-    if f"{split}_book_total_loss" not in last:
+    if f"{split}_published_total_loss" not in last:
         return bits
-    total, error, kl = (last[f"{split}_book_{key}"] for key in ("total_loss", "reconstruction_loss", "kl_loss"))
+    total, error, kl = (last[f"{split}_published_{key}"] for key in ("total_loss", "reconstruction_loss", "kl_loss"))
     parts = f" = {error:.4g} reconstruction + {kl:.3g} KL" if kl else ""
     return f"{bits} In the scale of the published code, at the end: {total:.4g}{parts}."

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from armoire.figures.material import classes_of, held_out_images, run_name, shown
 from armoire.figures.style import BODY, INK, MARGIN, QUIET, high_enough, number, picture, wrap
 from armoire.wardrobe import Wardrobe
-from armoire.wardrobe.paths import PathKind
+from armoire.wardrobe.interpolation import Interpolation
 
 PAIRS = 5
 STEPS = 9
@@ -32,7 +32,7 @@ def morph(wardrobe: Wardrobe) -> Figure:
     latents = shown(wardrobe)
     ends = np.array(pairs(latents.labels))
     originals = held_out_images(wardrobe).images[ends.ravel()]
-    z = wardrobe.place(originals).reshape(len(ends), 2, -1)
+    z = wardrobe.encode(originals).reshape(len(ends), 2, -1)
     kinds = ways(wardrobe)
     names = _names(wardrobe, latents.labels[ends])
     left = CLASSES if any(map(any, names)) else 0.0
@@ -55,14 +55,14 @@ def morph(wardrobe: Wardrobe) -> Figure:
             picture(blank, image, (x, x + tall, top - tall, top))
         for line, kind in enumerate(kinds):
             y = top - line * (side + GAP)
-            _line(blank, wardrobe.make(wardrobe.path(a, b, STEPS, kind)), first, y, side)
+            _line(blank, wardrobe.decode(wardrobe.interpolate(a, b, STEPS, kind)), first, y, side)
             if len(kinds) > 1:
                 x = first - APART / 2
                 blank.text(x, y - side / 2, WORDS[kind], fontsize=8, color=QUIET, rotation=90, ha="center", va="center")
     return page.figure
 
 
-def ways(wardrobe: Wardrobe) -> tuple[PathKind, ...]:
+def ways(wardrobe: Wardrobe) -> tuple[Interpolation, ...]:
     """The kinds of path that mean something for a run."""
     shell = wardrobe.recipe.posterior == "gaussian" and wardrobe.recipe.latent > 2
     return ("linear", "spherical") if shell else ("linear",)
@@ -87,7 +87,7 @@ def pairs(labels: Int[np.ndarray, " n"]) -> list[tuple[int, int]]:
     return found
 
 
-def _told(kinds: tuple[PathKind, ...], z: np.ndarray) -> str:
+def _told(kinds: tuple[Interpolation, ...], z: np.ndarray) -> str:
     straight = "z = (1 − t) · z of A + t · z of B, both ends included; A and B as they are stand at the sides."
     if len(kinds) == 1:
         return straight

@@ -31,7 +31,7 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
     )
     captions = [f"{kind.upper()} {error:.3f}" for error in errors]
     if wardrobe.recipe.latent == 2:
-        captions = [f"{vector(z)}\n{text}" for z, text in zip(wardrobe.place(images), captions, strict=True)]
+        captions = [f"{vector(z)}\n{text}" for z, text in zip(wardrobe.encode(images), captions, strict=True)]
     blank = page.blank(MARGIN, 0.2, page.width - 2 * MARGIN, page.top - 0.2)
     step = (page.width - 2 * MARGIN - LABELS + 0.08) / COLUMNS
     bands = -(-len(images) // COLUMNS)

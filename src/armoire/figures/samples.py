@@ -38,7 +38,7 @@ def _on_a_plane(wardrobe: Wardrobe) -> Figure:
     across, down = (page.width - left - MARGIN + 0.15) / 6, (page.top - 0.3) / 3
     side = min(across - 0.14, down - 0.5)
     step = (across, min(down, side + 0.6))
-    tiles(right, wardrobe.make(z), 6, page.top - 0.3, 0, side, step, [vector(place) for place in z])
+    tiles(right, wardrobe.decode(z), 6, page.top - 0.3, 0, side, step, [vector(place) for place in z])
     corners = [(0.13 + k % 6 * step[0], page.top - 0.43 - k // 6 * step[1]) for k in range(len(z))]
     numbered(right, np.asarray(corners), DRAWN)
     return page.figure
@@ -55,7 +55,7 @@ def _decoded_alone(wardrobe: Wardrobe) -> Figure:
     rows = min(step, (page.top - 0.3) / 3)
     blank = page.blank(MARGIN, 0.3, page.width - 2 * MARGIN + 0.1, page.top - 0.3)
     left = (10 * step - 10 * rows) / 2
-    tiles(blank, wardrobe.make(np.asarray(z)), 10, page.top - 0.3, left, rows - 0.1, (rows, rows))
+    tiles(blank, wardrobe.decode(np.asarray(z)), 10, page.top - 0.3, left, rows - 0.1, (rows, rows))
     return page.figure
 
 

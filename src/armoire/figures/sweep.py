@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, QUIET, WARNING, png, sheet, style
-from armoire.files import write_bytes
+from armoire.io.files import write_bytes
 from armoire.training import Recipe
 
 FILE = "sweep.png"

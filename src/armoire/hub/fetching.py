@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, sweep
-from armoire.holding import LOCK, held
 from armoire.hub.client import UnreachableError, asking, client
 from armoire.hub.parts import MODEL, PARTS, RUN
 from armoire.hub.reference import COMMIT, Reference, Shelf, parse_reference
+from armoire.io.files import atomic_folder, sweep
+from armoire.io.locks import LOCK, file_lock
 from armoire.progress import SILENT, Progress, Task
 
 if TYPE_CHECKING:
@@ -174,8 +174,8 @@ def part_of(sibling: RepoSibling, largest: int) -> Part:
 
 def _take(listing: Listing, shelf: Shelf, progress: Progress) -> Path:
     parts, folder = listing.parts, shelf.at(listing.commit)
-    with held(shelf.folder / LOCK, str(listing.reference), progress.note):
-        if (kept := shelf.found(listing.commit)) is not None:  # by who held it before
+    with file_lock(shelf.folder / LOCK, str(listing.reference), progress.note):
+        if (kept := shelf.found(listing.commit)) is not None:  # by who file_lock it before
             return kept
         sweep(folder.parent)
         title, total = f"fetching {listing.reference}", sum(part.size for part in parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from armoire.files import LARGEST_TEXT
+from armoire.io.files import LARGEST_TEXT
 
 MODEL = "model.safetensors"
 CARD = "README.md"

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from armoire.errors import ArmoireError
-from armoire.files import cache_folder, read_text, write_text
+from armoire.io.files import cache_folder, read_text, write_text
 
 SCHEME = "hf:"
 HUB = "https://huggingface.co"

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.files import sha256
 from armoire.images.decoding import RejectedImageError
 from armoire.images.folder import Listing
 from armoire.images.known import Known, single_values, understand
+from armoire.io.files import sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,12 +16,12 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from armoire.errors import ArmoireError
-from armoire.files import sha256
 from armoire.images.facts import Facts, join, read_facts
 from armoire.images.fit import Fit
 from armoire.images.folder import Listing, list_source
 from armoire.images.imageset import RESERVED, SPLITS, ImageSet, SetInfo
 from armoire.images.store import Entry, build_store, opened, ready_store
+from armoire.io.files import sha256
 from armoire.progress import Progress
 
 NAME = "celeba"

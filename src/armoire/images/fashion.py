@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from armoire.errors import ArmoireError
-from armoire.files import cache_folder, sha256, write_bytes
 from armoire.images.fit import Fit
 from armoire.images.imageset import ImageSet, SetInfo, make_table
 from armoire.images.store import open_store, store_path, write_store
+from armoire.io.files import cache_folder, sha256, write_bytes
 from armoire.progress import Progress
 
 NAME = "fashion-mnist"

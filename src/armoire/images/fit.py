@@ -14,8 +14,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageColor, ImageOps
 
 from armoire.errors import ArmoireError
-from armoire.files import parse_json
 from armoire.images.decoding import OpenFile, RejectedImageError, read_image
+from armoire.io.files import parse_json
 
 SMALLEST, LARGEST = 16, 256
 

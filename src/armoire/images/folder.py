@@ -13,9 +13,9 @@ from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from armoire.errors import ArmoireError
-from armoire.files import sha256
 from armoire.images.decoding import OpenFile, RejectedImageError
 from armoire.images.known import SPLIT_NAMES, held_out_or_none
+from armoire.io.files import sha256
 
 # What commonly lies beside pictures and is not one; anything else is tried, and named if it cannot be read.
 BESIDE = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".db", ".ini"}

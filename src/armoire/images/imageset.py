@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import parse_json, sha256, sha256_of
 from armoire.images.fit import Fit
 from armoire.images.mapped import release
 from armoire.images.mosaic import GLANCE, glance
+from armoire.io.files import parse_json, sha256, sha256_of
 from armoire.shown import Picture, Table, counted, shown
 
 if TYPE_CHECKING:

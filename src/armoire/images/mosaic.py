@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from armoire.files import write_bytes
+from armoire.io.files import write_bytes
 
 GLANCE, GLANCE_PIXELS = 18, 900  # images that a notebook shows of many, and how wide they are together at most
 # A GIF counts time in hundredths of a second. Its ends are held, to be recognised.

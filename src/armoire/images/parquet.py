@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import sha256
 from armoire.images.decoding import OpenFile, RejectedImageError
 from armoire.images.fit import Decode
 from armoire.images.folder import LARGEST_FILE, list_folder, name_below, open_file
 from armoire.images.known import is_text
 from armoire.images.parts import PASSING, Division, Part, decoder
+from armoire.io.files import sha256
 
 if TYPE_CHECKING:
     import numpy as np

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from armoire.errors import ArmoireError
-from armoire.files import make_folder, sync, writing
 from armoire.images.mapped import allocate, open_array, release
+from armoire.io.files import make_folder, sync, writing
 
 
 @dataclass(frozen=True)

@@ -25,15 +25,15 @@ import numpy as np
 from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, cache_folder, read_sealed, sha256, sweep, write_sealed
-from armoire.holding import held
 from armoire.images.decoding import OpenFile, RejectedImageError
 from armoire.images.fit import Decode, Fit, no_warnings, read_fitted
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.images.mapped import allocate, open_array, release
 from armoire.images.scratch import Outcome, Scratch, scratch_of
+from armoire.io.files import atomic_folder, cache_folder, read_checksummed, sha256, sweep, write_checksummed
+from armoire.io.locks import file_lock
+from armoire.io.tables import read_table, write_table
 from armoire.progress import Progress
-from armoire.tables import read_table, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,7 +87,7 @@ def _current(store: Path, listing: str) -> ImageSet | None:
 def open_store(folder: Path) -> ImageSet | None:
     """Open a store, or None where there is none or it is damaged: it is a cache, and can be built again."""
     try:
-        info = SetInfo.from_dict(read_sealed(folder / "info.json"))
+        info = SetInfo.from_dict(read_checksummed(folder / "info.json"))
         images = open_array(folder / "images.npy")
         table = read_table(folder / "table.parquet")
     except (OSError, ValueError, KeyError, TypeError):
@@ -102,7 +102,7 @@ def _sweep_scratch(folder: Path) -> None:
     """Remove what was read for a store that is there, where a kill left it; whoever reads anew holds the lock."""
     scratch = scratch_of(folder)
     if scratch.exists():
-        with contextlib.suppress(ArmoireError), held(_lock(folder), folder.name):
+        with contextlib.suppress(ArmoireError), file_lock(_lock(folder), folder.name):
             shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -138,7 +138,7 @@ def write_store(
         packed.flush()
         info = replace(info, fingerprint=fingerprint(packed, table), rejected=len(rejected))
         write_table(table, beside / "table.parquet")
-        write_sealed(beside / "info.json", asdict(info))
+        write_checksummed(beside / "info.json", asdict(info))
         with (beside / "rejected.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("name", "reason"), *rejected])
         del packed
@@ -171,7 +171,7 @@ def build_store(
         splits_are_final: keep the stated splits even where nothing is left to train on, or nothing is held out.
             Entries without a stated split are divided into 90 % train and 10 % test by their content.
     """
-    with held(_lock(folder), f"{info.source or info.name}, which is being read in,", progress.note):
+    with file_lock(_lock(folder), f"{info.source or info.name}, which is being read in,", progress.note):
         ready = open_store(folder)
         if ready is not None and ready.info.listing == info.listing and channels in (None, ready.info.fit.channels):
             shutil.rmtree(scratch_of(folder), ignore_errors=True)

@@ -15,7 +15,7 @@ from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.model import DiagonalGaussian
 from armoire.progress import SILENT, Progress
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 from armoire.training.randomness import generator
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.priors import Box, Prior
@@ -92,7 +92,7 @@ def likelihood_bound(
     n = min(IMAGES, len(part))
     bounds, elbos = [], []
     with progress.task("weighing draws", n, "images", rate=True) as task:
-        for number, x in enumerate(Feed(part.images[:n], model.device).in_turn(AT_ONCE)):
+        for number, x in enumerate(Batches(part.images[:n], model.device).in_turn(AT_ONCE)):
             posterior = model.encode(x)
             if not isinstance(posterior, DiagonalGaussian):
                 raise TypeError(f"no density of {type(posterior).__name__}")

@@ -12,7 +12,7 @@ from armoire.measure.reconstruction import structural_similarity
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 from armoire.training.noise import KINDS
 from armoire.training.randomness import generator
 
@@ -63,7 +63,7 @@ def measure_denoising(
 @torch.no_grad()
 def _errors(model: Autoencoder, part: ImageSet, kind: str | None, level: float, seed: int) -> dict[str, float]:
     sums = torch.zeros(4, dtype=torch.float64)
-    for number, x in enumerate(Feed(part.images, model.device).in_turn(EVALUATION_BATCH)):
+    for number, x in enumerate(Batches(part.images, model.device).in_turn(EVALUATION_BATCH)):
         noisy = KINDS[kind](x, level, generator(seed, f"noise {kind}", number, model.device)) if kind else x
         made = model(noisy)
         sums += torch.tensor(

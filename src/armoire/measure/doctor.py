@@ -222,7 +222,7 @@ def _too_little(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     recipe = wardrobe.recipe
     if recipe.posterior == "point" or n["ks_mean_of_used"] is None or n["ks_mean_of_used"] < FAR_FROM_NORMAL:
         return None
-    fitted = wardrobe.fitted_priors
+    fitted = wardrobe.priors
     if fitted and n["holes"] < IN_HOLES:
         return None  # samples come from the fitted prior, which is where the latents are
     or_keep_it = "" if fitted else f"; or keep it, and armoire prior {wardrobe.run.path} --kind {_kind(n)}"
@@ -268,7 +268,7 @@ def _in_holes(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     if n["holes"] < IN_HOLES:
         return None
     name, run = wardrobe.prior().name, wardrobe.run.path
-    applied = wardrobe.fitted_priors
+    applied = wardrobe.priors
     if applied and n["training_images"] < FOR_NEW_IMAGES:
         cause = f"{n['training_images']:,} training images are too few to tell a fitted prior where images lie"
         mend = f"train on {FOR_NEW_IMAGES:,} images or more; or armoire sample {run} --temperature 0.7"

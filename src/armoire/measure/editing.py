@@ -22,7 +22,7 @@ from armoire.measure.bootstrap import Interval, interval
 from armoire.measure.judge import FEWEST, Judge, balanced_accuracy, known_attributes, look_at, set_aside
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 from armoire.wardrobe import METHODS, Direction, Wardrobe
 
 ABLE = 0.75  # balanced accuracy under which the judge is not asked about an attribute
@@ -101,7 +101,7 @@ def measure_editing(
     accuracies = _ability(judge, images)
     able = [name for name, accuracy in accuracies.items() if accuracy is not None and accuracy >= ABLE]
     columns = [judge.attributes.index(name) for name in able]
-    photographs, _ = look_at(judge, Feed(part.images, wardrobe.model.device))
+    photographs, _ = look_at(judge, Batches(part.images, wardrobe.model.device))
     reconstructions, known = _judged(wardrobe, judge, z), _known(part, judge)
     hearing = Hearing(wardrobe, judge, able, known[:, columns], z, photographs[:, columns], reconstructions[:, columns])
     found: dict[str, Any] = {
@@ -173,7 +173,10 @@ def _ability(judge: Judge, images: ImageSet) -> dict[str, float | None]:
     """How well the judge tells each attribute of held-out images, and of the training images it was not shown."""
     train, held_out = images.split("train"), images.split(images.held_out)
     device, unseen = judge.offset.device, np.flatnonzero(set_aside(len(train)))
-    logits = [look_at(judge, Feed(train.images, device), unseen)[0], look_at(judge, Feed(held_out.images, device))[0]]
+    logits = [
+        look_at(judge, Batches(train.images, device), unseen)[0],
+        look_at(judge, Batches(held_out.images, device))[0],
+    ]
     says = np.concatenate(logits) > 0
     known = np.concatenate([known_attributes(train)[unseen], _known(held_out, judge)])
     return {name: balanced_accuracy(says[:, k], known[:, k]) for k, name in enumerate(judge.attributes)}

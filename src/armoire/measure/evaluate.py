@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from armoire.errors import ArmoireError
-from armoire.files import read_sealed, write_sealed
 from armoire.images import Images, ImageSet
+from armoire.io.files import read_checksummed, write_checksummed
 from armoire.measure.bound import likelihood_bound
 from armoire.measure.denoising import measure_denoising
 from armoire.measure.editing import measure_editing
@@ -24,8 +24,8 @@ from armoire.measure.reconstruction import reconstruction_error
 from armoire.measure.samples import measure_samples
 from armoire.measure.told import Evaluation
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.training.averages import average_over, book_scale
-from armoire.training.feed import Feed
+from armoire.training.averages import average_over, published_scale
+from armoire.training.batches import Batches
 from armoire.wardrobe import RunLike, Wardrobe, encode_set
 from armoire.wardrobe.checks import check_temperature
 
@@ -86,8 +86,8 @@ def evaluate(
     known = as_trained and split == images.held_out
     latents = wardrobe.latents.split(split) if known else encode_set(wardrobe.model, part, progress)
     embeddings = latents.mean
-    averages = average_over(wardrobe.model, Feed(part.images, wardrobe.model.device), wardrobe.recipe)
-    book = book_scale(wardrobe.recipe, averages)
+    averages = average_over(wardrobe.model, Batches(part.images, wardrobe.model.device), wardrobe.recipe)
+    published = published_scale(wardrobe.recipe, averages)
     found: dict[str, Any] = {
         "data": {
             "name": images.info.name,
@@ -102,7 +102,7 @@ def evaluate(
             "rate_nats": averages.rate,
             "objective_nats": averages.objective,
         },
-        "book_scale": book.to_dict() if book else None,
+        "published_scale": published.to_dict() if published else None,
         "latent": {
             **latent_statistics(embeddings, part.labels, images.info.classes, wardrobe.prior(prior)),
             **health(wardrobe.latents.split("train"), latents, wardrobe.prior(prior)),
@@ -142,7 +142,7 @@ def editing_of(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any
     """
     path, key = wardrobe.run.path / "editing.json", wardrobe.key() | {"format": EDITING, "judge": VERSION}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = read_sealed(path)
+        kept = read_checksummed(path)
         if kept["made_of"] == key:
             return kept["editing"]
     if wardrobe in _measured:
@@ -155,7 +155,7 @@ def editing_of(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any
     found = measure_editing(wardrobe, judge, images, part, z, progress)
     _measured[wardrobe] = found
     with contextlib.suppress(ArmoireError):
-        write_sealed(path, {"made_of": key, "editing": found})
+        write_checksummed(path, {"made_of": key, "editing": found})
     return found
 
 

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from armoire import graphs
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
-from armoire.files import atomic_path, cache_folder, make_folder, sha256, write_bytes
 from armoire.images import ImageSet
 from armoire.images.mapped import open_array
+from armoire.io.files import atomic_path, cache_folder, make_folder, sha256, write_bytes
 from armoire.measure.judge import VERSION, Judge, load_judge
 from armoire.progress import SILENT, Progress
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 from armoire.training.machine import keep_memory
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Extractor(abc.ABC):
         keep_memory()
         found = []
         with progress.task(f"looking at {what}", len(pixels), "images", rate=True) as task:
-            for x in Feed(pixels, self.device).in_turn(AT_ONCE):
+            for x in Batches(pixels, self.device).in_turn(AT_ONCE):
                 found.append(self.features(x).float().cpu().numpy())
                 task.advance(len(x))
         return np.concatenate(found)

@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor, nn
 
 from armoire.errors import ArmoireError
-from armoire.files import cache_folder, make_folder, sha256
 from armoire.images import ImageSet
+from armoire.io.files import cache_folder, make_folder, sha256
+from armoire.io.tensors import open_tensors, write_tensors
 from armoire.model.networks import glorot, normalisation
 from armoire.progress import SILENT, Progress
-from armoire.tensors import open_tensors, write_tensors
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 from armoire.training.randomness import generator, order
 
 FORMAT = "armoire-judge-1"
@@ -109,7 +109,7 @@ def load_judge(images: ImageSet, device: torch.device, progress: Progress = SILE
     _, height, _, channels = images.images.shape
     judge = Judge(channels, min(SIDE, height), attributes).to(device)
     if not _restore(judge, path):
-        _train(judge, Feed(train.images, device), known, progress)
+        _train(judge, Batches(train.images, device), known, progress)
         facts = {"format": FORMAT, "attributes": json.dumps(attributes), "data_fingerprint": images.info.fingerprint}
         try:
             make_folder(path.parent)
@@ -126,7 +126,7 @@ def set_aside(n: int) -> Bool[np.ndarray, " n"]:
 
 @torch.no_grad()
 def look_at(
-    judge: Judge, feed: Feed, rows: Int[np.ndarray, " n"] | None = None
+    judge: Judge, feed: Batches, rows: Int[np.ndarray, " n"] | None = None
 ) -> tuple[Float[np.ndarray, "n a"], Float[np.ndarray, "n f"]]:
     """Logits and features of the images of a feed, or of some of its rows."""
     indices = torch.arange(len(feed)) if rows is None else torch.from_numpy(rows)
@@ -157,7 +157,7 @@ def _restore(judge: Judge, path: Path) -> bool:
     return True
 
 
-def _train(judge: Judge, feed: Feed, known: np.ndarray, progress: Progress) -> None:
+def _train(judge: Judge, feed: Batches, known: np.ndarray, progress: Progress) -> None:
     device = next(judge.parameters()).device
     glorot(judge, generator(0, "judge"))
     y = torch.from_numpy(known.astype(np.float32)).to(device)

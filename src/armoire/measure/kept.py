@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from armoire.errors import ArmoireError
-from armoire.files import read_sealed, write_sealed
+from armoire.io.files import read_checksummed, write_checksummed
 from armoire.training import Run
 
 FILE = "evaluation.json"
@@ -29,13 +29,13 @@ def keep_evaluation(run: Run, found: dict[str, Any], samples_asked: bool) -> Non
     # Edits have a file of their own.
     content = {name: value for name, value in found.items() if name != "editing"} | stays
     with contextlib.suppress(ArmoireError):  # of a run that may only be read
-        write_sealed(run.path / FILE, {"made_of": _made_of(run), "evaluation": content})
+        write_checksummed(run.path / FILE, {"made_of": _made_of(run), "evaluation": content})
 
 
 def kept_evaluation(run: Run) -> dict[str, Any] | None:
     """What `evaluate` found of these weights the last time, without edits; None where that is not there."""
     try:
-        kept = read_sealed(run.path / FILE)
+        kept = read_checksummed(run.path / FILE)
         return kept["evaluation"] if kept["made_of"] == _made_of(run) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -13,7 +13,7 @@ from torch import Tensor
 from armoire.images import ImageSet
 from armoire.model import Autoencoder
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 
 
 def structural_similarity(images: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> float:
@@ -33,7 +33,7 @@ def reconstruction_error(model: Autoencoder, images: ImageSet) -> dict[str, floa
         explained: share of the pixels' variance, 0 where the mean image in place of each is as close.
     """
     bce = mse = ssim = 0.0
-    for x in Feed(images.images, model.device).in_turn(EVALUATION_BATCH):
+    for x in Batches(images.images, model.device).in_turn(EVALUATION_BATCH):
         output = model.decoder(model.encode(x).mean)
         mean = model.likelihood.mean(output)
         # The decoder's output is the logit of every likelihood's mean.

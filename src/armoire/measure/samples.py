@@ -77,8 +77,8 @@ def measure_samples(
     real = extractor.of_set(part, rows, "held-out images", progress)
     floor = extractor.of_set(train, unseen[others], "training images", progress)
     prior = prior or wardrobe.prior()
-    drawn = wardrobe.make(prior.sample(n, np.random.default_rng(seed), temperature))
-    again = wardrobe.make(z[rows])
+    drawn = wardrobe.decode(prior.sample(n, np.random.default_rng(seed), temperature))
+    again = wardrobe.decode(z[rows])
     return {
         "features": extractor.name,
         "n": n,

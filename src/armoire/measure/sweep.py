@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from armoire.errors import ArmoireError
-from armoire.files import read_sealed, write_sealed, write_text
 from armoire.images import ImageSet
+from armoire.io.files import read_checksummed, write_checksummed, write_text
 from armoire.measure.evaluate import evaluate
 from armoire.measure.features import has_efficientnet
 from armoire.progress import USUAL, Progress
@@ -77,7 +77,7 @@ def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: 
     path = wardrobe.run.path / "sweep.json"
     key = wardrobe.key() | {"format": FORMAT, "samples": str(samples), "features": name if samples else ""}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = read_sealed(path)
+        kept = read_checksummed(path)
         if kept["made_of"] == key:
             return kept["measured"]
     found = evaluate(
@@ -99,7 +99,7 @@ def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: 
             "recall": measured["recall"],
             "features": measured["features"],
         }
-    write_sealed(path, {"made_of": key, "measured": row})
+    write_checksummed(path, {"made_of": key, "measured": row})
     return row
 
 

@@ -42,16 +42,16 @@ NUMBERS = {
             "What training made small: distortion + beta × rate.",
         ),
     ),
-    "book_scale": (
+    "published_scale": (
         (
             "reconstruction_loss",
             "reconstruction loss",
             ".4g",
-            "book scale",
+            "published scale",
             "The published code's weighted pixel error.",
         ),
-        ("kl_loss", "KL loss", ".3g", "book scale", "The rate again, as the published code prints it."),
-        ("total_loss", "total loss", ".4g", "book scale", "Their sum, to compare with the published numbers."),
+        ("kl_loss", "KL loss", ".3g", "published scale", "The rate again, as the published code prints it."),
+        ("total_loss", "total loss", ".4g", "published scale", "Their sum, to compare with the published numbers."),
     ),
     "latent": (
         ("dimensions", "dimensions", "d", "", "How many numbers say where an image lies."),
@@ -79,7 +79,7 @@ NUMBERS = {
 TITLES = {
     "reconstruction": "How close reconstructions come",
     "elbo": "What an image costs",
-    "book_scale": "In the scale of the published code",
+    "published_scale": "In the scale of the published code",
     "latent": "The shape of the latent space",
     "samples": "How good samples are",
 }

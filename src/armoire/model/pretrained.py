@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from armoire.errors import ArmoireError, first_line
-from armoire.files import parse_json
 from armoire.hub import Reference, parse_reference
+from armoire.io.files import parse_json
+from armoire.io.tensors import ForeignFileError, TensorFile, open_tensors, write_tensors
 from armoire.progress import USUAL, Progress
-from armoire.tensors import ForeignFileError, TensorFile, open_tensors, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -163,7 +163,7 @@ def _facts(wardrobe: Wardrobe) -> list[tuple[str, str]]:
         "parameters": f"{wardrobe.model.parameter_count():,}",
         "likelihood": recipe.likelihood,
         "beta": f"{recipe.beta:g}" if recipe.posterior == "gaussian" else "",
-        "drawn from": wardrobe.fitted_priors[0] if wardrobe.fitted_priors else "",
+        "drawn from": wardrobe.priors[0] if wardrobe.priors else "",
         "epochs": header.get("epoch", ""),
         "armoire": header.get("armoire_version", ""),
         "git commit": header.get("git_commit", ""),

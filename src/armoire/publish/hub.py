@@ -78,7 +78,7 @@ def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
         ArmoireError: one is larger than is ever fetched.
     """
     stale = {f"priors/{kind}.safetensors" for kind in ("gmm", "flow")}
-    stale -= {f"priors/{kind}.safetensors" for kind in wardrobe.fitted_priors}
+    stale -= {f"priors/{kind}.safetensors" for kind in wardrobe.priors}
     found = {name: wardrobe.run.path / name for name in PARTS if name not in stale}
     found = {name: path for name, path in found.items() if path.is_file() and not path.is_symlink()}
     for name, path in found.items():

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_folder, cache_folder, read_json, sha256, write_bytes
 from armoire.graphs import check_installed, is_installed
 from armoire.images import ImageSet
+from armoire.io.files import atomic_folder, cache_folder, read_json, sha256, write_bytes
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.page import CELL, page_folder
 from armoire.training.run import Run

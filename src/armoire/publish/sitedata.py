@@ -13,8 +13,8 @@ from jaxtyping import Int
 
 from armoire.errors import ArmoireError
 from armoire.figures.scatter import class_colour
-from armoire.files import sha256, write_bytes
 from armoire.images import ImageSet
+from armoire.io.files import sha256, write_bytes
 from armoire.measure.latent import ks_distances, latent_statistics
 from armoire.progress import SILENT, Progress
 from armoire.publish.onnx import export_run
@@ -205,7 +205,7 @@ def _direction(direction: Direction) -> dict[str, Any]:
 def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     """Where the page may draw from, first what the run itself draws from. A fitted prior is drawn from beforehand."""
     fitted = []
-    for kind in wardrobe.fitted_priors:
+    for kind in wardrobe.priors:
         draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.latent)), prior=kind)
         out.array(f"draws_{kind}", f"draws-{kind}.f32", draws.astype("<f4"))
         fitted.append({"kind": kind, "file": f"draws_{kind}"})

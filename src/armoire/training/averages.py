@@ -9,7 +9,7 @@ from torch import Tensor
 
 from armoire.model import Autoencoder, Terms
 from armoire.model.draws import Draws
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 from armoire.training.noise import corrupt
 from armoire.training.randomness import generator
 from armoire.training.ranks import ALONE, Ranks
@@ -29,7 +29,7 @@ class Averages:
 
 
 @dataclass(frozen=True)
-class BookScale:
+class PublishedScale:
     """The same numbers in the scale of the published code: weight * mean error over pixels, + KL."""
 
     reconstruction_loss: float
@@ -41,20 +41,20 @@ class BookScale:
         return asdict(self)
 
 
-def book_scale(recipe: Recipe, averages: Averages) -> BookScale | None:
+def published_scale(recipe: Recipe, averages: Averages) -> PublishedScale | None:
     """Averages in the recipe's published scale, or None where it has no counterpart.
 
     weight * mean error + KL = (weight / D) * [distortion + (D / weight) * rate] for the Bernoulli likelihood; the
     squared error is that of a Gaussian with sigma^2 = D / (2 * weight) and beta = 1.
     """
-    if recipe.book_weight is None or recipe.book_error is None:
+    if recipe.published_weight is None or recipe.published_error is None:
         return None
     # An absolute error has no counterpart; the others are what their likelihoods measure.
-    if recipe.likelihood == "laplace" or (recipe.book_error == "bce") != (recipe.likelihood == "bernoulli"):
+    if recipe.likelihood == "laplace" or (recipe.published_error == "bce") != (recipe.likelihood == "bernoulli"):
         return None
-    error = averages.error**0.5 if recipe.book_error == "rmse" else averages.error
-    reconstruction = recipe.book_weight * error
-    return BookScale(reconstruction, averages.rate, reconstruction + averages.rate)
+    error = averages.error**0.5 if recipe.published_error == "rmse" else averages.error
+    reconstruction = recipe.published_weight * error
+    return PublishedScale(reconstruction, averages.rate, reconstruction + averages.rate)
 
 
 class Sums:
@@ -85,7 +85,7 @@ def look(model: Autoencoder, x: Tensor, recipe: Recipe, draws: Draws) -> Terms:
 
 
 @torch.no_grad()
-def average_over(model: Autoencoder, feed: Feed, recipe: Recipe, ranks: Ranks = ALONE) -> Averages:
+def average_over(model: Autoencoder, feed: Batches, recipe: Recipe, ranks: Ranks = ALONE) -> Averages:
     """Averages over all of a feed in evaluation mode, by the very objective of training, with draws of their own.
 
     Several processes take batches in turn.

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from armoire.errors import ArmoireError
-from armoire.files import parse_json, write_bytes
-from armoire.tensors import open_tensors, write_tensors
+from armoire.io.files import parse_json, write_bytes
+from armoire.io.tensors import open_tensors, write_tensors
 
 FORMAT = "armoire-checkpoint-1"
 KEEP = 2

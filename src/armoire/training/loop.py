@@ -13,14 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
-from armoire.files import make_folder, write_text
 from armoire.images import ImageSet
 from armoire.images.celeba import may_be_shown
+from armoire.io.files import make_folder, write_text
 from armoire.model import Autoencoder, Terms
 from armoire.model.draws import Draws
 from armoire.progress import SILENT, Progress, Task
 from armoire.training.adversary import Adversary
 from armoire.training.averages import Sums, average_over, look
+from armoire.training.batches import Batches
 from armoire.training.checkpoint import (
     Checkpoint,
     list_checkpoints,
@@ -29,7 +30,6 @@ from armoire.training.checkpoint import (
     unpack_optimizer,
 )
 from armoire.training.expectations import expectations
-from armoire.training.feed import Feed
 from armoire.training.history import epoch_line, jump, measured
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.preview import histograms, save_preview
@@ -116,13 +116,13 @@ class _Training:
         self.train_images = images.split("train").first(recipe.limit)
         # Processes on one machine share the pages of a mapped file; a GPU is worth a copy each.
         mapped = self.ranks.size > 1 and self.device.type == "cpu"
-        self.feed = Feed(self.train_images.images, self.device, mapped)
+        self.feed = Batches(self.train_images.images, self.device, mapped)
         if recipe.norm == "batch" and min(recipe.batch, len(self.feed)) < 2:
             raise ArmoireError(
                 f"recipe {recipe.name} normalises by batches, and one image has no statistics: "
                 "give at least 2 training images and a --batch of 2 or more"
             )
-        self.held_out = Feed(images.split(images.held_out).images, self.device, mapped)
+        self.held_out = Batches(images.split(images.held_out).images, self.device, mapped)
         self.model = Autoencoder(recipe.architecture(images), generator(recipe.seed, "weights")).to(self.device)
         synchronise(self.model, self.ranks)
         self.look = self.ranks.parallel(_Look(self.model, recipe))

@@ -11,7 +11,7 @@ from armoire.images import ImageSet
 from armoire.images.mosaic import mosaic, save_png
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.model.posterior import DiagonalGaussian
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 from armoire.training.randomness import generator
 from armoire.training.recipe import Recipe
 
@@ -34,7 +34,7 @@ def save_preview(path: Path, model: Autoencoder, images: ImageSet, recipe: Recip
 
 
 @torch.no_grad()
-def histograms(model: Autoencoder, feed: Feed) -> dict[str, np.ndarray]:
+def histograms(model: Autoencoder, feed: Batches) -> dict[str, np.ndarray]:
     """Values by name: the entries of each weight, and the posterior's parameters of held-out images, all dimensions.
 
     Sets evaluation mode, and draws nothing.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import parse_toml, read_text
+from armoire.io.files import parse_toml, read_text
 
 if TYPE_CHECKING:
     from armoire.images import ImageSet
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 # Settings for which a whole number is written as well.
-REAL = {"sigma", "beta", "noise", "lr", "warmup", "clip", "book_weight", "adversarial", "adversarial_from"}
+REAL = {"sigma", "beta", "noise", "lr", "warmup", "clip", "published_weight", "adversarial", "adversarial_from"}
 
 
 class Recipe(BaseModel):
@@ -96,13 +96,13 @@ class Recipe(BaseModel):
     seed: Annotated[int, Field(ge=0, description="what every random draw derives from")] = 0
     limit: Annotated[int | None, Field(ge=2, description="train on the first images only")] = None
 
-    book_weight: Annotated[
+    published_weight: Annotated[
         float | None,
         Field(
             gt=0, allow_inf_nan=False, description="the published weight of the pixel error, for numbers in its scale"
         ),
     ] = None
-    book_error: Annotated[
+    published_error: Annotated[
         Literal["bce", "mse", "rmse"] | None, Field(description="the published pixel error, a mean over pixels")
     ] = None
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from armoire.errors import ArmoireError
-from armoire.files import sweep
-from armoire.holding import LOCK, held
 from armoire.hub import parse_reference
 from armoire.images import ImageSet
+from armoire.io.files import sweep
+from armoire.io.locks import LOCK, file_lock
 from armoire.progress import Progress
 from armoire.training.checkpoint import Checkpoint, list_checkpoints, load_checkpoint
 from armoire.training.recipe import Recipe, parse_recipe
@@ -25,7 +25,7 @@ def hold_out(out: Path) -> Iterator[None]:
         ArmoireError: another process trains there, or it lies below a file.
     """
     _check_folder(out)
-    with held(out / LOCK, str(out)):
+    with file_lock(out / LOCK, str(out)):
         for folder in (out, out / "checkpoints", out / "previews"):
             sweep(folder)
         yield

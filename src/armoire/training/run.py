@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, first_line
-from armoire.files import parse_toml, read_sealed, read_text, sha256, write_sealed, write_text
 from armoire.hub.fetching import local_folder
 from armoire.images import ImageSet, SetInfo
+from armoire.io.files import parse_toml, read_checksummed, read_text, sha256, write_checksummed, write_text
+from armoire.io.tensors import change_metadata
 from armoire.model.pretrained import FILE, read_header, refuse_foreign
 from armoire.progress import USUAL, Progress
 from armoire.shown import Picture, Table, shown
-from armoire.tensors import change_metadata
 from armoire.training.public import public_header, public_recipe
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DIVERGED = "diverged.json"
 FREE = {"epochs", "name", "summary", "data", "showable"}  # what --resume may change, and what says nothing of the model
 LATEST = 5  # epochs that a notebook shows
-SPECS = {"epoch": ".0f"} | {f"{split}_book_total_loss": ".4g" for split in ("test", "valid")}
+SPECS = {"epoch": ".0f"} | {f"{split}_published_total_loss": ".4g" for split in ("test", "valid")}
 TRACKING = "tracking"  # folder of what trackers write
 TIMES = {"seconds", "images_per_second"}  # columns of the history that no seed makes equal
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
@@ -111,7 +111,7 @@ class Run:
         split = "test" if "test_objective_nats" in rows[0] else "valid"
         columns = {"epoch": "epoch", "train objective, nats": "train_objective_nats"}
         columns |= {f"{split} {name}, nats": f"{split}_{name}_nats" for name in ("distortion", "rate", "objective")}
-        columns |= {f"{split} total, book scale": f"{split}_book_total_loss", "seconds": "seconds"}
+        columns |= {f"{split} total, published scale": f"{split}_published_total_loss", "seconds": "seconds"}
         there = {head: key for head, key in columns.items() if key in rows[0]}
         cells = [[format(row[key], SPECS.get(key, ",.1f")) for key in there.values()] for row in rows[-LATEST:]]
         title = f"The last {LATEST} of {len(rows)} epochs" if len(rows) > LATEST else "Epochs"
@@ -244,14 +244,14 @@ class Run:
     def diverged(self) -> dict[str, float] | None:
         """Step and learning rate at which the objective stopped being finite, where the last training ended so."""
         try:
-            found = read_sealed(self.path / DIVERGED)
+            found = read_checksummed(self.path / DIVERGED)
             return {"step": int(found["step"]), "learning_rate": float(found["learning_rate"])}
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def write_diverged(self, step: int, learning_rate: float) -> None:
         """Keep where the objective stopped being finite, for `armoire doctor`."""
-        write_sealed(self.path / DIVERGED, {"step": step, "learning_rate": learning_rate})
+        write_checksummed(self.path / DIVERGED, {"step": step, "learning_rate": learning_rate})
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
         """Write history.csv."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from armoire.files import parse_toml, read_text
+from armoire.io.files import parse_toml, read_text
 
 RECIPE, HISTORY = "recipe.toml", "history.csv"
 MOST = 1000  # folders looked into, so that one with very many does not make anybody wait

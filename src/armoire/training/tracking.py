@@ -19,7 +19,7 @@ import numpy as np
 
 from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.extras import missing_extra
-from armoire.files import make_folder, read_sealed, write_sealed
+from armoire.io.files import make_folder, read_checksummed, write_checksummed
 from armoire.training.run import TRACKING, Run
 
 TRACKERS = ("tensorboard", "trackio", "wandb")  # each is a package, and the extra that installs it
@@ -179,11 +179,11 @@ class Tracking:
         self._write_state()
 
     def _write_state(self) -> None:
-        write_sealed(self._run.path / TRACKING / "state.json", self._state)
+        write_checksummed(self._run.path / TRACKING / "state.json", self._state)
 
     def _kept(self) -> dict[str, dict[str, Any]]:
         try:
-            found = read_sealed(self._run.path / TRACKING / "state.json")
+            found = read_checksummed(self._run.path / TRACKING / "state.json")
             return {str(name): {"id": str(s["id"]), "epochs": int(s["epochs"])} for name, s in found.items()}
         except (OSError, ValueError, TypeError, KeyError):
             return {}

@@ -23,11 +23,11 @@ from typing import Literal
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
-from armoire.files import make_folder, read_json, sha256, write_text
 from armoire.images import list_files, needs_packing
 from armoire.images.fashion import is_fashion
 from armoire.images.parquet import divide_parquet, is_parquet
 from armoire.images.parts import Division, divide_files, divide_store
+from armoire.io.files import make_folder, read_json, sha256, write_text
 from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Made, Shard, read_shard
 from armoire.wardrobe.wardrobe import RunLike, Wardrobe
 from armoire.wardrobe.workers import make_locally

@@ -19,12 +19,12 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 
 from armoire.errors import ArmoireError
-from armoire.files import read_sealed, write_sealed
 from armoire.images import ImageSet
+from armoire.io.files import read_checksummed, write_checksummed
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 
 LIMIT = 99  # the percentile above which an image lies far from the training data
 # One image and a batch of many are summed in another order: an image at the limit itself is not above it.
@@ -60,7 +60,7 @@ def squared_errors(
     """Mean squared error a pixel value of each image's reconstruction from its posterior mean."""
     errors = [np.empty(0)]
     with progress.task("reconstructing held-out images", len(pixels), "images", rate=True) as task:
-        for x in Feed(pixels, model.device).in_turn(EVALUATION_BATCH):
+        for x in Batches(pixels, model.device).in_turn(EVALUATION_BATCH):
             errors.append((model(x) - x).square().mean(dim=(1, 2, 3)).cpu().numpy().astype(np.float64))
             task.advance(len(x))
     return np.concatenate(errors)
@@ -97,13 +97,13 @@ def familiarity_of(
     found = measure_familiarity(model, data, progress)
     # A run that may only be read can still be used: what is kept there saves time, no more.
     with contextlib.suppress(ArmoireError):
-        write_sealed(path, key | asdict(found))
+        write_checksummed(path, key | asdict(found))
     return found
 
 
 def _read(path: Path, key: dict[str, str]) -> Familiarity | None:
     try:
-        found = read_sealed(path)
+        found = read_checksummed(path)
         if any(found.get(name) != value for name, value in key.items()):
             return None
         kept = Familiarity(tuple(map(float, found["percentiles"])), int(found["images"]))

@@ -31,7 +31,7 @@ from jaxtyping import Bool, Float, Int
 
 from armoire.errors import ArmoireError
 from armoire.extras import install_command
-from armoire.files import atomic_folder, cache_folder, read_json, sha256, sha256_of, write_text
+from armoire.io.files import atomic_folder, cache_folder, read_json, sha256, sha256_of, write_text
 from armoire.progress import SILENT, Progress, Task
 from armoire.wardrobe.neighbours import Neighbours, in_order, nearest, nearest_among
 

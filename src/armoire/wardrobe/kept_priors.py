@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from armoire.errors import ArmoireError, did_you_mean, first_line
-from armoire.files import parse_json
-from armoire.tensors import open_tensors, write_tensors
+from armoire.io.files import parse_json
+from armoire.io.tensors import open_tensors, write_tensors
 from armoire.wardrobe.fitted import Flow, Mixture, Standard, make_network
 from armoire.wardrobe.priors import FITTED, PRIORS, Box, Prior, StandardNormal
 

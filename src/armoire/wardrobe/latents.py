@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float, Int, Int8
 from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.images import ImageSet
 from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
+from armoire.io.tables import read_table, write_table
 from armoire.model import Autoencoder, DiagonalGaussian
 from armoire.progress import SILENT, Progress
-from armoire.tables import read_table, write_table
 from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.feed import Feed
+from armoire.training.batches import Batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,7 +147,7 @@ def encode_set(model: Autoencoder, images: ImageSet, progress: Progress = SILENT
     model.eval()
     means, log_vars = [], []
     with progress.task("encoding", len(images), "images", rate=True) as task:
-        for x in Feed(images.images, model.device).in_turn(EVALUATION_BATCH):
+        for x in Batches(images.images, model.device).in_turn(EVALUATION_BATCH):
             posterior = model.encode(x)
             means.append(posterior.mean.cpu().numpy())
             if isinstance(posterior, DiagonalGaussian):

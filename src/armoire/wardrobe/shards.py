@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from armoire.errors import ArmoireError
-from armoire.files import atomic_path
 from armoire.images.decoding import RejectedImageError
 from armoire.images.fit import Fit, no_warnings
 from armoire.images.parts import Decode, Part
+from armoire.io.files import atomic_path
 from armoire.model import DiagonalGaussian, to_unit
 from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from armoire.errors import ArmoireError
-from armoire.files import write_bytes
 from armoire.images import ImageSet, from_array, load_images
 from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import parse_colour
 from armoire.images.inputs import Images
+from armoire.io.files import write_bytes
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run

@@ -22,10 +22,10 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
-from armoire.files import write_bytes
 from armoire.images import BLACK, centred, from_array
 from armoire.images.fit import SMALLEST
 from armoire.images.inputs import as_numpy, stack_images
+from armoire.io.files import write_bytes
 from armoire.model.pretrained import FILE
 from armoire.progress import SILENT
 from armoire.training import Recipe
@@ -139,7 +139,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         flat: Any = validate_data(self, flat, dtype="numeric", reset=False)
         if shape and (*shape, 1)[:3] != self.image_shape_:
             raise ImagesError(f"X holds images of {shape}, and fit saw {self.image_shape_} (height, width, channels)")
-        return self.wardrobe_.place(centred(self._squares(flat), self.wardrobe_.model.architecture.size))
+        return self.wardrobe_.encode(centred(self._squares(flat), self.wardrobe_.model.architecture.size))
 
     def inverse_transform(self, X: Any) -> np.ndarray:  # noqa: N803
         """The images at places of the latent space, of the shape, type and range that `fit` saw.
@@ -155,7 +155,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         if z.shape[1] != self._n_features_out:
             raise ImagesError(f"X has {z.shape[1]} features, and the latent space {self._n_features_out} dimensions")
         height, width, _ = self.image_shape_
-        made = _middle(_middle(self.wardrobe_.make(z), self._side, self._side), height, width)
+        made = _middle(_middle(self.wardrobe_.decode(z), self._side, self._side), height, width)
         (low, high), (dtype, shape) = self.value_range_, self._layout
         values = low + made.reshape(len(z), -1)[:, : self.n_features_in_] * ((high - low) / 255)
         values = (values if np.issubdtype(dtype, np.floating) else np.rint(values)).astype(dtype)

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.files import make_folder
 from armoire.images import ImageSet, load_images
 from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import Fit
@@ -20,6 +19,7 @@ from armoire.images.imageset import SetInfo, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
 from armoire.images.mosaic import GLANCE, glance
 from armoire.images.sources import place_of
+from armoire.io.files import make_folder
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.progress import SILENT, USUAL, Progress
@@ -42,10 +42,10 @@ from armoire.wardrobe.directions import (
 from armoire.wardrobe.familiarity import Familiarity, familiarity_of, squared_errors
 from armoire.wardrobe.fitting import FEWEST, fit_prior
 from armoire.wardrobe.index import NeighbourIndex, kept_index
+from armoire.wardrobe.interpolation import Interpolation, interpolate
 from armoire.wardrobe.kept_priors import Priors
 from armoire.wardrobe.latents import Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
-from armoire.wardrobe.paths import PathKind, path
 from armoire.wardrobe.priors import Prior
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Wardrobe:
             if kept := self.__dict__.get("latents") or self._kept_latents():
                 self.__dict__["latents"] = kept
                 rows.append(("places", counted(kept.splits)))
-                made = glance(self.make(self.sample(GLANCE)))
+                made = glance(self.decode(self.sample(GLANCE)))
                 pictures = [Picture(made, f"{GLANCE} images made at places drawn from its prior, seed 0")]
         return shown(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
 
@@ -171,7 +171,7 @@ class Wardrobe:
         if isinstance(source, ImageSet):
             return source
         if not isinstance(source, str | Path):
-            return _unsplit(self.fitted(source), self.fit)
+            return _unsplit(self.preprocess(source), self.fit)
         size = None if str(source).partition(":")[0] == FASHION else self.fit.size
         images = load_images(source, size, self.fit.how, self.fit.background_hex, self.progress, self.fit.channels)
         a = self.model.architecture
@@ -237,11 +237,11 @@ class Wardrobe:
 
     def squared_errors(self, images: Images) -> Float[np.ndarray, " n"]:
         """Mean squared error a pixel value of each reconstruction, to be compared with `familiarity`."""
-        return squared_errors(self.model, self.fitted(images))
+        return squared_errors(self.model, self.preprocess(images))
 
-    def place(self, images: Images) -> Float[np.ndarray, "n d"]:
+    def encode(self, images: Images) -> Float[np.ndarray, "n d"]:
         """The mean of q(z|x) of each image, float32 (n, d). Those of another size are fitted like the training data."""
-        pixels = self.fitted(images)
+        pixels = self.preprocess(images)
         means = np.empty((len(pixels), self.recipe.latent), np.float32)
         with torch.no_grad():
             for start in range(0, len(pixels), EVALUATION_BATCH):
@@ -250,7 +250,7 @@ class Wardrobe:
                 means[part] = self.model.encode(x).mean.cpu().numpy()
         return means
 
-    def make(self, z: Any) -> UInt8[np.ndarray, "n h w c"]:
+    def decode(self, z: Any) -> UInt8[np.ndarray, "n h w c"]:
         """The image E[x|z] of each latent, uint8 (n, h, w, c).
 
         Args:
@@ -305,7 +305,7 @@ class Wardrobe:
         return self._priors.has(kind)
 
     @property
-    def fitted_priors(self) -> list[str]:
+    def priors(self) -> list[str]:
         """The kinds of prior that were fitted to this run, the one that fits best first."""
         return self._priors.fitted()
 
@@ -349,10 +349,12 @@ class Wardrobe:
         """The split that was measured on: test, or valid where there is no test split."""
         return "test" if "test" in self.latents.splits else "valid"
 
-    def path(self, a: Any, b: Any, steps: int = 9, kind: PathKind = "linear") -> Float[np.ndarray, "steps d"]:
-        """Latents from a to b, both ends included; see `armoire.wardrobe.paths.path`."""
+    def interpolate(
+        self, a: Any, b: Any, steps: int = 9, kind: Interpolation = "linear"
+    ) -> Float[np.ndarray, "steps d"]:
+        """Latents from a to b, both ends included; see `armoire.wardrobe.interpolation.interpolate`."""
         d = self.recipe.latent
-        return path(as_latent(a, d, "the start of a path"), as_latent(b, d, "the end of a path"), steps, kind)
+        return interpolate(as_latent(a, d, "the start of a path"), as_latent(b, d, "the end of a path"), steps, kind)
 
     def nearest(self, z: Any, k: int = 6, split: str | None = None) -> Neighbours:
         """The k images nearest to each place, as rows of `latents` and distances.
@@ -422,7 +424,7 @@ class Wardrobe:
             self._directions[method] = found
         return self._directions[method]
 
-    def fitted(self, images: Images) -> UInt8[np.ndarray, "n h w c"]:
+    def preprocess(self, images: Images) -> UInt8[np.ndarray, "n h w c"]:
         """Images as the model takes them: arrays of its height and width as they are, all others fitted like its data.
 
         Args:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from armoire.errors import first_line
-from armoire.files import atomic_path
+from armoire.io.files import atomic_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,10 +35,10 @@ def write_table(table: pa.Table, path: Path) -> None:
     facts = (table.schema.metadata or {}) | {DIGEST: NO_DIGEST}
     with atomic_path(path) as beside:
         pq.write_table(table.replace_schema_metadata(facts), beside, compression="none", use_dictionary=False)
-        seal_table(beside)
+        checksum_table(beside)
 
 
-def seal_table(path: Path) -> None:
+def checksum_table(path: Path) -> None:
     """Put its digest into a file whose schema has an entry for it."""
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
         at = _place(content)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from armoire.errors import ArmoireError, first_line
-from armoire.files import write_bytes
+from armoire.io.files import write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from armoire.errors import ArmoireError
-from armoire.tensors import LARGEST_HEADER, DamagedFileError, ForeignFileError, open_tensors, write_tensors
+from armoire.io.tensors import LARGEST_HEADER, DamagedFileError, ForeignFileError, open_tensors, write_tensors
 
 KIND = "test-1"
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b.c": torch.tensor([1, 2], dtype=torch.int64), "none": torch.zeros(0)}

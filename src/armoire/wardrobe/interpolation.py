@@ -10,10 +10,10 @@ from jaxtyping import Float
 from armoire.errors import ArmoireError
 from armoire.wardrobe.checks import as_latent, check_count
 
-PathKind = Literal["linear", "spherical"]
+Interpolation = Literal["linear", "spherical"]
 
 
-def path(a: Any, b: Any, steps: int, kind: PathKind = "linear") -> Float[np.ndarray, "steps d"]:
+def interpolate(a: Any, b: Any, steps: int, kind: Interpolation = "linear") -> Float[np.ndarray, "steps d"]:
     """Latents from a to b, both included.
 
     Args:

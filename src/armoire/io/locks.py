@@ -16,14 +16,14 @@ from datetime import datetime
 from pathlib import Path
 
 from armoire.errors import ArmoireError
-from armoire.files import make_folder, read_text, writing
+from armoire.io.files import make_folder, read_text, writing
 
 LOCK = ".lock"
 TOLD = 500  # characters of a holder's own words that are repeated
 
 
 @contextlib.contextmanager
-def held(path: Path, what: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+def file_lock(path: Path, what: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock file as long as a block runs; it is gone afterwards.
 
     Args:

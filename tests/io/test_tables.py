@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armoire.tables import DIGEST, NO_DIGEST, read_table, seal_table, write_table
+from armoire.io.tables import DIGEST, NO_DIGEST, checksum_table, read_table, write_table
 
 ROWS = 50
 TABLE = pa.table(
@@ -90,7 +90,7 @@ def test_what_is_no_parquet_is_told(tmp_path, anything):
 def test_a_table_larger_than_its_file_is_refused(tmp_path, table, options, words):
     """Forged ones, with a digest that is right."""
     pq.write_table(table.replace_schema_metadata({DIGEST: NO_DIGEST}), tmp_path / "t.parquet", **options)
-    seal_table(tmp_path / "t.parquet")
+    checksum_table(tmp_path / "t.parquet")
     with pytest.raises(ValueError, match=words):
         read_table(tmp_path / "t.parquet")
 

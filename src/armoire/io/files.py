@@ -174,25 +174,25 @@ def read_json(path: Path) -> Any:
     return parse_json(read_text(path))
 
 
-def write_sealed(path: Path, content: dict[str, Any]) -> None:
+def write_checksummed(path: Path, content: dict[str, Any]) -> None:
     """Write an object as JSON, atomically, with an entry `sha256` that tells whether anything was changed since."""
-    write_text(path, json.dumps(seal(content), ensure_ascii=False, indent=1) + "\n")
+    write_text(path, json.dumps(with_checksum(content), ensure_ascii=False, indent=1) + "\n")
 
 
-def read_sealed(path: Path) -> dict[str, Any]:
-    """What `write_sealed` wrote, without its seal.
+def read_checksummed(path: Path) -> dict[str, Any]:
+    """What `write_checksummed` wrote, without its checksum.
 
     Raises:
         OSError, ValueError: as `read_json`; and where it is not, or no longer, what was written.
     """
     found = read_json(path)
     content = {name: value for name, value in found.items() if name != "sha256"} if isinstance(found, dict) else {}
-    if found != seal(content):
+    if found != with_checksum(content):
         raise ValueError("its digest is not that of its content")
     return content
 
 
-def seal(content: dict[str, Any]) -> dict[str, Any]:
+def with_checksum(content: dict[str, Any]) -> dict[str, Any]:
     """An object and the SHA-256 of it: of its canonical JSON, names sorted and nothing between."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return content | {"sha256": sha256(text.encode())}

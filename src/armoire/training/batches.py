@@ -17,7 +17,7 @@ LET_GO = 256 << 20  # bytes of a mapped set that may be held before they are let
 AT_LEAST = 64 << 10  # bytes that come into memory with an image, however small: the kernel maps neighbouring pages too
 
 
-class Feed:
+class Batches:
     """The images of a split, served as float batches on a device."""
 
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], device: torch.device, stay_mapped: bool = False) -> None:
