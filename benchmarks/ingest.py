@@ -31,7 +31,7 @@ from results import machine
 from torch.utils.data import DataLoader, Dataset
 
 from armoire import load_images
-from armoire.images.drawn import load_drawn
+from armoire.images.sources.drawn_faces import load_drawn
 from armoire.progress import SILENT
 
 SIZE = 64

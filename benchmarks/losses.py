@@ -18,7 +18,7 @@ import numpy as np
 from results import when_and_where, write_section
 
 from armoire.figures.loss_choice import sharpness
-from armoire.images.mosaic import enlargement, mosaic, save_png
+from armoire.images.grid import enlargement, image_grid, save_png
 from armoire.measure import evaluate
 from armoire.wardrobe import train
 
@@ -64,7 +64,7 @@ def main() -> None:
         print(lines[-1], flush=True)
         rows += [again[:SHOWN]] if rows else [originals[:SHOWN], again[:SHOWN]]
     pictures = np.concatenate(rows)
-    save_png(given.out / PICTURE, mosaic(pictures, SHOWN), enlargement(pictures))
+    save_png(given.out / PICTURE, image_grid(pictures, SHOWN), enlargement(pictures))
     if given.write:
         shutil.copy(given.out / PICTURE, Path(__file__).parents[1] / "docs/images" / PICTURE)
         lines += ["", f"![Originals, and each loss's reconstructions of them](../docs/images/{PICTURE})"]

@@ -55,7 +55,7 @@ LONGEST = (
     "tests/measure/test_sweep.py",
     "tests/wardrobe/test_hostile_runs.py",
     "tests/measure/test_sample_metrics.py",
-    "tests/images/test_celeba.py",
+    "tests/images/sources/test_celeba.py",
 )
 TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none"}
 

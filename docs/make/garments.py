@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 from armoire import Wardrobe
 from armoire.figures.grids import Grid, holes, make_grid
 from armoire.figures.style import CLASS_COLOURS
-from armoire.images.mosaic import mosaic
+from armoire.images.grid import image_grid
 from armoire.measure.latent import HOLE, in_holes
 
 SHOWN = 10_000
@@ -63,7 +63,7 @@ def welcome(wardrobe: Wardrobe, look: Look) -> Figure:
 
     columns, rows = 24, 7
     p = np.stack(np.meshgrid(np.linspace(0.02, 0.98, columns), np.linspace(0.8, 0.2, rows)), axis=-1).reshape(-1, 2)
-    picture = inked(mosaic(wardrobe.decode(ndtri(p).astype(np.float32)), columns, gap=0), look)
+    picture = inked(image_grid(wardrobe.decode(ndtri(p).astype(np.float32)), columns, gap=0), look)
     figure = page(WIDTH * rows / columns)
     axes = blank(figure)
     axes.imshow(picture, extent=(0, WIDTH, WIDTH * rows / columns, 0), interpolation="nearest", aspect="auto")
@@ -164,7 +164,7 @@ def carpet(wardrobe: Wardrobe, look: Look) -> Figure:
 
 
 def _decoded(wardrobe: Wardrobe, grid: Grid, look: Look, centres: np.ndarray | None = None) -> np.ndarray:
-    return inked(mosaic(wardrobe.decode(grid.centres if centres is None else centres), grid.columns, gap=0), look)
+    return inked(image_grid(wardrobe.decode(grid.centres if centres is None else centres), grid.columns, gap=0), look)
 
 
 def areas(wardrobe: Wardrobe, look: Look) -> Figure:

@@ -95,8 +95,8 @@ class Reader:
 
 def furnish(folder: Path, pictures: Any) -> None:
     """Put there what pages speak of: photos, faces, an archive of CelebA's layout, a Parquet file of images."""
-    from armoire.images.drawn import drawn_face, write_kaggle
-    from armoire.images.portrait import paint
+    from armoire.images.sources.drawn_faces import drawn_face, write_kaggle
+    from armoire.images.sources.portrait import paint
 
     random = np.random.default_rng(0)
     for photos in ("my-photos", "other-photos", "photos"):
@@ -123,15 +123,17 @@ def _write_parquet(folder: Path, files: list[Path]) -> None:
 
 def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
     """Put discs into the cache in the place of Fashion-MNIST's garments, of which 70,000 would take long."""
-    from armoire.images import Fit, SetInfo, fashion, make_table
+    from armoire.images import Fit, SetInfo, make_table
+    from armoire.images.sources import fashion_mnist
     from armoire.images.store import store_path, write_store
     from armoire.io.files import sha256
 
     n = train + test
-    info = SetInfo(fashion.NAME, fashion.NAME, Fit(size=28, background=(0, 0, 0), channels=1), fashion.CLASSES)
+    fit, name = Fit(size=28, background=(0, 0, 0), channels=1), fashion_mnist.NAME
+    info = SetInfo(name, name, fit, fashion_mnist.CLASSES)
     table = make_table([f"{i:05d}" for i in range(n)], ["train"] * train + ["test"] * test, [i % 10 for i in range(n)])
-    key = sha256(*(digest.encode() for digest in fashion.FILES.values()))
-    write_store(store_path(fashion.NAME, key), pictures(n, 32), table, info)
+    key = sha256(*(digest.encode() for digest in fashion_mnist.FILES.values()))
+    write_store(store_path(fashion_mnist.NAME, key), pictures(n, 32), table, info)
 
 
 def pooled(_extractor: object, x: torch.Tensor) -> torch.Tensor:
@@ -153,7 +155,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(armoire.Recipe, "change", one_epoch)
     patch.setattr(armoire, "load_recipe", small)
     patch.setattr("armoire.wardrobe.trained.load_recipe", small)
-    patch.setattr("armoire.images.drawn.USUAL", FACES)
+    patch.setattr("armoire.images.sources.drawn_faces.USUAL", FACES)
     patch.setattr("armoire.wardrobe.fitting.STEPS", 40)
     patch.setattr("armoire.measure.judge.STEPS", 20)
     patch.setattr(EfficientNetLite0, "__init__", Extractor.__init__)

@@ -31,7 +31,7 @@ CHAPTER += ["p-space", "p-grid", "latent-histograms", "attribute-Smiling", "morp
 # Run after the last cell, in the notebook's own kernel: the numbers behind what the text says of its figures.
 PROBE = """
 import json
-from armoire.images.drawn import measured_smile
+from armoire.images.sources.drawn_faces import measured_smile
 
 def variety(made, real):  # variance among images, as a share of that among real ones: grey blobs have next to none
     return float(made.var(axis=0).mean() / real.var(axis=0).mean())

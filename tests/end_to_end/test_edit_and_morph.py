@@ -12,8 +12,8 @@ import pytest
 from command_line import QUICK, Armoire, Outcome, Trained, alike, assert_one_sentence, contents, leftovers
 from PIL import Image, ImageSequence
 
-from armoire.images.drawn import drawn_face
-from armoire.images.portrait import paint
+from armoire.images.sources.drawn_faces import drawn_face
+from armoire.images.sources.portrait import paint
 
 SIDE, GAP, SCALE = 16, 2, 8  # 16 pixels are enlarged to 128
 FACES = ("--size", "16", "--latent", "4", "--epochs", "4", "--batch", "16", "--set", "channels=[8, 8]")

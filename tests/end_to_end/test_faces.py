@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from command_line import Armoire, assert_one_sentence
 
-from armoire.images.drawn import ATTRIBUTES, write_kaggle
+from armoire.images.sources.drawn_faces import ATTRIBUTES, write_kaggle
 
 QUICK = ("--size", "16", "--latent", "2", "--epochs", "1", "--batch", "8", "--set", "channels=[8, 8]")
 

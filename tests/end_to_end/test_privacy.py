@@ -25,8 +25,8 @@ from PIL import Image
 import armoire as package
 from armoire.images import SetInfo
 from armoire.images.fit import Fit
-from armoire.images.folder import name_below
-from armoire.images.sources import place_of, public_source
+from armoire.images.listing import name_below
+from armoire.images.sources.names import place_of, public_source
 from armoire.training import Run, load_recipe
 from armoire.training.public import public_recipe
 

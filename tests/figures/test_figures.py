@@ -22,7 +22,7 @@ from armoire.figures.grids import make_grid
 from armoire.figures.histograms import VERDICTS, far_from, verdicts, worst_of
 from armoire.figures.loss_choice import penalty, sharpness, sibling
 from armoire.figures.style import CLASS_COLOURS, WARNING, png
-from armoire.images.mosaic import mosaic
+from armoire.images.grid import image_grid
 from armoire.measure.latent import ks_distances
 from armoire.wardrobe import Latents, Wardrobe
 
@@ -140,7 +140,7 @@ def test_plane_is_decoded_over_the_box_of_the_embeddings(vae: Wardrobe):
     assert bottom <= means[:, 1].min() + 1e-5
     assert top >= means[:, 1].max() - 1e-5
     grid = make_grid(means.min(axis=0), means.max(axis=0), 20)
-    assert_alike(np.asarray(sheet.get_array()), mosaic(vae.decode(grid.centres), grid.columns, 0)[..., 0])
+    assert_alike(np.asarray(sheet.get_array()), image_grid(vae.decode(grid.centres), grid.columns, 0)[..., 0])
     np.testing.assert_array_equal(in_order(offsets(cloud)), in_order(means))
 
 
@@ -156,7 +156,7 @@ def test_p_grid_is_decoded_at_the_quantiles_of_n01(vae: Wardrobe):
     sheet = pictures(figures.draw(vae, "p-grid"))[0]
     p = (np.arange(20) + 0.5) / 20
     z = ndtri(np.stack(np.meshgrid(p, p[::-1]), axis=-1).reshape(-1, 2)).astype(np.float32)
-    assert_alike(sheet, mosaic(vae.decode(z), 20, 0)[..., 0])
+    assert_alike(sheet, image_grid(vae.decode(z), 20, 0)[..., 0])
 
 
 def test_losses_are_those_of_the_history(vae: Wardrobe, pair):

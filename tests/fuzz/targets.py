@@ -9,10 +9,10 @@ from io import BytesIO
 from pathlib import Path
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import RejectedImageError, read_image
+from armoire.images.decode import RejectedImageError, read_image
 from armoire.images.fit import Fit
-from armoire.images.folder import list_zip
 from armoire.images.imageset import SetInfo
+from armoire.images.listing import list_zip
 from armoire.io.files import parse_json, parse_toml
 from armoire.io.tables import read_table
 from armoire.io.tensors import open_tensors

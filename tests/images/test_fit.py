@@ -13,7 +13,7 @@ from PIL import Image
 
 from armoire.errors import ArmoireError
 from armoire.images import Fit, open_image
-from armoire.images.decoding import RejectedImageError, read_image
+from armoire.images.decode import RejectedImageError, read_image
 from armoire.images.fit import luma, parse_colour
 
 

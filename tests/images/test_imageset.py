@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from armoire import train
 from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo, from_array
+from armoire.images.grid import image_grid, png
 from armoire.images.imageset import fingerprint, make_table
-from armoire.images.mosaic import mosaic, png
 from armoire.images.store import open_store, write_store
 
 
@@ -125,7 +125,7 @@ def test_an_array_that_will_not_do_is_told(array):
 @given(n=st.integers(1, 12), columns=st.integers(1, 15), channels=st.sampled_from([1, 3]))
 def test_every_picture_lies_in_its_place_of_a_mosaic(n, columns, channels):
     images = np.random.default_rng(n).integers(0, 255, (n, 5, 4, channels), dtype=np.uint8)
-    sheet = mosaic(images, columns, gap=2)
+    sheet = image_grid(images, columns, gap=2)
     wide = min(columns, n)
     assert sheet.shape == (-(-n // wide) * 7 - 2, wide * 6 - 2, channels)
     for i, image in enumerate(images):

@@ -15,8 +15,8 @@ from PIL import Image
 
 from armoire import load_images
 from armoire.images import store as store_module
-from armoire.images.drawn import write_kaggle
 from armoire.images.scratch import Outcome, Scratch
+from armoire.images.sources.drawn_faces import write_kaggle
 
 N, CHUNK = 40, 8
 KILLED_AT = """

@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import armoire
 from armoire.errors import ArmoireError, TrainingInterruptedError
-from armoire.images.celeba import may_be_shown
+from armoire.images.sources.celeba import may_be_shown
 from armoire.training import Run, tracking, train
 from armoire.training.run import TIMES
 from armoire.training.trackers import KINDS

@@ -11,8 +11,8 @@ import pytest
 
 from armoire import Wardrobe, load_recipe, train
 from armoire.errors import ArmoireError
-from armoire.images.drawn import ATTRIBUTES, write_kaggle
 from armoire.images.imageset import attribute_of, attributes_of
+from armoire.images.sources.drawn_faces import ATTRIBUTES, write_kaggle
 
 SETTINGS = {"size": 16, "channels": [4, 8], "latent": 3, "batch": 8, "epochs": 1}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from armoire import load_images, load_recipe, train
-from armoire.images.drawn import measured_hair_colour, measured_smile
+from armoire.images.sources.drawn_faces import measured_hair_colour, measured_smile
 
 pytestmark = pytest.mark.slow  # a whole training
 GIVEN = ("drawn-faces:1500", 32, "stretch")

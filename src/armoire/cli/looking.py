@@ -161,13 +161,13 @@ def check(*, json: Json = False) -> None:
     import torch
 
     from armoire.extras import extras, installed
-    from armoire.images import fashion
+    from armoire.images.sources import fashion_mnist
     from armoire.io.files import cache_folder
 
     cache = cache_folder()
     packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn", "onnx", "onnxruntime")
-    ready = any(fashion.is_fashion(place) for place in (cache / fashion.NAME, fashion.DEBIAN))
-    ready = ready or any((cache / "stores").glob(f"{fashion.NAME}-*"))
+    ready = any(fashion_mnist.is_fashion(place) for place in (cache / fashion_mnist.NAME, fashion_mnist.DEBIAN))
+    ready = ready or any((cache / "stores").glob(f"{fashion_mnist.NAME}-*"))
     found = {
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
@@ -180,7 +180,7 @@ def check(*, json: Json = False) -> None:
             "folder": str(cache),
             "megabytes": round(sum(f.stat().st_size for f in cache.rglob("*") if f.is_file()) / 1e6, 1),
         },
-        "fashion-mnist": "ready" if ready else f"missing; {fashion.ways_to_get_it()}",
+        "fashion-mnist": "ready" if ready else f"missing; {fashion_mnist.ways_to_get_it()}",
         "extras": {extra: installed(extra) for extra in extras()},
     }
     if json:

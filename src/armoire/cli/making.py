@@ -102,7 +102,7 @@ def reconstruct(run: RunFolder, /, *images: Annotated[Path, Parameter(name="IMAG
     """
     import numpy as np
 
-    from armoire.images.mosaic import enlargement, mosaic, save_png
+    from armoire.images.grid import enlargement, image_grid, save_png
     from armoire.wardrobe import Wardrobe
 
     if not images:
@@ -111,7 +111,7 @@ def reconstruct(run: RunFolder, /, *images: Annotated[Path, Parameter(name="IMAG
     wardrobe = Wardrobe.open(run, progress=terminal_progress())
     originals = wardrobe.preprocess(images)
     again = wardrobe.decode(wardrobe.encode(originals))
-    save_png(out, mosaic(np.concatenate([originals, again]), len(originals)), enlargement(originals))
+    save_png(out, image_grid(np.concatenate([originals, again]), len(originals)), enlargement(originals))
     errors = np.square((originals.astype(np.float64) - again) / 255).mean(axis=(1, 2, 3))
     print_table([(str(path), f"mean squared error {error:.4f}") for path, error in zip(images, errors, strict=True)])
     print(out)

@@ -23,7 +23,7 @@ def save_images(images: np.ndarray, out: Path) -> None:
 
     import numpy as np
 
-    from armoire.images.mosaic import enlargement, mosaic, png, save_png
+    from armoire.images.grid import enlargement, image_grid, png, save_png
     from armoire.io.files import atomic_folder, write_bytes
 
     if out.suffix.lower() == ".npy":
@@ -32,7 +32,7 @@ def save_images(images: np.ndarray, out: Path) -> None:
         write_bytes(out, buffer.getvalue())
     elif out.suffix.lower() == ".png":
         columns = max(1, round((len(images) * 2) ** 0.5)) if len(images) > 6 else len(images)
-        save_png(out, mosaic(images, columns), enlargement(images))
+        save_png(out, image_grid(images, columns), enlargement(images))
     else:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ArmoireError(f"{out} is there already; choose a new folder, or an --out that ends in .png or .npy")
@@ -49,14 +49,14 @@ def save_strip(images: np.ndarray, out: Path) -> list[str]:
     Returns:
         Where in the picture each of them is, in words.
     """
-    from armoire.images.mosaic import enlargement, even_columns, gif, mosaic, save_png
+    from armoire.images.grid import enlargement, even_columns, gif, image_grid, save_png
     from armoire.io.files import write_bytes
 
     n, columns = len(images), even_columns(len(images))
     if out.suffix.lower() == ".gif":
         write_bytes(out, gif(images, enlargement(images)))
         return [f"frame {i + 1}" for i in range(n)]
-    save_png(out, mosaic(images, columns), enlargement(images))
+    save_png(out, image_grid(images, columns), enlargement(images))
     if n == columns:
         return [f"column {i + 1}" for i in range(n)]
     return [f"row {i // columns + 1}, column {i % columns + 1}" for i in range(n)]

@@ -14,7 +14,7 @@ from armoire.figures.latent import unit_square
 from armoire.figures.material import classes_of, of_data, plane_of, run_name, shown
 from armoire.figures.scatter import black, by_class, legend
 from armoire.figures.style import BODY, MARGIN, Sheet, picture, sheet
-from armoire.images.mosaic import mosaic
+from armoire.images.grid import image_grid
 from armoire.measure.latent import HOLE, areas, in_holes
 from armoire.wardrobe import Latents, Wardrobe
 
@@ -105,7 +105,7 @@ def _along(wardrobe: Wardrobe) -> int:
 
 
 def _decoded(wardrobe: Wardrobe, z: np.ndarray, grid: Grid) -> np.ndarray:
-    return mosaic(wardrobe.decode(z), grid.columns, gap=0)
+    return image_grid(wardrobe.decode(z), grid.columns, gap=0)
 
 
 def _pair(page: Sheet, names: tuple[str, str], grid: Grid) -> tuple[Axes, Axes]:

@@ -18,7 +18,7 @@ from armoire.images.inputs import Images, open_image, stack_images
 from armoire.progress import USUAL, Progress
 
 if TYPE_CHECKING:
-    from armoire.images.folder import Listing
+    from armoire.images.listing import FileListing
 
 __all__ = ["Fit", "ImageSet", "Images", "SetInfo", "from_array", "load_images", "open_image"]
 
@@ -62,14 +62,14 @@ def load_images(
 def _load(
     source: str | Path, size: int | None, fit: How, background: str, progress: Progress, channels: int | None
 ) -> ImageSet:
-    from armoire.images import celeba, drawn, fashion
+    from armoire.images.sources import celeba, drawn_faces, fashion_mnist
 
     name, _, rest = str(source).partition(":")
-    path = Path(rest if rest and name in (fashion.NAME, celeba.NAME) else source).expanduser()
-    if name == fashion.NAME or (path.is_dir() and fashion.is_fashion(path)):
+    path = Path(rest if rest and name in (fashion_mnist.NAME, celeba.NAME) else source).expanduser()
+    if name == fashion_mnist.NAME or (path.is_dir() and fashion_mnist.is_fashion(path)):
         if size not in (None, 28, 32):
             raise ArmoireError(f"fashion-mnist is 28 x 28, padded to 32; a size of {size} does not apply to it")
-        return fashion.load_fashion(None if str(source) == fashion.NAME else path, progress)
+        return fashion_mnist.load_fashion(None if str(source) == fashion_mnist.NAME else path, progress)
     size = DEFAULT_SIZE if size is None else size
     if name == HUB:
         from armoire.hub.data import fetch_data, parse_data
@@ -77,8 +77,8 @@ def _load(
         if (wanted := parse_data(str(source))) is not None:
             folder, exactly = fetch_data(wanted, progress)
             return _load_path(folder, Fit(size, fit, parse_colour(background)), progress, channels, str(exactly))
-    if name == drawn.NAME:
-        return drawn.load_drawn(drawn.parse_number(rest), size, progress, channels)
+    if name == drawn_faces.NAME:
+        return drawn_faces.load_drawn(drawn_faces.parse_number(rest), size, progress, channels)
     if not path.exists():
         raise ArmoireError(f"no data at '{source}'; {_advice(name)}")
     if name == celeba.NAME and rest:
@@ -88,7 +88,9 @@ def _load(
 
 def _load_path(path: Path, fit: Fit, progress: Progress, channels: int | None, source: str = "") -> ImageSet:
     """Whatever lies at a path, by the names of its files; `source` is what to give for it, by default the path."""
-    from armoire.images import arrays, beside, pictures, records, rows, webdataset
+    from armoire.images import sidecar
+    from armoire.images.sources import arrays, folder, tables, webdataset
+    from armoire.images.sources import source as packing
 
     if path.is_file() and path.name.lower().endswith(webdataset.PACKED):
         raise ArmoireError(f"{path} is compressed, and pictures are so already; unpack it to a .tar, or a folder")
@@ -98,41 +100,41 @@ def _load_path(path: Path, fit: Fit, progress: Progress, channels: int | None, s
     digest = listing.digest
     if not listing.names:
         raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
-    if rows.are_tables(listing.names):
-        read = partial(rows.read_rows, root, listing.names)
+    if tables.are_tables(listing.names):
+        read = partial(tables.read_rows, root, listing.names)
     elif webdataset.are_tars(listing.names):
         read = partial(webdataset.read_tars, root, listing.names, progress.note)
     elif whole.is_file() and arrays.is_array(whole.name):
         read = partial(arrays.read_arrays, whole)
     else:
-        read = partial(pictures.read_pictures, listing, progress.note)
-        digest = beside.digest_with_tables(listing)
-    return records.load_records(whole, source or str(whole), digest, read, fit, progress, channels)
+        read = partial(folder.read_pictures, listing, progress.note)
+        digest = sidecar.digest_with_tables(listing)
+    return packing.pack_source(whole, source or str(whole), digest, read, fit, progress, channels)
 
 
-def list_files(path: Path) -> Listing:
+def list_files(path: Path) -> FileListing:
     """The files of a folder or zip; of a file that holds many pictures otherwise, that file."""
-    from armoire.images import folder
+    from armoire.images import listing
 
-    return folder.list_one(path) if path.is_file() and needs_packing([path.name]) else folder.list_source(path)
+    return listing.list_one(path) if path.is_file() and needs_packing([path.name]) else listing.list_source(path)
 
 
 def needs_packing(names: Sequence[str]) -> bool:
     """Whether files are of a kind that can be read as a whole only, not part by part."""
-    from armoire.images import arrays, rows, webdataset
+    from armoire.images.sources import arrays, tables, webdataset
 
-    return rows.are_tables(names) or webdataset.are_tars(names) or (len(names) == 1 and arrays.is_array(names[0]))
+    return tables.are_tables(names) or webdataset.are_tars(names) or (len(names) == 1 and arrays.is_array(names[0]))
 
 
 def _advice(name: str) -> str:
-    from armoire.images import celeba, drawn, fashion
+    from armoire.images.sources import celeba, drawn_faces, fashion_mnist
 
     if name == celeba.NAME:
         return celeba.HOW_TO_GIVE
-    known = [fashion.NAME, drawn.NAME]
+    known = [fashion_mnist.NAME, drawn_faces.NAME]
     if difflib.get_close_matches(name, known):
         return did_you_mean(name, known)
-    return f"give {fashion.NAME}, {drawn.NAME}, {celeba.NAME}:PATH, hf:OWNER/NAME, or a folder or file of images"
+    return f"give {', '.join(known)}, {celeba.NAME}:PATH, hf:OWNER/NAME, or a folder or file of images"
 
 
 def from_array(images: Images, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageColor, ImageOps
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import OpenFile, RejectedImageError, read_image
+from armoire.images.decode import OpenFile, RejectedImageError, read_image
 from armoire.io.files import parse_json
 
 SMALLEST, LARGEST = 16, 256

@@ -16,8 +16,8 @@ from jaxtyping import Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.images.fit import Fit
+from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.mapped import release
-from armoire.images.mosaic import GLANCE, glance
 from armoire.io.files import parse_json, sha256, sha256_of
 from armoire.shown import Picture, Table, counted, shown
 
@@ -110,12 +110,12 @@ class ImageSet:
         rows = [("images", counted(self.splits)), ("size", f"{height} × {width}, {self.info.fit.colours}")]
         for name, values in (("classes", self.info.classes), ("attributes", self.attributes)):
             if values:
-                more = f" and {len(values) - GLANCE} more" if len(values) > GLANCE else ""
-                rows.append((name, ", ".join(values[:GLANCE]) + more))
+                more = f" and {len(values) - PREVIEW_IMAGES} more" if len(values) > PREVIEW_IMAGES else ""
+                rows.append((name, ", ".join(values[:PREVIEW_IMAGES]) + more))
         if self.rejections:
             rows.append(("left out", self.rejections))
-        first = np.array(self.images[:GLANCE])
-        pictures = [Picture(glance(first), f"the first {len(first)}")] if len(first) else []
+        first = np.array(self.images[:PREVIEW_IMAGES])
+        pictures = [Picture(preview(first), f"the first {len(first)}")] if len(first) else []
         return shown(self.info.name, f"{len(self):,} images", [Table(rows, words=True)], pictures)
 
     @property

@@ -15,10 +15,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from armoire.errors import ArmoireError, first_line
-from armoire.images.decoding import RejectedImageError, plain, read_image
+from armoire.images.decode import RejectedImageError, plain, read_image
 from armoire.images.fit import Fit, flatten, no_warnings
+from armoire.images.grid import to_pil
 from armoire.images.imageset import ImageSet
-from armoire.images.mosaic import to_pil
 
 CHANNELS = (1, 2, 3, 4)  # grey, grey and alpha, colour, colour and alpha
 EXPECTED = "give uint8 (n, h, w, c), PIL images, paths, or a list of these"

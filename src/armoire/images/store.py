@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import OpenFile, RejectedImageError
+from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.images.fit import Decode, Fit, no_warnings, read_fitted
 from armoire.images.imageset import SPLITS, ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.images.mapped import allocate, open_array, release

@@ -15,10 +15,10 @@ from armoire.errors import ArmoireError
 from armoire.extras import install_command
 from armoire.figures import described
 from armoire.hub import Reference
-from armoire.images.celeba import NAME as CELEBA
-from armoire.images.celeba import is_celeba
-from armoire.images.drawn import NAME as DRAWN
-from armoire.images.fashion import NAME as FASHION
+from armoire.images.sources.celeba import NAME as CELEBA
+from armoire.images.sources.celeba import is_celeba
+from armoire.images.sources.drawn_faces import NAME as DRAWN
+from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure.told import number_tables
 from armoire.publish.report import flags
 from armoire.training import Recipe, recipe_names

@@ -13,9 +13,9 @@ from armoire.hub import parse_reference
 from armoire.hub.parts import CARD, MODEL, PARTS, is_ours
 from armoire.hub.parts import FIGURES as FOLDER
 from armoire.hub.sending import Sent, check_sender, send
-from armoire.images.drawn import NAME as DRAWN
-from armoire.images.fashion import NAME as FASHION
-from armoire.images.sources import place_of
+from armoire.images.sources.drawn_faces import NAME as DRAWN
+from armoire.images.sources.fashion_mnist import NAME as FASHION
+from armoire.images.sources.names import place_of
 from armoire.measure import evaluate, kept_evaluation, last_epoch
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card

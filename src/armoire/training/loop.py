@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.images import ImageSet
-from armoire.images.celeba import may_be_shown
+from armoire.images.sources.celeba import may_be_shown
 from armoire.io.files import make_folder, write_text
 from armoire.model import Autoencoder, Terms
 from armoire.model.draws import Draws

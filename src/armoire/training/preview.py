@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from armoire.images import ImageSet
-from armoire.images.mosaic import mosaic, save_png
+from armoire.images.grid import image_grid, save_png
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.model.posterior import DiagonalGaussian
 from armoire.training.batches import Batches
@@ -30,7 +30,7 @@ def save_preview(path: Path, model: Autoencoder, images: ImageSet, recipe: Recip
         z = torch.randn(len(real), recipe.latent, generator=generator(recipe.seed, "preview"))
         rows.append(to_pixels(model.decode(z.to(model.device))))
     scale = max(1, 64 // real.shape[1])
-    save_png(path, mosaic(np.concatenate(rows), len(real)), scale)
+    save_png(path, image_grid(np.concatenate(rows), len(real)), scale)
 
 
 @torch.no_grad()

@@ -173,7 +173,7 @@ class Run:
 
         The recipe says so; of CelebA, which may not be passed on, they never may.
         """
-        from armoire.images.celeba import is_celeba
+        from armoire.images.sources.celeba import is_celeba
 
         data = self.data
         return self.recipe.showable and not is_celeba(data.name, data.source, self.recipe.data)

@@ -24,11 +24,11 @@ from typing import Literal
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
 from armoire.images import list_files, needs_packing
-from armoire.images.fashion import is_fashion
-from armoire.images.parquet import divide_parquet, is_parquet
-from armoire.images.parts import Division, divide_files, divide_store
+from armoire.images.shards import ShardedSource, shard_files, shard_store
+from armoire.images.sources.fashion_mnist import is_fashion
+from armoire.images.sources.parquet import is_parquet, shard_parquet
 from armoire.io.files import make_folder, read_json, sha256, write_text
-from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Made, Shard, read_shard
+from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Made, ShardTask, read_shard
 from armoire.wardrobe.wardrobe import RunLike, Wardrobe
 from armoire.wardrobe.workers import make_locally
 
@@ -88,7 +88,7 @@ def encode_shards(
     wardrobe, out = Wardrobe.open(wardrobe), Path(out)
     division = divide(wardrobe, data, shard_size, column, id_column)
     starts = accumulate(map(len, division.parts), initial=0)
-    shards = [Shard(k, first, part) for k, (first, part) in enumerate(zip(starts, division.parts, strict=False))]
+    shards = [ShardTask(k, first, part) for k, (first, part) in enumerate(zip(starts, division.parts, strict=False))]
     device = wardrobe.model.device.type
     here, threads = _share(workers, device)
     run = wardrobe.run.path.resolve()
@@ -127,19 +127,19 @@ def encode_shards(
 
 def divide(
     wardrobe: Wardrobe, data: str | Path, size: int, column: str | None = None, id_column: str | None = None
-) -> Division:
+) -> ShardedSource:
     """A source in parts of up to `size` pictures; a named data set, such as fashion-mnist, is packed first."""
     path = Path(data).expanduser()
     if is_parquet(path):
-        return divide_parquet(path, size, column, id_column)
+        return shard_parquet(path, size, column, id_column)
     if column or id_column:
         raise ArmoireError(f"{data} is no Parquet file and no folder of them: --column and --id-column do not apply")
     if not path.exists() or (path.is_dir() and is_fashion(path)):
-        return divide_store(wardrobe.load(data), size)
+        return shard_store(wardrobe.load(data), size)
     listing = list_files(path)
     if needs_packing(listing.names):
-        return divide_store(wardrobe.load(data), size)
-    return divide_files(path, listing, size)
+        return shard_store(wardrobe.load(data), size)
+    return shard_files(path, listing, size)
 
 
 def _check(engine: str, workers: int | None, shard_size: int, dtype: str) -> None:
@@ -195,12 +195,12 @@ FACTS = {
 }
 
 
-def _read_all(job: Job, shards: list[Shard]) -> Iterator[Made | None]:
+def _read_all(job: Job, shards: list[ShardTask]) -> Iterator[Made | None]:
     with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
         yield from pool.map(lambda shard: read_shard(job, shard), shards)
 
 
-def _finish(job: Job, shards: list[Shard], out: Path, about: dict[str, object]) -> Encoding:
+def _finish(job: Job, shards: list[ShardTask], out: Path, about: dict[str, object]) -> Encoding:
     """Count everything once more, from the files themselves, and name what was rejected."""
     images, text = 0, StringIO(newline="")
     rejected = csv.writer(text, lineterminator="\n")

@@ -15,7 +15,7 @@ import numpy as np
 
 from armoire.errors import ArmoireError
 from armoire.progress import Task
-from armoire.wardrobe.shards import WORKERS_A_GPU, Job, Shard, ShardEncoder
+from armoire.wardrobe.shards import WORKERS_A_GPU, Job, ShardEncoder, ShardTask
 
 BLOCKS = 10_000
 OBJECT_STORE = 200_000_000  # bytes, of a Ray of our own: little passes through it
@@ -29,13 +29,13 @@ class _Actor:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Make the shards of a batch; say how many pictures each has."""
-        shards: list[Shard] = list(batch["item"])
+        shards: list[ShardTask] = list(batch["item"])
         for shard in shards:
             self.encoder(shard)
         return {"pictures": np.array([len(shard.part) for shard in shards], np.int64)}
 
 
-def make_with_ray(job: Job, shards: Sequence[Shard], workers: int | None, task: Task) -> None:
+def make_with_ray(job: Job, shards: Sequence[ShardTask], workers: int | None, task: Task) -> None:
     """Make shards on the cluster of RAY_ADDRESS, or on a Ray started for it on this machine.
 
     Raises:
@@ -73,7 +73,7 @@ def _start(ray: Any, cpus: int | None) -> None:
         ray.init(num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECT_STORE, **quiet)
 
 
-def _map(ray: Any, job: Job, shards: Sequence[Shard], workers: int | None, task: Task) -> None:
+def _map(ray: Any, job: Job, shards: Sequence[ShardTask], workers: int | None, task: Task) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

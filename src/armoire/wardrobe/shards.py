@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import RejectedImageError
+from armoire.images.decode import RejectedImageError
 from armoire.images.fit import Fit, no_warnings
-from armoire.images.parts import Decode, Part
+from armoire.images.shards import Decode, Shard
 from armoire.io.files import atomic_path
 from armoire.model import DiagonalGaussian, to_unit
 from armoire.training import Run
@@ -36,12 +36,12 @@ WORKERS_A_GPU = 4  # so that some decode while one encodes
 
 
 @dataclass(frozen=True)
-class Shard:
+class ShardTask:
     """Pictures `first` and following of a source, and the number of the file that their latents go to."""
 
     number: int
     first: int
-    part: Part
+    part: Shard
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class ShardEncoder:
         self.model = run.model(pick_device(job.device))
 
     @torch.no_grad()
-    def __call__(self, shard: Shard, advance: Callable[[int], None] = lambda _n: None) -> Made:
+    def __call__(self, shard: ShardTask, advance: Callable[[int], None] = lambda _n: None) -> Made:
         """Make one shard, unless it is there; `advance` is told how many pictures are behind it."""
         there = read_shard(self.job, shard)
         if there is not None:
@@ -148,7 +148,7 @@ class ShardEncoder:
         return [values.cpu().numpy().astype(self.job.dtype) for values in found]
 
     def _write(
-        self, shard: Shard, made: Made, ids: list[str], rows: list[int], latents: list[list[np.ndarray]]
+        self, shard: ShardTask, made: Made, ids: list[str], rows: list[int], latents: list[list[np.ndarray]]
     ) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -167,7 +167,7 @@ class ShardEncoder:
             pq.write_table(table, beside, compression="zstd", use_dictionary=False, column_encoding=encodings)
 
 
-def read_shard(job: Job, shard: Shard) -> Made | None:
+def read_shard(job: Job, shard: ShardTask) -> Made | None:
     """What is in a shard, told by its footer; None where it is not there, damaged, or of another job."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -11,9 +11,9 @@ import torch
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet, from_array, load_images
-from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import parse_colour
 from armoire.images.inputs import Images
+from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.io.files import write_bytes
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe

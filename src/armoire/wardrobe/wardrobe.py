@@ -13,12 +13,12 @@ from jaxtyping import Float, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.images import ImageSet, load_images
-from armoire.images.fashion import NAME as FASHION
 from armoire.images.fit import Fit
+from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.imageset import SetInfo, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
-from armoire.images.mosaic import GLANCE, glance
-from armoire.images.sources import place_of
+from armoire.images.sources.fashion_mnist import NAME as FASHION
+from armoire.images.sources.names import place_of
 from armoire.io.files import make_folder
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
@@ -111,8 +111,8 @@ class Wardrobe:
             if kept := self.__dict__.get("latents") or self._kept_latents():
                 self.__dict__["latents"] = kept
                 rows.append(("places", counted(kept.splits)))
-                made = glance(self.decode(self.sample(GLANCE)))
-                pictures = [Picture(made, f"{GLANCE} images made at places drawn from its prior, seed 0")]
+                made = preview(self.decode(self.sample(PREVIEW_IMAGES)))
+                pictures = [Picture(made, f"{PREVIEW_IMAGES} images made at places drawn from its prior, seed 0")]
         return shown(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
 
     @property

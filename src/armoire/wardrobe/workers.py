@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 
 from armoire.errors import ArmoireError
 from armoire.progress import Task
-from armoire.wardrobe.shards import Job, Shard, ShardEncoder
+from armoire.wardrobe.shards import Job, ShardEncoder, ShardTask
 
 DEATHS = 5  # over one shard: after so many, what kills its workers is the shard
 
@@ -31,10 +31,10 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(theirs, job), daemon=True)
         self.process.start()
         theirs.close()
-        self.shard: Shard | None = None
+        self.shard: ShardTask | None = None
         self.advanced = 0
 
-    def give(self, shard: Shard) -> None:
+    def give(self, shard: ShardTask) -> None:
         self.shard, self.advanced = shard, 0
         self.pipe.send(shard)
 
@@ -44,7 +44,7 @@ class _Worker:
         self.pipe.close()
 
 
-def make_locally(job: Job, shards: Sequence[Shard], workers: int, task: Task) -> None:
+def make_locally(job: Job, shards: Sequence[ShardTask], workers: int, task: Task) -> None:
     """Make shards in processes of this machine.
 
     Raises:
@@ -78,7 +78,7 @@ def make_locally(job: Job, shards: Sequence[Shard], workers: int, task: Task) ->
             hand.end()
 
 
-def _give(hand: _Worker, waiting: deque[Shard]) -> None:
+def _give(hand: _Worker, waiting: deque[ShardTask]) -> None:
     hand.shard = None
     if waiting:
         shard = waiting.popleft()
@@ -104,7 +104,7 @@ def _hear(hand: _Worker, task: Task) -> bool:
     return kind == "done"
 
 
-def _over(shard: Shard, code: int | None) -> str:
+def _over(shard: ShardTask, code: int | None) -> str:
     last = shard.first + len(shard.part)
     return (
         f"{DEATHS} workers died over shard {shard.number}, images {shard.first:,} to {last:,} (exit code {code}); "

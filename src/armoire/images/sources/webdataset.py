@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import OpenFile, RejectedImageError
+from armoire.images.columns import Columns, held_out_or_none, read_columns, single_values, split_named
+from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.images.fit import Decode, read_fitted
-from armoire.images.folder import LARGEST_FILE, is_hidden, splits_and_labels
-from armoire.images.known import Known, held_out_or_none, single_values, split_named, understand
-from armoire.images.records import Records
+from armoire.images.listing import LARGEST_FILE, is_hidden, splits_and_labels
+from armoire.images.sources.source import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +61,7 @@ def are_tars(names: Sequence[str]) -> bool:
     return bool(names) and all(map(is_tar, names))
 
 
-def read_tars(root: Path, names: Sequence[str], note: Callable[[str], None]) -> Records:
+def read_tars(root: Path, names: Sequence[str], note: Callable[[str], None]) -> Source:
     """The pictures of one or many archives.
 
     Args:
@@ -76,7 +76,7 @@ def read_tars(root: Path, names: Sequence[str], note: Callable[[str], None]) -> 
     if not samples:
         raise ArmoireError(f"no images in {root}; give tar archives of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
     ids = [sample.name for sample in samples]
-    return Records(ids, partial(_pictures, samples), _known(samples, root))
+    return Source(ids, partial(_pictures, samples), _known(samples, root))
 
 
 def _pictures(samples: Sequence[Sample], start: int) -> Iterator[Decode]:
@@ -96,8 +96,8 @@ def _open(sample: Sample) -> OpenFile:
     return BytesIO(content)
 
 
-def _known(samples: Sequence[Sample], root: Path) -> Known:
-    known = understand(_table(samples), {}, len(samples))
+def _known(samples: Sequence[Sample], root: Path) -> Columns:
+    known = read_columns(_table(samples), {}, len(samples))
     splits, labels = splits_and_labels([sample.name for sample in samples])
     named = held_out_or_none([split_named(s.archive.relative_to(root).with_suffix("").parts) for s in samples])
     return known.where_silent(named if any(named) else splits, labels)

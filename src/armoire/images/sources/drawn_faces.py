@@ -20,7 +20,7 @@ from jaxtyping import Float, UInt8
 from armoire.errors import ArmoireError
 from armoire.images.fit import Fit
 from armoire.images.imageset import ImageSet, SetInfo, make_table
-from armoire.images.portrait import CENTRE, CHORD, MOUTH, UNITS, Face, paint
+from armoire.images.sources.portrait import CENTRE, CHORD, MOUTH, UNITS, Face, paint
 from armoire.images.store import open_store, store_path, write_store
 from armoire.io.files import atomic_folder, atomic_path, sha256
 from armoire.progress import SILENT, Progress

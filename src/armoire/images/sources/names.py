@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from armoire.images import HUB, celeba, drawn, fashion
+from armoire.images import HUB
+from armoire.images.sources import celeba, drawn_faces, fashion_mnist
 
 
 def place_of(source: str) -> Path | None:
     """The path that a source, as `load_images` takes it, names; None for a data set known by its name alone."""
     name, _, rest = source.partition(":")
-    if name in (HUB, drawn.NAME) or source == fashion.NAME:
+    if name in (HUB, drawn_faces.NAME) or source == fashion_mnist.NAME:
         return None
-    return Path(rest if rest and name in (fashion.NAME, celeba.NAME) else source)
+    return Path(rest if rest and name in (fashion_mnist.NAME, celeba.NAME) else source)
 
 
 def public_source(source: str) -> str:
@@ -21,6 +22,6 @@ def public_source(source: str) -> str:
     if place is None:
         return source
     name = source.partition(":")[0]
-    if name == fashion.NAME:
+    if name == fashion_mnist.NAME:
         return name
     return f"{celeba.NAME}:{PurePath(place).name}" if source == f"{celeba.NAME}:{place}" else PurePath(place).name

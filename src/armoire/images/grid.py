@@ -11,12 +11,12 @@ from PIL import Image
 
 from armoire.io.files import write_bytes
 
-GLANCE, GLANCE_PIXELS = 18, 900  # images that a notebook shows of many, and how wide they are together at most
+PREVIEW_IMAGES, PREVIEW_PIXELS = 18, 900  # images that a notebook shows of many, and how wide they are together at most
 # A GIF counts time in hundredths of a second. Its ends are held, to be recognised.
 STEP_MILLISECONDS, END_MILLISECONDS = 100, 800
 
 
-def mosaic(images: UInt8[np.ndarray, "n h w c"], columns: int, gap: int = 2) -> UInt8[np.ndarray, "H W c"]:
+def image_grid(images: UInt8[np.ndarray, "n h w c"], columns: int, gap: int = 2) -> UInt8[np.ndarray, "H W c"]:
     """Lay images out row by row with a white gap between them."""
     n, height, width, channels = images.shape
     columns = max(1, min(columns, n))
@@ -51,14 +51,14 @@ def png(image: UInt8[np.ndarray, "h w c"], scale: int = 1) -> bytes:
     return buffer.getvalue()
 
 
-def glance(images: UInt8[np.ndarray, "n h w c"]) -> bytes:
+def preview(images: UInt8[np.ndarray, "n h w c"]) -> bytes:
     """A few images in two rows, as the bytes of a PNG about as wide as a page."""
     columns = max(1, -(-len(images) // 2))
-    sheet = mosaic(images, columns)
-    if (times := GLANCE_PIXELS // sheet.shape[1]) > 1:
+    sheet = image_grid(images, columns)
+    if (times := PREVIEW_PIXELS // sheet.shape[1]) > 1:
         return png(sheet, times)
     picture, buffer = to_pil(sheet), BytesIO()
-    picture.thumbnail((GLANCE_PIXELS, GLANCE_PIXELS))
+    picture.thumbnail((PREVIEW_PIXELS, PREVIEW_PIXELS))
     picture.save(buffer, "PNG")
     return buffer.getvalue()
 

@@ -33,8 +33,8 @@ YES_OR_NO = {"1": 1, "true": 1, "yes": 1, "0": -1, "-1": -1, "false": -1, "no": 
 
 
 @dataclass(frozen=True)
-class Known:
-    """Facts about n pictures.
+class Columns:
+    """Annotations about n pictures.
 
     Attributes:
         splits: train, valid or test; None where nothing says.
@@ -62,7 +62,7 @@ class Known:
             found.append(f"left out: {_listed(self.left_out)}")
         return "; ".join(found)
 
-    def where_silent(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Known:
+    def where_silent(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:
         """The same facts, and where they are silent the splits and labels that the names of files and folders state."""
         told = labels
         if self.label_column:
@@ -70,8 +70,8 @@ class Known:
         return replace(self, splits=held_out_or_none(self.splits if any(self.splits) else splits), labels=told)
 
 
-def understand(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int) -> Known:
-    """Facts from columns.
+def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int) -> Columns:
+    """Annotations from columns.
 
     Args:
         table: a row a picture, without the pictures and their names.
@@ -91,7 +91,7 @@ def understand(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int) ->
         for name, column in columns.items()
         if column.all_in(YES_OR_NO) and name and not RESERVED.fullmatch(name)
     }
-    return Known(held_out_or_none(splits), labels, attributes, label, [n for n in columns if n not in attributes])
+    return Columns(held_out_or_none(splits), labels, attributes, label, [n for n in columns if n not in attributes])
 
 
 def single_values(table: pa.Table) -> pa.Table:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 
-from armoire.images.mosaic import enlargement, even_columns, gif, png
+from armoire.images.grid import enlargement, even_columns, gif, png
 
 
 @given(n=st.integers(1, 200), most=st.integers(1, 20))

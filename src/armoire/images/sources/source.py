@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from armoire.images.columns import Columns
 from armoire.images.fit import Fit
-from armoire.images.folder import name_below
 from armoire.images.imageset import ImageSet, SetInfo
-from armoire.images.known import Known
+from armoire.images.listing import name_below
 from armoire.images.store import Entry, Pictures, build_store, ready_store
 from armoire.progress import Progress
 
 
 @dataclass(frozen=True)
-class Records:
+class Source:
     """What a source lists.
 
     Attributes:
@@ -29,16 +29,16 @@ class Records:
 
     ids: Sequence[str]
     pictures: Pictures = field(repr=False)
-    known: Known = field(repr=False)
+    known: Columns = field(repr=False)
     files: tuple[str, ...] = ()
     ignored: int = 0
 
 
-def load_records(
+def pack_source(
     path: Path,
     source: str,
     digest: str,
-    read: Callable[[], Records],
+    read: Callable[[], Source],
     fit: Fit,
     progress: Progress,
     channels: int | None = None,

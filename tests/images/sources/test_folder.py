@@ -364,7 +364,7 @@ def test_broken_members_of_a_zip_are_named(tmp_path):
 
 
 def test_a_member_too_large_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("armoire.images.folder.LARGEST_FILE", 2000)
+    monkeypatch.setattr("armoire.images.listing.LARGEST_FILE", 2000)
     members = {f"{i}.png": png(i, size=(16, 16)) for i in range(3)}
     with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in (members | {"big.png": b"\0" * 3000}).items():

@@ -14,10 +14,10 @@ from PIL import Image
 
 from armoire import load_images
 from armoire.errors import ArmoireError
-from armoire.images.drawn import ATTRIBUTES, drawn_face, write_kaggle
+from armoire.images.sources.drawn_faces import ATTRIBUTES, drawn_face, write_kaggle
 
 N = 40
-REAL = Path(__file__).parents[3] / "shared" / "celeba" / "celeba64-train-valid.zip"
+REAL = Path(__file__).parents[4] / "shared" / "celeba" / "celeba64-train-valid.zip"
 PICTURES = Path("img_align_celeba") / "img_align_celeba"
 
 

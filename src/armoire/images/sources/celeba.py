@@ -16,10 +16,10 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from armoire.errors import ArmoireError
-from armoire.images.facts import Facts, join, read_facts
 from armoire.images.fit import Fit
-from armoire.images.folder import Listing, list_source
 from armoire.images.imageset import RESERVED, SPLITS, ImageSet, SetInfo
+from armoire.images.listing import FileListing, list_source
+from armoire.images.sources.annotations import Annotations, join, read_annotations
 from armoire.images.store import Entry, build_store, opened, ready_store
 from armoire.io.files import sha256
 from armoire.progress import Progress
@@ -75,7 +75,7 @@ def load_celeba(path: Path, size: int, progress: Progress, channels: int | None 
     if not attribute_files:
         progress.note(f"{path} holds no list_attr_celeba.csv or .txt: the images have no attributes")
     attributes = join([_attributes(listing, name) for name in attribute_files], place)
-    partitions = [read_facts(listing, name, PARTITIONS, only="partition") for name in partition_files]
+    partitions = [read_annotations(listing, name, PARTITIONS, only="partition") for name in partition_files]
     splits = _splits(partitions, place, progress)
     path_of = {PurePosixPath(name).name: name for name in pictures}
     entries = [Entry(name, split) for name, split in zip(path_of, splits, strict=True)]
@@ -91,7 +91,7 @@ def load_celeba(path: Path, size: int, progress: Progress, channels: int | None 
     )
 
 
-def _pictures(listing: Listing, path: Path) -> list[str]:
+def _pictures(listing: FileListing, path: Path) -> list[str]:
     """The pictures in folders of the right name, by file name; all there are where no folder has it."""
     found = [n for n in listing.names if PurePosixPath(n).parent.name == PICTURES] or listing.names
     if not found:
@@ -103,19 +103,19 @@ def _pictures(listing: Listing, path: Path) -> list[str]:
     return sorted(found, key=lambda name: PurePosixPath(name).name)
 
 
-def _tables(listing: Listing, patterns: tuple[str, ...]) -> list[str]:
+def _tables(listing: FileListing, patterns: tuple[str, ...]) -> list[str]:
     return sorted(n for n in listing.beside if any(fnmatch(PurePosixPath(n).name, pattern) for pattern in patterns))
 
 
-def _attributes(listing: Listing, name: str) -> Facts:
-    facts = read_facts(listing, name, YES_OR_NO)
+def _attributes(listing: FileListing, name: str) -> Annotations:
+    facts = read_annotations(listing, name, YES_OR_NO)
     for column in facts.columns:
         if RESERVED.fullmatch(column) or not column:
             raise ArmoireError(f"{name} has a column '{column}', which cannot name an attribute; rename it")
     return facts
 
 
-def _splits(partitions: list[Facts], place: dict[str, int], progress: Progress) -> list[str | None]:
+def _splits(partitions: list[Annotations], place: dict[str, int], progress: Progress) -> list[str | None]:
     """The official split of each image; None for all where there is no official one to keep."""
     by_content = "a tenth of the images, chosen by content, is held out as test"
     if not partitions:

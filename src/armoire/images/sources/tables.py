@@ -15,19 +15,27 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import OpenFile
-from armoire.images.fit import Decode, read_fitted
-from armoire.images.known import (
-    Known,
+from armoire.images.columns import (
+    Columns,
     is_single,
     is_text,
     may_be_fact,
+    read_columns,
     single_values,
     split_named,
-    understand,
 )
-from armoire.images.parquet import Piece, RowsPart, check_names, image_column, name_in, open_cell, read_footer
-from armoire.images.records import Records
+from armoire.images.decode import OpenFile
+from armoire.images.fit import Decode, read_fitted
+from armoire.images.sources.parquet import (
+    ParquetShard,
+    Piece,
+    check_names,
+    image_column,
+    name_in,
+    open_cell,
+    read_footer,
+)
+from armoire.images.sources.source import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +57,7 @@ def are_tables(names: Sequence[str]) -> bool:
     return bool(names) and all(map(is_table, names))
 
 
-def read_rows(root: Path, names: Sequence[str]) -> Records:
+def read_rows(root: Path, names: Sequence[str]) -> Source:
     """The pictures of one or many tables.
 
     Args:
@@ -70,7 +78,7 @@ def read_rows(root: Path, names: Sequence[str]) -> Records:
         if column not in table.schema.names:
             raise ArmoireError(f"{table.name} has no column '{column}', which holds the images in {tables[0].name}")
     facts = [table.facts(column) for table in tables]
-    return Records(
+    return Source(
         list(chain.from_iterable(table.ids(column) for table in tables)),
         partial(_pictures, tables, column),
         _known(tables, facts),
@@ -85,7 +93,7 @@ def _pictures(tables: Sequence[Table], column: str, start: int) -> Iterator[Deco
         first += table.rows
 
 
-def _known(tables: Sequence[Table], facts: Sequence[pa.Table]) -> Known:
+def _known(tables: Sequence[Table], facts: Sequence[pa.Table]) -> Columns:
     import pyarrow as pa
 
     try:
@@ -99,7 +107,7 @@ def _known(tables: Sequence[Table], facts: Sequence[pa.Table]) -> Known:
     classes: dict[str, Sequence[str]] = {}
     for table in tables:
         classes |= table.classes
-    known = understand(joined, classes, sum(table.rows for table in tables))
+    known = read_columns(joined, classes, sum(table.rows for table in tables))
     named = [split_named(PurePosixPath(table.name).with_suffix("").parts) for table in tables]
     splits = [split for split, table in zip(named, tables, strict=True) for _ in range(table.rows)]
     return known.where_silent(splits, known.labels)
@@ -188,7 +196,7 @@ class ParquetTable(Table):
                 pieces.append(Piece(self.name, group, group, first, max(start, first), first + rows))
             first += rows
         with _told(self.path, "Parquet"):
-            for _, decode in RowsPart(str(self.root), tuple(pieces), column, None).pictures():
+            for _, decode in ParquetShard(str(self.root), tuple(pieces), column, None).pictures():
                 yield decode
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from armoire.images.beside import read_beside
-from armoire.images.folder import Listing, splits_and_labels
-from armoire.images.records import Records
+from armoire.images.listing import FileListing, splits_and_labels
+from armoire.images.sidecar import read_beside
+from armoire.images.sources.source import Source
 from armoire.images.store import opened
 
 
-def read_pictures(listing: Listing, note: Callable[[str], None]) -> Records:
+def read_pictures(listing: FileListing, note: Callable[[str], None]) -> Source:
     """The pictures of a folder or zip, of which there is at least one.
 
     Args:
@@ -19,4 +19,4 @@ def read_pictures(listing: Listing, note: Callable[[str], None]) -> Records:
     """
     known, files = read_beside(listing, note)
     known = known.where_silent(*splits_and_labels(listing.names))
-    return Records(listing.names, opened(listing.names, listing.open), known, files, len(listing.beside) - len(files))
+    return Source(listing.names, opened(listing.names, listing.open), known, files, len(listing.beside) - len(files))

@@ -12,8 +12,8 @@ import pytest
 
 from armoire import load_images
 from armoire.errors import ArmoireError
-from armoire.images import fashion
-from armoire.images.fashion import load_fashion
+from armoire.images.sources import fashion_mnist
+from armoire.images.sources.fashion_mnist import load_fashion
 from armoire.progress import SILENT
 
 WAYS = (
@@ -33,8 +33,8 @@ def fakes(monkeypatch, tmp_path) -> dict[str, bytes]:
         files[f"{prefix}-images-idx3-ubyte"] = idx(random.integers(1, 256, (n, 28, 28), dtype=np.uint8))
         files[f"{prefix}-labels-idx1-ubyte"] = idx((np.arange(n) % 10).astype(np.uint8))
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    monkeypatch.setattr(fashion, "FILES", digests)
-    monkeypatch.setattr(fashion, "DEBIAN", tmp_path / "no-such-package")
+    monkeypatch.setattr(fashion_mnist, "FILES", digests)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "no-such-package")
     return files
 
 
@@ -91,7 +91,7 @@ def test_files_may_be_unpacked_already(folder, fakes):
 
 
 def test_debians_package(folder, fakes, monkeypatch):
-    monkeypatch.setattr(fashion, "DEBIAN", folder)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", folder)
     assert_is_fakes(load_images("fashion-mnist"), fakes)
 
 
@@ -100,7 +100,7 @@ def test_the_cache_comes_before_debian(folder, fakes, monkeypatch, cache):
     for file in folder.iterdir():
         (cache / "fashion-mnist" / file.name).write_bytes(file.read_bytes())
         file.write_bytes(b"")
-    monkeypatch.setattr(fashion, "DEBIAN", folder)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", folder)
     assert_is_fakes(load_images("fashion-mnist"), fakes)
 
 
@@ -139,7 +139,7 @@ def test_a_damaged_download_is_told_and_not_kept(home, folder, fakes, cache, dam
                 "bomb": gzip.compress(b"\0" * 2_000_000),
             }[damage]
         )
-    monkeypatch.setattr(fashion, "LARGEST_FILE", 1_000_000)
+    monkeypatch.setattr(fashion_mnist, "LARGEST_FILE", 1_000_000)
     with pytest.raises(ArmoireError, match=WAYS) as caught:
         load_fashion(None, SILENT, home)
     said = str(caught.value)

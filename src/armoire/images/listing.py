@@ -13,8 +13,8 @@ from io import BufferedReader, BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import OpenFile, RejectedImageError
-from armoire.images.known import SPLIT_NAMES, held_out_or_none
+from armoire.images.columns import SPLIT_NAMES, held_out_or_none
+from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.io.files import sha256
 
 # What commonly lies beside pictures and is not one; anything else is tried, and named if it cannot be read.
@@ -24,7 +24,7 @@ LARGEST_IN_MEMORY = 16_000_000  # bytes of a member of a zip
 
 
 @dataclass(frozen=True)
-class Listing:
+class FileListing:
     """The files of a source, and how to open one.
 
     Attributes:
@@ -42,19 +42,19 @@ class Listing:
     paths: dict[str, Path] = field(default_factory=dict, repr=False)
 
 
-def list_source(path: Path) -> Listing:
+def list_source(path: Path) -> FileListing:
     """Every file of a folder or zip but hidden ones."""
     return list_zip(path) if path.is_file() else list_folder(path)
 
 
-def list_one(path: Path) -> Listing:
+def list_one(path: Path) -> FileListing:
     """A file by itself."""
     facts = path.stat()
     digest = _digest([f"{path.name}\0{facts.st_size}\0{facts.st_mtime_ns}"])
-    return Listing([path.name], lambda _: open_file(path), digest, {}, {path.name: path})
+    return FileListing([path.name], lambda _: open_file(path), digest, {}, {path.name: path})
 
 
-def list_folder(path: Path) -> Listing:
+def list_folder(path: Path) -> FileListing:
     """Every file below a folder but hidden ones; links to folders are not followed, so loops cannot trap it."""
     names, real, stamps, beside = [], {}, [], {}
     for root, folders, files in os.walk(path):
@@ -74,7 +74,7 @@ def list_folder(path: Path) -> Listing:
             else:
                 names.append(told)
                 stamps.append(stamp)
-    return Listing(names, lambda name: open_file(real[name]), _digest(stamps), beside, real)
+    return FileListing(names, lambda name: open_file(real[name]), _digest(stamps), beside, real)
 
 
 def _facts(path: Path) -> os.stat_result:
@@ -84,7 +84,7 @@ def _facts(path: Path) -> os.stat_result:
         return path.lstat()
 
 
-def list_zip(path: Path) -> Listing:
+def list_zip(path: Path) -> FileListing:
     """Every file in a zip but hidden ones; nothing is ever unpacked to disk."""
     try:
         archive = zipfile.ZipFile(path)
@@ -109,7 +109,7 @@ def list_zip(path: Path) -> Listing:
             raise RejectedImageError(f"damaged in the archive: {error}") from None
 
     beside = dict.fromkeys(members.keys() - set(names), "")  # the archive's own stamp speaks for them
-    return Listing(names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), beside)
+    return FileListing(names, open_member, _digest([f"{facts.st_size}\0{facts.st_mtime_ns}"]), beside)
 
 
 def open_file(path: Path) -> OpenFile:

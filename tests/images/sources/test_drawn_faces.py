@@ -7,7 +7,7 @@ import pytest
 
 from armoire import load_images
 from armoire.errors import ArmoireError
-from armoire.images.drawn import (
+from armoire.images.sources.drawn_faces import (
     ATTRIBUTES,
     drawn_face,
     drawn_factors,
@@ -15,7 +15,7 @@ from armoire.images.drawn import (
     measured_smile,
     write_kaggle,
 )
-from armoire.images.portrait import HAIR, Face, paint
+from armoire.images.sources.portrait import HAIR, Face, paint
 
 SOME = 120
 MANY = 1500
@@ -30,7 +30,10 @@ def some() -> np.ndarray:
 def many(tmp_path_factory, unchecked) -> dict[str, np.ndarray]:
     """The factors of many faces."""
     path = tmp_path_factory.mktemp("drawn") / "many.npz"
-    code = "import sys, numpy; from armoire.images.drawn import drawn_factors as d; numpy.savez(sys.argv[1], **d({}))"
+    code = (
+        "import sys, numpy; from armoire.images.sources.drawn_faces import drawn_factors; "
+        "numpy.savez(sys.argv[1], **drawn_factors({}))"
+    )
     unchecked(code.format(MANY), path)
     with np.load(path) as factors:
         return dict(factors)
@@ -91,7 +94,7 @@ def test_more_faces_begin_with_the_same():
     "given", ["drawn-faces:9", "drawn-faces:50001", "drawn-faces:", "drawn-faces:many", "drawn-face"]
 )
 def test_what_cannot_be_drawn_is_told(given, monkeypatch):
-    monkeypatch.setattr("armoire.images.drawn.USUAL", 9)
+    monkeypatch.setattr("armoire.images.sources.drawn_faces.USUAL", 9)
     with pytest.raises(ArmoireError, match=r"drawn-faces"):
         load_images(given)
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.images.decoding import RejectedImageError
-from armoire.images.folder import Listing
-from armoire.images.known import Known, single_values, understand
+from armoire.images.columns import Columns, read_columns, single_values
+from armoire.images.decode import RejectedImageError
+from armoire.images.listing import FileListing
 from armoire.io.files import sha256
 
 if TYPE_CHECKING:
@@ -43,18 +43,18 @@ class Table:
     strays: int
 
 
-def digest_with_tables(listing: Listing) -> str:
+def digest_with_tables(listing: FileListing) -> str:
     """What changes when a picture comes, goes or is rewritten, or a table beside them."""
     stamps = [f"{name}\0{listing.beside[name]}\0".encode() for name in tables_of(listing)]
     return sha256(listing.digest.encode(), *stamps) if stamps else listing.digest
 
 
-def tables_of(listing: Listing) -> list[str]:
+def tables_of(listing: FileListing) -> list[str]:
     """The files that may be such tables."""
     return sorted(name for name in listing.beside if PurePosixPath(name).suffix.lower() in ENDINGS)
 
 
-def read_beside(listing: Listing, note: Callable[[str], None]) -> tuple[Known, tuple[str, ...]]:
+def read_beside(listing: FileListing, note: Callable[[str], None]) -> tuple[Columns, tuple[str, ...]]:
     """What the tables beside pictures say of them, and the names of those that say anything."""
     tables = [table for name in tables_of(listing) if (table := _table(listing, name, note)) is not None]
     for table in tables:
@@ -62,11 +62,11 @@ def read_beside(listing: Listing, note: Callable[[str], None]) -> tuple[Known, t
             note(
                 f"{table.name}: {table.strays:,} of its rows name no picture that is there, or one that is named before"
             )
-    known = understand(_joined([table.facts for table in tables]), {}, len(listing.names))
+    known = read_columns(_joined([table.facts for table in tables]), {}, len(listing.names))
     return known, tuple(table.name for table in tables)
 
 
-def _table(listing: Listing, name: str, note: Callable[[str], None]) -> Table | None:
+def _table(listing: FileListing, name: str, note: Callable[[str], None]) -> Table | None:
     import pyarrow as pa
 
     try:

@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import MAX_PIXELS
+from armoire.images.columns import SPLIT_NAMES, Columns, held_out_or_none, read_columns
+from armoire.images.decode import MAX_PIXELS
 from armoire.images.fit import Decode, Fit
-from armoire.images.known import SPLIT_NAMES, Known, held_out_or_none, understand
 from armoire.images.mapped import open_array, open_arrays, release
-from armoire.images.records import Records
+from armoire.images.sources.source import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,7 @@ def is_array(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def read_arrays(path: Path) -> Records:
+def read_arrays(path: Path) -> Source:
     """The images of a .npy or .npz file.
 
     Raises:
@@ -69,7 +69,7 @@ def read_arrays(path: Path) -> Records:
     arrays = _arrays(path)
     pieces = _pieces(path, arrays)
     n = sum(len(piece.images) for piece in pieces)
-    return Records([f"{row:06d}" for row in range(n)], partial(_pictures, pieces), _known(arrays, pieces))
+    return Source([f"{row:06d}" for row in range(n)], partial(_pictures, pieces), _known(arrays, pieces))
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -146,7 +146,7 @@ def _decode(piece: Piece, row: int, fit: Fit) -> np.ndarray:
     return fit(Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)))
 
 
-def _known(arrays: Mapping[str, np.ndarray], pieces: Sequence[Piece]) -> Known:
+def _known(arrays: Mapping[str, np.ndarray], pieces: Sequence[Piece]) -> Columns:
     """What the other arrays say: one value an image each, for every split that has images."""
     import pyarrow as pa
 
@@ -160,7 +160,7 @@ def _known(arrays: Mapping[str, np.ndarray], pieces: Sequence[Piece]) -> Known:
     names = next((_texts(arrays[name]) for name in CLASSES if name in arrays), [])
     table = {name: _column(parts, pieces) for name, parts in columns.items() if name not in CLASSES}
     n = sum(len(piece.images) for piece in pieces)
-    known = understand(pa.table(table), {"label": names} if names else {}, n)
+    known = read_columns(pa.table(table), {"label": names} if names else {}, n)
     splits = held_out_or_none([piece.split for piece in pieces for _ in range(len(piece.images))])
     return replace(known, splits=splits if any(splits) else known.splits)
 

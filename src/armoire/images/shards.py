@@ -16,10 +16,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import OpenFile, RejectedImageError
+from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.images.fit import Decode, Fit, read_fitted
-from armoire.images.folder import Listing, list_zip, open_file
 from armoire.images.imageset import ImageSet
+from armoire.images.listing import FileListing, list_zip, open_file
 from armoire.images.store import open_store
 
 # What another try may mend: a picture is not to be counted as broken because a disk or a server was.
@@ -27,7 +27,7 @@ PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE,
 
 
 @runtime_checkable
-class Part(Protocol):
+class Shard(Protocol):
     """Some consecutive pictures of a source."""
 
     def __len__(self) -> int: ...
@@ -38,7 +38,7 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
-class Division:
+class ShardedSource:
     """A source in parts.
 
     Attributes:
@@ -49,7 +49,7 @@ class Division:
 
     source: str
     digest: str
-    parts: Sequence[Part] = field(repr=False)
+    parts: Sequence[Shard] = field(repr=False)
 
     def __len__(self) -> int:
         """How many pictures there are."""
@@ -57,7 +57,7 @@ class Division:
 
 
 @dataclass(frozen=True)
-class FolderPart:
+class FileShard:
     """Some files below a folder: for each its name, in characters that UTF-8 knows, and where it lies."""
 
     files: tuple[tuple[str, str], ...]
@@ -66,13 +66,13 @@ class FolderPart:
         return len(self.files)
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """See Part."""
+        """See Shard."""
         for name, path in self.files:
             yield name, decoder(lambda path=Path(path): open_file(path))
 
 
 @dataclass(frozen=True)
-class ZipPart:
+class ZipShard:
     """Some members of a zip."""
 
     archive: str
@@ -82,14 +82,14 @@ class ZipPart:
         return len(self.names)
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """See Part."""
+        """See Shard."""
         listing = _listing(self.archive)
         for name in self.names:
             yield name, decoder(lambda name=name: listing.open(name))
 
 
 @dataclass(frozen=True)
-class StorePart:
+class StoreShard:
     """Rows start to stop of a packed store, whose pictures are fitted already."""
 
     store: str
@@ -100,14 +100,14 @@ class StorePart:
         return self.stop - self.start
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """See Part."""
+        """See Shard."""
         images = _store(self.store)
         ids = images.table["id"].slice(self.start, len(self)).to_pylist()
         for row, name in enumerate(ids, self.start):
             yield name, lambda _fit, row=row: np.array(images.images[row])
 
 
-def divide_files(path: Path, listing: Listing, size: int) -> Division:
+def shard_files(path: Path, listing: FileListing, size: int) -> ShardedSource:
     """The pictures of a folder or zip, `size` to a part.
 
     Raises:
@@ -117,22 +117,22 @@ def divide_files(path: Path, listing: Listing, size: int) -> Division:
     if not names:
         raise ArmoireError(f"no images in {path}; give a folder or zip of images, or Parquet files with images")
     whole = path.resolve()
-    parts: list[Part] = []
+    parts: list[Shard] = []
     for start, stop in spans(len(names), size):
         part = tuple(names[start:stop])
         # Absolute, since who reads it may stand elsewhere.
         lying = tuple((name, str(whole / listing.paths[name].relative_to(path))) for name in part if listing.paths)
-        parts.append(FolderPart(lying) if listing.paths else ZipPart(str(whole), part))
-    return Division(str(whole), listing.digest, parts)
+        parts.append(FileShard(lying) if listing.paths else ZipShard(str(whole), part))
+    return ShardedSource(str(whole), listing.digest, parts)
 
 
-def divide_store(images: ImageSet, size: int) -> Division:
+def shard_store(images: ImageSet, size: int) -> ShardedSource:
     """The pictures of a packed set, `size` to a part."""
     if images.store is None:
         raise ArmoireError(f"{images.info.name} lies in memory only; write it to a folder of images first")
     store = str(images.store.resolve())
-    parts = [StorePart(store, start, stop) for start, stop in spans(len(images), size)]
-    return Division(images.info.source or images.info.name, images.info.fingerprint, parts)
+    parts = [StoreShard(store, start, stop) for start, stop in spans(len(images), size)]
+    return ShardedSource(images.info.source or images.info.name, images.info.fingerprint, parts)
 
 
 def spans(n: int, size: int) -> list[tuple[int, int]]:
@@ -155,7 +155,7 @@ def decoder(opener: Callable[[], OpenFile]) -> Decode:
 
 
 @lru_cache(maxsize=1)
-def _listing(archive: str) -> Listing:
+def _listing(archive: str) -> FileListing:
     return list_zip(Path(archive))
 
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import RejectedImageError
+from armoire.images.decode import RejectedImageError
 from armoire.images.fit import Fit
-from armoire.images.folder import list_source
-from armoire.images.parquet import _pieces, divide_parquet, is_parquet
-from armoire.images.parts import decoder, divide_files
+from armoire.images.listing import list_source
+from armoire.images.shards import decoder, shard_files
+from armoire.images.sources.parquet import _pieces, is_parquet, shard_parquet
 
 FIT = Fit(16, channels=1)
 
@@ -62,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_folder_and_zip_give_every_picture_once(folder: Path, tmp_path: Path):
     expected = {f"{i % 2}/{i}.png": i for i in range(7)} | {"caf\\udce9.png": 200}
-    divided = divide_files(folder, list_source(folder), 4)
+    divided = shard_files(folder, list_source(folder), 4)
     assert [len(part) for part in divided.parts] == [4, 4, 1]
     found = values(divided)
     assert "not a JPEG" in str(found.pop("broken.png"))
@@ -71,14 +71,14 @@ def test_folder_and_zip_give_every_picture_once(folder: Path, tmp_path: Path):
     with zipfile.ZipFile(packed, "w") as archive:
         for i in range(7):
             archive.writestr(f"{i % 2}/{i}.png", png(i))
-    assert values(divide_files(packed, list_source(packed), 3)) == {f"{i % 2}/{i}.png": i for i in range(7)}
+    assert values(shard_files(packed, list_source(packed), 3)) == {f"{i % 2}/{i}.png": i for i in range(7)}
 
 
 def test_a_change_changes_the_digest(folder: Path):
-    before = divide_files(folder, list_source(folder), 4)
-    assert before.digest == divide_files(folder, list_source(folder), 2).digest
+    before = shard_files(folder, list_source(folder), 4)
+    assert before.digest == shard_files(folder, list_source(folder), 2).digest
     (folder / "1" / "1.png").unlink()
-    assert before.digest != divide_files(folder, list_source(folder), 4).digest
+    assert before.digest != shard_files(folder, list_source(folder), 4).digest
 
 
 @given(counts=st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=5), size=st.integers(1, 12))
@@ -105,18 +105,18 @@ def test_parquet_binary_and_struct(tmp_path: Path, size: int):
     write(tmp_path / "data/a.parquet", {"id": list(range(8)), "image": contents})
     write(tmp_path / "data/b.parquet", {"id": list(range(8, 10)), "image": [b"", None]})
     assert is_parquet(tmp_path / "data")
-    found = values(divide_parquet(tmp_path / "data", size))
+    found = values(shard_parquet(tmp_path / "data", size))
     assert found == {str(i): i for i in range(8)} | {"8": "empty file", "9": "no image"}
     cells = [{"bytes": c, "path": None if i == 2 else f"{i}.png"} for i, c in enumerate(contents)]
     one = write(tmp_path / "hf.parquet", {"img": cells, "label": list(range(8))})
-    found = values(divide_parquet(one, size))
+    found = values(shard_parquet(one, size))
     assert found == {f"{i}.png" if i != 2 else "hf.parquet#2": i for i in range(8)}
-    assert values(divide_parquet(one, size, "img", "label")) == {str(i): i for i in range(8)}
+    assert values(shard_parquet(one, size, "img", "label")) == {str(i): i for i in range(8)}
 
 
 def test_rows_without_names_are_called_by_file_and_row(tmp_path: Path):
     one = write(tmp_path / "x.parquet", {"jpg": [png(i) for i in range(7)]})
-    assert values(divide_parquet(one, 2)) == {f"x.parquet#{i}": i for i in range(7)}
+    assert values(shard_parquet(one, 2)) == {f"x.parquet#{i}": i for i in range(7)}
 
 
 def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
@@ -130,7 +130,7 @@ def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
     start = chunk.dictionary_page_offset or chunk.data_page_offset
     content[start : start + 40] = b"\xff" * 40
     one.write_bytes(content)
-    found = values(divide_parquet(one, 4))
+    found = values(shard_parquet(one, 4))
     assert list(found) == [f"x.parquet#{i}" for i in range(8)]
     assert all("damaged in x.parquet" in str(found[f"x.parquet#{i}"]) for i in range(4))
     assert [found[f"x.parquet#{i}"] for i in range(4, 8)] == [int(p[0, 0]) for p in noise[4:]]
@@ -148,13 +148,13 @@ def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
 )
 def test_what_the_user_can_mend(tmp_path: Path, table: dict, settings: dict, words: str):
     with pytest.raises(ArmoireError, match=words):
-        divide_parquet(write(tmp_path / "x.parquet", table), 10, **settings)
+        shard_parquet(write(tmp_path / "x.parquet", table), 10, **settings)
 
 
 def test_no_parquet_at_all(tmp_path: Path):
     (tmp_path / "x.parquet").write_bytes(b"nothing")
     with pytest.raises(ArmoireError, match=r"x\.parquet cannot be read as Parquet"):
-        divide_parquet(tmp_path / "x.parquet", 10)
+        shard_parquet(tmp_path / "x.parquet", 10)
 
 
 def test_a_failing_disk_is_no_broken_picture():

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.decoding import OpenFile, RejectedImageError
+from armoire.images.columns import is_text
+from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.images.fit import Decode
-from armoire.images.folder import LARGEST_FILE, list_folder, name_below, open_file
-from armoire.images.known import is_text
-from armoire.images.parts import PASSING, Division, Part, decoder
+from armoire.images.listing import LARGEST_FILE, list_folder, name_below, open_file
+from armoire.images.shards import PASSING, Shard, ShardedSource, decoder
 from armoire.io.files import sha256
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class RowsPart:
+class ParquetShard:
     """Some rows of Parquet files.
 
     Attributes:
@@ -62,7 +62,7 @@ class RowsPart:
         return sum(piece.stop - piece.start for piece in self.pieces)
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """See Part."""
+        """See Shard."""
         for piece in self.pieces:
             yield from self._of(piece)
 
@@ -111,14 +111,14 @@ def is_parquet(path: Path) -> bool:
     return path.is_dir() and bool(names := list_folder(path).names) and all(n.lower().endswith(SUFFIX) for n in names)
 
 
-def divide_parquet(path: Path, size: int, column: str | None = None, id_column: str | None = None) -> Division:
+def shard_parquet(path: Path, size: int, column: str | None = None, id_column: str | None = None) -> ShardedSource:
     """The rows of one or many Parquet files, up to `size` to a part; row groups stay whole unless they are larger.
 
     Args:
         path: a .parquet file, or a folder of them.
         size: rows to a part.
         column: the one with the pictures; found where only one can be it.
-        id_column: the one with their names; `id` where there is one, else see RowsPart.
+        id_column: the one with their names; `id` where there is one, else see ParquetShard.
 
     Raises:
         ArmoireError: a file is damaged, or there is no such column.
@@ -138,11 +138,11 @@ def divide_parquet(path: Path, size: int, column: str | None = None, id_column: 
         if not _may_hold_images(footer.schema.field(column).type):
             raise ArmoireError(f"column '{column}' of {name} holds no images; give another with --column")
     groups = [(name, rows) for name, footer in zip(files, footers, strict=True) for rows in [footer.rows]]
-    parts: list[Part] = [RowsPart(str(root), pieces, column, id_column) for pieces in _pieces(groups, size)]
+    parts: list[Shard] = [ParquetShard(str(root), pieces, column, id_column) for pieces in _pieces(groups, size)]
     if not parts:
         raise ArmoireError(f"no rows in {path}; give Parquet files with images")
     digest = sha256("\n".join(f"{n}\0{f.stamp}" for n, f in zip(files, footers, strict=True)).encode())
-    return Division(str(whole), digest, parts)
+    return ShardedSource(str(whole), digest, parts)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Facts about images in a table that lies beside them: a row an image, a small number a column.
+"""Annotations about images in a table that lies beside them: a row an image, a small number a column.
 
 Either CSV with a header, or text between blanks as in CelebA's official files: these may begin with the number of their
 rows, leave the first column out of the header, and leave the header out where there is one fact only.
@@ -17,12 +17,12 @@ import numpy as np
 from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
-from armoire.images.decoding import RejectedImageError
-from armoire.images.folder import Listing
+from armoire.images.decode import RejectedImageError
+from armoire.images.listing import FileListing
 
 
 @dataclass(frozen=True, eq=False)
-class Facts:
+class Annotations:
     """One file's facts.
 
     Attributes:
@@ -38,7 +38,7 @@ class Facts:
     values: Int8[np.ndarray, "n k"]
 
 
-def read_facts(listing: Listing, name: str, meaning: Mapping[str, int], only: str = "") -> Facts:
+def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int], only: str = "") -> Annotations:
     """Read one file.
 
     Args:
@@ -75,10 +75,10 @@ def read_facts(listing: Listing, name: str, meaning: Mapping[str, int], only: st
         seen: set[str] = set()
         twice = next(image for image in images if image in seen or seen.add(image))
         raise ArmoireError(f"{name} lists image {twice} twice; remove one of the rows")
-    return Facts(name, columns, images, np.frombuffer(values, np.int8).reshape(len(images), len(columns)))
+    return Annotations(name, columns, images, np.frombuffer(values, np.int8).reshape(len(images), len(columns)))
 
 
-def join(files: Sequence[Facts], place: Mapping[str, int]) -> dict[str, Int8[np.ndarray, " n"]]:
+def join(files: Sequence[Annotations], place: Mapping[str, int]) -> dict[str, Int8[np.ndarray, " n"]]:
     """The facts of several files by image, in the alphabetical order of their names; 0 where no file knows.
 
     Args:
@@ -101,7 +101,7 @@ def join(files: Sequence[Facts], place: Mapping[str, int]) -> dict[str, Int8[np.
     return joined
 
 
-def _disagreement(files: Sequence[Facts], facts: Facts, column: str, place: Mapping[str, int]) -> str:
+def _disagreement(files: Sequence[Annotations], facts: Annotations, column: str, place: Mapping[str, int]) -> str:
     mine = dict(zip(facts.images, facts.values[:, facts.columns.index(column)].tolist(), strict=True))
     for other in files:
         if other is facts or column not in other.columns:
@@ -114,7 +114,7 @@ def _disagreement(files: Sequence[Facts], facts: Facts, column: str, place: Mapp
     raise AssertionError(column)
 
 
-def _rows(listing: Listing, name: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(listing: FileListing, name: str) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and fields of the lines that are not empty."""
     try:
         with listing.open(name) as file:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from armoire import load_images
 from armoire.errors import ArmoireError
-from armoire.images.known import understand
+from armoire.images.columns import read_columns
 
 N = 30
 SMILES = [i % 3 == 0 for i in range(N)]
@@ -322,7 +322,7 @@ def test_files_that_are_not_what_their_names_say(tmp_path, name, content):
 
 
 def understood(**columns):
-    return understand(pa.table(columns), {}, 4)
+    return read_columns(pa.table(columns), {}, 4)
 
 
 def test_what_columns_mean():
