@@ -11,10 +11,10 @@ from matplotlib.patches import Circle, Ellipse
 from PIL import Image, ImageFilter
 
 from armoire import Wardrobe
-from armoire.figures.grids import Grid, holes, make_grid
+from armoire.figures.decoded_grid import Grid, holes, make_grid
 from armoire.figures.style import CLASS_COLOURS
 from armoire.images.grid import image_grid
-from armoire.measure.latent import HOLE, in_holes
+from armoire.measure.latent_statistics import HOLE, in_holes
 
 SHOWN = 10_000
 PAIRS = ((1, 3), (7, 9), (2, 8), (5, 6))  # classes: trouser to dress, sneaker to boot, pullover to bag, sandal to shirt

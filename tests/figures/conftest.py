@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shapes_and_pictures import drawn_images, tiny
+from shape_runs import drawn_images, tiny
 
 from armoire.images import ImageSet
 from armoire.wardrobe import Wardrobe

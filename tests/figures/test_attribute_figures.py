@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shapes_and_pictures import CLASSES, assert_alike, drawn_images, pictures, words
+from shape_runs import CLASSES, assert_alike, drawn_images, pictures, words
 
 from armoire import figures
 from armoire.errors import ArmoireError

@@ -12,18 +12,18 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from PIL import Image
 from scipy.special import ndtr, ndtri
-from shapes_and_pictures import assert_alike, pictures, words
+from shape_runs import assert_alike, pictures, words
 
 from armoire import figures, load_recipe
 from armoire.errors import ArmoireError
-from armoire.figures import material
+from armoire.figures import figure_data
+from armoire.figures.decoded_grid import make_grid
 from armoire.figures.denoising_levels import differ_in_noise
-from armoire.figures.grids import make_grid
 from armoire.figures.histograms import VERDICTS, far_from, verdicts, worst_of
 from armoire.figures.loss_choice import penalty, sharpness, sibling
 from armoire.figures.style import CLASS_COLOURS, WARNING, png
 from armoire.images.grid import image_grid
-from armoire.measure.latent import ks_distances
+from armoire.measure.latent_statistics import ks_distances
 from armoire.wardrobe import Latents, Wardrobe
 
 HISTOGRAMS = importlib.import_module("armoire.figures.histograms")  # the function has the same name
@@ -51,8 +51,8 @@ def test_latent_is_a_black_scatter_of_the_held_out_posterior_means(vae: Wardrobe
 
 
 def test_a_scatter_takes_the_first_of_what_is_held_out(vae: Wardrobe, monkeypatch: pytest.MonkeyPatch):
-    assert material.FIRST == 5000
-    monkeypatch.setattr(material, "FIRST", 7)
+    assert figure_data.FIRST == 5000
+    monkeypatch.setattr(figure_data, "FIRST", 7)
     (axes,) = figures.draw(vae, "latent").axes
     np.testing.assert_array_equal(offsets(axes), vae.latents.split("test").mean[:7])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
-from shapes_and_pictures import words
+from shape_runs import words
 
 from armoire.figures.leakage import OWN, heat_map
 

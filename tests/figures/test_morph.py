@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from shapes_and_pictures import assert_alike, drawn_images, pictures, tiny, words
+from shape_runs import assert_alike, drawn_images, pictures, tiny, words
 
 from armoire import figures
 from armoire.errors import ArmoireError

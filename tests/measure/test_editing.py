@@ -8,16 +8,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from halves import CPU, PaintedWardrobe, halves, places
+from half_images import CPU, PaintedWardrobe, halves, places
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.images.imageset import make_table
 from armoire.io.files import cache_folder
+from armoire.measure.attribute_classifier import (
+    balanced_accuracy,
+    held_back,
+    known_attributes,
+    load_attribute_classifier,
+    predict,
+)
 from armoire.measure.bootstrap import interval
 from armoire.measure.editing import _bracket, in_words, leakage_matrix, left_out_in_words, measure_editing
 from armoire.measure.features import Classifier
-from armoire.measure.judge import balanced_accuracy, known_attributes, load_judge, look_at, set_aside
 from armoire.measure.samples import frechet_distance, measure_samples
 from armoire.training.batches import Batches
 
@@ -28,19 +34,19 @@ def images() -> ImageSet:
 
 
 @pytest.fixture(scope="module")
-def judge(images, tmp_path_factory):
+def classifier(images, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("judges")))
-        return load_judge(images, CPU)
+        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("classifiers")))
+        return load_attribute_classifier(images, CPU)
 
 
 @pytest.fixture(scope="module")
-def right_way(images, judge):
+def right_way(images, classifier):
     part = images.split("test")
-    return measure_editing(PaintedWardrobe(left=[1, 0], right=[0, 1]), judge, images, part, places(part))
+    return measure_editing(PaintedWardrobe(left=[1, 0], right=[0, 1]), classifier, images, part, places(part))
 
 
-def test_the_judge_tells_what_can_be_seen_and_owns_up_to_the_rest(right_way):
+def test_the_classifier_tells_what_can_be_seen_and_owns_up_to_the_rest(right_way):
     accuracies = right_way["judge"]["balanced_accuracy"]
     assert accuracies["left"] > 0.95
     assert accuracies["right"] > 0.95
@@ -71,9 +77,9 @@ def test_the_right_direction_flips_and_leaks_nothing(right_way):
     assert 10 <= edits["faces"] <= 200
 
 
-def test_a_direction_that_carries_the_other_along_is_found_out(images, judge, right_way):
+def test_a_direction_that_carries_the_other_along_is_found_out(images, classifier, right_way):
     part = images.split("test")
-    found = measure_editing(PaintedWardrobe(left=[1, 1], right=[0, 1]), judge, images, part, places(part))
+    found = measure_editing(PaintedWardrobe(left=[1, 1], right=[0, 1]), classifier, images, part, places(part))
     leaks = found["methods"]["partial"]["left"]["at_one_spread"]["leakage"]["right"]
     assert leaks > 0.5
     assert leaks > 3 * right_way["methods"]["partial"]["left"]["at_one_spread"]["leakage"]["right"]
@@ -86,10 +92,10 @@ def test_a_direction_that_carries_the_other_along_is_found_out(images, judge, ri
     assert matrix[1, 0] < 0.4
 
 
-def test_a_direction_that_does_nothing_gains_nothing(images, judge):
+def test_a_direction_that_does_nothing_gains_nothing(images, classifier):
     part = images.split("test")
     still = PaintedWardrobe(left=[0, 1])
-    edits = measure_editing(still, judge, images, part, places(part))["methods"]["partial"]["left"]
+    edits = measure_editing(still, classifier, images, part, places(part))["methods"]["partial"]["left"]
     assert abs(edits["steps"][-1]["gain"]["value"]) < 0.2
     assert edits["steps"][-1]["flip_rate"]["value"] < 0.1
     assert edits["at_one_spread"] is None
@@ -105,12 +111,12 @@ def test_the_gist_in_words(right_way):
     assert left_out_in_words(right_way).endswith("rare (too few known)")
 
 
-def test_retention_of_those_that_show_it(images, judge):
+def test_retention_of_those_that_show_it(images, classifier):
     """A model that makes every left half dark is right about the dark half of the photographs, and loses the other."""
     part = images.split("test")
     z = places(part)
     z[:, 0] = -2
-    found = measure_editing(PaintedWardrobe(left=[1, 0]), judge, images, part, z)
+    found = measure_editing(PaintedWardrobe(left=[1, 0]), classifier, images, part, z)
     assert found["retention"]["left"]["value"] == pytest.approx(0.5, abs=0.1)
     assert found["retention_with"]["left"]["value"] < 0.02
     assert found["retention"]["right"]["value"] > 0.9  # what is not touched, by a judge that errs in 1 to 3 of 100
@@ -120,7 +126,9 @@ def test_where_nothing_else_is_judged_nothing_is_called_clean(images, tmp_path, 
     monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
     alone = replace(images, table=images.table.select(["id", "split", "label", "left"]))
     part = alone.split("test")
-    found = measure_editing(PaintedWardrobe(left=[1, 0]), load_judge(alone, CPU), alone, part, places(part))
+    found = measure_editing(
+        PaintedWardrobe(left=[1, 0]), load_attribute_classifier(alone, CPU), alone, part, places(part)
+    )
     edits = found["methods"]["partial"]["left"]
     assert edits["steps"][-1]["flip_rate"]["value"] > 0.9
     assert edits["steps"][-1]["leakage_max"] is None
@@ -133,7 +141,9 @@ def test_what_the_judge_confuses_with_the_target_is_named_and_not_held_against_t
     twin = images.table.append_column("twin", images.table["left"])
     twins = replace(images, table=twin, info=replace(images.info, fingerprint="twins"))
     part = twins.split("test")
-    found = measure_editing(PaintedWardrobe(left=[1, 0]), load_judge(twins, CPU), twins, part, places(part))
+    found = measure_editing(
+        PaintedWardrobe(left=[1, 0]), load_attribute_classifier(twins, CPU), twins, part, places(part)
+    )
     edits = found["methods"]["partial"]["left"]
     assert list(edits["confused"]) == ["twin"]
     assert edits["confused"]["twin"] > 0.95
@@ -144,11 +154,11 @@ def test_what_the_judge_confuses_with_the_target_is_named_and_not_held_against_t
 def test_too_few_images_are_no_error(images, tmp_path, monkeypatch):
     monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
     few = replace(images, images=images.images[595:602], table=images.table.slice(595, 7))
-    part, judge = few.split("test"), load_judge(few, CPU)
-    found = measure_editing(PaintedWardrobe(left=[1, 0]), judge, few, part, places(part))
+    part, classifier = few.split("test"), load_attribute_classifier(few, CPU)
+    found = measure_editing(PaintedWardrobe(left=[1, 0]), classifier, few, part, places(part))
     assert found["left_out"] == few.attributes
     assert found["retention"] == {}
-    extractor = Classifier(judge, few, CPU)
+    extractor = Classifier(classifier, few, CPU)
     with pytest.raises(ArmoireError, match="two held-out images or more"):
         measure_samples(PaintedWardrobe(), extractor, few, part, places(part), 100)
 
@@ -156,13 +166,13 @@ def test_too_few_images_are_no_error(images, tmp_path, monkeypatch):
 def test_a_rare_attribute_is_divided_evenly_too(images, tmp_path, monkeypatch):
     """Of 27 images in 540 that have it, as many are found as of the others are left alone."""
     monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
-    monkeypatch.setattr("armoire.measure.judge.RAREST", 0.3)
+    monkeypatch.setattr("armoire.measure.attribute_classifier.RAREST", 0.3)
     brightness = images.images[:, :, :8].mean(axis=(1, 2, 3))
     bright = np.where(brightness > np.quantile(brightness, 0.95), 1, -1).astype(np.int8)
     noisy = np.where(np.random.default_rng(0).random(len(bright)) < 0.03, -bright, bright).astype(np.int8)
     table = make_table(images.ids, images.split_of.tolist(), [None] * len(images), {"bright": noisy})
     rare = replace(images, table=table)
-    logits, _ = look_at(load_judge(rare, CPU), Batches(images.split("test").images, CPU))
+    logits, _ = predict(load_attribute_classifier(rare, CPU), Batches(images.split("test").images, CPU))
     says, truth = logits[:, 0] > 0, bright[600:] == 1
     assert says[truth].mean() > 0.8
 
@@ -171,52 +181,52 @@ def test_a_judge_that_cannot_be_kept_is_used_all_the_same(images, tmp_path, monk
     taken = tmp_path / "taken"
     taken.write_text("a file")
     monkeypatch.setenv("ARMOIRE_CACHE", str(taken))
-    monkeypatch.setattr("armoire.measure.judge.STEPS", 2)
-    load_judge(images, CPU, recorder)
-    assert any("the judge cannot be kept" in note for note in recorder.notes)
+    monkeypatch.setattr("armoire.measure.attribute_classifier.STEPS", 2)
+    load_attribute_classifier(images, CPU, recorder)
+    assert any("the attribute classifier cannot be cached" in note for note in recorder.notes)
 
 
 @pytest.fixture
 def few_steps(monkeypatch):
     """For what holds after any number of steps."""
-    monkeypatch.setattr("armoire.measure.judge.STEPS", 20)
+    monkeypatch.setattr("armoire.measure.attribute_classifier.STEPS", 20)
 
 
-def test_the_judge_is_kept_and_a_damaged_one_trained_again(images, few_steps, monkeypatch):
-    first = load_judge(images, CPU)
-    (path,) = (cache_folder() / "judges").iterdir()
+def test_the_classifier_is_kept_and_a_damaged_one_trained_again(images, few_steps, monkeypatch):
+    first = load_attribute_classifier(images, CPU)
+    (path,) = (cache_folder() / "attribute-classifiers").iterdir()
     kept = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("armoire.measure.judge._train", None)
-        again = load_judge(images, CPU)
+        patch.setattr("armoire.measure.attribute_classifier._train", None)
+        again = load_attribute_classifier(images, CPU)
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     path.write_bytes(kept[:1000])
-    load_judge(images, CPU)
+    load_attribute_classifier(images, CPU)
     assert path.read_bytes() == kept
 
 
-def test_the_judge_never_sees_what_is_set_aside(images, few_steps, tmp_path, monkeypatch):
+def test_the_classifier_never_sees_what_is_set_aside(images, few_steps, tmp_path, monkeypatch):
     train = images.split("train")
-    shown = ~set_aside(len(train))
+    shown = ~held_back(len(train))
     assert shown.sum() == 540
     pixels = np.array(images.images)
     pixels[:600][~shown] = 0
-    judge = load_judge(images, CPU)
+    classifier = load_attribute_classifier(images, CPU)
     monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "another"))
-    other = load_judge(replace(images, images=pixels), CPU)
-    for name, value in judge.state_dict().items():
+    other = load_attribute_classifier(replace(images, images=pixels), CPU)
+    for name, value in classifier.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
     pixels[:600][shown] = 0
     monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "a third"))
-    unlike = load_judge(replace(images, images=pixels), CPU)
-    assert not torch.equal(judge.verdict.weight, unlike.verdict.weight)
+    unlike = load_attribute_classifier(replace(images, images=pixels), CPU)
+    assert not torch.equal(classifier.head.weight, unlike.head.weight)
 
 
-def test_the_judge_says_the_same_alone_and_in_company(images, judge):
+def test_the_classifier_says_the_same_alone_and_in_company(images, classifier):
     part = images.split("test").images[:10]
-    together, _ = look_at(judge, Batches(part, CPU))
-    alone = np.concatenate([look_at(judge, Batches(part[i : i + 1], CPU))[0] for i in range(10)])
+    together, _ = predict(classifier, Batches(part, CPU))
+    alone = np.concatenate([predict(classifier, Batches(part[i : i + 1], CPU))[0] for i in range(10)])
     np.testing.assert_allclose(together, alone, atol=1e-4)
     assert known_attributes(images).shape == (900, 4)
 
@@ -256,11 +266,11 @@ def test_the_frechet_distance_of_gaussians():
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
 
 
-def test_samples_like_the_data_are_near_and_others_far(images, judge):
+def test_samples_like_the_data_are_near_and_others_far(images, classifier):
     part = images.split("test")
 
     def measured(shift: float) -> dict:
-        extractor = Classifier(judge, images, CPU)
+        extractor = Classifier(classifier, images, CPU)
         return measure_samples(PaintedWardrobe(shift), extractor, images, part, places(part), 500)
 
     good, bad = measured(0), measured(1.5)

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from halves import halves
+from half_images import halves
 
 from armoire import Wardrobe, evaluate, train
 from armoire.errors import ArmoireError
@@ -23,7 +23,7 @@ NETWORK = {"channels": [16], "blocks": "residual", "norm": "group", "activation"
 def one_cache(tmp_path_factory):
     """The judge of these tests is trained once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("judges")))
+        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("classifiers")))
         yield
 
 

@@ -12,7 +12,7 @@ import pytest
 from armoire import figures
 from armoire.images import from_array
 from armoire.measure import evaluate
-from armoire.measure.told import area_rows, number_tables
+from armoire.measure.report_tables import area_rows, number_tables
 from armoire.publish import write_report
 from armoire.publish.report import command
 from armoire.training import Run, load_recipe

@@ -13,20 +13,20 @@ from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.figures.attributes import PREFIX, attribute_figure, attribute_figures, most_known
+from armoire.figures.decoded_grid import p_grid, plane
 from armoire.figures.denoising_levels import denoising_levels
-from armoire.figures.figure import (
+from armoire.figures.figure_kind import (
     FigureKind,
     needs_classes,
+    needs_editing,
     needs_history,
-    needs_judged,
     needs_pair,
     needs_plane,
     needs_prior,
     needs_sibling,
 )
-from armoire.figures.grids import p_grid, plane
 from armoire.figures.histograms import histograms
-from armoire.figures.latent import embeddings, embeddings_by_label, p_space
+from armoire.figures.latent_scatter import embeddings, embeddings_by_label, p_space
 from armoire.figures.leakage import leakage
 from armoire.figures.loss_choice import loss_choice
 from armoire.figures.losses import losses
@@ -61,7 +61,7 @@ FIGURES: Mapping[str, FigureKind] = MappingProxyType(
             ),
             FigureKind("p-grid", "images decoded evenly over p = Φ(z)", p_grid, (needs_prior, needs_plane)),
             FigureKind("latent-histograms", "each dimension against N(0, 1)", histograms, (needs_prior,)),
-            FigureKind("leakage", "what else changes when an attribute is moved", leakage, (needs_judged,)),
+            FigureKind("leakage", "what else changes when an attribute is moved", leakage, (needs_editing,)),
             FigureKind("loss-choice", "cross-entropy against squared error", loss_choice, (needs_sibling,)),
             FigureKind(
                 "denoising", "noisy, clean and output", denoising, wanted=lambda wardrobe: wardrobe.recipe.noise > 0

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from armoire.figures.figure import FigureKind
-from armoire.figures.material import held_out_images, run_name
+from armoire.figures.figure_data import held_out_images, run_name
+from armoire.figures.figure_kind import FigureKind
 from armoire.figures.style import ACCENT, BODY, INK, MARGIN, QUIET, high_enough, number, picture
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.directions import FEWEST, Direction

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from armoire.figures.beside import run_beside
-from armoire.figures.material import held_out_images, run_name
+from armoire.figures.figure_data import held_out_images, run_name
+from armoire.figures.paired_run import paired_run
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, QUIET, WARNING, sheet
 from armoire.measure.denoising import measure_denoising
 from armoire.training import Recipe, Run
@@ -25,7 +25,7 @@ AXES = {
 
 def without_noise(wardrobe: Wardrobe) -> Run | None:
     """A run beside this one whose recipe differs in the noise alone, and has none."""
-    return run_beside(wardrobe, differ_in_noise)
+    return paired_run(wardrobe, differ_in_noise)
 
 
 def denoising_levels(wardrobe: Wardrobe) -> Figure:

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from armoire.figures.material import of_data, run_name, shown
+from armoire.figures.figure_data import of_data, run_name, shown
 from armoire.figures.style import INK, MARGIN, QUIET, SMALL, WARNING, Sheet, dimension, number, sheet
-from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
+from armoire.measure.latent_statistics import ACTIVE_VARIANCE, ks_distances
 from armoire.wardrobe import Wardrobe
 
 HISTOGRAMS = 50

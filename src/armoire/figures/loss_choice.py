@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError
-from armoire.figures.beside import run_beside
-from armoire.figures.material import held_out_images, of_data, reconstruct, run_name
+from armoire.figures.figure_data import held_out_images, of_data, reconstruct, run_name
+from armoire.figures.paired_run import paired_run
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, PAPER, QUIET, WARNING, Sheet, sheet, tiles
 from armoire.images import ImageSet
 from armoire.measure.reconstruction import reconstruction_error
@@ -47,7 +47,7 @@ def sharpness(images: UInt8[np.ndarray, "n h w c"]) -> float:
 
 def sibling(wardrobe: Wardrobe) -> Run | None:
     """A run beside this one, on the same data, whose recipe differs in the loss alone; the first by name."""
-    return run_beside(wardrobe, _differ_in_loss)
+    return paired_run(wardrobe, _differ_in_loss)
 
 
 def to_train(wardrobe: Wardrobe) -> str:

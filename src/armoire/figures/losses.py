@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from armoire.figures.material import run_name
+from armoire.figures.figure_data import run_name
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, QUIET, sheet
 from armoire.wardrobe import Wardrobe
 

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.material import classes_of, held_out_images, run_name, shown
+from armoire.figures.figure_data import classes_of, held_out_images, run_name, shown
 from armoire.figures.style import BODY, INK, MARGIN, QUIET, high_enough, number, picture, wrap
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.interpolation import Interpolation

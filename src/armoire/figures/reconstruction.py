@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.material import ERRORS, held_out_images, of_data, reconstruct, run_name, unit
+from armoire.figures.figure_data import ERRORS, held_out_images, of_data, reconstruct, run_name, unit
 from armoire.figures.style import MARGIN, QUIET, number, sheet, tiles, vector
 from armoire.model import to_pixels
 from armoire.training.noise import corrupt

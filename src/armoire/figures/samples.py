@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from armoire.figures.material import of_data, plane_of, run_name, shown
+from armoire.figures.figure_data import of_data, plane_of, run_name, shown
 from armoire.figures.scatter import black, label_axes, numbered
 from armoire.figures.style import DRAWN, MARGIN, sheet, tiles, vector
 from armoire.wardrobe import Wardrobe

@@ -9,7 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from armoire.figures.material import Plane
+from armoire.figures.figure_data import Plane
 from armoire.figures.style import BODY, CLASS_COLOURS, CLASS_MARKERS, INK, PAPER, UNLABELLED, Sheet
 
 COLOURED = len(CLASS_COLOURS) * len(CLASS_MARKERS)

@@ -16,8 +16,8 @@ from torch import nn
 from armoire.hub.fetching import local_folder
 from armoire.images import Images, ImageSet
 from armoire.images.fit import Fit
-from armoire.measure.health import ACTIVE_RATE, drawn, health
-from armoire.measure.latent import ACTIVE_VARIANCE, ks_distances
+from armoire.measure.aggregate_posterior import ACTIVE_RATE, drawn, health
+from armoire.measure.latent_statistics import ACTIVE_VARIANCE, ks_distances
 from armoire.measure.reconstruction import explained, pixel_variance
 from armoire.model import to_unit
 from armoire.progress import SILENT, USUAL, Progress

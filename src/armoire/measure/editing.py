@@ -18,8 +18,15 @@ import torch
 from jaxtyping import Bool, Float, Int8
 
 from armoire.images import ImageSet
+from armoire.measure.attribute_classifier import (
+    FEWEST,
+    AttributeClassifier,
+    balanced_accuracy,
+    held_back,
+    known_attributes,
+    predict,
+)
 from armoire.measure.bootstrap import Interval, interval
-from armoire.measure.judge import FEWEST, Judge, balanced_accuracy, known_attributes, look_at, set_aside
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
@@ -35,13 +42,13 @@ TRIES = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Hearing:
+class EditEvaluation:
     """What the judge says of held-out images and of edits of them.
 
     Attributes:
         wardrobe: the run.
-        judge: the judge.
-        attributes: those that it can judge, by name.
+        classifier: of attributes.
+        attributes: those that it predicts well enough, by name.
         known: what is true of them, (n, a): 1 yes, -1 no, 0 unknown.
         z: where the images lie, (n, d).
         photographs: its logits of the images, (n, a).
@@ -49,7 +56,7 @@ class Hearing:
     """
 
     wardrobe: Wardrobe
-    judge: Judge
+    classifier: AttributeClassifier
     attributes: list[str]
     known: Int8[np.ndarray, "n a"]
     z: Float[np.ndarray, "n d"]
@@ -73,8 +80,8 @@ class Hearing:
 
     def changes(self, rows: np.ndarray, direction: Direction, strength: float) -> Float[np.ndarray, "m a"]:
         """How far an edit moves each logit of some images from that of their reconstruction, in spreads."""
-        columns = [self.judge.attributes.index(name) for name in self.attributes]
-        after = _judged(self.wardrobe, self.judge, direction.move(self.z[rows], strength))[:, columns]
+        columns = [self.classifier.attributes.index(name) for name in self.attributes]
+        after = _decoded_logits(self.wardrobe, self.classifier, direction.move(self.z[rows], strength))[:, columns]
         return (after - self.reconstructions[rows]) / self.spreads
 
     def flipped(self, rows: np.ndarray, target: int, changes: Float[np.ndarray, "m a"]) -> Bool[np.ndarray, " m"]:
@@ -83,13 +90,18 @@ class Hearing:
 
 
 def measure_editing(
-    wardrobe: Wardrobe, judge: Judge, images: ImageSet, part: ImageSet, z: np.ndarray, progress: Progress = SILENT
+    wardrobe: Wardrobe,
+    classifier: AttributeClassifier,
+    images: ImageSet,
+    part: ImageSet,
+    z: np.ndarray,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """How well the directions of a run edit held-out images.
 
     Args:
         wardrobe: the run.
-        judge: of the attributes of `images`.
+        classifier: of the attributes of `images`.
         images: the data set that the judge was trained on.
         part: the held-out images.
         z: where they lie, (n, d).
@@ -98,17 +110,19 @@ def measure_editing(
     Returns:
         The object "editing" of `armoire evaluate --json`; docs/measures.md says what each number is.
     """
-    accuracies = _ability(judge, images)
+    accuracies = _ability(classifier, images)
     able = [name for name, accuracy in accuracies.items() if accuracy is not None and accuracy >= ABLE]
-    columns = [judge.attributes.index(name) for name in able]
-    photographs, _ = look_at(judge, Batches(part.images, wardrobe.model.device))
-    reconstructions, known = _judged(wardrobe, judge, z), _known(part, judge)
-    hearing = Hearing(wardrobe, judge, able, known[:, columns], z, photographs[:, columns], reconstructions[:, columns])
+    columns = [classifier.attributes.index(name) for name in able]
+    photographs, _ = predict(classifier, Batches(part.images, wardrobe.model.device))
+    reconstructions, known = _decoded_logits(wardrobe, classifier, z), _known(part, classifier)
+    editing = EditEvaluation(
+        wardrobe, classifier, able, known[:, columns], z, photographs[:, columns], reconstructions[:, columns]
+    )
     found: dict[str, Any] = {
         "faces": len(part),
-        "judge": {"trained_on": int((~set_aside(images.splits["train"])).sum()), "balanced_accuracy": accuracies},
-        "left_out": [name for name in judge.attributes if name not in able],
-        **_retention(hearing),
+        "judge": {"trained_on": int((~held_back(images.splits["train"])).sum()), "balanced_accuracy": accuracies},
+        "left_out": [name for name in classifier.attributes if name not in able],
+        **_retention(editing),
         "methods": {},
     }
     with progress.task("measuring edits", len(METHODS) * len(able), "edits") as task:
@@ -116,7 +130,7 @@ def measure_editing(
             directions = wardrobe.directions(method)
             found["methods"][method] = {}
             for name in able:
-                if name in directions and (edits := _edits(hearing, directions[name])):
+                if name in directions and (edits := _edits(editing, directions[name])):
                     found["methods"][method][name] = edits
                 task.advance()
     return found
@@ -169,31 +183,33 @@ def _gist(edits: dict[str, Any]) -> str:
     return flips + (f", leaks {there['leakage_mean']['value']:.2f}" if there and there["leakage_mean"] else "")
 
 
-def _ability(judge: Judge, images: ImageSet) -> dict[str, float | None]:
+def _ability(classifier: AttributeClassifier, images: ImageSet) -> dict[str, float | None]:
     """How well the judge tells each attribute of held-out images, and of the training images it was not shown."""
     train, held_out = images.split("train"), images.split(images.held_out)
-    device, unseen = judge.offset.device, np.flatnonzero(set_aside(len(train)))
+    device, unseen = classifier.offset.device, np.flatnonzero(held_back(len(train)))
     logits = [
-        look_at(judge, Batches(train.images, device), unseen)[0],
-        look_at(judge, Batches(held_out.images, device))[0],
+        predict(classifier, Batches(train.images, device), unseen)[0],
+        predict(classifier, Batches(held_out.images, device))[0],
     ]
     says = np.concatenate(logits) > 0
-    known = np.concatenate([known_attributes(train)[unseen], _known(held_out, judge)])
-    return {name: balanced_accuracy(says[:, k], known[:, k]) for k, name in enumerate(judge.attributes)}
+    known = np.concatenate([known_attributes(train)[unseen], _known(held_out, classifier)])
+    return {name: balanced_accuracy(says[:, k], known[:, k]) for k, name in enumerate(classifier.attributes)}
 
 
-def _known(part: ImageSet, judge: Judge) -> Int8[np.ndarray, "n a"]:
+def _known(part: ImageSet, classifier: AttributeClassifier) -> Int8[np.ndarray, "n a"]:
     """What is true of images, in the order of the judge's attributes."""
     unknown = np.zeros(len(part), np.int8)
-    return np.stack([part.attribute(name) if name in part.attributes else unknown for name in judge.attributes], axis=1)
+    return np.stack(
+        [part.attribute(name) if name in part.attributes else unknown for name in classifier.attributes], axis=1
+    )
 
 
-def _retention(hearing: Hearing) -> dict[str, dict[str, Interval | None]]:
+def _retention(editing: EditEvaluation) -> dict[str, dict[str, Interval | None]]:
     """How often the judge says the same of the reconstruction as of the photograph: of all, and of those with it."""
-    has = hearing.photographs > 0
-    same = has == (hearing.reconstructions > 0)
+    has = editing.photographs > 0
+    same = has == (editing.reconstructions > 0)
     alike, alike_with = {}, {}
-    for k, name in enumerate(hearing.attributes):
+    for k, name in enumerate(editing.attributes):
         with_it = same[has[:, k], k]
         alike[name] = interval(same[:, k])
         alike_with[name] = interval(with_it) if len(with_it) >= FEWEST else None
@@ -201,48 +217,48 @@ def _retention(hearing: Hearing) -> dict[str, dict[str, Interval | None]]:
 
 
 @torch.no_grad()
-def _judged(wardrobe: Wardrobe, judge: Judge, z: np.ndarray) -> Float[np.ndarray, "n a"]:
+def _decoded_logits(wardrobe: Wardrobe, classifier: AttributeClassifier, z: np.ndarray) -> Float[np.ndarray, "n a"]:
     """The judge's logits of what is made at places."""
     parts = []
     for start in range(0, len(z), EVALUATION_BATCH):
         places = torch.from_numpy(z[start : start + EVALUATION_BATCH]).to(wardrobe.model.device)
-        parts.append(judge(wardrobe.model.decode(places)).cpu())
+        parts.append(classifier(wardrobe.model.decode(places)).cpu())
     return torch.cat(parts).numpy()
 
 
-def _edits(hearing: Hearing, direction: Direction) -> dict[str, Any] | None:
+def _edits(editing: EditEvaluation, direction: Direction) -> dict[str, Any] | None:
     """One attribute added, by one direction, to images that lack it; None where there are too few of them."""
-    target = hearing.attributes.index(direction.attribute)
+    target = editing.attributes.index(direction.attribute)
     # Whose reconstruction seems to have it already could not be flipped.
-    lack = np.flatnonzero((hearing.known[:, target] < 1) & (hearing.reconstructions[:, target] <= 0))
+    lack = np.flatnonzero((editing.known[:, target] < 1) & (editing.reconstructions[:, target] <= 0))
     rows = np.sort(np.random.default_rng(0).permutation(lack)[:FACES])
     if len(rows) < FEWEST:
         return None
-    steps = [_measured(hearing, direction, rows, strength) for strength in STRENGTHS]
+    steps = [_measured(editing, direction, rows, strength) for strength in STRENGTHS]
     clean = [step for step in steps if step["leakage_max"] is not None and step["leakage_max"] < CLEAN]
     cleanest = max(clean, key=lambda step: step["flip_rate"]["value"], default=None)
     return {
         "faces": len(rows),
-        "confused": hearing.confused(target),
+        "confused": editing.confused(target),
         "steps": [_without(step, "leakage") for step in steps],
-        "at_one_spread": _at_one_spread(hearing, direction, rows, [step["gain"]["value"] for step in steps]),
+        "at_one_spread": _at_one_spread(editing, direction, rows, [step["gain"]["value"] for step in steps]),
         "clean": _without(cleanest, "leakage") if cleanest and cleanest["flip_rate"]["value"] else None,
     }
 
 
-def _measured(hearing: Hearing, direction: Direction, rows: np.ndarray, strength: float) -> dict[str, Any]:
+def _measured(editing: EditEvaluation, direction: Direction, rows: np.ndarray, strength: float) -> dict[str, Any]:
     """What one strength does to some images."""
-    target = hearing.attributes.index(direction.attribute)
-    changes = hearing.changes(rows, direction, strength)
-    names = [name for name in hearing.attributes if name != direction.attribute]
+    target = editing.attributes.index(direction.attribute)
+    changes = editing.changes(rows, direction, strength)
+    names = [name for name in editing.attributes if name != direction.attribute]
     leaks = np.abs(np.delete(changes, target, axis=1))
     # What the judge cannot tell from the target moves with it, whatever the edit does.
-    confused = hearing.confused(target)
+    confused = editing.confused(target)
     apart = [k for k, name in enumerate(names) if name not in confused]
     return {
         "strength": strength,
         "gain": interval(changes[:, target]),
-        "flip_rate": interval(hearing.flipped(rows, target, changes)),
+        "flip_rate": interval(editing.flipped(rows, target, changes)),
         "leakage_mean": interval(leaks[:, apart].mean(axis=1)) if apart else None,
         "leakage_max": float(leaks[:, apart].mean(axis=0).max()) if apart else None,
         "leakage": dict(zip(names, leaks.mean(axis=0).tolist(), strict=True)),
@@ -250,7 +266,7 @@ def _measured(hearing: Hearing, direction: Direction, rows: np.ndarray, strength
 
 
 def _at_one_spread(
-    hearing: Hearing, direction: Direction, rows: np.ndarray, gains: list[float]
+    editing: EditEvaluation, direction: Direction, rows: np.ndarray, gains: list[float]
 ) -> dict[str, Any] | None:
     """What the strength does at which the target has changed by one spread; None where none that was tried does."""
     bracket = _bracket(gains)
@@ -260,7 +276,7 @@ def _at_one_spread(
     found = {}
     for _ in range(TRIES):
         strength = low + (1 - gain_low) / (gain_high - gain_low) * (high - low)
-        found = _measured(hearing, direction, rows, strength)
+        found = _measured(editing, direction, rows, strength)
         if math.isclose(gain := found["gain"]["value"], 1, abs_tol=CLOSE):
             break
         if gain < 1:

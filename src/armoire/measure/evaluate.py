@@ -12,17 +12,17 @@ import numpy as np
 from armoire.errors import ArmoireError
 from armoire.images import Images, ImageSet
 from armoire.io.files import read_checksummed, write_checksummed
-from armoire.measure.bound import likelihood_bound
+from armoire.measure.aggregate_posterior import health
+from armoire.measure.attribute_classifier import VERSION, load_attribute_classifier
 from armoire.measure.denoising import measure_denoising
 from armoire.measure.editing import measure_editing
 from armoire.measure.features import make_extractor
-from armoire.measure.health import health
-from armoire.measure.judge import VERSION, load_judge
+from armoire.measure.importance_weighted import likelihood_bound
 from armoire.measure.kept import keep_evaluation
-from armoire.measure.latent import latent_statistics
+from armoire.measure.latent_statistics import latent_statistics
 from armoire.measure.reconstruction import reconstruction_error
+from armoire.measure.report_tables import Evaluation
 from armoire.measure.samples import measure_samples
-from armoire.measure.told import Evaluation
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training.averages import average_over, published_scale
 from armoire.training.batches import Batches
@@ -115,13 +115,13 @@ def evaluate(
         "editing": None,
     }
     if split != "train" and judged:  # a judge was taught with these: of them it can say nothing new
-        taught = _taught(wardrobe, images, progress)
+        taught = _classifier_data(wardrobe, images, progress)
         asked = _Asked(samples, features, prior, temperature)
         found["samples"] = _samples(wardrobe, images, part, embeddings, asked, taught, progress)
         if taught and taught.attributes:
-            judge = load_judge(taught, wardrobe.model.device, progress)
+            classifier = load_attribute_classifier(taught, wardrobe.model.device, progress)
             measured = editing_of(wardrobe, progress) if known else None
-            found["editing"] = measured or measure_editing(wardrobe, judge, taught, part, embeddings, progress)
+            found["editing"] = measured or measure_editing(wardrobe, classifier, taught, part, embeddings, progress)
     if known and prior is None and temperature == 1:
         keep_evaluation(wardrobe.run, found, samples is not None or features is not None)
     return Evaluation(found)
@@ -150,9 +150,9 @@ def editing_of(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any
     if not wardrobe.latents.attributes:
         return None
     images = wardrobe.images
-    judge = load_judge(images, wardrobe.model.device, progress)
+    classifier = load_attribute_classifier(images, wardrobe.model.device, progress)
     part, z = images.split(images.held_out), wardrobe.latents.split(images.held_out).mean
-    found = measure_editing(wardrobe, judge, images, part, z, progress)
+    found = measure_editing(wardrobe, classifier, images, part, z, progress)
     _measured[wardrobe] = found
     with contextlib.suppress(ArmoireError):
         write_checksummed(path, {"made_of": key, "editing": found})
@@ -202,7 +202,7 @@ def _likelihood(
     return None if draws is None else likelihood_bound(wardrobe, part, draws, wardrobe.prior(prior), progress)
 
 
-def _taught(wardrobe: Wardrobe, images: ImageSet, progress: Progress) -> ImageSet | None:
+def _classifier_data(wardrobe: Wardrobe, images: ImageSet, progress: Progress) -> ImageSet | None:
     """The data whose training images a judge can be taught with, if there are any."""
     if (images.attributes or images.info.classes) and "train" in images.splits:
         return images

@@ -19,7 +19,7 @@ from armoire.extras import needs
 from armoire.images import ImageSet
 from armoire.images.mapped import open_array
 from armoire.io.files import atomic_path, cache_folder, make_folder, sha256, write_bytes
-from armoire.measure.judge import VERSION, Judge, load_judge
+from armoire.measure.attribute_classifier import VERSION, AttributeClassifier, load_attribute_classifier
 from armoire.progress import SILENT, Progress
 from armoire.training.batches import Batches
 from armoire.training.machine import keep_memory
@@ -154,15 +154,15 @@ def _session(network: nn.Module, key: str) -> onnxruntime.InferenceSession:
 class Classifier(Extractor):
     """The 128 features before the verdict of a classifier of the data's own attributes or labels."""
 
-    def __init__(self, judge: Judge, images: ImageSet, device: torch.device) -> None:
+    def __init__(self, classifier: AttributeClassifier, images: ImageSet, device: torch.device) -> None:
         super().__init__(device)
-        self.judge = judge
+        self.classifier = classifier
         self.name = f"classifier of {images.info.name}'s own {'attributes' if images.attributes else 'labels'}"
         self.key = f"{VERSION} {images.info.fingerprint}"
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
         """What it sees."""
-        return self.judge.features(x)
+        return self.classifier.features(x)
 
 
 class Inception(Extractor):
@@ -229,7 +229,7 @@ def make_extractor(name: str, images: ImageSet | None, device: torch.device, pro
             "--features classifier needs training images with labels or attributes, to teach one; "
             "--features efficientnet-lite0 needs none"
         )
-    return Classifier(load_judge(images, device, progress), images, device)
+    return Classifier(load_attribute_classifier(images, device, progress), images, device)
 
 
 def _ids(images: ImageSet, rows: np.ndarray) -> bytes:

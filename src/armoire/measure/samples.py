@@ -18,8 +18,8 @@ from torch import nn
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
+from armoire.measure.attribute_classifier import held_back
 from armoire.measure.features import Classifier, Extractor
-from armoire.measure.judge import set_aside
 from armoire.model import to_unit
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -69,7 +69,7 @@ def measure_samples(
         ArmoireError: there are fewer than two images on a side.
     """
     train = images.split("train")
-    unseen = np.flatnonzero(set_aside(len(train))) if isinstance(extractor, Classifier) else np.arange(len(train))
+    unseen = np.flatnonzero(held_back(len(train))) if isinstance(extractor, Classifier) else np.arange(len(train))
     if (n := min(n, len(part), len(unseen))) < 2:
         raise ArmoireError(f"samples of {wardrobe.run.path} cannot be measured: two held-out images or more are needed")
     random = np.random.default_rng(0)

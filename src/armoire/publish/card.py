@@ -19,7 +19,7 @@ from armoire.images.sources.celeba import NAME as CELEBA
 from armoire.images.sources.celeba import is_celeba
 from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
-from armoire.measure.told import number_tables
+from armoire.measure.report_tables import number_tables
 from armoire.publish.report import flags
 from armoire.training import Recipe, recipe_names
 from armoire.wardrobe import Wardrobe

@@ -13,7 +13,7 @@ import jinja2
 from armoire.errors import ArmoireError
 from armoire.figures import described
 from armoire.io.files import write_text
-from armoire.measure.told import area_rows, number_tables
+from armoire.measure.report_tables import area_rows, number_tables
 from armoire.training import Recipe, load_recipe, recipe_names
 from armoire.wardrobe import RunLike, Wardrobe
 

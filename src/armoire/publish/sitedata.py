@@ -15,7 +15,7 @@ from armoire.errors import ArmoireError
 from armoire.figures.scatter import class_colour
 from armoire.images import ImageSet
 from armoire.io.files import sha256, write_bytes
-from armoire.measure.latent import ks_distances, latent_statistics
+from armoire.measure.latent_statistics import ks_distances, latent_statistics
 from armoire.progress import SILENT, Progress
 from armoire.publish.onnx import export_run
 from armoire.publish.sheets import in_neighbourhoods, layout, make_sheets

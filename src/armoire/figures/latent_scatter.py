@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.material import Plane, classes_of, of_data, plane_of, run_name, shown
+from armoire.figures.figure_data import Plane, classes_of, of_data, plane_of, run_name, shown
 from armoire.figures.scatter import black, by_class, label_axes, legend
 from armoire.figures.style import (
     MARGIN,
@@ -14,7 +14,7 @@ from armoire.figures.style import (
     SQUARE_AND_LEGEND,
     sheet,
 )
-from armoire.measure.latent import areas
+from armoire.measure.latent_statistics import areas
 from armoire.wardrobe import Wardrobe
 
 

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from armoire.figures.latent import unit_square
-from armoire.figures.material import classes_of, of_data, plane_of, run_name, shown
+from armoire.figures.figure_data import classes_of, of_data, plane_of, run_name, shown
+from armoire.figures.latent_scatter import unit_square
 from armoire.figures.scatter import black, by_class, legend
 from armoire.figures.style import BODY, MARGIN, Sheet, picture, sheet
 from armoire.images.grid import image_grid
-from armoire.measure.latent import HOLE, areas, in_holes
+from armoire.measure.latent_statistics import HOLE, areas, in_holes
 from armoire.wardrobe import Latents, Wardrobe
 
 HOLES = "#e9dfc9"

@@ -10,7 +10,7 @@ import torch
 
 from armoire import evaluate, train
 from armoire.errors import ArmoireError
-from armoire.measure.bound import importance_weighted_bound, likelihood_bound, log_weights
+from armoire.measure.importance_weighted import importance_weighted_bound, likelihood_bound, log_weights
 from armoire.model import DiagonalGaussian
 
 

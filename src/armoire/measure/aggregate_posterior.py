@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from armoire.measure.latent import DRAWS
+from armoire.measure.latent_statistics import DRAWS
 from armoire.wardrobe import Latents
 from armoire.wardrobe.neighbours import nearest
 from armoire.wardrobe.priors import Prior

@@ -1,7 +1,8 @@
-"""A judge: a small classifier of all attributes, trained on photographs only, that says what an image shows.
+"""The attribute classifier: a small convolutional network that predicts all attributes of an image.
 
-Of data without attributes it is taught the labels, each as an attribute of its own. It measures edits and samples. It
-never sees a reconstruction or a sample in training, so that no model is measured by what it was fitted to.
+It measures edits and samples (docs/decisions/009-judge.md). It is trained on photographs only, never on reconstructions
+or samples, so that no model is measured by what it was fitted to. For data without attributes it learns the labels, one
+attribute each.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
 from armoire.training.randomness import generator, order
 
-FORMAT = "armoire-judge-1"
+FORMAT = "armoire-attribute-classifier-1"
 SIDE = 64  # larger images are averaged down to it
 CHANNELS = ((32,), (64, 64), (128, 128), (256,))  # of each stage; its first convolution halves
 FEATURES = 128
@@ -33,15 +34,15 @@ BATCH = 64
 STEPS, EPOCHS = 2000, 16  # whichever ends first
 LARGEST_RATE = 2e-3
 SHIFT = 2  # pixels, each way
-SET_ASIDE = 10  # every tenth training image is kept from the judge
-FEWEST = 10  # images of either side of an attribute, below which a share of them says nothing
+HELD_BACK = 10  # every tenth training image is not trained on
+FEWEST = 10  # images with, and without, an attribute that a share needs at least
 RAREST = 0.1  # a rarer side of an attribute weighs no more than one of this share
-# Another network or another training is another judge.
-VERSION = repr((FORMAT, CHANNELS, FEATURES, BATCH, STEPS, EPOCHS, LARGEST_RATE, SHIFT, SET_ASIDE, RAREST))
+# Another network or another training is another classifier.
+VERSION = repr((FORMAT, CHANNELS, FEATURES, BATCH, STEPS, EPOCHS, LARGEST_RATE, SHIFT, HELD_BACK, RAREST))
 
 
-class Judge(nn.Module):
-    """Images to one logit an attribute, above 0 where it says yes."""
+class AttributeClassifier(nn.Module):
+    """Images to one logit per attribute, positive where the attribute is predicted."""
 
     def __init__(self, image_channels: int, size: int, attributes: tuple[str, ...]) -> None:
         """With fresh weights; `size` is the side of its input."""
@@ -52,27 +53,27 @@ class Judge(nn.Module):
         width = stages[-1][-1] * (size >> len(stages)) ** 2
         self.encoder = nn.Sequential(*_convolutions(image_channels, stages), nn.Flatten())
         self.bottleneck = nn.Sequential(nn.Linear(width, FEATURES), nn.ReLU())
-        self.verdict = nn.Linear(FEATURES, len(attributes))
+        self.head = nn.Linear(FEATURES, len(attributes))
         self.register_buffer("offset", torch.zeros(len(attributes)))
         self.offset: Tensor
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """What it sees in images in [0, 1], before its verdict."""
+        """The 128 features before the last layer, of images in [0, 1]."""
         x = F.interpolate(x, (self.size, self.size), mode="area") if x.shape[-1] > self.size else x
         return self.bottleneck(self.encoder(x - 0.5))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n a"]:
         """Logits of images in [0, 1]."""
-        return self.judged(self.features(x))
+        return self.logits(self.features(x))
 
-    def judged(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n a"]:
-        """Logits of what was seen."""
-        return self.verdict(features) - self.offset
+    def logits(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n a"]:
+        """Logits of features."""
+        return self.head(features) - self.offset
 
 
 def _convolutions(before: int, stages: tuple[tuple[int, ...], ...]) -> list[nn.Module]:
-    # Batch normalisation, at every price: with group normalisation the same judge learnt half as fast.
+    # With group normalisation the same classifier learned half as fast.
     layers: list[nn.Module] = []
     for stage in stages:
         for k, after in enumerate(stage):
@@ -87,8 +88,8 @@ def known_attributes(images: ImageSet) -> Int8[np.ndarray, "n a"]:
     return np.stack([images.attribute(name) for name in images.attributes], axis=1)
 
 
-def _taught(images: ImageSet) -> tuple[tuple[str, ...], Int8[np.ndarray, "n a"]]:
-    """What a judge of a data set is taught: its attributes, or each label as one."""
+def _classifier_data(images: ImageSet) -> tuple[tuple[str, ...], Int8[np.ndarray, "n a"]]:
+    """Names and values, (n, a), of the attributes to learn: those of the data, or one for each label."""
     if images.attributes:
         return tuple(images.attributes), known_attributes(images)
     labels, classes = images.labels, images.info.classes
@@ -100,48 +101,50 @@ def _taught(images: ImageSet) -> tuple[tuple[str, ...], Int8[np.ndarray, "n a"]]
     return classes, np.where(labels[:, None] < 0, 0, shown).astype(np.int8)
 
 
-def load_judge(images: ImageSet, device: torch.device, progress: Progress = SILENT) -> Judge:
-    """The judge of a data set: from the cache, or trained on its training images and kept there."""
+def load_attribute_classifier(
+    images: ImageSet, device: torch.device, progress: Progress = SILENT
+) -> AttributeClassifier:
+    """The classifier of a data set, from the cache; trained on the training images and stored there otherwise."""
     train = images.split("train")
-    attributes, known = _taught(train)
+    attributes, known = _classifier_data(train)
     key = f"{VERSION} {images.info.fingerprint}"
-    path = cache_folder() / "judges" / f"{sha256(key.encode())[:24]}.safetensors"
+    path = cache_folder() / "attribute-classifiers" / f"{sha256(key.encode())[:24]}.safetensors"
     _, height, _, channels = images.images.shape
-    judge = Judge(channels, min(SIDE, height), attributes).to(device)
-    if not _restore(judge, path):
-        _train(judge, Batches(train.images, device), known, progress)
+    classifier = AttributeClassifier(channels, min(SIDE, height), attributes).to(device)
+    if not _restore(classifier, path):
+        _train(classifier, Batches(train.images, device), known, progress)
         facts = {"format": FORMAT, "attributes": json.dumps(attributes), "data_fingerprint": images.info.fingerprint}
         try:
             make_folder(path.parent)
-            write_tensors(path, judge.state_dict(), facts)
+            write_tensors(path, classifier.state_dict(), facts)
         except ArmoireError as error:
-            progress.note(f"the judge cannot be kept, and will be trained again: {error}")
-    return judge.eval()
+            progress.note(f"the attribute classifier cannot be cached, and will be trained again: {error}")
+    return classifier.eval()
 
 
-def set_aside(n: int) -> Bool[np.ndarray, " n"]:
-    """Which of n training images the judge is not shown, so that they can tell how well it judges."""
-    return np.arange(n) % SET_ASIDE == SET_ASIDE - 1
+def held_back(n: int) -> Bool[np.ndarray, " n"]:
+    """Which of n training images the classifier is not trained on, so that its accuracy can be measured on them."""
+    return np.arange(n) % HELD_BACK == HELD_BACK - 1
 
 
 @torch.no_grad()
-def look_at(
-    judge: Judge, feed: Batches, rows: Int[np.ndarray, " n"] | None = None
+def predict(
+    classifier: AttributeClassifier, feed: Batches, rows: Int[np.ndarray, " n"] | None = None
 ) -> tuple[Float[np.ndarray, "n a"], Float[np.ndarray, "n f"]]:
     """Logits and features of the images of a feed, or of some of its rows."""
     indices = torch.arange(len(feed)) if rows is None else torch.from_numpy(rows)
     features = [torch.empty(0, FEATURES)]
-    features += [judge.features(feed.batch(part)).cpu() for part in indices.split(EVALUATION_BATCH) if len(part)]
+    features += [classifier.features(feed.batch(part)).cpu() for part in indices.split(EVALUATION_BATCH) if len(part)]
     seen = torch.cat(features)
-    return judge.judged(seen.to(judge.offset.device)).cpu().numpy(), seen.numpy()
+    return classifier.logits(seen.to(classifier.offset.device)).cpu().numpy(), seen.numpy()
 
 
 def balanced_accuracy(says: Bool[np.ndarray, " n"], known: Int8[np.ndarray, " n"]) -> float | None:
-    """Mean of the shares judged right among those with and those without; None where fewer than 10 of either are known.
+    """Mean of sensitivity and specificity, 0 to 1; None with fewer than 10 positives or negatives.
 
     Args:
-        says: whether it is said that an image has the attribute.
-        known: what is true: 1 yes, -1 no, 0 unknown.
+        says: the predictions.
+        known: the truth: 1 yes, -1 no, 0 unknown.
     """
     with_it, without = says[known == 1], says[known == -1]
     if min(len(with_it), len(without)) < FEWEST:
@@ -149,33 +152,33 @@ def balanced_accuracy(says: Bool[np.ndarray, " n"], known: Int8[np.ndarray, " n"
     return float((with_it.mean() + 1 - without.mean()) / 2)
 
 
-def _restore(judge: Judge, path: Path) -> bool:
+def _restore(classifier: AttributeClassifier, path: Path) -> bool:
     try:
-        judge.load_state_dict(open_tensors(path, FORMAT).read())
+        classifier.load_state_dict(open_tensors(path, FORMAT).read())
     except (OSError, ValueError, RuntimeError):
         return False  # damaged, or another version's: trained again
     return True
 
 
-def _train(judge: Judge, feed: Batches, known: np.ndarray, progress: Progress) -> None:
-    device = next(judge.parameters()).device
-    glorot(judge, generator(0, "judge"))
+def _train(classifier: AttributeClassifier, feed: Batches, known: np.ndarray, progress: Progress) -> None:
+    device = next(classifier.parameters()).device
+    glorot(classifier, generator(0, "judge"))  # the name selects the random numbers, and published results with them
     y = torch.from_numpy(known.astype(np.float32)).to(device)
     weights, offset = _balance(known)
     weights = weights.to(device)
-    shown = torch.from_numpy(np.flatnonzero(~set_aside(len(feed))))
+    shown = torch.from_numpy(np.flatnonzero(~held_back(len(feed))))
     an_epoch = max(1, len(shown) // BATCH)
     steps = min(STEPS, EPOCHS * an_epoch)
-    optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=0.01)
+    optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LARGEST_RATE, total_steps=steps + 1)
-    judge.train()
+    classifier.train()
     visits = shown
-    with progress.task("training a judge", steps * BATCH, "images", rate=True) as task:
+    with progress.task("training the attribute classifier", steps * BATCH, "images", rate=True) as task:
         for step in range(steps):
             if step % an_epoch == 0:
                 visits = shown[order(0, step // an_epoch, len(shown))]
             chosen = visits[(step % an_epoch) * BATCH :][:BATCH]
-            logits = judge.verdict(judge.features(_shifted(feed.batch(chosen), generator(0, "shift", step))))
+            logits = classifier.head(classifier.features(_shifted(feed.batch(chosen), generator(0, "shift", step))))
             weight = weights[(y[chosen] > 0).long(), torch.arange(y.shape[1], device=device)] * (y[chosen] != 0)
             loss = (F.softplus(-y[chosen] * logits) * weight).sum() / weight.sum().clamp(min=1)
             optimizer.zero_grad()
@@ -183,7 +186,7 @@ def _train(judge: Judge, feed: Batches, known: np.ndarray, progress: Progress) -
             optimizer.step()
             rates.step()
             task.advance(len(chosen))
-    judge.offset.copy_(offset)
+    classifier.offset.copy_(offset)
 
 
 def _balance(known: np.ndarray) -> tuple[Tensor, Tensor]:

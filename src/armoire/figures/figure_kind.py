@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError
+from armoire.figures.figure_data import classes_of, shown
 from armoire.figures.loss_choice import sibling, to_train
-from armoire.figures.material import classes_of, shown
 from armoire.figures.style import style
 from armoire.measure.editing import leakage_matrix
 from armoire.measure.evaluate import editing_of
@@ -74,7 +74,7 @@ def needs_classes(wardrobe: Wardrobe) -> str:
     return "" if classes_of(wardrobe) else "its data have no labels; give images in one folder a class"
 
 
-def needs_judged(wardrobe: Wardrobe) -> str:
+def needs_editing(wardrobe: Wardrobe) -> str:
     """Edits of two attributes that a judge can tell."""
     if len(wardrobe.latents.attributes) < 2:
         return "fewer than two attributes are known of its data; train on data that brings some, such as drawn-faces"

@@ -9,7 +9,7 @@ from armoire.training import Recipe, Run
 from armoire.wardrobe import Wardrobe
 
 
-def run_beside(wardrobe: Wardrobe, belongs: Callable[[Recipe, Recipe], bool]) -> Run | None:
+def paired_run(wardrobe: Wardrobe, belongs: Callable[[Recipe, Recipe], bool]) -> Run | None:
     """The first run by name in the same folder, on the same data, of whose recipe `belongs(this one's, its)` holds."""
     here = wardrobe.run.path.resolve()
     for path in sorted(here.parent.iterdir()):

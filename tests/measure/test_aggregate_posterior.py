@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from armoire.images.imageset import make_table
-from armoire.measure.health import correlation, health, holes, mismatch, rate_by_dimension
+from armoire.measure.aggregate_posterior import correlation, health, holes, mismatch, rate_by_dimension
 from armoire.wardrobe import Latents
 from armoire.wardrobe.priors import StandardNormal
 
