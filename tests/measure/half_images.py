@@ -69,7 +69,7 @@ class PaintedWardrobe(Wardrobe):
     def directions(self, method: str = "partial") -> dict[str, Direction]:
         return self.found
 
-    def make(self, z: np.ndarray) -> np.ndarray:
+    def decode(self, z: np.ndarray) -> np.ndarray:
         return (painted(torch.from_numpy(z + self.shift)).permute(0, 2, 3, 1).numpy() * 255).astype(np.uint8)
 
     def prior(self, kind: str | None = None) -> StandardNormal:
