@@ -17,10 +17,10 @@ from armoire.wardrobe import Wardrobe
 
 
 def main() -> None:
-    """Measure, and print or write a section of RESULTS.md."""
+    """Measure, and print or write a section of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     given = parser.parse_args()
     found = {}
     for path in given.runs:

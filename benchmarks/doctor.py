@@ -28,12 +28,12 @@ ILL = {
 
 
 def main() -> None:
-    """Train, examine, print as it comes, and write a section of RESULTS.md."""
+    """Train, examine, print as it comes, and write a section of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/ill"))
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--healthy", nargs="+", type=Path, required=True)
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     given = parser.parse_args()
     lines = [
         f"{when_and_where()}, seed 0; ill runs of {given.epochs} epoch(s).",

@@ -88,12 +88,12 @@ def child(path: str, resident: bool, steps: int) -> None:
 
 
 def main() -> None:
-    """Both, in turns; writes the section `A store larger than memory` of RESULTS.md."""
+    """Both, in turns; writes the section `A store larger than memory` of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gigabytes", type=float, default=5)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:

@@ -26,12 +26,12 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0)  # C
 
 
 def main() -> None:
-    """Measure, print, and write a section of RESULTS.md."""
+    """Measure, print, and write a section of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--latent", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--components", type=int, nargs="+", default=[16, 32, 64, 128, 256])
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     given = parser.parse_args()
     train, test = (armoire.load_images("fashion-mnist").split(name) for name in ("train", "test"))
     seen = slice(0, IMAGES + VALID)

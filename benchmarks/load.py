@@ -30,12 +30,12 @@ STATIC_A_SECOND = 4  # files that each browser's connection fetches
 
 
 def main() -> None:
-    """Load it, print as it comes, and write a section of RESULTS.md."""
+    """Load it, print as it comes, and write a section of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("explore", "train"))
     parser.add_argument("name", help="a run's folder, or a recipe")
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         words = ["explore", given.name, "--no-browser"]

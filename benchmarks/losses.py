@@ -33,12 +33,12 @@ LOSSES = {
 
 
 def main() -> None:
-    """Train, measure, print as it comes, and write a section of RESULTS.md."""
+    """Train, measure, print as it comes, and write a section of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/losses"))
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--n", type=int, default=10_000)
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     given = parser.parse_args()
     lines = [
         f"{when_and_where()}, seed 0, {given.epochs} epochs, test images; {given.n:,} samples, drawn from mixtures.",
@@ -67,7 +67,7 @@ def main() -> None:
     save_png(given.out / PICTURE, image_grid(pictures, SHOWN), enlargement(pictures))
     if given.write:
         shutil.copy(given.out / PICTURE, Path(__file__).parents[1] / "docs/images" / PICTURE)
-        lines += ["", f"![Originals, and each loss's reconstructions of them](../docs/images/{PICTURE})"]
+        lines += ["", f"![Originals, and each loss's reconstructions of them](images/{PICTURE})"]
         write_section("The choice of the loss", lines)
 
 

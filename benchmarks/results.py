@@ -1,4 +1,4 @@
-"""RESULTS.md: one section a benchmark, each written by its own script."""
+"""docs/results.md: one section a benchmark, each written by its own script."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
-TITLE = "# Results\n\nMeasured by the scripts in this folder; each section says by which, where and when.\n"
+RESULTS = Path(__file__).parents[1] / "docs/results.md"
 
 
 def when_and_where() -> str:
@@ -23,9 +22,9 @@ def machine() -> str:
 
 
 def write_section(title: str, lines: list[str]) -> None:
-    """Put `lines` under `## title`, at the end, in place of what stood there."""
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else TITLE
-    section = f"## {title}\n\n" + "\n".join(lines).strip() + "\n"
+    """Replace the section `## title` by `lines`, or append it."""
+    text = RESULTS.read_text(encoding="utf-8")
+    section = f"## {title}\n\n" + "\n".join(lines).strip() + "\n\n"
     pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    text = pattern.sub("", text).rstrip() + "\n\n" + section
+    text = pattern.sub(lambda _: section, text) if pattern.search(text) else f"{text.rstrip()}\n\n{section}"
     RESULTS.write_text(text.rstrip() + "\n", encoding="utf-8")

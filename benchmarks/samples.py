@@ -41,7 +41,7 @@ def remembering(look: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 def main() -> None:
-    """Measure, print as it comes, and write a section of RESULTS.md."""
+    """Measure, print as it comes, and write a section of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--baseline", type=Path, required=True, help="a VAE's run, drawn from N(0, I)")
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--features", choices=EXTRACTORS, default=EXTRACTORS[0])
     parser.add_argument("--title", default="Samples")
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     given = parser.parse_args()
     header = f"{when_and_where()}, seed 0."
     lines = [header, "", f"| run | drawn from | S | {' | '.join(COLUMNS)} | nearer than reconstructions |"]

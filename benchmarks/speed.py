@@ -147,13 +147,13 @@ def table(job: Job, act: str, found: dict[str, Laps], limit: float) -> list[str]
 
 
 def main() -> None:
-    """Compare and write the section `Speed` of RESULTS.md."""
+    """Compare and write the section `Speed` of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON", help="keras, pythae or torch")
     parser.add_argument("--job", action="append", choices=JOBS, help="default: all")
     parser.add_argument("--act", action="append", choices=("train", "encode"), help="default: both")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/results.md")
     parser.add_argument("-v", action="store_true", help="show what the peers print")
     given = parser.parse_args()
     pythons = {"armoire": sys.executable, "torch": sys.executable} | dict(p.split("=", 1) for p in given.peer)

@@ -67,7 +67,7 @@ class Printed(list[str]):
 
 
 def main() -> None:
-    """Run both, and write the section `Time to target` of RESULTS.md."""
+    """Run both, and write the section `Time to target` of docs/results.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keras", metavar="PYTHON", help="a Python with keras and tensorflow; without, armoire alone")
     parser.add_argument("--keras-epochs", type=int, default=PUBLISHED_EPOCHS)
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, help="armoire's highest learning rate; default: as chosen for the job")
     parser.add_argument("--batch", type=int, help="armoire's; default: as chosen for the job")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     given = parser.parse_args()
     asked = {k: v for k in ("epochs", "lr", "batch") if (v := getattr(given, k))}
     typed = "".join(f" --{k} {v:g}" for k, v in asked.items()) + f" --seeds {given.seeds}"

@@ -1,4 +1,4 @@
-"""The code that the README and the pages of docs/ print, and what is said about it."""
+"""The code blocks of README and docs/."""
 
 from __future__ import annotations
 
@@ -18,15 +18,7 @@ COMMAND = re.compile(r"^(?:\$ )?(?:armoire|pip|make|torchrun|python3?|import|fro
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of code.
-
-    Attributes:
-        page: where it stands, relative to the repository.
-        line: of its first line there, from 1.
-        language: as its fence says, "" for none.
-        code: its text.
-        not_run: why it cannot be run where tests run, "" where it can.
-    """
+    """A fenced block: its page and first line, language ("" for none), code, and why it is not run ("" if it is)."""
 
     page: str
     line: int
@@ -36,13 +28,14 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """What is to be typed, one command a line, without remarks; none of a block that is no shell's."""
+        """The commands of a shell block, one per line, without comments."""
         if self.language not in SHELLS:
             return []
         lines = self.code.replace("\\\n", " ").splitlines()
         if self.language == "console":
             lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-        return [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        lines = [re.sub(r"(?:^|\s+)#(?:\s.*)?$", "", line) for line in lines]
+        return [line for line in lines if line.strip()]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -61,7 +54,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def hidden(page: Path) -> Iterator[str]:
-    """Commands and imports of a page that stand where none is looked for: indented, or in a fence of no language."""
+    """Commands and imports that would not be run: indented, or in a fence without a language."""
     text = page.read_text(encoding="utf-8")
     for block in blocks(page):
         if block.language in ("", "text") and (found := COMMAND.search(block.code)):

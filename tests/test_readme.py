@@ -1,4 +1,4 @@
-"""The README's commands and snippet, run as printed: each in a process of its own (slow).
+"""README: its commands and snippet run as printed, each in its own process (slow); its tree is the real one.
 
 tests/docs/test_documentation_blocks.py runs the same in one process, on few images, each time.
 """
@@ -22,24 +22,16 @@ from PIL import Image
 
 from armoire.cli.app import build
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md", ROOT / "README.ko.md")
+README = PAGES[0].read_text(encoding="utf-8")
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-
-# `make test` is what runs this. `make demo` runs on fewer images, and elsewhere than in the reader's own runs/. The
-# environment is the one that this runs in.
-NOT_HERE = {"make test", ". .venv/bin/activate"}
 PAGE = ROOT / "src/armoire/explorer/index.html"
-
-
-BLOCKS = [block for block in documents.blocks(ROOT / "README.md") if not block.not_run]
-
-
-def commands() -> list[str]:
-    return [line for block in BLOCKS for line in block.commands if line not in NOT_HERE]
+BLOCKS = [block for block in documents.blocks(PAGES[0]) if not block.not_run]
+COMMANDS = [line for block in BLOCKS for line in block.commands if line != ". .venv/bin/activate"]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def folder(tmp_path_factory):
     """A new user's folder: some photos, and nothing else."""
     folder = tmp_path_factory.mktemp("readme")
     random = np.random.default_rng(0)
@@ -52,11 +44,11 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment():
-    # No thread but one: another worker's tests run beside this. Compiled Python is kept, as a user's is.
+    # One thread: other workers' tests run at the same time. Bytecode is cached, as for a user.
     not_here = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE")
-    kept = {k: v for k, v in os.environ.items() if k not in not_here}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return kept | {"PATH": path, "OMP_NUM_THREADS": "1", "BROWSER": "true"}
+    passed = {k: v for k, v in os.environ.items() if k not in not_here}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{passed['PATH']}"
+    return passed | {"PATH": path, "OMP_NUM_THREADS": "1", "BROWSER": "true"}
 
 
 def run(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
@@ -66,7 +58,7 @@ def run(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
 
 
 def visit(command: list[str], cwd: Path, environment: dict[str, str]) -> None:
-    """Start what serves a page until Ctrl-C, look at the page, and end it."""
+    """Start a command that serves a page until Ctrl-C, request the page, and end it."""
     with subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         url = process.stdout.readline().strip()
@@ -78,15 +70,21 @@ def visit(command: list[str], cwd: Path, environment: dict[str, str]) -> None:
         assert process.wait(120) == 0
 
 
-def test_every_command_is_one_that_this_file_runs():
-    assert commands()[0] == "make demo"
-    assert {line for block in BLOCKS for line in block.commands} >= NOT_HERE
-    assert [block.language for block in BLOCKS].count("python") == 1
-    for block in documents.blocks(ROOT / "README.md"):
-        for command in block.commands:
-            words = shlex.split(command, comments=True)
-            if words[0] == "armoire":
-                build().parse_args(words[1:], exit_on_error=False, print_error=False)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_readme_is_short_and_prints_what_is_run(page):
+    assert len(page.read_text(encoding="utf-8").split()) < 700
+    blocks = documents.blocks(page)
+    assert [block.commands for block in blocks] == [block.commands for block in documents.blocks(PAGES[0])]
+    assert not any(block.not_run for block in blocks)
+    assert [block.language for block in blocks] == ["sh", "sh", "python", ""]
+
+
+def test_every_command_is_known():
+    assert COMMANDS[0] == "make demo"
+    for command in COMMANDS[1:]:
+        words = shlex.split(command)
+        assert words[0] == "armoire"
+        build().parse_args(words[1:], exit_on_error=False, print_error=False)
 
 
 def test_what_make_demo_starts_is_known_to_the_command_line():
@@ -100,15 +98,15 @@ def test_what_make_demo_starts_is_known_to_the_command_line():
 
 
 @pytest.mark.slow
-def test_commands_and_snippet_run_as_printed(place, environment):
+def test_commands_and_snippet_run_as_printed(folder, environment):
     if not FASHION.is_dir():
         pytest.skip("needs Debian's dataset-fashion-mnist, which make test installs where it can")
-    for command in commands():
-        if command == "make demo":
+    for command in COMMANDS:
+        if command == "make demo":  # fewer images, and not in the developer's runs/
             out = run(
-                ["make", "-C", str(ROOT), "demo", f"VENV={sys.prefix}", f"RUN={place / 'runs/fashion-vae'}",
+                ["make", "-C", str(ROOT), "demo", f"VENV={sys.prefix}", f"RUN={folder / 'runs/fashion-vae'}",
                  "TRAIN=--epochs 1 --limit 600"],
-                place,
+                folder,
                 environment,
             )  # fmt: skip
             assert "report.html" in out
@@ -116,28 +114,25 @@ def test_commands_and_snippet_run_as_printed(place, environment):
         elif command.startswith("armoire explore") and not PAGE.is_file():
             continue  # ARMOIRE_SKIP_WEB
         elif command == "armoire explore runs/fashion-vae":
-            visit(command.split(), place, environment)
+            visit(command.split(), folder, environment)
         else:
-            run(["bash", "-c", command], place, environment)
-    for block in (block for block in BLOCKS if block.language == "python"):
-        out = run(
-            [sys.executable, "-c", block.code + "print(between.shape, new.shape, alike.rows.shape)"], place, environment
-        )
-        assert out.splitlines()[-1] == "(9, 32, 32, 1) (18, 32, 32, 1) (2, 6)"
-    left = {p.relative_to(place).as_posix() for p in place.rglob("*")}
+            run(["bash", "-c", command], folder, environment)
+    (code,) = [block.code for block in BLOCKS if block.language == "python"]
+    out = run([sys.executable, "-c", code + "print(between.shape, new.shape)"], folder, environment)
+    assert out.splitlines()[-1] == "(9, 32, 32, 1) (18, 32, 32, 1)"
+    left = {p.relative_to(folder).as_posix() for p in folder.rglob("*")}
     promised = ("report.html", "model.safetensors", "recipe.toml", "latents.parquet", "history.csv", "previews")
     assert {f"runs/fashion-vae/{name}" for name in promised} <= left
     assert len([name for name in left if re.fullmatch(r"runs/fashion-vae/figures/[^/]+\.png", name)]) >= 8
-    assert {"samples.png", "again.png", "runs/images-vae/report.html"} <= left
+    assert {"samples.png", "reconstruction.png", "morph.gif"} <= left
     if PAGE.is_file():
-        assert {"fashion-site/index.html", "runs/fashion-vae-site/index.html"} <= left
-    with Image.open(place / "samples.png") as sheet:
-        assert sheet.mode == "RGB"
+        assert {"site/index.html", "runs/fashion-vae-site/index.html"} <= left
 
 
-def test_the_tree_in_the_readme_is_the_tree():
-    tree = README[README.index("```\nsrc/armoire/") :]
-    tree = tree[: tree.index("\ndocs/")]
-    rooms = set(re.findall(r"^  (\w+)/", tree, flags=re.MULTILINE))
-    there = {p.name for p in (ROOT / "src/armoire").iterdir() if p.is_dir() and not p.name.startswith("__")}
-    assert rooms == there - {"explorer"}  # built from web/, and not a room
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tree_in_the_readme_is_the_tree(page):
+    (tree,) = [block.code for block in documents.blocks(page) if not block.language]
+    named = set(re.findall(r"^  (\w+)/", tree, flags=re.MULTILINE))
+    packages = {p.name for p in (ROOT / "src/armoire").iterdir() if p.is_dir() and not p.name.startswith("__")}
+    assert named == (packages | {"priors"}) - {"explorer"}  # built from web/
+    assert all((ROOT / name).is_dir() for name in re.findall(r"^(\S+)/ ", tree, flags=re.MULTILINE))

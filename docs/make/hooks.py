@@ -18,7 +18,7 @@ import trainings
 ROOT = Path(__file__).parents[2]
 # Pages of the repository that are not in docs/: where they stand on the site.
 ICON = "web/public/icon.svg"
-ELSEWHERE = {"benchmarks/RESULTS.md": "results.md", "CHANGELOG.md": "changelog.md"}
+ELSEWHERE = {"CHANGELOG.md": "changelog.md"}
 GUIDES, DECISIONS, KOREAN = "Guides", "Decisions", "한국어"
 IMAGE = re.compile(r'<p><img alt="(?P<alt>[^"]*)" src="(?P<src>[^"]*)"(?: title="(?P<title>[^"]*)")?\s*/?></p>')
 

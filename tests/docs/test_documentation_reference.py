@@ -88,7 +88,7 @@ def test_every_public_name_is_in_the_reference(name):
 
 def test_everything_that_a_wardrobe_can_do_is_described():
     public = {name: member for name, member in vars(armoire.Wardrobe).items() if not name.startswith("_")}
-    assert {"place", "make", "sample", "path", "nearest", "direction"} <= set(public)
+    assert {"encode", "decode", "sample", "interpolate", "nearest", "direction"} <= set(public)
     for name, member in public.items():
         assert inspect.getdoc(getattr(member, "func", member)), name
 

@@ -1,7 +1,7 @@
 """3 x 3 convolutions that learn quickly on a CPU; elsewhere, and to every other eye, they are PyTorch's own.
 
 What is computed is the same; how it is on a CPU differs where PyTorch's library, oneDNN, is far from what the machine
-can do (measured in benchmarks/RESULTS.md, the reasons in docs/decisions/015-convolutions.md):
+can do (measured in docs/results.md, the reasons in docs/decisions/015-convolutions.md):
 
 - the gradient of a transposed convolution's bias costs it as much as that of the weights: here it is a plain sum;
 - the gradient of the weights is a matrix product over patches, a few images at a time, so that they stay in the cache;
