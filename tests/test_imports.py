@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import armoire
-from armoire.cli.app import VERBS
+from armoire.cli.app import COMMANDS
 
 HEAVY = [
     *("torch", "matplotlib", "pyarrow", "pydantic", "scipy", "onnx", "onnxruntime", "starlette", "uvicorn"),
@@ -43,7 +43,7 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         assert verb in said
 
 
-@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("verb", sorted(COMMANDS))
 def test_the_help_of_a_verb_loads_nothing_heavy(verb):
     heavy, said = loaded(HELP.replace("'--help'", f"'{verb}', '--help'"))
     assert heavy == []

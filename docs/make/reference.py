@@ -11,7 +11,7 @@ from cyclopts import App
 from cyclopts.argument import Argument
 
 import armoire
-from armoire.cli.app import VERBS
+from armoire.cli.app import COMMANDS
 from armoire.figures import FIGURES
 from armoire.training import Recipe
 
@@ -41,20 +41,19 @@ OF_ATTRIBUTES = ("`attribute-NAME`", "an attribute taken away and added in held-
 
 def cli() -> str:
     """Every verb: what it does, what it takes, and an example."""
-    index = table(("verb", "what it does"), ((f"[`{verb}`](#{verb})", what) for verb, (_, what, _) in VERBS.items()))
-    return "\n".join([HEAD, CLI, index, *map(_verb, VERBS)])
+    index = table(("verb", "what it does"), ((f"[`{verb}`](#{verb})", what) for verb, (what, _) in COMMANDS.items()))
+    return "\n".join([HEAD, CLI, index, *map(_verb, COMMANDS)])
 
 
 def _verb(verb: str) -> str:
-    place, what, example = VERBS[verb]
-    rows = ((_usage(argument), described(argument)) for argument in arguments(function_of(place)))
+    what, example = COMMANDS[verb]
+    rows = ((_usage(argument), described(argument)) for argument in arguments(function_of(verb)))
     return f"\n## {verb}\n\n{what}\n\n```sh\n{example}\n```\n\n{table(('', ''), rows)}"
 
 
-def function_of(place: str) -> Callable[..., Any]:
-    """The function of a verb, from where VERBS says it is."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(f"armoire.cli.{module}"), name)
+def function_of(verb: str) -> Callable[..., Any]:
+    """The function of a verb."""
+    return getattr(import_module(f"armoire.cli.{verb}"), verb)
 
 
 def arguments(verb: Callable[..., Any]) -> list[Argument]:

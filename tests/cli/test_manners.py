@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from armoire.cli import main
-from armoire.cli.app import VERBS, build
+from armoire.cli.app import COMMANDS, build
 from armoire.training.runs import find_runs
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[0-9;]*m")
@@ -90,7 +90,7 @@ def test_a_run_that_was_trained_is_found(vae_run):
     assert found.epochs == found.asked
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_help_tells_defaults_and_an_example_at_any_width(verb, capsys, monkeypatch):
     for width in (60, 80, 132):
         monkeypatch.setenv("COLUMNS", str(width))
@@ -98,7 +98,7 @@ def test_help_tells_defaults_and_an_example_at_any_width(verb, capsys, monkeypat
         told = capsys.readouterr().out
         assert max(map(len, told.splitlines())) <= width, (verb, width)
         example = " ".join(told[told.index("Example: ") :].split())
-        assert example == " ".join(f"Example: {VERBS[verb][2]}".split())
+        assert example == " ".join(f"Example: {COMMANDS[verb][1]}".split())
     flags = re.split(r"\n(?=│ [*-])", told[told.index("╭") : told.rindex("╯")])
     for flag in flags:
         words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", flag).split())
@@ -106,11 +106,11 @@ def test_help_tells_defaults_and_an_example_at_any_width(verb, capsys, monkeypat
             assert re.search(r"\[required\]|default", words), words
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_each_example_is_one_that_can_be_typed(verb):
     import shlex
 
-    _, *arguments = shlex.split(VERBS[verb][2])
+    _, *arguments = shlex.split(COMMANDS[verb][1])
     build().parse_args(arguments, exit_on_error=False, print_error=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from documents import ROOT, SHELLS, blocks, hidden, pages
 
-from armoire.cli.app import VERBS
+from armoire.cli.app import COMMANDS
 
 # Why a block may stay unrun, and how many of all: what cannot be tried is the exception.
 REASONS = {
@@ -37,9 +37,9 @@ def test_what_a_page_prints_runs(page, reader):
             reader.python(block, names)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "explore"])  # it serves until Ctrl-C
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "explore"])  # it serves until Ctrl-C
 def test_the_example_in_a_verbs_help_runs(verb, reader):
-    reader.type(VERBS[verb][2])
+    reader.type(COMMANDS[verb][1])
 
 
 def test_nothing_is_printed_where_it_would_not_be_run():

@@ -11,7 +11,7 @@ import pytest
 from documents import ROOT
 
 import armoire
-from armoire.cli.app import VERBS
+from armoire.cli.app import COMMANDS
 from armoire.figures import FIGURES
 from armoire.training import Recipe
 
@@ -34,10 +34,10 @@ def cli(written):
     return written.cli()
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_flag_of_a_verb_is_described(verb, written, cli):
     section = (cli[cli.index(f"\n## {verb}\n") + 1 :] + "\n## ").partition("\n## ")[0]
-    function = written.function_of(VERBS[verb][0])
+    function = written.function_of(verb)
     taken = written.arguments(function)
     assert len(taken) == len(inspect.signature(function).parameters) > 0
     for argument in taken:

@@ -204,7 +204,7 @@ def test_a_damaged_file_of_directions_is_named(wardrobe, bright):
 
 
 def test_the_command_line_knows_every_method():
-    from armoire.cli.moving import Method
+    from armoire.cli.edit import Method
     from armoire.figures.attributes import METHODS as TOLD
 
     assert get_args(Method) == METHODS == tuple(TOLD)

@@ -11,105 +11,85 @@ from cyclopts import App, CycloptsError
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 
-# verb: (where it is, what it does, an example)
-VERBS = {
+# command, a module and its function of that name: (what it does, an example)
+COMMANDS = {
     "train": (
-        "training:train",
         "Train a recipe on a data set and leave a run behind: a folder with everything needed to use the model.",
         "armoire train images-vae --data my-photos/ --size 64 --latent 32",
     ),
     "figures": (
-        "looking:figures",
         "Draw what a run looks like, and its report.html.",
         "armoire figures runs/fashion-vae latent-by-label samples",
     ),
     "evaluate": (
-        "looking:evaluate",
         "Measure a run on images it was not trained on.",
         "armoire evaluate runs/fashion-vae --json",
     ),
     "doctor": (
-        "weighing:doctor",
         "Say in plain words what is wrong with a run, why, and which command mends it.",
         "armoire doctor runs/fashion-vae",
     ),
     "sweep": (
-        "weighing:sweep",
         "Train a recipe at several betas: what a nat of rate buys, as a curve and a table.",
         "armoire sweep fashion-vae --beta 0.1,0.5,1,2,4,8",
     ),
     "beta": (
-        "weighing:beta",
         "Translate a loss weight of another system into beta and sigma.",
         'armoire beta --from "2000*mse" --size 64 --channels 3',
     ),
     "sample": (
-        "making:sample",
         "Make new images from places drawn at random.",
         "armoire sample runs/fashion-vae -n 30 --out samples.png",
     ),
     "prior": (
-        "making:prior",
         "Fit a prior to where the training images lie: samples are drawn from it from then on.",
         "armoire prior runs/fashion-ae --kind flow",
     ),
     "reconstruct": (
-        "making:reconstruct",
         "Put image files through a run and save originals (as fitted) above reconstructions.",
         "armoire reconstruct runs/fashion-vae shoe.png --out shoe-again.png",
     ),
     "edit": (
-        "moving:edit",
         "Give an image file more or less of an attribute, such as a smile, and save a strip of what comes of it.",
         "armoire edit runs/drawn-faces-vae me.png --attribute Smiling --strength -2,2 --out smiles.png",
     ),
     "morph": (
-        "moving:morph",
         "Turn one image file into another, in steps side by side or as a film.",
         "armoire morph runs/fashion-vae shoe.png shirt.png --steps 24 --out shoe-to-shirt.gif",
     ),
     "nearest": (
-        "moving:nearest",
         "Find the images of a run's data set that lie nearest to an image file in the latent space.",
         "armoire nearest runs/fashion-vae shoe.png -n 3",
     ),
     "encode": (
-        "making:encode",
         "Write where every image of a data set lies, as Parquet: one file, or a folder of shards for huge sets.",
         "armoire encode runs/fashion-vae fashion-mnist --out latents.parquet",
     ),
     "export": (
-        "publishing:export",
         "Write a run's model as two ONNX files, encoder and decoder, for programs without PyTorch.",
         "armoire export runs/fashion-vae --onnx fashion-onnx/",
     ),
     "push": (
-        "publishing:push",
         "Put a run on the Hugging Face Hub, with a card that says what it is; hf:OWNER/NAME names it then.",
         "armoire push runs/fashion-vae OWNER/fashion-vae --private",
     ),
     "explore": (
-        "publishing:explore",
         "Open a run in a browser: walk over its map while the picture under the pointer is made.",
         "armoire explore runs/fashion-vae",
     ),
     "data": (
-        "looking:data",
         "Read a data set in, if that is not done yet, and describe it.",
         "armoire data my-photos/ --size 64",
     ),
     "recipes": (
-        "training:recipes",
         "List the recipes, or print one in full, as TOML that can be changed and given to train.",
         "armoire recipes fashion-vae",
     ),
     "check": (
-        "looking:check",
         "Tell what is installed here: versions, devices, caches, what is missing and how to get it.",
         "armoire check",
     ),
     "completion": (
-        "completing:completion",
         "Teach a shell to complete armoire's verbs, flags, recipes and runs.",
         "armoire completion bash --install",
     ),
@@ -117,7 +97,7 @@ VERBS = {
 
 
 def build() -> App:
-    """The program: its verbs."""
+    """The program and its commands."""
     app = App(
         name="armoire",
         help="Give it images, and it gives you a wardrobe: a latent space that people can use.",
@@ -125,8 +105,8 @@ def build() -> App:
         help_format="plaintext",
         result_action="return_value",
     )
-    for verb, (place, help_line, example) in VERBS.items():
-        app.command(f"armoire.cli.{place}", name=verb, help=help_line, help_epilogue=f"Example: {example}")
+    for command, (does, example) in COMMANDS.items():
+        app.command(f"armoire.cli.{command}:{command}", name=command, help=does, help_epilogue=f"Example: {example}")
     return app
 
 

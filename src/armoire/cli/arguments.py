@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
@@ -35,3 +36,17 @@ def _folder(context: CompletionContext) -> Path:
 RecipeName = Annotated[str, Parameter(completer=_recipes)]
 #: The folder of a run.
 RunFolder = Annotated[Path, Parameter(completer=_runs)]
+
+
+def _whole(_type: object, tokens: Sequence[Token]) -> int:
+    # The parser alone would round 1.5 without a word.
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"'{tokens[0].value}' is not a whole number") from None
+
+
+#: An integer flag.
+Whole = Annotated[int, Parameter(converter=_whole)]
+#: A flag that prints one JSON object.
+Json = Annotated[bool, Parameter(negative="")]

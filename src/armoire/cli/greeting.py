@@ -6,7 +6,7 @@ import shlex
 import time
 from pathlib import Path
 
-from armoire.cli.terminal import print_table
+from armoire.cli.output import print_table
 from armoire.pace import duration
 from armoire.training.runs import RunSummary, find_runs
 

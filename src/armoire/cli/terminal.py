@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
-import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter, Token
+from typing import TYPE_CHECKING
 
 from armoire.pace import SECONDS_WORTH_TELLING, Pace, duration, finished, short, under_way
 from armoire.progress import Progress, Task
@@ -24,49 +19,12 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_TO_GAUGE = 3.0  # of work, before it is said how long all of it will take
 SECONDS_OF_A_LONG_JOB = 30.0  # from which on that is said
-NARROWEST = 60  # columns that everything fits into
 ROOM_FOR_THE_REST = 26  # columns
-
-
-def _whole(_type: object, tokens: Sequence[Token]) -> int:
-    # The parser alone would round 1.5 without a word.
-    try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise ValueError(f"'{tokens[0].value}' is not a whole number") from None
-
-
-#: An integer flag.
-Whole = Annotated[int, Parameter(converter=_whole)]
 
 
 def terminal_progress() -> Progress:
     """The reporter for where stderr goes."""
     return _Live() if sys.stderr.isatty() else _Plain()
-
-
-def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Names and values in columns on stdout; on a terminal a long last cell goes on below itself."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    # In a pipe a row is a line, whatever its length: programs read it.
-    room = max(NARROWEST, shutil.get_terminal_size().columns) - before if sys.stdout.isatty() else 0
-    for row in rows:
-        cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
-        lines = _broken(row[-1], room) if room > 0 else [row[-1]]
-        print("  ".join([*cells, lines[0]]).rstrip())
-        for line in lines[1:]:
-            print(" " * before + line)
-
-
-def _broken(text: str, room: int) -> list[str]:
-    # Never within a path, a flag or a command's word, which are there to be copied.
-    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Verbs that let a model out of the house: explore, export, push."""
+"""`armoire explore`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RunFolder
-from armoire.cli.terminal import Whole, print_json, terminal_progress
+from armoire.cli.arguments import RunFolder, Whole
+from armoire.cli.terminal import terminal_progress
 from armoire.errors import ArmoireError
 
 HOST = "127.0.0.1"  # this machine alone
@@ -75,58 +75,3 @@ def _export_site(path: Path, folder: Path) -> None:
         f"to look at it: python3 -m http.server -b 127.0.0.1 -d {shlex.quote(str(folder))}"
     )
     print(folder)
-
-
-def export(run: RunFolder, /, *, onnx: Path) -> None:
-    """Write a run's model as FOLDER/encoder.onnx and FOLDER/decoder.onnx, for programs without PyTorch.
-
-    Both are checked against PyTorch before they are written.
-
-    Args:
-        run: folder of a run.
-        onnx: FOLDER, made where there is none.
-    """
-    from armoire.publish import write_onnx
-    from armoire.wardrobe import Wardrobe
-
-    for path in write_onnx(Wardrobe.open(run, progress=terminal_progress()), onnx):
-        print(path)
-
-
-def push(
-    run: RunFolder,
-    repository: str,
-    /,
-    *,
-    private: Annotated[bool, Parameter(negative="")] = False,
-    licence: Annotated[str | None, Parameter(name=["--license", "--licence"])] = None,
-    no_figures: Annotated[bool, Parameter(negative="")] = False,
-    keep_paths: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> None:
-    """Put a run on the Hugging Face Hub, with a card that says what it is and how good; hf:OWNER/NAME names it then.
-
-    The token is that of `hf auth login` or HF_TOKEN. Pictures of data that may not be shown, such as CelebA, never go.
-
-    Args:
-        run: folder of a run.
-        repository: OWNER/NAME, made where there is none.
-        private: make a new repository that only its owner sees; one that is public is then not written to.
-        licence: of the weights, as the Hub spells it, such as apache-2.0; by default none is stated.
-        no_figures: leave the pictures of RUN/figures out of the card.
-        keep_paths: let model.safetensors and recipe.toml say where on this machine the data lie; without it they name
-            the last part of the path.
-        json: print one JSON object.
-    """
-    from armoire.publish import push as send
-    from armoire.wardrobe import Wardrobe
-
-    progress = terminal_progress()
-    wardrobe = Wardrobe.open(run, progress=progress)
-    sent = send(wardrobe, repository, private or None, licence, not no_figures, progress, keep_paths)
-    if json:
-        told = {"repository": sent.reference.repository, "commit": sent.commit, "private": sent.private}
-        print_json(told | {"url": sent.url, "files": sorted(sent.files)})
-        return
-    progress.note(f"use it as {sent.reference}, for example: armoire sample {sent.reference} --out samples.png")
-    print(sent.url)

@@ -1,4 +1,4 @@
-"""Verbs about training: train, recipes."""
+"""`armoire train`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RecipeName
-from armoire.cli.terminal import Whole, print_json, print_table, terminal_progress
+from armoire.cli.arguments import Json, RecipeName, Whole
+from armoire.cli.output import print_json, print_table
+from armoire.cli.terminal import terminal_progress
 from armoire.errors import ArmoireError
 from armoire.pace import duration
 
@@ -35,7 +36,7 @@ def train(
     limit: Whole | None = None,
     track: Annotated[list[Literal["tensorboard", "trackio", "wandb"]] | None, Parameter(negative="")] = None,
     setting: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
 ) -> None:
     """Train a recipe on a data set and leave a run behind: a folder with everything needed to use the model.
 
@@ -93,21 +94,6 @@ def train(
         print_json({"run": str(wardrobe.run.path), "seconds": round(seconds, 1), "last_epoch": last})
     else:
         _summarise(wardrobe, last, seconds)
-
-
-def recipes(name: RecipeName | None = None, /) -> None:
-    """List the recipes with one line each, or print one in full.
-
-    Args:
-        name: the recipe to print, as the TOML that can be changed and given to `armoire train`; by default all are
-            listed.
-    """
-    import armoire
-
-    if name:
-        print(armoire.load_recipe(name).to_toml(comments=True), end="")
-    else:
-        print_table([(known, armoire.load_recipe(known).summary) for known in armoire.recipe_names()])
 
 
 def _settings(given: list[str]) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""`armoire beta`."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from armoire.cli.arguments import Json, Whole
+from armoire.cli.output import print_json, print_table
+from armoire.errors import ArmoireError
+
+
+def beta(
+    *,
+    loss: Annotated[str, Parameter(name="--from")],
+    size: Whole,
+    channels: Whole = 3,
+    mse: float | None = None,
+    batch: float | None = None,
+    images: float | None = None,
+    json: Json = False,
+) -> None:
+    """Translate a loss weight of another system into beta and sigma.
+
+    Args:
+        loss: a sum of an error and kl, each with a factor: bce and mse are means over an image's values, sum_bce and
+            sse sums; kl counts once where it does not stand there. As "2000*mse", "500*bce", "0.5*sse + kl",
+            "mse + batch/images*kl".
+        size: side of the images in pixels.
+        channels: 1 for grey images, 3 for colour.
+        mse: the mean squared error that the model reaches, of pixels of 0 to 1, for the beta of a calibrated decoder;
+            by default that is told as a formula.
+        batch: a number to stand for `batch` in the sum; by default it may not stand there.
+        images: a number to stand for `images` in the sum; by default it may not stand there.
+        json: print one JSON object.
+    """
+    from armoire.training.weighting import parse_weighting
+
+    if size < 1 or channels < 1:
+        raise ArmoireError(f"--size and --channels should be 1 or more, not {size} and {channels}")
+    if mse is not None and not (0 < mse < math.inf):
+        raise ArmoireError(f"--mse should be above 0, not {mse}")
+    names = {name: value for name, value in (("batch", batch), ("images", images)) if value is not None}
+    found = parse_weighting(loss, size, channels, **names)
+    if found.error == "bce":
+        told = {"likelihood": "bernoulli", "beta": found.beta()}
+        flags = f"--likelihood bernoulli --beta {found.beta():.6g}"
+    else:
+        told = {"likelihood": "gaussian", "sigma": found.sigma, "beta": 1.0, "beta_at_sigma_1": found.beta(1.0)}
+        flags = f"--likelihood gaussian --set sigma={found.sigma:.6g} --beta 1"
+        if mse is not None:
+            told |= {"sigma_calibrated": math.sqrt(mse), "beta_calibrated": found.beta(math.sqrt(mse))}
+    told["values"] = found.values
+    if json:
+        print_json({"loss": loss, **told, "flags": flags})
+        return
+    rows = [("loss", f"{loss}, on images of {size} x {size} x {channels}, {found.values:,} values")]
+    if found.error == "bce":
+        rows.append(("is", f"a Bernoulli likelihood with beta {found.beta():.6g}"))
+    else:
+        rows.append(("is", f"a Gaussian likelihood with sigma {found.sigma:.6g} of 1 and beta 1"))
+        rows.append(("or", f"with sigma 1 and beta {found.beta(1.0):.6g}"))
+        calibrated = "D / (2 w mse): give --mse for the number"
+        if mse is not None:
+            calibrated = f"{found.beta(math.sqrt(mse)):.6g}, sigma being {math.sqrt(mse):.4g}"
+        rows.append(("calibrated", f"beta {calibrated}"))
+    print_table([*rows, ("flags", f"armoire train RECIPE {flags}")])

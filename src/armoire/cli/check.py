@@ -1,0 +1,54 @@
+"""`armoire check`."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+
+from armoire.cli.arguments import Json
+from armoire.cli.output import flat, print_json, print_table
+
+
+def check(*, json: Json = False) -> None:
+    """Tell what is installed here: versions, devices, caches, what is missing and how to get it.
+
+    Args:
+        json: print one JSON object.
+    """
+    import torch
+
+    from armoire.extras import extras, installed
+    from armoire.images.sources import fashion_mnist
+    from armoire.io.files import cache_folder
+
+    cache = cache_folder()
+    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn", "onnx", "onnxruntime")
+    ready = any(fashion_mnist.is_fashion(place) for place in (cache / fashion_mnist.NAME, fashion_mnist.DEBIAN))
+    ready = ready or any((cache / "stores").glob(f"{fashion_mnist.NAME}-*"))
+    found = {
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in packages},
+        "devices": {
+            "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
+            "cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none",
+            "mps": "yes, untested" if torch.backends.mps.is_available() else "none",
+        },
+        "cache": {
+            "folder": str(cache),
+            "megabytes": round(sum(f.stat().st_size for f in cache.rglob("*") if f.is_file()) / 1e6, 1),
+        },
+        "fashion-mnist": "ready" if ready else f"missing; {fashion_mnist.ways_to_get_it()}",
+        "extras": {extra: installed(extra) for extra in extras()},
+    }
+    if json:
+        print_json(found)
+    else:
+        print_table(flat(found))
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"

@@ -1,0 +1,40 @@
+"""`armoire doctor`."""
+
+from __future__ import annotations
+
+from armoire.cli.arguments import Json, RunFolder
+from armoire.cli.output import print_json, print_table
+from armoire.cli.terminal import terminal_progress
+
+
+def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:
+    """Say in plain words what is wrong with a run, why, and which command mends it.
+
+    Args:
+        run: folder of a run.
+        data: other images, to tell whether they are prepared as those that it was trained on; or these, where they
+            lie now; by default where the run says.
+        split: of these: train, valid or test; by default the held-out one.
+        json: print one JSON object.
+    """
+    from armoire.measure.doctor import examine, examine_stopped
+    from armoire.wardrobe import Wardrobe
+
+    progress = terminal_progress()
+    found = examine_stopped(run, progress)
+    if found is None:
+        wardrobe = Wardrobe.open(run, progress=progress)
+        found = examine(wardrobe, wardrobe.load_other(data) if data else None, split, progress)
+    if json:
+        print_json({"run": str(run), **found.to_dict()})
+        return
+    if not found.findings:
+        n = found.numbers
+        print(
+            f"{run} is healthy: reconstructions explain {n['explained']:.0%} of the held-out pixels' variance, "
+            f"{n['dimensions_used']} of {n['dimensions']} dimensions are in use, and {n['holes']:.1%} of samples fall "
+            "into holes (of held-out images 1 %)."
+        )
+    for k, finding in enumerate(found.findings):
+        print(("\n" if k else "") + finding.name)
+        print_table([("  found", finding.evidence), ("  cause", finding.cause), ("  mend", finding.mend)])

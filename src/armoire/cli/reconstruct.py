@@ -1,0 +1,39 @@
+"""`armoire reconstruct`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from armoire.cli.arguments import RunFolder
+from armoire.cli.output import print_table
+from armoire.cli.pictures import check_suffix
+from armoire.cli.terminal import terminal_progress
+from armoire.errors import ArmoireError
+
+
+def reconstruct(run: RunFolder, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:
+    """Put image files through a run and save originals (as fitted) above reconstructions.
+
+    Args:
+        run: folder of a run.
+        images: image files of any size, one or more; each is fitted like the training data.
+        out: FILE.png.
+    """
+    import numpy as np
+
+    from armoire.images.grid import enlargement, image_grid, save_png
+    from armoire.wardrobe import Wardrobe
+
+    if not images:
+        raise ArmoireError("reconstruct needs at least one image file after the run")
+    check_suffix(out, ".png")
+    wardrobe = Wardrobe.open(run, progress=terminal_progress())
+    originals = wardrobe.preprocess(images)
+    again = wardrobe.decode(wardrobe.encode(originals))
+    save_png(out, image_grid(np.concatenate([originals, again]), len(originals)), enlargement(originals))
+    errors = np.square((originals.astype(np.float64) - again) / 255).mean(axis=(1, 2, 3))
+    print_table([(str(path), f"mean squared error {error:.4f}") for path, error in zip(images, errors, strict=True)])
+    print(out)

@@ -1,0 +1,51 @@
+"""`armoire sample`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from armoire.cli.arguments import RunFolder, Whole
+from armoire.cli.pictures import save_images
+from armoire.cli.terminal import terminal_progress
+from armoire.errors import ArmoireError
+
+
+def sample(
+    run: RunFolder,
+    /,
+    *,
+    out: Path,
+    number: Annotated[Whole, Parameter(name=["-n", "--number"])] = 18,
+    seed: Whole = 0,
+    prior: str | None = None,
+    temperature: float = 1.0,
+) -> None:
+    """Make new images from places drawn at random.
+
+    Args:
+        run: folder of a run.
+        out: FILE.png (a grid), FILE.npy (uint8, n x h x w x c), or FOLDER/ (a PNG each).
+        number: how many.
+        seed: the same seed makes the same images.
+        prior: where to draw from: gmm or flow, once armoire prior has fitted one; normal, which is N(0, I); or box,
+            uniform over where the held-out images lie. By default the one that fits best, where any is; else
+            normal for a variational autoencoder and box for a plain one.
+        temperature: below 1 draws nearer to where most images lie, truer and less various; above 1 farther away.
+    """
+    from armoire.wardrobe import Wardrobe
+    from armoire.wardrobe.checks import check_temperature
+
+    if number < 1:
+        raise ArmoireError(f"-n should be 1 or more, not {number}")
+    if seed < 0:
+        raise ArmoireError(f"--seed should be 0 or more, not {seed}")
+    check_temperature(temperature, "--temperature")
+    progress = terminal_progress()
+    wardrobe = Wardrobe.open(run, progress=progress)
+    images = wardrobe.decode(wardrobe.sample(number, seed, prior, temperature))
+    save_images(images, out)
+    progress.note(f"{number:,} images drawn from {wardrobe.prior(prior).name}")
+    print(out)
