@@ -46,7 +46,7 @@ test: $(VENV)/tested data chromium lint web-test
 
 # What a change to the core can break, while one works on it; starting torchrun alone takes half a minute.
 quick: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/images tests/training --ignore tests/training/test_ranks.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/model tests/images tests/training --ignore tests/training/test_distributed.py
 
 # The tests as on other processors, other Pythons and busy machines; typed again, it goes on with what has not passed.
 test-portable: $(VENV)/tested data chromium

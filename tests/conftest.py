@@ -41,7 +41,7 @@ LONGEST = (
     "tests/measure/test_doctor.py",
     "tests/docs/test_documentation_blocks.py",
     "tests/wardrobe/test_fitting.py",
-    "tests/training/test_ranks.py",
+    "tests/training/test_distributed.py",
     "tests/browser/test_cell.py",
     "tests/browser/test_first_view.py",
     "tests/end_to_end/test_fashion_mnist.py",

@@ -11,9 +11,9 @@ from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.model import Autoencoder, to_unit
 from armoire.training import load_recipe, train
 from armoire.training.adversary import Adversary
-from armoire.training.averages import look
+from armoire.training.averages import forward
+from armoire.training.distributed import DistributedContext
 from armoire.training.randomness import generator
-from armoire.training.ranks import Ranks
 
 SETTINGS = {
     "likelihood": "calibrated",
@@ -38,7 +38,7 @@ def gradients(recipe, images, weight: float, steps: int = 1) -> tuple[list[torch
     adversary = Adversary(x.shape[1], weight, 0, torch.device("cpu"))
     for step in range(steps):
         model.zero_grad()
-        terms = look(model, x, recipe, generator(0, "step", step))
+        terms = forward(model, x, recipe, generator(0, "step", step))
         adversary.step(x, terms, model.likelihood, recipe.beta, 1e-3)
     return [p.grad.clone() for p in model.parameters()], adversary
 
@@ -48,7 +48,7 @@ def test_without_a_pull_the_gradients_are_those_of_the_objective(recipe, discs):
     found, _ = gradients(recipe, images, 0.0)
     model = Autoencoder(recipe.architecture(images), generator(0, "weights"))
     x = to_unit(torch.from_numpy(images.split("train").images[:8].copy()))
-    look(model, x, recipe, generator(0, "step", 0)).objective(recipe.beta).mean().backward()
+    forward(model, x, recipe, generator(0, "step", 0)).objective(recipe.beta).mean().backward()
     for ours, parameter in zip(found, model.parameters(), strict=True):
         torch.testing.assert_close(ours, parameter.grad, rtol=1e-4, atol=1e-6)
 
@@ -107,9 +107,9 @@ def test_the_global_generator_is_left_alone():
 def test_several_processes_are_refused(recipe, discs, tmp_path, monkeypatch):
     from armoire.training import loop
 
-    monkeypatch.setattr(loop, "join", lambda device: Ranks(rank=0, size=2))
-    monkeypatch.setattr(loop, "synchronise", lambda model, ranks: None)
-    monkeypatch.setattr(Ranks, "together", lambda self: contextlib.nullcontext())
-    monkeypatch.setattr(Ranks, "parallel", lambda self, module: module)
+    monkeypatch.setattr(loop, "join", lambda device: DistributedContext(rank=0, size=2))
+    monkeypatch.setattr(loop, "synchronise", lambda model, distributed: None)
+    monkeypatch.setattr(DistributedContext, "together", lambda self: contextlib.nullcontext())
+    monkeypatch.setattr(DistributedContext, "parallel", lambda self, module: module)
     with pytest.raises(ArmoireError, match="one process only"):
         train(recipe, discs(), tmp_path / "r", device="cpu")

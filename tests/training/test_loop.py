@@ -18,7 +18,7 @@ from armoire.model.pretrained import read_header
 from armoire.training import Run, train
 from armoire.training.checkpoint import list_checkpoints, load_checkpoint
 from armoire.training.noise import corrupt
-from armoire.training.randomness import generator, order
+from armoire.training.randomness import generator, permutation
 from armoire.training.recipe import load_recipe
 from armoire.training.schedule import learning_rate
 from armoire.training.stopping import stop_requests
@@ -254,13 +254,13 @@ def test_a_finite_explosion_is_warned_of_and_clipping_prevents_it(tmp_path, tiny
 def test_the_first_step_that_is_not_finite_is_named(tmp_path, tiny, discs, monkeypatch):
     from armoire.training import loop
 
-    real, step = loop.look, iter(range(1, 1000))
+    real, step = loop.forward, iter(range(1, 1000))
 
     def poisoned(*given):
         terms = real(*given)
         return replace(terms, distortion=terms.distortion * (math.nan if next(step) == 8 else 1))
 
-    monkeypatch.setattr(loop, "look", poisoned)
+    monkeypatch.setattr(loop, "forward", poisoned)
     with pytest.raises(ArmoireError, match=r"stopped at step 8: .*last good checkpoint is .*step-000000005"):
         fit(tiny(), discs(), tmp_path / "run")
     assert [p.stem for p in list_checkpoints(tmp_path / "run" / "checkpoints")] == ["step-000000005"]
@@ -303,7 +303,7 @@ def test_it_is_the_loop_that_anyone_would_write(tmp_path, tiny, discs, changes):
     optimizer = torch.optim.Adam(model.parameters())
     step = 0
     for epoch in range(recipe.epochs):
-        for chosen in order(recipe.seed, epoch, 42).split(recipe.batch):
+        for chosen in permutation(recipe.seed, epoch, 42).split(recipe.batch):
             draws = generator(recipe.seed, "step", step)
             seen = corrupt(x[chosen], recipe.noise, draws) if recipe.noise else x[chosen]
             q = model.encode(seen)

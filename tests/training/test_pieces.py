@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armoire.model import Autoencoder, to_unit
-from armoire.training.averages import Averages, Sums, average_over, look, published_scale
+from armoire.training.averages import Averages, RunningMeans, average_over, forward, published_scale
 from armoire.training.batches import Batches
 from armoire.training.noise import corrupt
-from armoire.training.randomness import generator, order
+from armoire.training.randomness import generator, permutation
 from armoire.training.recipe import Recipe
 from armoire.training.schedule import learning_rate
 
@@ -48,19 +48,19 @@ def test_a_learning_rate_is_positive_and_never_above_the_largest(total, warmup, 
 
 @given(seed=st.integers(0, 2**40), epoch=st.integers(0, 100), n=st.integers(1, 200))
 def test_an_order_is_a_permutation_and_repeats(seed, epoch, n):
-    first = order(seed, epoch, n)
+    first = permutation(seed, epoch, n)
     assert first.dtype == torch.int64
     assert sorted(first.tolist()) == list(range(n))
-    assert torch.equal(first, order(seed, epoch, n))
+    assert torch.equal(first, permutation(seed, epoch, n))
 
 
 def test_orders_differ_by_epoch_and_by_seed():
-    orders = [tuple(order(seed, epoch, 100).tolist()) for seed in range(5) for epoch in range(5)]
+    orders = [tuple(permutation(seed, epoch, 100).tolist()) for seed in range(5) for epoch in range(5)]
     assert len(set(orders)) == 25
 
 
 def test_an_order_puts_every_image_everywhere():
-    first = torch.stack([order(0, epoch, 10) for epoch in range(2000)])[:, 0]
+    first = torch.stack([permutation(0, epoch, 10) for epoch in range(2000)])[:, 0]
     counts = torch.bincount(first, minlength=10)
     assert ((counts - 200).abs() < 5 * math.sqrt(180)).all()
 
@@ -157,8 +157,8 @@ def test_measuring_changes_no_state_of_the_model(tiny, discs):
 def test_sums_weigh_images_not_batches(tiny, discs):
     recipe, images = tiny(), discs()
     model = Autoencoder(recipe.architecture(images), generator(0, "weights")).eval()
-    x, sums = to_unit(torch.from_numpy(images.images.copy())), Sums(CPU)
-    parts = [look(model, part, recipe, generator(0, "step", k)) for k, part in enumerate(x.split([33, 10, 7]))]
+    x, sums = to_unit(torch.from_numpy(images.images.copy())), RunningMeans(CPU)
+    parts = [forward(model, part, recipe, generator(0, "step", k)) for k, part in enumerate(x.split([33, 10, 7]))]
     for part in parts:
         sums.add(part)
     averages = sums.averages(3.0)

@@ -158,7 +158,7 @@ def _leave_together(code: int, sentence: str) -> None:
     """Leave as one of the processes that torchrun started, of which one tells why."""
     for number in (signal.SIGINT, signal.SIGTERM):  # torchrun's, as soon as one has left
         signal.signal(number, signal.SIG_IGN)
-    from armoire.training.ranks import may_tell
+    from armoire.training.distributed import may_tell
 
     if may_tell():
         print(f"armoire: {sentence}", file=sys.stderr)

@@ -67,7 +67,7 @@ def train(
         json: print the outcome as one JSON object.
     """
     import armoire
-    from armoire.training.ranks import is_first_process
+    from armoire.training.distributed import is_first_process
     from armoire.wardrobe.trained import take_part
 
     flags = {

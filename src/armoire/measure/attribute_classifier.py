@@ -24,7 +24,7 @@ from armoire.model.networks import glorot, normalisation
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
-from armoire.training.randomness import generator, order
+from armoire.training.randomness import generator, permutation
 
 FORMAT = "armoire-attribute-classifier-1"
 SIDE = 64  # larger images are averaged down to it
@@ -176,7 +176,7 @@ def _train(classifier: AttributeClassifier, feed: Batches, known: np.ndarray, pr
     with progress.task("training the attribute classifier", steps * BATCH, "images", rate=True) as task:
         for step in range(steps):
             if step % an_epoch == 0:
-                visits = shown[order(0, step // an_epoch, len(shown))]
+                visits = shown[permutation(0, step // an_epoch, len(shown))]
             chosen = visits[(step % an_epoch) * BATCH :][:BATCH]
             logits = classifier.head(classifier.features(_shifted(feed.batch(chosen), generator(0, "shift", step))))
             weight = weights[(y[chosen] > 0).long(), torch.arange(y.shape[1], device=device)] * (y[chosen] != 0)

@@ -10,9 +10,9 @@ from torch import Tensor
 from armoire.model import Autoencoder, Terms
 from armoire.model.draws import Draws
 from armoire.training.batches import Batches
+from armoire.training.distributed import ALONE, DistributedContext
 from armoire.training.noise import corrupt
 from armoire.training.randomness import generator
-from armoire.training.ranks import ALONE, Ranks
 from armoire.training.recipe import Recipe
 
 EVALUATION_BATCH = 200
@@ -57,7 +57,7 @@ def published_scale(recipe: Recipe, averages: Averages) -> PublishedScale | None
     return PublishedScale(reconstruction, averages.rate, reconstruction + averages.rate)
 
 
-class Sums:
+class RunningMeans:
     """Running sums of distortion, rate and error, in float64, on the device until they are asked for."""
 
     def __init__(self, device: torch.device, values: Tensor | None = None) -> None:
@@ -72,30 +72,32 @@ class Sums:
         self.values[:3] += sums.to(self.values.dtype)
         self.values[3] += len(terms.rate)
 
-    def averages(self, beta: float, ranks: Ranks = ALONE) -> Averages:
+    def averages(self, beta: float, distributed: DistributedContext = ALONE) -> Averages:
         """Means over all images counted, by all processes."""
-        distortion, rate, error, n = ranks.sum(self.values).tolist()
+        distortion, rate, error, n = distributed.sum(self.values).tolist()
         return Averages(distortion / n, rate / n, (distortion + beta * rate) / n, error / n)
 
 
-def look(model: Autoencoder, x: Tensor, recipe: Recipe, draws: Draws) -> Terms:
+def forward(model: Autoencoder, x: Tensor, recipe: Recipe, draws: Draws) -> Terms:
     """What a batch costs under a recipe: noise on the input where it says so, one z drawn an image."""
     seen = corrupt(x, recipe.noise, draws) if recipe.noise else None
     return model.terms(x, draws, seen)
 
 
 @torch.no_grad()
-def average_over(model: Autoencoder, feed: Batches, recipe: Recipe, ranks: Ranks = ALONE) -> Averages:
+def average_over(
+    model: Autoencoder, feed: Batches, recipe: Recipe, distributed: DistributedContext = ALONE
+) -> Averages:
     """Averages over all of a feed in evaluation mode, by the very objective of training, with draws of their own.
 
     Several processes take batches in turn.
     """
     was_training = model.training
     model.eval()
-    sums = Sums(model.device)
+    sums = RunningMeans(model.device)
     starts = range(0, len(feed), EVALUATION_BATCH)
-    for position in range(ranks.rank, len(starts), ranks.size):
+    for position in range(distributed.rank, len(starts), distributed.size):
         x = feed.batch(torch.arange(starts[position], min(starts[position] + EVALUATION_BATCH, len(feed))))
-        sums.add(look(model, x, recipe, generator(recipe.seed, "held out", position, model.device)))
+        sums.add(forward(model, x, recipe, generator(recipe.seed, "held out", position, model.device)))
     model.train(was_training)
-    return sums.averages(recipe.beta, ranks)
+    return sums.averages(recipe.beta, distributed)

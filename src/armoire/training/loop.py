@@ -20,7 +20,7 @@ from armoire.model import Autoencoder, Terms
 from armoire.model.draws import Draws
 from armoire.progress import SILENT, Progress, Task
 from armoire.training.adversary import Adversary
-from armoire.training.averages import Sums, average_over, look
+from armoire.training.averages import RunningMeans, average_over, forward
 from armoire.training.batches import Batches
 from armoire.training.checkpoint import (
     Checkpoint,
@@ -29,13 +29,13 @@ from armoire.training.checkpoint import (
     save_checkpoint,
     unpack_optimizer,
 )
+from armoire.training.distributed import DistributedContext, join
 from armoire.training.expectations import expectations
 from armoire.training.history import epoch_line, jump, measured
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.preview import histograms, save_preview
 from armoire.training.public import public_recipe
-from armoire.training.randomness import generator, order
-from armoire.training.ranks import Ranks, join
+from armoire.training.randomness import generator, permutation
 from armoire.training.recipe import Recipe
 from armoire.training.resuming import check_out, damage_told, newest_checkpoint
 from armoire.training.run import DIVERGED, Run
@@ -77,24 +77,24 @@ def train(
         TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
     """
     chosen = pick_device(device)
-    ranks = join(chosen)
-    names = tracker_names(track) if ranks.is_first else ()
-    with ranks.together():
-        progress = progress if ranks.is_first else SILENT
+    distributed = join(chosen)
+    names = tracker_names(track) if distributed.is_first else ()
+    with distributed.together():
+        progress = progress if distributed.is_first else SILENT
         run = Run(Path(out))
         tracking = Tracking(names, run, recipe.showable and may_be_shown(images.info), progress.note)
-        return _Training(recipe, images, run, chosen, progress, ranks, tracking).run(resume)
+        return _Training(recipe, images, run, chosen, progress, distributed, tracking).run(resume)
 
 
-class _Look(nn.Module):
-    """`look` as a module's forward, which is what DistributedDataParallel wants."""
+class _Forward(nn.Module):
+    """`forward` as a module's forward, which is what DistributedDataParallel wants."""
 
     def __init__(self, model: Autoencoder, recipe: Recipe) -> None:
         super().__init__()
         self.model, self.recipe = model, recipe
 
     def forward(self, x: Tensor, draws: Draws) -> Terms:
-        return look(self.model, x, self.recipe, draws)
+        return forward(self.model, x, self.recipe, draws)
 
 
 @dataclass
@@ -104,7 +104,7 @@ class _Training:
     out: Run
     device: torch.device
     progress: Progress
-    ranks: Ranks
+    distributed: DistributedContext
     tracking: Tracking
     step: int = 0
     seconds: float = 0.0  # spent in the epoch so far
@@ -115,7 +115,7 @@ class _Training:
         recipe, images = self.recipe, self.images
         self.train_images = images.split("train").first(recipe.limit)
         # Processes on one machine share the pages of a mapped file; a GPU is worth a copy each.
-        mapped = self.ranks.size > 1 and self.device.type == "cpu"
+        mapped = self.distributed.size > 1 and self.device.type == "cpu"
         self.feed = Batches(self.train_images.images, self.device, mapped)
         if recipe.norm == "batch" and min(recipe.batch, len(self.feed)) < 2:
             raise ArmoireError(
@@ -124,18 +124,18 @@ class _Training:
             )
         self.held_out = Batches(images.split(images.held_out).images, self.device, mapped)
         self.model = Autoencoder(recipe.architecture(images), generator(recipe.seed, "weights")).to(self.device)
-        synchronise(self.model, self.ranks)
-        self.look = self.ranks.parallel(_Look(self.model, recipe))
+        synchronise(self.model, self.distributed)
+        self.forward = self.distributed.parallel(_Forward(self.model, recipe))
         self.adversary = self._invite_adversary()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=recipe.lr, fused=self.device.type != "mps")
         # A batch of one image has no statistics to normalise by, and so ends an epoch early.
         self.steps_per_epoch = max(1, -(-(len(self.feed) - (len(self.feed) % recipe.batch == 1)) // recipe.batch))
-        self.sums = Sums(self.device)
+        self.sums = RunningMeans(self.device)
 
     def _invite_adversary(self) -> Adversary | None:
         if not self.recipe.adversarial:
             return None
-        if self.ranks.size > 1:
+        if self.distributed.size > 1:
             raise ArmoireError(
                 f"recipe {self.recipe.name} has a critic, which is trained in one process only; start it without "
                 "torchrun, or with --set adversarial=0"
@@ -152,10 +152,10 @@ class _Training:
         return self.out.path / "checkpoints"
 
     def run(self, resume: bool) -> Run:
-        self.ranks.from_first(lambda: check_out(self.out.path, resume))
+        self.distributed.from_first(lambda: check_out(self.out.path, resume))
         if resume:
             self._restore()
-        if self.ranks.is_first:
+        if self.distributed.is_first:
             make_folder(self.folder)
             write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
             (self.out.path / DIVERGED).unlink(missing_ok=True)
@@ -185,7 +185,7 @@ class _Training:
     def _restore(self) -> None:
         given = (self.out.path, self.recipe, self.images, self.steps_per_epoch, self.progress)
         # Read in one place: the other processes may be on machines that do not see it.
-        found = self.ranks.from_first(lambda: newest_checkpoint(*given))
+        found = self.distributed.from_first(lambda: newest_checkpoint(*given))
         if found is None:
             return
         path, checkpoint = found
@@ -196,7 +196,7 @@ class _Training:
     def _epoch(self, task: Task, stop: Callable[[], str]) -> None:
         self.model.train()
         epoch = self.step // self.steps_per_epoch
-        indices = order(self.recipe.seed, epoch, len(self.feed))
+        indices = permutation(self.recipe.seed, epoch, len(self.feed))
         since_save = began = time.monotonic()
         before = self.seconds
         losses: list[Tensor] = []
@@ -223,15 +223,15 @@ class _Training:
     def _agree(self, asked: str, save: bool) -> tuple[str, bool]:
         """What to do after a step, the same in all processes: stop if any was asked to, save if the first means to."""
         number = signal.Signals[asked].value if asked else 0
-        number, due = self.ranks.largest(number, int(save and self.ranks.is_first))
+        number, due = self.distributed.largest(number, int(save and self.distributed.is_first))
         return signal.Signals(number).name if number else "", bool(due)
 
     def _stop(self, asked: str, epoch_ended: bool) -> None:
-        if not epoch_ended and self.ranks.is_first:
+        if not epoch_ended and self.distributed.is_first:
             epochs = self.step / self.steps_per_epoch
             self.out.write_model(self.model, self.recipe, self.images, self.step, epochs, self.history)
         # torchrun ends all as soon as one has ended.
-        self.ranks.wait()
+        self.distributed.wait()
         raise TrainingInterruptedError(
             f"stopped by {asked} after {self.step:,} of {self.total:,} steps; all is saved in {self.out.path}, "
             "and --resume (in Python resume=True) goes on from there"
@@ -242,15 +242,15 @@ class _Training:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         draws = generator(self.recipe.seed, "step", self.step, self.device)
-        x = self.feed.batch(chosen[self.ranks.share(len(chosen))])
-        terms = self.look(x, self.ranks.draws(draws, len(chosen)))
+        x = self.feed.batch(chosen[self.distributed.share(len(chosen))])
+        terms = self.forward(x, self.distributed.draws(draws, len(chosen)))
         # These rows' part of the mean over the batch. The parts add up, where the processes' gradients are averaged.
         loss = terms.objective(self.recipe.beta).sum() / len(chosen)
         self.optimizer.zero_grad()
         if self.adversary and self.step >= self.recipe.adversarial_from * self.total:
             self.adversary.step(x, terms, self.model.likelihood, self.recipe.beta, lr)
         else:
-            (loss * self.ranks.size).backward()
+            (loss * self.distributed.size).backward()
         if self.recipe.clip:  # after the gradients were averaged: every process scales by the same norm
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
@@ -260,11 +260,11 @@ class _Training:
 
     def _show(self, losses: list[Tensor], task: Task, chosen: Tensor) -> None:
         self._check_finite(losses)
-        so_far = self.sums.averages(self.recipe.beta, self.ranks)
+        so_far = self.sums.averages(self.recipe.beta, self.distributed)
         task.advance(len(chosen), distortion=so_far.distortion, rate=so_far.rate)
 
     def _check_finite(self, losses: list[Tensor]) -> None:
-        if not losses or torch.isfinite(stacked := self.ranks.sum(torch.stack(losses))).all():
+        if not losses or torch.isfinite(stacked := self.distributed.sum(torch.stack(losses))).all():
             return
         raise self._diverged(self.step - len(losses) + 1 + int((~torch.isfinite(stacked)).nonzero()[0]))
 
@@ -272,7 +272,7 @@ class _Training:
         saved = list_checkpoints(self.folder)
         good = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written before"
         lr = learning_rate(self.recipe, step - 1, self.total)
-        if self.ranks.is_first:
+        if self.distributed.is_first:
             self.out.write_diverged(step, lr)
         return ArmoireError(
             f"training stopped at step {step:,}: the objective is no longer finite, most likely because the learning "
@@ -280,8 +280,8 @@ class _Training:
         )
 
     def _end_epoch(self, epoch: int) -> None:
-        trained = self.sums.averages(self.recipe.beta, self.ranks)
-        held_out = average_over(self.model, self.held_out, self.recipe, self.ranks)
+        trained = self.sums.averages(self.recipe.beta, self.distributed)
+        held_out = average_over(self.model, self.held_out, self.recipe, self.distributed)
         if not math.isfinite(held_out.objective):
             raise self._diverged(self.step)
         split = self.images.held_out
@@ -296,8 +296,8 @@ class _Training:
         jumped = jump(self.recipe, row, self.history, split, self.model.pixels)
         best = all(row[f"{split}_objective_nats"] < past[f"{split}_objective_nats"] for past in self.history)
         self.history.append(row)
-        self.sums, self.seconds = Sums(self.device), 0.0
-        if self.ranks.is_first:  # before the checkpoint, for what goes on from that draws no more of this epoch
+        self.sums, self.seconds = RunningMeans(self.device), 0.0
+        if self.distributed.is_first:  # before the checkpoint, for what goes on from that draws no more of this epoch
             path = self.out.preview(epoch + 1)
             save_preview(path, self.model, self.images, self.recipe)
             self.tracking.epoch(row, path, lambda: histograms(self.model, self.held_out))
@@ -306,13 +306,13 @@ class _Training:
         self.progress.note(epoch_line(self.recipe, split, row, held_out) + jumped)
 
     def _write(self, epochs: int) -> None:
-        if self.ranks.is_first:
+        if self.distributed.is_first:
             self.out.write_history(self.history)
             self.out.write_model(self.model, self.recipe, self.images, self.step, epochs, self.history)
 
     def _save(self, best: bool = False) -> None:
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()}
-        tensors |= pack_optimizer(self.optimizer) | {"sums": self.ranks.sum(self.sums.values)}
+        tensors |= pack_optimizer(self.optimizer) | {"sums": self.distributed.sum(self.sums.values)}
         if self.adversary:
             tensors |= {f"adversary.{name}": t for name, t in self.adversary.pack().items()}
         if not all(torch.isfinite(t).all() for t in tensors.values()):
@@ -323,7 +323,7 @@ class _Training:
             "history": self.history,
             "seconds": self.seconds,
         }
-        if self.ranks.is_first:
+        if self.distributed.is_first:
             save_checkpoint(self.folder, Checkpoint(self.step, tensors, facts), best)
 
     def _unpack(self, checkpoint: Checkpoint) -> None:
@@ -332,7 +332,7 @@ class _Training:
         if self.adversary:
             self.adversary.unpack(checkpoint.part("adversary"))
         # Of all processes together; they are added up again.
-        self.sums = Sums(self.device, checkpoint.tensors["sums"] if self.ranks.is_first else None)
+        self.sums = RunningMeans(self.device, checkpoint.tensors["sums"] if self.distributed.is_first else None)
         self.step, self.history = checkpoint.step, checkpoint.facts["history"]
         self.seconds = checkpoint.facts["seconds"]
 

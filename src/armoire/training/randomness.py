@@ -15,6 +15,6 @@ def generator(seed: int, purpose: str, step: int = 0, device: torch.device | str
     return torch.Generator(device).manual_seed((int(words[0]) << 31) ^ int(words[1]))
 
 
-def order(seed: int, epoch: int, n: int) -> torch.Tensor:
+def permutation(seed: int, epoch: int, n: int) -> torch.Tensor:
     """The order in which an epoch visits n images: int64 (n,)."""
     return torch.randperm(n, generator=generator(seed, "order", epoch))

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from armoire.model import Autoencoder
 from armoire.model.likelihood import Calibrated
-from armoire.training.ranks import Ranks
+from armoire.training.distributed import DistributedContext
 
 
 class SynchronisedBatchNorm(nn.Module):
@@ -21,9 +21,9 @@ class SynchronisedBatchNorm(nn.Module):
     Its parameters and buffers are those of the layer that it takes the place of, by the same names.
     """
 
-    def __init__(self, norm: _BatchNorm, ranks: Ranks) -> None:
+    def __init__(self, norm: _BatchNorm, distributed: DistributedContext) -> None:
         super().__init__()
-        self.ranks, self.eps, self.momentum = ranks, norm.eps, norm.momentum or 0.0
+        self.distributed, self.eps, self.momentum = distributed, norm.eps, norm.momentum or 0.0
         self.weight, self.bias = norm.weight, norm.bias
         for name, buffer in norm.named_buffers():
             self.register_buffer(name, buffer)
@@ -41,11 +41,11 @@ class SynchronisedBatchNorm(nn.Module):
     def _statistics(self, x: Float[Tensor, "n c *side"]) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
         others = [dimension for dimension in range(x.dim()) if dimension != 1]
         # Deviations from the mean of all, not E[x^2] - E[x]^2, which cancels.
-        sums = self.ranks.sum_with_gradient(torch.cat([x.sum(others), x.new_tensor([x.numel() / x.shape[1]])]))
+        sums = self.distributed.sum_with_gradient(torch.cat([x.sum(others), x.new_tensor([x.numel() / x.shape[1]])]))
         n = sums[-1].detach()
         mean = sums[:-1] / n
         shape = (1, -1) + (1,) * (x.dim() - 2)
-        variance = self.ranks.sum_with_gradient((x - mean.view(shape)).square().sum(others)) / n
+        variance = self.distributed.sum_with_gradient((x - mean.view(shape)).square().sum(others)) / n
         self._follow(mean, variance * (n / (n - 1)))
         return mean, variance
 
@@ -56,18 +56,18 @@ class SynchronisedBatchNorm(nn.Module):
         self.num_batches_tracked += 1
 
 
-def synchronise(model: Autoencoder, ranks: Ranks) -> None:
+def synchronise(model: Autoencoder, distributed: DistributedContext) -> None:
     """Make a model's statistics over a batch those over all processes' rows of it."""
-    if ranks.size == 1:
+    if distributed.size == 1:
         return
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, _BatchNorm):
-                setattr(module, name, SynchronisedBatchNorm(child, ranks))
+                setattr(module, name, SynchronisedBatchNorm(child, distributed))
     if isinstance(model.likelihood, Calibrated):
-        model.likelihood.average = lambda values: _mean(values, ranks)
+        model.likelihood.average = lambda values: _mean(values, distributed)
 
 
-def _mean(values: Float[Tensor, " n"], ranks: Ranks) -> Float[Tensor, ""]:
-    total, n = ranks.sum(torch.stack([values.sum(), values.new_tensor(len(values))]))
+def _mean(values: Float[Tensor, " n"], distributed: DistributedContext) -> Float[Tensor, ""]:
+    total, n = distributed.sum(torch.stack([values.sum(), values.new_tensor(len(values))]))
     return total / n

@@ -18,8 +18,8 @@ from armoire.io.files import write_bytes
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
+from armoire.training.distributed import join
 from armoire.training.machine import pick_device
-from armoire.training.ranks import join
 from armoire.training.resuming import check_out, hold_out
 from armoire.training.tracking import tracker_names
 from armoire.wardrobe.fitted import check_flow
@@ -56,15 +56,15 @@ def train(
         TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
     """
     chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
-    ranks = join(pick_device(device))
-    with ranks.together(), contextlib.ExitStack() as stack:
+    distributed = join(pick_device(device))
+    with distributed.together(), contextlib.ExitStack() as stack:
         run, images = _train(chosen, images, out, resume, device, progress, stack, track)
-        if not ranks.is_first:
-            ranks.wait()
+        if not distributed.is_first:
+            distributed.wait()
             return Wardrobe.open(run.path, images, device)
         wardrobe = Wardrobe.open(run.path, images, device, progress)
         wardrobe.hang()
-        ranks.wait()
+        distributed.wait()
         return wardrobe
 
 
@@ -80,10 +80,10 @@ def take_part(
     Raises:
         ArmoireError, TrainingInterruptedError: as `train` does.
     """
-    ranks = join(pick_device(device))
-    with ranks.together(), contextlib.ExitStack() as stack:
+    distributed = join(pick_device(device))
+    with distributed.together(), contextlib.ExitStack() as stack:
         _train(recipe, images, out, resume, device, SILENT, stack)
-        ranks.wait()
+        distributed.wait()
 
 
 def _train(
@@ -96,20 +96,20 @@ def _train(
     stack: contextlib.ExitStack,
     track: str | Sequence[str] = (),
 ) -> tuple[Run, ImageSet]:
-    ranks = join(pick_device(device))
-    progress = progress if ranks.is_first else SILENT
+    distributed = join(pick_device(device))
+    progress = progress if distributed.is_first else SILENT
     path = Path(out or Path("runs") / chosen.name)
     # Checked first: reading the data and training can take long.
     if chosen.prior == "flow":
-        ranks.from_first(check_flow)
-    ranks.from_first(lambda: tracker_names(track))
-    ranks.from_first(lambda: stack.enter_context(hold_out(path)))
-    ranks.from_first(lambda: check_out(path, resume))
-    images = ranks.in_turns(lambda: load_for(chosen, images, progress))
+        distributed.from_first(check_flow)
+    distributed.from_first(lambda: tracker_names(track))
+    distributed.from_first(lambda: stack.enter_context(hold_out(path)))
+    distributed.from_first(lambda: check_out(path, resume))
+    images = distributed.in_turns(lambda: load_for(chosen, images, progress))
     images.check()
     chosen = chosen.change(**_data_settings(chosen, images))
     run = train_run(chosen, images, path, resume, device, progress, track)
-    if images.info.rejected and images.store and ranks.is_first:
+    if images.info.rejected and images.store and distributed.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
     return run, images
 

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Ranks:
+class DistributedContext:
     """The processes of a training, as one of them sees them; by default there is but one.
 
     Attributes:
@@ -137,7 +137,7 @@ class Ranks:
             ) from None
 
 
-ALONE = Ranks()
+ALONE = DistributedContext()
 
 
 class _Sum(torch.autograd.Function):
@@ -159,7 +159,7 @@ def is_first_process() -> bool:
     return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
-def join(device: torch.device) -> Ranks:
+def join(device: torch.device) -> DistributedContext:
     """Meet the other processes that torchrun started, once; ALONE where there are none.
 
     Each gets its share of the machine: the GPU of its local rank, or an equal part of the CPU's cores.
@@ -174,7 +174,7 @@ def join(device: torch.device) -> Ranks:
 
 
 @cache
-def _join(device: str) -> Ranks:
+def _join(device: str) -> DistributedContext:
     rank, size, local_rank, local_size = (
         int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     )
@@ -196,7 +196,7 @@ def _join(device: str) -> Ranks:
         reason = str(error).strip().splitlines()[0]
         raise ArmoireError(f"the {size} processes cannot reach each other ({reason}); see docs/scaling.md") from None
     atexit.register(dist.destroy_process_group)
-    return Ranks(rank, size, local_rank, local_size, patient)
+    return DistributedContext(rank, size, local_rank, local_size, patient)
 
 
 def may_tell() -> bool:

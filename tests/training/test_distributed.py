@@ -1,4 +1,4 @@
-"""Three processes train what one would: see on_ranks.py for what they run."""
+"""Three processes train what one would: see on_processes.py for what they run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from armoire.errors import TrainingInterruptedError
 from armoire.model.draws import SharedDraws, normal_like
 from armoire.training import Run, train
 from armoire.training.checkpoint import list_checkpoints, load_checkpoint
-from armoire.training.ranks import ALONE, Ranks
+from armoire.training.distributed import ALONE, DistributedContext
 from armoire.training.synchronised import SynchronisedBatchNorm
 
 PROCESSES = 3
@@ -46,7 +46,7 @@ def objectives(run: Path) -> list[float]:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
     """A folder with what three processes trained, a folder for each job."""
-    folder = tmp_path_factory.mktemp("ranks")
+    folder = tmp_path_factory.mktemp("distributed")
     jobs = [
         {"recipe": r, "changes": c, "n": n, "out": str(folder / name), "resume": False, "stop_at": None, "track": []}
         for name, (r, c, n) in JOBS.items()
@@ -61,7 +61,7 @@ def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
     subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)),
-            *(Path(__file__).with_name("on_ranks.py"), folder / "jobs.json"),
+            *(Path(__file__).with_name("on_processes.py"), folder / "jobs.json"),
         ],
         check=True,
         timeout=300,
@@ -126,7 +126,7 @@ def test_three_processes_go_on_where_one_stopped(tmp_path, tiny, discs, trained)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 100])
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
 def test_shares_cover_a_batch_once_and_evenly(n, size):
-    rows = [list(range(n))[Ranks(rank, size).share(n)] for rank in range(size)]
+    rows = [list(range(n))[DistributedContext(rank, size).share(n)] for rank in range(size)]
     assert [i for part in rows for i in part] == list(range(n))
     assert max(map(len, rows)) - min(map(len, rows)) <= 1
 
@@ -139,7 +139,7 @@ def test_a_share_of_a_draw_is_the_draws_share(shape, channels_last):
         x = torch.zeros(shape[0], *shape[2:], shape[1]).permute(0, 3, 1, 2)
     whole = normal_like(x, torch.Generator().manual_seed(3))
     for rank in range(4):
-        rows = Ranks(rank, 4).share(7)
+        rows = DistributedContext(rank, 4).share(7)
         part = normal_like(x[rows], SharedDraws(torch.Generator().manual_seed(3), rows, 7))
         assert torch.equal(part, whole[rows])
 

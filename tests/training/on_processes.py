@@ -1,4 +1,4 @@
-"""What torchrun runs for test_ranks.py: the trainings that a JSON file lists, one after the other."""
+"""What torchrun runs for test_distributed.py: the trainings that a JSON file lists, one after the other."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from conftest import TINY, Recorder, make_set
 
 from armoire import TrainingInterruptedError, load_recipe
 from armoire.training import train
-from armoire.training.ranks import join
+from armoire.training.distributed import join
 from armoire.training.synchronised import SynchronisedBatchNorm
 
 
 def statistics(out: Path) -> None:
     """Save what batch norm makes of this process's rows, its gradients, and its buffers."""
-    ranks = join(torch.device("cpu"))
+    distributed = join(torch.device("cpu"))
     x, seen = torch.load(out / "x.pt"), []
-    norm = SynchronisedBatchNorm(torch.nn.BatchNorm2d(x.shape[1]), ranks)
-    rows = x[ranks.share(len(x))].requires_grad_()
+    norm = SynchronisedBatchNorm(torch.nn.BatchNorm2d(x.shape[1]), distributed)
+    rows = x[distributed.share(len(x))].requires_grad_()
     y = norm(rows)
     (y**3).sum().backward()
     assert rows.grad is not None
     seen = [y.detach(), rows.grad, norm.running_mean, norm.running_var]
-    torch.save(seen, out / f"seen-{ranks.rank}.pt")
+    torch.save(seen, out / f"seen-{distributed.rank}.pt")
 
 
 def main(jobs: Path) -> None:
