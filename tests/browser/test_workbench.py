@@ -239,7 +239,7 @@ def test_a_picture_of_ones_own_is_placed_where_python_places_it(visit, request, 
     visitor.until(lambda: "Squared error" in said.inner_text())
     words = said.inner_text().removeprefix("Squared error ")
     assert float(words.split(":")[0]) == pytest.approx(error, rel=0.1)
-    below = np.searchsorted(wardrobe.familiarity.percentiles, error)
+    below = np.searchsorted(wardrobe.error_percentiles.percentiles, error)
     assert abs(int(words.split("that of ")[1].split(" %")[0]) - below) <= 3
     shown = visitor.page.locator(".three canvas")
     assert alike(pixels(shown.nth(1)), image)

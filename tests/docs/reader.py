@@ -154,9 +154,9 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     change = armoire.Recipe.change
     patch.setattr(armoire.Recipe, "change", one_epoch)
     patch.setattr(armoire, "load_recipe", small)
-    patch.setattr("armoire.wardrobe.trained.load_recipe", small)
+    patch.setattr("armoire.wardrobe.training.load_recipe", small)
     patch.setattr("armoire.images.sources.drawn_faces.USUAL", FACES)
-    patch.setattr("armoire.wardrobe.fitting.STEPS", 40)
+    patch.setattr("armoire.priors.flow.STEPS", 40)
     patch.setattr("armoire.measure.attribute_classifier.STEPS", 20)
     patch.setattr(EfficientNetLite0, "__init__", Extractor.__init__)
     patch.setattr(EfficientNetLite0, "features", pooled)

@@ -39,7 +39,7 @@ def test_train_prints_one_json_object(trained: Trained) -> None:
 
 def test_a_run_holds_everything(trained: Trained) -> None:
     names = {path.name for path in trained.run.iterdir()}
-    files = {"recipe.toml", "model.safetensors", "history.csv", "latents.parquet", "familiarity.json"}
+    files = {"recipe.toml", "model.safetensors", "history.csv", "latents.parquet", "error_percentiles.json"}
     assert names == files | {"checkpoints", "previews"}
     checkpoints = sorted(path.name for path in (trained.run / "checkpoints").iterdir())
     assert checkpoints == ["best.safetensors", "step-000000007.safetensors", "step-000000014.safetensors"]

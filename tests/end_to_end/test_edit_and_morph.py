@@ -208,9 +208,9 @@ def test_many_strengths_are_wrapped_and_told(armoire: Armoire, faces: Path) -> N
 def test_the_nearest_of_a_training_image_is_itself(armoire: Armoire, faces: Path) -> None:
     before = contents(faces / "run")
     found = armoire("nearest", faces / "run", faces / "1.png", "--json").json()
-    assert list(found) == ["image", "far_from_training", "search", "nearest"]
+    assert list(found) == ["image", "outlier", "search", "nearest"]
     assert found["search"] == {"kind": "exact", "recall_at_10": 1.0}
-    assert (found["image"], found["far_from_training"]) == (str(faces / "1.png"), False)
+    assert (found["image"], found["outlier"]) == (str(faces / "1.png"), False)
     assert len(found["nearest"]) == 6
     assert found["nearest"][0] == {
         "id": "000001",
@@ -265,9 +265,7 @@ def test_any_image_is_fitted_like_the_training_data(armoire: Armoire, faces: Pat
 
 def strangers(outcome: Outcome) -> list[str]:
     assert outcome.code == 0, outcome.err
-    return [
-        line.split(" lies far ")[0] for line in outcome.err.splitlines() if " lies far from the training data" in line
-    ]
+    return [line.split(" is an outlier")[0] for line in outcome.err.splitlines() if " is an outlier: " in line]
 
 
 def test_an_image_far_from_the_data_is_told_of(armoire: Armoire, faces: Path) -> None:
@@ -279,22 +277,22 @@ def test_an_image_far_from_the_data_is_told_of(armoire: Armoire, faces: Path) ->
     assert strangers(armoire("morph", run, noise, noise, "--out", "m.gif")) == [str(noise)] * 2
     near = armoire("nearest", run, noise, "--json")
     assert strangers(near) == [str(noise)]
-    assert near.json()["far_from_training"] is True
+    assert near.json()["outlier"] is True
     for i in HELD_OUT:  # so few that the limit is the largest error among them
-        assert armoire("nearest", run, faces / f"{i}.png", "--json").json()["far_from_training"] is False
+        assert armoire("nearest", run, faces / f"{i}.png", "--json").json()["outlier"] is False
 
 
 def test_what_is_usual_is_kept_from_training_on(armoire: Armoire, faces: Path) -> None:
     run = Path(shutil.copytree(faces / "run", armoire.cwd / "run"))
-    kept = (run / "familiarity.json").read_bytes()
+    kept = (run / "error_percentiles.json").read_bytes()
     assert json.loads(kept)["images"] == 6
     for content in (None, b"", b"{", b"[]", kept.replace(b'"percentiles"', b'"x"'), kept[:-20]):
-        (run / "familiarity.json").unlink()
+        (run / "error_percentiles.json").unlink()
         if content is not None:
             assert content != kept
-            (run / "familiarity.json").write_bytes(content)
+            (run / "error_percentiles.json").write_bytes(content)
         assert strangers(armoire("nearest", "run", faces / "noise.png")) == [str(faces / "noise.png")]
-        assert (run / "familiarity.json").read_bytes() == kept
+        assert (run / "error_percentiles.json").read_bytes() == kept
 
 
 def test_what_is_in_the_run_is_enough_when_its_data_have_gone(armoire: Armoire, pictures: Path) -> None:
@@ -304,16 +302,16 @@ def test_what_is_in_the_run_is_enough_when_its_data_have_gone(armoire: Armoire, 
     shutil.rmtree(own)
     found = armoire("nearest", "run", "a.png", "--json")
     assert "cannot be told" not in found.err
-    assert found.json()["far_from_training"] is not None
+    assert found.json()["outlier"] is not None
     assert found.json()["nearest"][0]["id"] == "disc/001.png"
-    (armoire.cwd / "run" / "familiarity.json").unlink()
+    (armoire.cwd / "run" / "error_percentiles.json").unlink()
     without = armoire("nearest", "run", "a.png", "--json")
-    assert without.json() == found.json() | {"far_from_training": None}
-    assert without.err.startswith("whether an image lies far from the training data cannot be told: ")
+    assert without.json() == found.json() | {"outlier": None}
+    assert without.err.startswith("outliers cannot be detected: ")
     assert len(without.err.splitlines()) == 1
     morph = armoire("morph", "run", "a.png", "a.png", "--out", "m.png")
     assert (morph.code, len(morph.err.splitlines())) == (0, 1), "said once, not for each image"
-    assert not (armoire.cwd / "run" / "familiarity.json").exists()
+    assert not (armoire.cwd / "run" / "error_percentiles.json").exists()
 
 
 # (what is typed, words of the sentence); {faces} has attributes, {run} has classes only

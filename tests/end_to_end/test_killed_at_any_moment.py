@@ -42,7 +42,7 @@ def alone(armoire: Armoire) -> Armoire:
 def data_of(armoire: Armoire) -> dict[str, bytes]:
     """All that must be equal: weights, places, checkpoints, the packed data; of history what is no time."""
     run = armoire.cwd / "run"
-    files = [run / "model.safetensors", run / "latents.parquet", run / "familiarity.json", run / "recipe.toml"]
+    files = [run / "model.safetensors", run / "latents.parquet", run / "error_percentiles.json", run / "recipe.toml"]
     files += sorted((run / "checkpoints").iterdir()) + sorted((run / "previews").iterdir())
     stores = armoire.cwd / "cache" / "stores"
     files += [path for path in sorted(stores.rglob("*")) if path.is_file()] if stores.is_dir() else []

@@ -9,7 +9,8 @@ import pytest
 from command_line import ABSENT, QUICK, Armoire, assert_one_sentence, contents
 
 from armoire import Wardrobe
-from armoire.wardrobe.fitted import Flow, Standard, make_network
+from armoire.priors.flow import Flow, make_network
+from armoire.priors.whitening import Whitening
 
 PAGE = Path(__file__).parents[2] / "src/armoire/explorer/index.html"
 WORKS = [
@@ -68,7 +69,7 @@ def test_a_missing_extra_is_one_sentence(armoire: Armoire, copied: Path, picture
 def test_a_run_with_a_flow_opens_and_draws_from_what_is_asked_for(armoire: Armoire, copied: Path) -> None:
     wardrobe = Wardrobe.open(copied)
     shape = {"latent": 2, "width": 4, "transforms": 1, "passes": 2}
-    flow = Flow(Standard.of(wardrobe.latents.mean), make_network(**shape), shape)
+    flow = Flow(Whitening.of(wardrobe.latents.mean), make_network(**shape), shape)
     wardrobe._priors.keep("flow", flow, {"log_prob": 0.0})
     for chosen in ((), ("--prior", "flow")):
         done = armoire("sample", "run", "-n", 4, *chosen, "--out", "samples.png", absent=ABSENT)

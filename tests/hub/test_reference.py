@@ -8,8 +8,8 @@ from armoire.errors import ArmoireError
 from armoire.hub.parts import PARTS, is_ours
 from armoire.hub.reference import Reference, host, parse_reference
 from armoire.measure.kept import FILE
+from armoire.priors import stored_kinds
 from armoire.wardrobe.directions import METHODS
-from armoire.wardrobe.priors import FITTED
 
 COMMIT = "0123456789" * 4
 
@@ -58,7 +58,7 @@ def test_the_host_is_told_without_a_password(monkeypatch, url, expected):
 
 def test_whatever_a_run_keeps_of_its_own_travels():
     assert {f"directions/{method}.parquet" for method in METHODS} <= set(PARTS)
-    assert {f"priors/{kind}.safetensors" for kind in FITTED} <= set(PARTS)
+    assert {f"priors/{kind}.safetensors" for kind in stored_kinds()} <= set(PARTS)
     assert FILE in PARTS
 
 

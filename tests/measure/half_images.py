@@ -10,10 +10,10 @@ from torch import nn
 
 from armoire.images import Fit, ImageSet, SetInfo
 from armoire.images.imageset import fingerprint, make_table
+from armoire.priors import StandardNormal
 from armoire.training import Run
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.directions import Direction
-from armoire.wardrobe.priors import StandardNormal
 
 CPU = torch.device("cpu")
 

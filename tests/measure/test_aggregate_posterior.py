@@ -7,8 +7,8 @@ import pytest
 
 from armoire.images.imageset import make_table
 from armoire.measure.aggregate_posterior import correlation, health, holes, mismatch, rate_by_dimension
+from armoire.priors import StandardNormal
 from armoire.wardrobe import Latents
-from armoire.wardrobe.priors import StandardNormal
 
 
 def latents(mean: np.ndarray, spread: float | None) -> Latents:

@@ -8,7 +8,7 @@ from scipy.special import ndtri
 from scipy.stats import kstest
 
 from armoire.measure.latent_statistics import areas, ks_distances, latent_statistics
-from armoire.wardrobe.priors import Box, StandardNormal
+from armoire.priors import Box, StandardNormal
 
 NONE = np.full(0, -1)
 

@@ -192,7 +192,7 @@ def test_priors_and_familiarity_are_those_of_the_run(made, made_of_ae, faces_run
     np.testing.assert_allclose(box["low"], held_out.min(axis=0), rtol=1e-6)
     np.testing.assert_allclose(box["high"], held_out.max(axis=0), rtol=1e-6)
     assert [prior["kind"] for prior in manifest_of(made_of_ae)["priors"]] == ["box"]
-    usual = faces_run.familiarity
+    usual = faces_run.error_percentiles
     assert manifest_of(made)["familiarity"] == {"percentiles": list(usual.percentiles), "images": 20}
 
 
@@ -361,7 +361,7 @@ def test_a_run_of_the_first_few(tmp_path, tiny, discs, quick):
 
 
 def test_data_that_are_gone(copied, discs, quick, recorder):
-    (copied.path / "familiarity.json").unlink()
+    (copied.path / "error_percentiles.json").unlink()
     folder = site.site_data(copied, recorder)
     manifest = manifest_of(folder)
     assert manifest["sheets"] is manifest["familiarity"] is None

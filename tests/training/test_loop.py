@@ -341,7 +341,7 @@ def test_what_a_run_holds(vae_run):
         "checkpoints",
         "previews",
         "latents.parquet",
-        "familiarity.json",
+        "error_percentiles.json",
     }
     assert sorted(p.name for p in (path / "previews").iterdir()) == ["epoch-0001.png", "epoch-0002.png"]
     header = read_header(path / "model.safetensors")

@@ -8,10 +8,10 @@ import torch
 
 import armoire
 from armoire import Wardrobe
+from armoire.checks import as_latents
 from armoire.errors import ArmoireError
 from armoire.training import Run
 from armoire.training.machine import pick_device
-from armoire.wardrobe.checks import as_latents
 from armoire.wardrobe.directions import Direction
 from armoire.wardrobe.interpolation import interpolate
 

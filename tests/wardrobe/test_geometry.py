@@ -10,10 +10,10 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import kstest
 
 from armoire.errors import ArmoireError
+from armoire.priors import Box, StandardNormal
 from armoire.wardrobe.interpolation import interpolate
-from armoire.wardrobe.kept_priors import Priors
 from armoire.wardrobe.neighbours import nearest
-from armoire.wardrobe.priors import Box, StandardNormal
+from armoire.wardrobe.priors import RunPriors
 
 places = arrays(np.float32, 4, elements=st.floats(-10, 10, width=32))
 
@@ -123,8 +123,8 @@ def test_the_box_is_filled_evenly():
 def test_the_prior_goes_by_the_posterior_unless_it_is_named(tmp_path):
     embeddings = np.array([[0.0, 5.0], [2.0, -1.0], [1.0, 1.0]], np.float32)
 
-    def priors(posterior: str) -> Priors:
-        return Priors(tmp_path, posterior, 2, dict, lambda: embeddings)
+    def priors(posterior: str) -> RunPriors:
+        return RunPriors(tmp_path, posterior, 2, dict, lambda: embeddings)
 
     assert priors("gaussian").get() == StandardNormal(2)
     box = priors("point").get()

@@ -32,7 +32,7 @@ PRIOR = ("priors/gmm.safetensors", "armoire-prior-1")
 MOST_SECONDS = 10
 MOST_GROWN = 128  # MB
 ODD = (None, -1, 0, 3, 10**9, 2**63, 1.5, math.nan, math.inf, "", "x", "../x", [], [0], [10**9], [[]], {}, True)
-FILES = (MODEL, "recipe.toml", "history.csv", "latents.parquet", "familiarity.json", "directions/partial.parquet")
+FILES = (MODEL, "recipe.toml", "history.csv", "latents.parquet", "error_percentiles.json", "directions/partial.parquet")
 FILES += ("priors/gmm.safetensors", "diverged.json", "explorer/manifest.json", "explorer/.made-of.json")
 DEEP = "[" * 100_000
 FORGED = "a row short"  # a whole table, of fewer images: nothing in it tells that it is not the run's own
@@ -97,7 +97,7 @@ def looked_at(path: Path) -> dict[str, np.ndarray]:
     found["history"] = np.array([list(row.values()) for row in history])
     found["mean"], found["log_var"] = wardrobe.latents.mean, wardrobe.latents.log_var
     found["ids"] = np.array(wardrobe.latents.ids)
-    if usual := wardrobe.familiarity:
+    if usual := wardrobe.error_percentiles:
         found["familiarity"] = np.array(usual.percentiles)
     if wardrobe.has_prior("gmm"):
         found["draws"] = wardrobe.sample(10, 0, "gmm")

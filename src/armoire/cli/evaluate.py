@@ -43,10 +43,10 @@ def evaluate(
         denoising: measure how well Gaussian, salt-and-pepper and masking noise of five levels each are taken off.
         json: print one JSON object.
     """
+    from armoire.checks import check_temperature
     from armoire.measure import evaluate as measure
     from armoire.measure import in_words, left_out_in_words
     from armoire.wardrobe import Wardrobe
-    from armoire.wardrobe.checks import check_temperature
 
     if samples is not None and samples < 2:
         raise ArmoireError(f"--samples should be 2 or more, not {samples}")

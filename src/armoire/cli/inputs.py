@@ -23,16 +23,16 @@ def open_with_images(run: Path, paths: list[Path], progress: Progress) -> tuple[
 def note_outliers(
     wardrobe: Wardrobe, paths: list[Path], originals: np.ndarray, progress: Progress
 ) -> list[bool] | None:
-    """Which images lie far from the training data, with a note on each; None where that cannot be told."""
-    usual = wardrobe.familiarity
-    if usual is None:
+    """Which images are outliers, with a note on each; None where the threshold cannot be computed."""
+    percentiles = wardrobe.error_percentiles
+    if percentiles is None:
         return None
     errors = wardrobe.squared_errors(originals)
-    far = usual.far(errors).tolist()
-    for path, error, is_far in zip(paths, errors, far, strict=True):
-        if is_far:
+    outliers = percentiles.are_outliers(errors).tolist()
+    for path, error, is_outlier in zip(paths, errors, outliers, strict=True):
+        if is_outlier:
             progress.note(
-                f"{path} lies far from the training data: its reconstruction error {error:.4f} is above "
-                f"{usual.mse_p99:.4f}, which 99 % of the held-out images stay within; what comes of it may mean little"
+                f"{path} is an outlier: its reconstruction error {error:.4f} exceeds {percentiles.threshold:.4f}, "
+                "which 99 % of the held-out images stay within; results for it may mean little"
             )
-    return far
+    return outliers

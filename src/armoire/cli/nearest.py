@@ -36,13 +36,13 @@ def nearest(
     wardrobe, originals = open_with_images(run, [image], progress)
     found = wardrobe.nearest(wardrobe.encode(originals), number)
     rows = wardrobe.latents.describe(found.rows[0], wardrobe.run.data.classes)
-    strangers = note_outliers(wardrobe, [image], originals, progress)
+    outliers = note_outliers(wardrobe, [image], originals, progress)
     distances = found.distances[0].tolist()
     if json:
         alike = [row | {"distance": distance} for row, distance in zip(rows, distances, strict=True)]
-        far = None if strangers is None else strangers[0]
+        is_outlier = None if outliers is None else outliers[0]
         search = {"kind": found.search, "recall_at_10": found.recall}
-        print_json({"image": str(image), "far_from_training": far, "search": search, "nearest": alike})
+        print_json({"image": str(image), "outlier": is_outlier, "search": search, "nearest": alike})
         return
     if found.search == "index":
         progress.note(f"searched with an index, which finds {found.recall:.1%} of the 10 nearest")

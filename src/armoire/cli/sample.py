@@ -35,8 +35,8 @@ def sample(
             normal for a variational autoencoder and box for a plain one.
         temperature: below 1 draws nearer to where most images lie, truer and less various; above 1 farther away.
     """
+    from armoire.checks import check_temperature
     from armoire.wardrobe import Wardrobe
-    from armoire.wardrobe.checks import check_temperature
 
     if number < 1:
         raise ArmoireError(f"-n should be 1 or more, not {number}")

@@ -68,7 +68,7 @@ def train(
     """
     import armoire
     from armoire.training.distributed import is_first_process
-    from armoire.wardrobe.trained import take_part
+    from armoire.wardrobe.training import take_part
 
     flags = {
         "epochs": epochs,

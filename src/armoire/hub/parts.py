@@ -21,7 +21,7 @@ PARTS = MappingProxyType(
         "history.csv": LARGEST_TEXT,
         "evaluation.json": LARGEST_TEXT,
         "editing.json": LARGEST_TEXT,
-        "familiarity.json": LARGEST_TEXT,
+        "error_percentiles.json": LARGEST_TEXT,
         "diverged.json": LARGEST_TEXT,
         "latents.parquet": _TABLE,
         "directions/difference.parquet": _TABLE,

@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
+from armoire.html_repr import Picture, Table, counted, html_repr
 from armoire.images.fit import Fit
 from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.mapped import release
 from armoire.io.files import parse_json, sha256, sha256_of
-from armoire.shown import Picture, Table, counted, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,7 +116,7 @@ class ImageSet:
             rows.append(("left out", self.rejections))
         first = np.array(self.images[:PREVIEW_IMAGES])
         pictures = [Picture(preview(first), f"the first {len(first)}")] if len(first) else []
-        return shown(self.info.name, f"{len(self):,} images", [Table(rows, words=True)], pictures)
+        return html_repr(self.info.name, f"{len(self):,} images", [Table(rows, words=True)], pictures)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from armoire.checks import as_numpy
 from armoire.errors import ArmoireError, first_line
 from armoire.images.decode import RejectedImageError, plain, read_image
 from armoire.images.fit import Fit, flatten, no_warnings
@@ -35,20 +36,6 @@ class SupportsArray(Protocol):
 
 Images = np.ndarray | SupportsArray | Image.Image | str | os.PathLike[str] | ImageSet | Iterable[Any]
 _One = np.ndarray | Image.Image | Path
-
-
-def as_numpy(values: Any) -> np.ndarray:
-    """Numbers as a NumPy array: NumPy's, PyTorch's on any device and with or without gradients, or nested lists.
-
-    Raises:
-        ArmoireError: no array can be made of them.
-    """
-    if isinstance(values, list | tuple):
-        values = [_off_device(value) for value in values]
-    try:
-        return np.asarray(_off_device(values))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ArmoireError(f"no array can be made of this {type(values).__name__}: {first_line(error)}") from None
 
 
 def fit_images(images: Images, fit: Fit) -> UInt8[np.ndarray, "n h w c"]:
@@ -202,8 +189,3 @@ def _plain(image: Image.Image) -> Image.Image:
         return plain(image)
     except Exception as error:  # decoded only now, and a decoder fed with damaged bytes can raise nearly anything
         raise ArmoireError(f"a PIL image of mode {image.mode} cannot be read: {first_line(error)}") from None
-
-
-def _off_device(values: Any) -> Any:
-    # By what it has, not by its class: reading images needs no torch.
-    return values.detach().cpu() if hasattr(values, "detach") else values

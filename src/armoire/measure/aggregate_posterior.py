@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from armoire.measure.latent_statistics import DRAWS
+from armoire.priors import Prior
 from armoire.wardrobe import Latents
 from armoire.wardrobe.neighbours import nearest
-from armoire.wardrobe.priors import Prior
 
 MISMATCH_DRAWS = 1000
 AT_ONCE = 100  # draws compared with all posteriors at a time

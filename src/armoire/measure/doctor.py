@@ -25,7 +25,7 @@ from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.expectations import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES, longer
 from armoire.wardrobe import RunLike, Wardrobe
-from armoire.wardrobe.familiarity import squared_errors
+from armoire.wardrobe.outliers import squared_errors
 
 EXAMINED = 2000  # images of each kind
 NOTHING_EXPLAINED = 0.1  # share of the pixels' variance

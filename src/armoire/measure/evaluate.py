@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from armoire.checks import check_temperature
 from armoire.errors import ArmoireError
 from armoire.images import Images, ImageSet
 from armoire.io.files import read_checksummed, write_checksummed
@@ -27,7 +28,6 @@ from armoire.progress import SILENT, USUAL, Progress
 from armoire.training.averages import average_over, published_scale
 from armoire.training.batches import Batches
 from armoire.wardrobe import RunLike, Wardrobe, encode_set
-from armoire.wardrobe.checks import check_temperature
 
 SAMPLES = 2000
 FEWEST = 20  # images of a set, below which a quick look says nothing of samples

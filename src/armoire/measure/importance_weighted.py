@@ -14,11 +14,11 @@ from torch import Tensor
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.model import DiagonalGaussian
+from armoire.priors import Box, Prior
 from armoire.progress import SILENT, Progress
 from armoire.training.batches import Batches
 from armoire.training.randomness import generator
 from armoire.wardrobe import Wardrobe
-from armoire.wardrobe.priors import Box, Prior
 
 IMAGES = 1000  # held-out images that the bound is averaged over
 AT_ONCE = 50

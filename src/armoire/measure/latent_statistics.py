@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from armoire.wardrobe.priors import Prior
+from armoire.priors import Prior
 
 ACTIVE_VARIANCE = 0.01
 HOLE = 0.1  # in units of the cloud's spread

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from armoire.html_repr import Table, html_repr
 from armoire.measure.editing import in_words, left_out_in_words
-from armoire.shown import Table, shown
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Evaluation(dict[str, Any]):
             tables.append(
                 Table(rows, "Classes and their areas", ("class", "of the data", "of the plane", "of p = Φ(z)"))
             )
-        return shown("Evaluation", f"{data['n']:,} {data['split']} images of {data['name']}", tables)
+        return html_repr("Evaluation", f"{data['n']:,} {data['split']} images of {data['name']}", tables)
 
 
 def number_tables(evaluation: dict[str, Any]) -> list[tuple[str, list[Line]]]:

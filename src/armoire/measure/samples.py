@@ -21,11 +21,11 @@ from armoire.images import ImageSet
 from armoire.measure.attribute_classifier import held_back
 from armoire.measure.features import Classifier, Extractor
 from armoire.model import to_unit
+from armoire.priors import Prior
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.neighbours import nearest
-from armoire.wardrobe.priors import Prior
 
 K = 5  # neighbours that make an image's surroundings
 BLOCK = 1000  # images in each block of the kernel distance

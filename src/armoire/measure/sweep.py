@@ -17,7 +17,7 @@ from armoire.measure.features import has_efficientnet
 from armoire.progress import USUAL, Progress
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe, train
-from armoire.wardrobe.trained import load_for
+from armoire.wardrobe.training import load_for
 
 FORMAT = "armoire-sweep-1"
 TABLE = "sweep.csv"

@@ -16,6 +16,7 @@ from armoire.figures.scatter import class_colour
 from armoire.images import ImageSet
 from armoire.io.files import sha256, write_bytes
 from armoire.measure.latent_statistics import ks_distances, latent_statistics
+from armoire.priors import Box
 from armoire.progress import SILENT, Progress
 from armoire.publish.onnx import export_run
 from armoire.publish.sheets import in_neighbourhoods, layout, make_sheets
@@ -23,7 +24,6 @@ from armoire.publish.site import FORMAT, MANIFEST, VERSION
 from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import PrincipalAxes, principal_axes
 from armoire.wardrobe.directions import Direction
-from armoire.wardrobe.priors import Box
 
 POINTS = 100_000  # images shown at most
 LATENTS = 64_000_000  # bytes of latents at most: what a page can load and search while a pointer moves
@@ -217,7 +217,7 @@ def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
 
 
 def _familiarity(wardrobe: Wardrobe) -> dict[str, Any] | None:
-    usual = wardrobe.familiarity
+    usual = wardrobe.error_percentiles
     return {"percentiles": list(usual.percentiles), "images": usual.images} if usual else None
 
 

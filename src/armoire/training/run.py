@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, first_line
+from armoire.html_repr import Picture, Table, html_repr
 from armoire.hub.fetching import local_folder
 from armoire.images import ImageSet, SetInfo
 from armoire.io.files import parse_toml, read_checksummed, read_text, sha256, write_checksummed, write_text
 from armoire.io.tensors import change_metadata
 from armoire.model.pretrained import FILE, read_header, refuse_foreign
 from armoire.progress import USUAL, Progress
-from armoire.shown import Picture, Table, shown
 from armoire.training.public import public_header, public_recipe
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
 
@@ -45,8 +45,8 @@ class Run:
     """A run's folder.
 
         recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  previews/  latents.parquet
-        familiarity.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png  report.html  explorer/
-        neighbours/  priors/*.safetensors  tracking/
+        error_percentiles.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png  report.html
+        explorer/  neighbours/  priors/*.safetensors  tracking/
 
     Attributes:
         path: the folder.
@@ -87,7 +87,7 @@ class Run:
             epoch = len(self.history)
             caption = f"epoch {epoch}: held-out images, their reconstructions, and samples"
             pictures = [Picture(self.preview(epoch).read_bytes(), caption)]
-        return shown(self.name, self.recipe.lead, [self.facts(), self._epochs()], pictures)
+        return html_repr(self.name, self.recipe.lead, [self.facts(), self._epochs()], pictures)
 
     def facts(self) -> Table:
         """What it is and of what, as a notebook shows it."""

@@ -2,7 +2,7 @@
 
 from armoire.wardrobe.directions import METHODS, Direction, Method
 from armoire.wardrobe.latents import Latents, encode_set
-from armoire.wardrobe.trained import train
+from armoire.wardrobe.training import train
 from armoire.wardrobe.wardrobe import RunLike, Wardrobe
 
 __all__ = ["METHODS", "Direction", "Latents", "Method", "RunLike", "Wardrobe", "encode_set", "train"]

@@ -18,11 +18,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float, Int8
 
+from armoire.checks import as_latents
 from armoire.errors import ArmoireError, did_you_mean, first_line
 from armoire.io.tables import read_table, write_table
 from armoire.progress import SILENT, Progress, Task
 from armoire.wardrobe.axes import principal_axes
-from armoire.wardrobe.checks import as_latents
 from armoire.wardrobe.latents import Latents
 
 Method = Literal["difference", "partial", "logistic"]

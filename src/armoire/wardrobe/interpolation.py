@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from armoire.checks import as_latent, check_count
 from armoire.errors import ArmoireError
-from armoire.wardrobe.checks import as_latent, check_count
 
 Interpolation = Literal["linear", "spherical"]
 

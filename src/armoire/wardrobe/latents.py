@@ -16,6 +16,7 @@ from armoire.images import ImageSet
 from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
 from armoire.io.tables import read_table, write_table
 from armoire.model import Autoencoder, DiagonalGaussian
+from armoire.priors import LatentDraws
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
@@ -40,6 +41,11 @@ class Latents:
 
     def __len__(self) -> int:
         return len(self.mean)
+
+    @property
+    def draws(self) -> LatentDraws:
+        """Its posteriors, as priors are fitted to them."""
+        return LatentDraws(self.mean, self.log_var)
 
     @property
     def labels(self) -> Int[np.ndarray, " n"]:

@@ -29,7 +29,7 @@ from armoire.io.files import write_bytes
 from armoire.model.pretrained import FILE
 from armoire.progress import SILENT
 from armoire.training import Recipe
-from armoire.wardrobe.trained import train
+from armoire.wardrobe.training import train
 from armoire.wardrobe.wardrobe import Wardrobe
 
 #: What of a run a pickled estimator carries: what it needs to transform, and no images.

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 
+from armoire.checks import as_latent, as_latents, check_count, check_temperature
 from armoire.errors import ArmoireError, did_you_mean
+from armoire.html_repr import Picture, Table, counted, html_repr
 from armoire.images import ImageSet, load_images
 from armoire.images.fit import Fit
 from armoire.images.grid import PREVIEW_IMAGES, preview
@@ -22,12 +24,11 @@ from armoire.images.sources.names import place_of
 from armoire.io.files import make_folder
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.priors import FEWEST, Prior, fit_prior
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.shown import Picture, Table, counted, shown
 from armoire.training import Recipe, Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
-from armoire.wardrobe.checks import as_latent, as_latents, check_count, check_temperature
 from armoire.wardrobe.directions import (
     AXIS,
     DIRECTIONS,
@@ -39,14 +40,12 @@ from armoire.wardrobe.directions import (
     read_directions,
     write_directions,
 )
-from armoire.wardrobe.familiarity import Familiarity, familiarity_of, squared_errors
-from armoire.wardrobe.fitting import FEWEST, fit_prior
 from armoire.wardrobe.index import NeighbourIndex, kept_index
 from armoire.wardrobe.interpolation import Interpolation, interpolate
-from armoire.wardrobe.kept_priors import Priors
 from armoire.wardrobe.latents import Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
-from armoire.wardrobe.priors import Prior
+from armoire.wardrobe.outliers import ErrorPercentiles, error_percentiles, squared_errors
+from armoire.wardrobe.priors import RunPriors
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -113,7 +112,7 @@ class Wardrobe:
                 rows.append(("places", counted(kept.splits)))
                 made = preview(self.decode(self.sample(PREVIEW_IMAGES)))
                 pictures = [Picture(made, f"{PREVIEW_IMAGES} images made at places drawn from its prior, seed 0")]
-        return shown(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
+        return html_repr(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
 
     @property
     def recipe(self) -> Recipe:
@@ -210,10 +209,10 @@ class Wardrobe:
         return latents if all(facts.get(name) == value for name, value in self.key().items()) else None
 
     @cached_property
-    def familiarity(self) -> Familiarity | None:
-        """What error is usual among held-out images; kept in familiarity.json, None where it cannot be told."""
-        path = self.run.path / "familiarity.json"
-        return familiarity_of(self.model, lambda: self.images, path, self.key(), self.progress)
+    def error_percentiles(self) -> ErrorPercentiles | None:
+        """What error is usual among held-out images; kept in error_percentiles.json, None where it cannot be told."""
+        path = self.run.path / "error_percentiles.json"
+        return error_percentiles(self.model, lambda: self.images, path, self.key(), self.progress)
 
     def key(self) -> dict[str, str]:
         """Which data and weights something kept beside the model was made of: of others it is made again."""
@@ -221,7 +220,7 @@ class Wardrobe:
 
     def hang(self) -> None:
         """Encode and measure the data and fit the recipe's prior, if that is not done yet, so that the run is whole."""
-        _ = self.latents, self.familiarity
+        _ = self.latents, self.error_percentiles
         if (kind := self.recipe.prior) == "none" or self._priors.has(kind):
             return
         train = self.latents.split("train")
@@ -229,14 +228,14 @@ class Wardrobe:
             usual = self.prior().name
             self.progress.note(f"{len(train)} training images are too few to fit a prior to: samples come from {usual}")
             return
-        prior, facts = fit_prior(kind, train, self.recipe.seed, self.progress)
+        prior, facts = fit_prior(kind, train.draws, seed=self.recipe.seed, progress=self.progress)
         if facts["log_prob"] > facts["log_prob_normal"] or self.recipe.posterior == "point":
             self._priors.keep(kind, prior, facts)
         else:
             self.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
 
     def squared_errors(self, images: Images) -> Float[np.ndarray, " n"]:
-        """Mean squared error a pixel value of each reconstruction, to be compared with `familiarity`."""
+        """Mean squared error a pixel value of each reconstruction, to be compared with `error_percentiles`."""
         return squared_errors(self.model, self.preprocess(images))
 
     def encode(self, images: Images) -> Float[np.ndarray, "n d"]:
@@ -317,19 +316,19 @@ class Wardrobe:
             seed: of the fit.
 
         Returns:
-            What came of it, as `armoire.wardrobe.fitting.fit_prior` says.
+            What came of it, as `armoire.priors.fit_prior` says.
 
         Raises:
             ArmoireError: it cannot be fitted, or not be kept.
         """
-        prior, facts = fit_prior(kind, self.latents.split("train"), seed, self.progress)
+        prior, facts = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
         self._priors.keep(kind, prior, facts)
         return facts
 
     @cached_property
-    def _priors(self) -> Priors:
+    def _priors(self) -> RunPriors:
         recipe = self.recipe
-        return Priors(
+        return RunPriors(
             self.run.path, recipe.posterior, recipe.latent, self.key, lambda: self.latents.split(self.held_out).mean
         )
 

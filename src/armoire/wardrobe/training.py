@@ -15,6 +15,7 @@ from armoire.images.fit import parse_colour
 from armoire.images.inputs import Images
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.io.files import write_bytes
+from armoire.priors.flow import check_installed as check_flow
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training import train as train_run
@@ -22,7 +23,6 @@ from armoire.training.distributed import join
 from armoire.training.machine import pick_device
 from armoire.training.resuming import check_out, hold_out
 from armoire.training.tracking import tracker_names
-from armoire.wardrobe.fitted import check_flow
 from armoire.wardrobe.wardrobe import Wardrobe
 
 

@@ -11,23 +11,18 @@ from safetensors.torch import load_file
 
 from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
-from armoire.images.imageset import make_table
 from armoire.io.tensors import write_tensors
+from armoire.priors import Box, LatentDraws, StandardNormal, fit_prior
+from armoire.priors.whitening import Whitening
 from armoire.training import load_recipe
-from armoire.wardrobe import Latents
-from armoire.wardrobe.fitted import Standard
-from armoire.wardrobe.fitting import fit_prior
-from armoire.wardrobe.kept_priors import prior_path, read_prior, write_prior
-from armoire.wardrobe.priors import Box, StandardNormal
+from armoire.wardrobe.priors import prior_path, read_prior, write_prior
 
 KEY = {"data_fingerprint": "d", "model_sha256": "m"}
 
 
-def latents(mean: np.ndarray, spread: float | None = None) -> Latents:
-    n = len(mean)
-    table = make_table([str(i) for i in range(n)], ["train"] * n, [0] * n)
-    log_var = None if spread is None else np.full_like(mean, 2 * np.log(spread), dtype=np.float32)
-    return Latents(table, mean.astype(np.float32), log_var)
+def latents(mean: np.ndarray, deviation: float | None = None) -> LatentDraws:
+    log_var = None if deviation is None else np.full_like(mean, 2 * np.log(deviation), dtype=np.float32)
+    return LatentDraws(mean.astype(np.float32), log_var)
 
 
 def ring(n: int, seed: int = 0) -> np.ndarray:
@@ -39,13 +34,13 @@ def ring(n: int, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.fitting.STEPS", 400)
+    monkeypatch.setattr("armoire.priors.flow.STEPS", 400)
 
 
 @pytest.fixture
 def quicker(monkeypatch):
     """Fitted badly, which is enough where a prior is compared with itself."""
-    monkeypatch.setattr("armoire.wardrobe.fitting.STEPS", 40)
+    monkeypatch.setattr("armoire.priors.flow.STEPS", 40)
 
 
 @pytest.mark.parametrize("kind", ["gmm", "flow"])
@@ -82,7 +77,7 @@ def test_areas_are_fitted_as_areas(quick):
     """The aggregate of N(m, s^2) over m ~ N(0, 1) is N(0, 1 + s^2): the means alone would say 1."""
     means = np.random.default_rng(0).normal(size=(5000, 2))
     for kind in ("gmm", "flow"):
-        prior, _ = fit_prior(kind, latents(means, spread=1.0))
+        prior, _ = fit_prior(kind, latents(means, deviation=1.0))
         assert prior.sample(4000, np.random.default_rng(1)).var(axis=0) == pytest.approx([2, 2], abs=0.25), kind
 
 
@@ -104,15 +99,15 @@ def test_the_densities_of_the_priors_that_need_no_fit():
     assert box.log_prob(np.array([[1.0, 1, 0.5], [3, 1, 0.5]])) == pytest.approx([-np.log(8), -np.inf])
 
 
-def test_standardised_latents_are_standard():
+def test_whitened_latents_have_unit_covariance():
     random = np.random.default_rng(0)
     z = (random.normal(size=(2000, 5)) @ random.normal(size=(5, 5)) * 3 + 7).astype(np.float32)
-    standard = Standard.of(z)
-    white = standard.whiten(z)
+    whitening = Whitening.of(z)
+    white = whitening.whiten(z)
     np.testing.assert_allclose(np.cov(white.T), np.eye(5), atol=1e-3)
-    np.testing.assert_allclose(standard.restore(white), z, atol=1e-3)
+    np.testing.assert_allclose(whitening.restore(white), z, atol=1e-3)
     # The volume of what a unit cube becomes.
-    assert standard.log_volume == pytest.approx(np.linalg.slogdet(np.cov(z.T))[1] / 2, rel=1e-3)
+    assert whitening.log_det == pytest.approx(np.linalg.slogdet(np.cov(z.T))[1] / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["gmm", "flow"])
@@ -137,7 +132,7 @@ def test_latents_in_a_plane_are_not_blown_up(quick):
 @pytest.mark.parametrize("kind", ["gmm", "flow"])
 def test_the_same_seed_fits_the_same(kind, quicker):
     state = torch.random.get_rng_state()
-    one, other = (fit_prior(kind, latents(ring(500), spread=0.1), seed=3)[0] for _ in range(2))
+    one, other = (fit_prior(kind, latents(ring(500), deviation=0.1), seed=3)[0] for _ in range(2))
     draws = [prior.sample(50, np.random.default_rng(0)) for prior in (one, other)]
     assert np.array_equal(*draws)
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -147,7 +142,7 @@ def test_the_same_seed_fits_the_same(kind, quicker):
     ("z", "words"),
     [
         (ring(10), "10 training latents are too few"),
-        (np.full((100, 2), 1.0), "all latents lie at one place"),
+        (np.full((100, 2), 1.0), "all latents are equal"),
         (np.full((100, 2), np.nan), "not finite"),
     ],
 )
@@ -163,13 +158,13 @@ def test_no_such_kind():
 
 
 def test_a_flow_takes_as_many_steps_as_its_latents_are_worth(recorder, monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.fitting.PATIENCE", 1)
+    monkeypatch.setattr("armoire.priors.flow.PATIENCE", 1)
     _, facts = fit_prior("flow", latents(ring(60)), progress=recorder)
     assert recorder.total == 200
     assert facts["log_prob"] > facts["log_prob_normal"]
     fit_prior("flow", latents(ring(262)), progress=recorder)
     assert recorder.total == 262
-    monkeypatch.setattr("armoire.wardrobe.fitting.STEPS", 40)
+    monkeypatch.setattr("armoire.priors.flow.STEPS", 40)
     fit_prior("flow", latents(ring(262)), progress=recorder)
     assert recorder.total == 40
 
@@ -210,15 +205,15 @@ def test_no_forged_prior_is_believed(kind, quicker, tmp_path):
     refused(told=header | {"format": "another"})
     refused(told=header | {"facts": "{"})
     refused(tensors | {"mean": tensors["mean"] * torch.nan})
-    refused(tensors | {"spread": tensors["spread"][:1]})
+    refused(tensors | {"matrix": tensors["matrix"][:1]})
     refused({name: t for name, t in tensors.items() if name != "mean"})
     if kind == "gmm":
         refused(tensors | {"weights": -tensors["weights"]})
         refused(tensors | {"weights": tensors["weights"][:0]})
     else:
-        shape = json.loads(header["shape"])
+        shape = json.loads(header["settings"])
         for change in ({"width": 10**9}, {"width": 4000}, {"transforms": 10**6}, {"latent": 3}, {"passes": "x"}):
-            refused(told=header | {"shape": json.dumps(shape | change)})
+            refused(told=header | {"settings": json.dumps(shape | change)})
         first = next(name for name, t in tensors.items() if name.startswith("network.") and t.is_floating_point())
         refused(tensors | {first: tensors[first] * torch.inf})
 
@@ -259,7 +254,7 @@ def test_a_run_draws_from_its_fitted_prior(runs, posterior, usual, quicker):
 def test_the_better_fit_is_drawn_from(runs, quick, fits, best):
     wardrobe = runs["gaussian"]
     for kind, fit in zip(("gmm", "flow"), fits, strict=True):
-        prior, facts = fit_prior(kind, wardrobe.latents.split("train"))
+        prior, facts = fit_prior(kind, wardrobe.latents.split("train").draws)
         write_prior(wardrobe.run.path, kind, prior, facts | {"log_prob": fit}, wardrobe.key())
     assert Wardrobe.open(wardrobe.run.path, wardrobe.images).priors[0] == best
     for kind in ("gmm", "flow"):
@@ -268,7 +263,7 @@ def test_the_better_fit_is_drawn_from(runs, quick, fits, best):
 
 def test_a_prior_of_other_weights_is_not_drawn_from(runs, quick, tmp_path):
     wardrobe = runs["gaussian"]
-    prior, facts = fit_prior("flow", wardrobe.latents.split("train"))
+    prior, facts = fit_prior("flow", wardrobe.latents.split("train").draws)
     path = write_prior(wardrobe.run.path, "flow", prior, facts, wardrobe.key() | {"model_sha256": "of another"})
     again = Wardrobe.open(wardrobe.run.path, wardrobe.images)
     assert again.prior().name == "N(0, I)"
@@ -295,7 +290,7 @@ def test_own_images_end_with_a_fitted_prior_unless_they_are_too_few(tiny, discs,
 
 def test_a_recipes_prior_is_not_kept_where_it_fits_worse_than_the_normal(tiny, discs, tmp_path, recorder, monkeypatch):
     facts = {"log_prob": -3.0, "log_prob_normal": -2.5}
-    monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_prior", lambda *_: (StandardNormal(2), facts))
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_prior", lambda *_, **__: (StandardNormal(2), facts))
     wardrobe = train(tiny(prior="gmm"), discs(), tmp_path / "r", device="cpu", progress=recorder)
     assert wardrobe.priors == []
     assert any("N(0, I)" in line for line in recorder.notes)

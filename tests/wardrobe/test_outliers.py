@@ -12,7 +12,7 @@ import torch
 from armoire import Wardrobe, evaluate, train
 from armoire.io.files import read_checksummed, write_checksummed
 from armoire.model import to_unit
-from armoire.wardrobe.familiarity import Familiarity, measure_familiarity, squared_errors
+from armoire.wardrobe.outliers import ErrorPercentiles, measure_percentiles, squared_errors
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_errors_are_those_of_the_reconstruction_from_the_mean(kind, request, pic
 
 
 def test_many_at_once_are_as_each_alone(vae_run, pictures, monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.familiarity.EVALUATION_BATCH", 3)
+    monkeypatch.setattr("armoire.wardrobe.outliers.EVALUATION_BATCH", 3)
     pixels = pictures(8)
     alone = [float(squared_errors(vae_run.model, pixels[i : i + 1])[0]) for i in range(8)]
     np.testing.assert_allclose(squared_errors(vae_run.model, pixels), alone, rtol=1e-5)
@@ -45,10 +45,10 @@ def test_many_at_once_are_as_each_alone(vae_run, pictures, monkeypatch):
 def test_the_limit_is_the_99th_percentile_of_the_held_out(vae_run, discs):
     images = discs(n=20, test=300, seed=5)
     errors = np.sort(vae_run.squared_errors(images.split("test").images))
-    usual = measure_familiarity(vae_run.model, images)
+    usual = measure_percentiles(vae_run.model, images)
     assert usual.images == 300
-    assert usual.mse_p99 == pytest.approx(errors[296], rel=1e-5)  # 297 of 300 do not exceed it
-    assert usual.far(errors).tolist() == [False] * 297 + [True] * 3
+    assert usual.threshold == pytest.approx(errors[296], rel=1e-5)  # 297 of 300 do not exceed it
+    assert usual.are_outliers(errors).tolist() == [False] * 297 + [True] * 3
     assert [usual.percentiles[p] for p in (0, 50, 100)] == pytest.approx(
         [errors[0], errors[149], errors[299]], rel=1e-5
     )
@@ -56,74 +56,79 @@ def test_the_limit_is_the_99th_percentile_of_the_held_out(vae_run, discs):
 
 def test_of_few_held_out_images_none_is_a_stranger(vae_run):
     errors = vae_run.squared_errors(vae_run.images.split("test").images)
-    assert vae_run.familiarity.images == 10
-    assert vae_run.familiarity.mse_p99 == pytest.approx(errors.max())
-    assert not vae_run.familiarity.far(errors).any()
+    assert vae_run.error_percentiles.images == 10
+    assert vae_run.error_percentiles.threshold == pytest.approx(errors.max())
+    assert not vae_run.error_percentiles.are_outliers(errors).any()
 
 
-def test_rounding_makes_no_stranger():
-    usual = Familiarity((0.02,) * 101, 100)
-    assert usual.far(np.array([0.019, 0.02, 0.02 * (1 + 1e-6), 0.0201])).tolist() == [False, False, False, True]
+def test_rounding_makes_no_outlier():
+    usual = ErrorPercentiles((0.02,) * 101, 100)
+    assert usual.are_outliers(np.array([0.019, 0.02, 0.02 * (1 + 1e-6), 0.0201])).tolist() == [
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_it_is_kept_at_the_end_of_training_and_then_read(copy, vae_run, recorder):
-    kept = json.loads((copy / "familiarity.json").read_text())
+    kept = json.loads((copy / "error_percentiles.json").read_text())
     assert kept["data_fingerprint"] == vae_run.run.data.fingerprint
     assert kept["model_sha256"] == vae_run.run.model_sha256()
     assert kept["images"] == 10
     opened = Wardrobe.open(copy, device="cpu", progress=recorder)
-    assert opened.familiarity == Familiarity(tuple(kept["percentiles"]), 10)
+    assert opened.error_percentiles == ErrorPercentiles(tuple(kept["percentiles"]), 10)
     assert (recorder.titles, recorder.notes) == ([], [])
 
 
 @pytest.mark.parametrize("stale", ["data_fingerprint", "model_sha256"])
 def test_what_was_measured_of_something_else_is_measured_again(copy, vae_run, recorder, stale):
-    path = copy / "familiarity.json"
+    path = copy / "error_percentiles.json"
     kept = json.loads(path.read_text())
     kept.pop("sha256")
     write_checksummed(path, kept | {stale: "0" * 64, "percentiles": [0.0] * 101})
     opened = Wardrobe.open(copy, vae_run.images, device="cpu", progress=recorder)
-    assert opened.familiarity == vae_run.familiarity
+    assert opened.error_percentiles == vae_run.error_percentiles
     assert recorder.titles == ["reconstructing held-out images"]
     assert read_checksummed(path) == kept
 
 
 def test_a_run_trained_again_has_its_own(copy, vae_run, tiny, discs):
     again = train(tiny(epochs=3, schedule="constant"), discs(), copy.parent / "other", device="cpu")
-    shutil.copy(copy / "familiarity.json", again.run.path / "familiarity.json")
+    shutil.copy(copy / "error_percentiles.json", again.run.path / "error_percentiles.json")
     opened = Wardrobe.open(again.run.path, again.images, device="cpu")
     errors = again.squared_errors(again.images.split("test").images)
-    assert opened.familiarity.mse_p99 == pytest.approx(errors.max())
-    assert opened.familiarity.mse_p99 != vae_run.familiarity.mse_p99
+    assert opened.error_percentiles.threshold == pytest.approx(errors.max())
+    assert opened.error_percentiles.threshold != vae_run.error_percentiles.threshold
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", '"much"', "null", "[1]"])
 def test_a_value_that_is_no_number_is_measured_again(copy, vae_run, value):
-    path = copy / "familiarity.json"
+    path = copy / "error_percentiles.json"
     kept = json.loads(path.read_text())
     content = {name: entry for name, entry in kept.items() if name != "sha256"}
     content["percentiles"] = [*kept["percentiles"][:99], json.loads(value), kept["percentiles"][100]]
     write_checksummed(path, content)
     opened = Wardrobe.open(copy, vae_run.images, device="cpu")
-    assert opened.familiarity == vae_run.familiarity
+    assert opened.error_percentiles == vae_run.error_percentiles
     assert json.loads(path.read_text()) == kept
 
 
 def test_without_the_data_it_is_told_once_that_it_cannot_be_told(copy, recorder):
-    (copy / "familiarity.json").unlink()
+    (copy / "error_percentiles.json").unlink()
     opened = Wardrobe.open(copy, device="cpu", progress=recorder)
-    assert opened.familiarity is None
-    assert opened.familiarity is None
+    assert opened.error_percentiles is None
+    assert opened.error_percentiles is None
     assert len(recorder.notes) == 1
-    assert "cannot be told: " in recorder.notes[0]
+    assert "outliers cannot be detected: " in recorder.notes[0]
     assert "was trained on an array in memory" in recorder.notes[0]
-    assert not (copy / "familiarity.json").exists()
+    assert not (copy / "error_percentiles.json").exists()
 
 
 def test_a_run_that_cannot_be_written_to_is_measured_all_the_same(copy, vae_run):
-    (copy / "familiarity.json").unlink()
-    (copy / "familiarity.json").mkdir()  # what a superuser cannot write to either
-    assert Wardrobe.open(copy, vae_run.images, device="cpu").familiarity == vae_run.familiarity
+    (copy / "error_percentiles.json").unlink()
+    (copy / "error_percentiles.json").mkdir()  # what a superuser cannot write to either
+    assert Wardrobe.open(copy, vae_run.images, device="cpu").error_percentiles == vae_run.error_percentiles
 
 
 def test_rows_are_described_by_id_split_and_name_of_the_label(vae_run):

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 import armoire
+from armoire.html_repr import Picture, Table, html_repr
 from armoire.measure import Evaluation
-from armoire.shown import Picture, Table, shown
 from armoire.wardrobe import Latents
 
 VOID = {"img", "br"}
@@ -66,7 +66,7 @@ def read(thing: object) -> Reader:
 
 def test_names_of_others_are_no_html():
     evil = "<script>alert(1)</script>\"'&"
-    html = shown(evil, evil, [Table([(evil, evil)], evil, (evil,))], [Picture(b"png", evil)])
+    html = html_repr(evil, evil, [Table([(evil, evil)], evil, (evil,))], [Picture(b"png", evil)])
     assert "<script" not in html
     assert html.count("&lt;script&gt;") == 8  # title, subtitle, heading, head, two cells, alt, caption
 

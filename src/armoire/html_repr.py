@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-TEMPLATE = "shown.html.jinja"
+TEMPLATE = "html_repr.html.jinja"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Picture:
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
-def shown(title: str, subtitle: str, tables: Sequence[Table] = (), pictures: Sequence[Picture] = ()) -> str:
+def html_repr(title: str, subtitle: str, tables: Sequence[Table] = (), pictures: Sequence[Picture] = ()) -> str:
     """The HTML of it. Names are other people's: everything is escaped."""
     import jinja2
 

@@ -1,4 +1,4 @@
-"""What callers hand to a wardrobe besides images, checked in one place: latents, counts, temperatures."""
+"""Arguments of public functions, checked in one place: arrays, latents, counts, temperatures."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from armoire.errors import ArmoireError
-from armoire.images.inputs import as_numpy
+from armoire.errors import ArmoireError, first_line
+
+
+def as_numpy(values: Any) -> np.ndarray:
+    """A NumPy array of NumPy's, PyTorch's (on any device, with or without gradients) or nested lists of numbers.
+
+    Raises:
+        ArmoireError: no array can be made of them.
+    """
+    if isinstance(values, list | tuple):
+        values = [_off_device(value) for value in values]
+    try:
+        return np.asarray(_off_device(values))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArmoireError(f"no array can be made of this {type(values).__name__}: {first_line(error)}") from None
 
 
 def as_latents(z: Any, dimensions: int | None = None, what: str = "latents") -> Float[np.ndarray, "n d"]:
@@ -18,7 +31,7 @@ def as_latents(z: Any, dimensions: int | None = None, what: str = "latents") -> 
     Args:
         z: an array, a tensor, or nested lists.
         dimensions: d; by default any.
-        what: how an error names them.
+        what: their name in an error.
 
     Raises:
         ArmoireError: they are no numbers, of another shape, or some are NaN or too large for float32.
@@ -48,13 +61,18 @@ def as_latent(z: Any, dimensions: int | None = None, what: str = "a latent") -> 
 
 
 def check_count(name: str, value: Any, least: int) -> int:
-    """A whole number that is not too small."""
+    """A whole number of at least `least`, or an ArmoireError."""
     if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
         raise ArmoireError(f"{name} must be a whole number, {least} or more, not {value}")
     return int(value)
 
 
 def check_temperature(temperature: float, name: str = "temperature") -> None:
-    """A temperature is above 0 and finite."""
-    if not 0 < temperature < float("inf"):  # so put, NaN is refused too
+    """Raise ArmoireError unless a temperature is above 0 and finite."""
+    if not 0 < temperature < float("inf"):  # refuses NaN too
         raise ArmoireError(f"{name} should be above 0 (1 changes nothing), not {temperature}")
+
+
+def _off_device(values: Any) -> Any:
+    # By its attributes, not its class: images are read without torch.
+    return values.detach().cpu() if hasattr(values, "detach") else values
