@@ -43,7 +43,7 @@ def data_of(armoire: Armoire) -> dict[str, bytes]:
     """All that must be equal: weights, places, checkpoints, the packed data; of history what is no time."""
     run = armoire.cwd / "run"
     files = [run / "model.safetensors", run / "latents.parquet", run / "error_percentiles.json", run / "recipe.toml"]
-    files += sorted((run / "checkpoints").iterdir()) + sorted((run / "previews").iterdir())
+    files += [path for name in ("checkpoints", "previews", "priors") for path in sorted((run / name).iterdir())]
     stores = armoire.cwd / "cache" / "stores"
     files += [path for path in sorted(stores.rglob("*")) if path.is_file()] if stores.is_dir() else []
     files = [path for path in files if path.suffix != ".lock"]  # empty; a dead process's is taken over as it lies

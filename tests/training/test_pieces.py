@@ -17,6 +17,7 @@ from armoire.training.batches import Batches
 from armoire.training.noise import corrupt
 from armoire.training.randomness import generator, permutation
 from armoire.training.recipe import Recipe
+from armoire.training.resuming import hold_out
 from armoire.training.schedule import learning_rate
 
 CPU = torch.device("cpu")
@@ -191,3 +192,15 @@ def test_published_scale_of_known_averages():
 )
 def test_no_published_scale_without_a_counterpart(changes):
     assert published_scale(Recipe(name="r", **changes), Averages(1.0, 1.0, 1.0, 1.0)) is None
+
+
+@pytest.mark.parametrize("name", ["", "checkpoints", "previews", "priors", "directions", "neighbours"])
+def test_what_killed_processes_had_begun_goes_before_a_training(tmp_path, name):
+    folder = tmp_path / "run" / name
+    folder.mkdir(parents=True)
+    begun, done = folder / ".gmm.99404681.part.safetensors", folder / "gmm.safetensors"
+    begun.touch()
+    done.touch()
+    with hold_out(tmp_path / "run"):
+        assert done.exists()
+        assert not begun.exists()

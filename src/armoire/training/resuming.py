@@ -26,7 +26,7 @@ def hold_out(out: Path) -> Iterator[None]:
     """
     _check_folder(out)
     with file_lock(out / LOCK, str(out)):
-        for folder in (out, out / "checkpoints", out / "previews"):
+        for folder in (out, *out.iterdir()):  # whatever was being written when a process was killed
             sweep(folder)
         yield
 
