@@ -56,7 +56,7 @@ def main() -> None:
         originals = np.asarray(run.images.split("test").images)
         again = run.decode(run.latents.split("test").mean)
         share = sharpness(again) / sharpness(originals)
-        errors, samples = found["reconstruction"], found["samples"]
+        errors, samples = found.reconstruction, found.samples
         lines.append(
             f"| {loss} | {errors['bce']:.4f} | {errors['mse']:.4f} | {errors['ssim']:.3f} | {share:.1%} | "
             f"{samples['fd']:.1f} | {samples['reconstructions']['fd']:.1f} | {samples['floor']['fd']:.1f} |"

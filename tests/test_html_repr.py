@@ -160,9 +160,8 @@ def test_a_glance_at_a_wardrobe_encodes_nothing(vae_run, tmp_path, monkeypatch, 
 def test_an_evaluation_is_the_object_of_json_and_shows_its_numbers(vae_run):
     found = armoire.evaluate(vae_run)
     assert isinstance(found, Evaluation)
-    assert isinstance(found, dict)
     shown_rows = {row[0]: row[1:] for row in read(found).rows}
-    assert shown_rows["squared error"][0] == f"{found['reconstruction']['mse']:.4f}"
-    assert shown_rows["rate"][:2] == [f"{found['elbo']['rate_nats']:.2f}", "nats per image"]
+    assert shown_rows["mean squared error"][0] == f"{found.reconstruction['mse']:.4f}"
+    assert shown_rows["rate"][:2] == [f"{found.elbo['rate_nats']:.2f}", "nats per image"]
     assert shown_rows["class"] == ["of the data", "of the plane", "of p = Φ(z)"]
     assert read(found).text[1] == "10 test images of discs"

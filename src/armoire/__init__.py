@@ -10,7 +10,7 @@ from armoire.lazy import lazily
 
 if TYPE_CHECKING:
     from armoire.images import ImageSet, load_images
-    from armoire.measure.evaluate import evaluate  # mypy takes `armoire.measure`'s for the module of that name
+    from armoire.measure import evaluate
     from armoire.model import Autoencoder
     from armoire.publish import explore
     from armoire.training import Recipe, Run, load_recipe, recipe_names

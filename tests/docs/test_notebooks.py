@@ -44,10 +44,10 @@ some = held_out.images[:60]
 moved = [faces.encode(some) + s * smile.scale * smile.vector for s in (-2, 0, 2)]
 made_faces = [faces.decode(faces.encode(some)), faces.decode(faces.sample(60, seed=1, prior="normal"))]
 print(json.dumps({
-    "ae": of_ae["latent"],
-    "vae": of_vae["latent"],
+    "ae": of_ae.latent,
+    "vae": of_vae.latent,
     "sweep": [[row[key] for key in ("rate_nats", "distortion_nats", "mse")] for row in rows],
-    "mse": [of["reconstruction"]["mse"] for of in (of_ae, of_vae)],
+    "mse": [of.reconstruction["mse"] for of in (of_ae, of_vae)],
     "variance": float(clean.var(axis=0).mean() / 255**2),
     "garments": variety(vae.decode(vae.sample(500, seed=1)), clean),
     "noise": [error(noisy), error(dae.decode(dae.encode(noisy)))],

@@ -7,7 +7,7 @@ import pytest
 from armoire.errors import ArmoireError
 from armoire.hub.parts import PARTS, is_ours
 from armoire.hub.reference import Reference, host, parse_reference
-from armoire.measure.kept import FILE
+from armoire.measure.evaluation import FILE
 from armoire.priors import stored_kinds
 from armoire.wardrobe.directions import METHODS
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from armoire.images.imageset import make_table
-from armoire.measure.aggregate_posterior import correlation, health, holes, mismatch, rate_by_dimension
+from armoire.measure.aggregate_posterior import aggregate_statistics, correlation, holes, mismatch, rate_by_dimension
 from armoire.priors import StandardNormal
 from armoire.wardrobe import Latents
 
@@ -64,10 +64,10 @@ def test_holes_are_where_no_latent_is():
 def test_health_holds_them_all():
     random = np.random.default_rng(0)
     train, held_out = latents(random.normal(size=(2000, 2)), 0.1), latents(random.normal(size=(500, 2)), 0.1)
-    found = health(train, held_out, StandardNormal(2))
+    found = aggregate_statistics(train, held_out, StandardNormal(2))
     assert len(found["rate_by_dimension_nats"]) == 2
     assert found["holes"] < 0.05
-    assert found == health(train, held_out, StandardNormal(2))
-    alone = health(latents(train.mean, None), latents(held_out.mean, None), StandardNormal(2))
+    assert found == aggregate_statistics(train, held_out, StandardNormal(2))
+    alone = aggregate_statistics(latents(train.mean, None), latents(held_out.mean, None), StandardNormal(2))
     assert alone["rate_by_dimension_nats"] is None
     assert alone["mismatch_nats"] is None

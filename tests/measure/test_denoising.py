@@ -35,21 +35,21 @@ def test_no_noise_changes_nothing_and_draws_repeat(kind):
 
 def test_every_kind_and_level_is_measured(tiny, discs, tmp_path):
     wardrobe = train(tiny("fashion-dae", epochs=6, noise=0.3), discs(n=200, test=40), tmp_path / "r", device="cpu")
-    found = evaluate(wardrobe, denoising=True)["denoising"]
+    found = evaluate(wardrobe, denoising=True).denoising
     assert found == measure_denoising(wardrobe.model, wardrobe.images.split("test"), 0.3)
     assert {kind: tuple(row["level"] for row in rows) for kind, rows in found["levels"].items()} == LEVELS
     assert [row["level"] for rows in found["levels"].values() for row in rows if row["seen"]] == [0.3]
     for rows in found["levels"].values():
         noisy = [row["noisy_psnr_db"] for row in rows]
         assert noisy == sorted(noisy, reverse=True)
-    assert evaluate(wardrobe)["denoising"] is None
+    assert evaluate(wardrobe).denoising is None
 
 
 def test_psnr_is_that_of_the_images(tiny, discs, tmp_path):
     """Clean images in: the same error as `evaluate` gives."""
     wardrobe = train(tiny("fashion-ae", epochs=1), discs(), tmp_path / "r", device="cpu")
     found = evaluate(wardrobe, denoising=True)
-    assert found["denoising"]["clean"]["psnr_db"] == pytest.approx(found["reconstruction"]["psnr_db"], abs=1e-6)
-    assert found["denoising"]["clean"]["ssim"] == pytest.approx(found["reconstruction"]["ssim"], abs=1e-6)
-    assert found["denoising"]["trained_with"] == 0
-    assert np.isfinite(found["denoising"]["levels"]["masking"][0]["psnr_db"])
+    assert found.denoising["clean"]["psnr_db"] == pytest.approx(found.reconstruction["psnr_db"], abs=1e-6)
+    assert found.denoising["clean"]["ssim"] == pytest.approx(found.reconstruction["ssim"], abs=1e-6)
+    assert found.denoising["trained_with"] == 0
+    assert np.isfinite(found.denoising["levels"]["masking"][0]["psnr_db"])

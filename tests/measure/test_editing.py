@@ -22,8 +22,9 @@ from armoire.measure.attribute_classifier import (
     predict,
 )
 from armoire.measure.bootstrap import interval
-from armoire.measure.editing import _bracket, in_words, leakage_matrix, left_out_in_words, measure_editing
+from armoire.measure.editing import _bracket, leakage_matrix, measure_editing
 from armoire.measure.features import Classifier
+from armoire.measure.report_tables import edit_summaries, excluded_attributes
 from armoire.measure.samples import frechet_distance, measure_samples
 from armoire.training.batches import Batches
 
@@ -101,14 +102,14 @@ def test_a_direction_that_does_nothing_gains_nothing(images, classifier):
     assert edits["at_one_spread"] is None
 
 
-def test_the_gist_in_words(right_way):
-    lines = in_words(right_way)
+def test_edits_are_summarised(right_way):
+    lines = edit_summaries(right_way)
     assert list(lines) == ["left", "right"]
     kept, edits = lines["left"]
-    assert kept.startswith("judged alike in ")
-    assert kept.endswith("% of those that show it")
+    assert kept.startswith("same prediction for ")
+    assert kept.endswith("% of those with the attribute")
     assert re.search(r"partial flips (9\d|100)% cleanly at", edits)
-    assert left_out_in_words(right_way).endswith("rare (too few known)")
+    assert excluded_attributes(right_way).endswith("rare (too few known)")
 
 
 def test_retention_of_those_that_show_it(images, classifier):
@@ -133,7 +134,7 @@ def test_where_nothing_else_is_judged_nothing_is_called_clean(images, tmp_path, 
     assert edits["steps"][-1]["flip_rate"]["value"] > 0.9
     assert edits["steps"][-1]["leakage_max"] is None
     assert edits["clean"] is None
-    assert "never flips cleanly" in in_words(found)["left"][1]
+    assert "never flips cleanly" in edit_summaries(found)["left"][1]
 
 
 def test_what_the_judge_confuses_with_the_target_is_named_and_not_held_against_the_edit(images, tmp_path, monkeypatch):
@@ -172,7 +173,7 @@ def test_a_rare_attribute_is_divided_evenly_too(images, tmp_path, monkeypatch):
     noisy = np.where(np.random.default_rng(0).random(len(bright)) < 0.03, -bright, bright).astype(np.int8)
     table = make_table(images.ids, images.split_of.tolist(), [None] * len(images), {"bright": noisy})
     rare = replace(images, table=table)
-    logits, _ = predict(load_attribute_classifier(rare, CPU), Batches(images.split("test").images, CPU))
+    logits = predict(load_attribute_classifier(rare, CPU), Batches(images.split("test").images, CPU))
     says, truth = logits[:, 0] > 0, bright[600:] == 1
     assert says[truth].mean() > 0.8
 
@@ -225,8 +226,8 @@ def test_the_classifier_never_sees_what_is_set_aside(images, few_steps, tmp_path
 
 def test_the_classifier_says_the_same_alone_and_in_company(images, classifier):
     part = images.split("test").images[:10]
-    together, _ = predict(classifier, Batches(part, CPU))
-    alone = np.concatenate([predict(classifier, Batches(part[i : i + 1], CPU))[0] for i in range(10)])
+    together = predict(classifier, Batches(part, CPU))
+    alone = np.concatenate([predict(classifier, Batches(part[i : i + 1], CPU)) for i in range(10)])
     np.testing.assert_allclose(together, alone, atol=1e-4)
     assert known_attributes(images).shape == (900, 4)
 

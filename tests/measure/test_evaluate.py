@@ -10,6 +10,7 @@ import torch
 
 from armoire import Wardrobe, evaluate
 from armoire.errors import ArmoireError
+from armoire.measure import MEASURES, Evaluation, Measure
 from armoire.measure.reconstruction import reconstruction_error
 from armoire.model import Autoencoder, Point, to_unit
 from armoire.training.averages import average_over
@@ -95,14 +96,14 @@ def test_errors_do_not_depend_on_the_batch(ae_run, monkeypatch):
 
 def test_the_keys_are_those_of_the_contract(vae_run):
     found = evaluate(vae_run)
-    assert {"name", "split", "n"} <= set(found["data"])
-    assert set(found["reconstruction"]) == {"bce", "mse", "psnr_db", "ssim", "explained"}
-    assert set(found["elbo"]) == {"distortion_nats", "rate_nats", "objective_nats"}
-    assert set(found["published_scale"]) == {"reconstruction_loss", "kl_loss", "total_loss"}
-    assert {"dimensions", "active_units", "ks_max", "ks_mean"} <= set(found["latent"])
-    assert found["data"]["name"] == "discs"
-    assert (found["data"]["split"], found["data"]["n"]) == ("test", 10)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert {"name", "split", "n"} <= set(found.data)
+    assert set(found.reconstruction) == {"bce", "mse", "psnr_db", "ssim", "explained"}
+    assert set(found.elbo) == {"distortion_nats", "rate_nats", "objective_nats"}
+    assert set(found.published_scale) == {"reconstruction_loss", "kl_loss", "total_loss"}
+    assert {"dimensions", "active_units", "ks_max", "ks_mean"} <= set(found.latent)
+    assert found.data["name"] == "discs"
+    assert (found.data["split"], found.data["n"]) == ("test", 10)
+    assert Evaluation.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
 
 
 def test_measured_twice_is_the_same(vae_run):
@@ -113,7 +114,7 @@ def test_measured_twice_is_the_same(vae_run):
 def test_the_numbers_agree_with_each_other(kind, request):
     wardrobe = request.getfixturevalue(kind)
     found = evaluate(wardrobe)
-    r, e, b = found["reconstruction"], found["elbo"], found["published_scale"]
+    r, e, b = found.reconstruction, found.elbo, found.published_scale
     recipe = wardrobe.recipe
     assert r["psnr_db"] == pytest.approx(-10 * math.log10(r["mse"]))
     assert e["objective_nats"] == pytest.approx(e["distortion_nats"] + recipe.beta * e["rate_nats"])
@@ -130,8 +131,8 @@ def test_it_measures_what_the_history_says(vae_run, ae_run):
     for wardrobe in (vae_run, ae_run):
         found, last = evaluate(wardrobe), wardrobe.run.history[-1]
         for name in ("distortion", "rate", "objective"):
-            assert found["elbo"][f"{name}_nats"] == pytest.approx(last[f"test_{name}_nats"], rel=1e-5)
-        for name, value in found["published_scale"].items():
+            assert found.elbo[f"{name}_nats"] == pytest.approx(last[f"test_{name}_nats"], rel=1e-5)
+        for name, value in found.published_scale.items():
             assert value == pytest.approx(last[f"test_published_{name}"], rel=1e-5)
 
 
@@ -140,16 +141,16 @@ def test_the_reconstruction_is_that_of_the_posterior_mean(vae_run):
     x = to_unit(torch.from_numpy(part.images.copy()))
     with torch.no_grad():
         mse = (vae_run.model(x) - x).square().mean().item()
-    assert evaluate(vae_run)["reconstruction"]["mse"] == pytest.approx(mse, rel=1e-5)
+    assert evaluate(vae_run).reconstruction["mse"] == pytest.approx(mse, rel=1e-5)
 
 
 def test_each_split_can_be_measured(vae_run):
     found = evaluate(vae_run, split="train")
-    assert (found["data"]["split"], found["data"]["n"]) == ("train", 40)
+    assert (found.data["split"], found.data["n"]) == ("train", 40)
     averages = average_over(
         vae_run.model, Batches(vae_run.images.split("train").images, torch.device("cpu")), vae_run.recipe
     )
-    assert found["elbo"]["distortion_nats"] == averages.distortion
+    assert found.elbo["distortion_nats"] == averages.distortion
     with pytest.raises(ArmoireError, match="no split 'tset'; did you mean 'test'"):
         evaluate(vae_run, split="tset")
 
@@ -169,20 +170,20 @@ def test_the_training_images_are_not_looked_at(vae_run):
     poisoned[:40] = 255
     one, two = evaluate(vae_run), evaluate(vae_run, replace(images, images=poisoned))
     for found in (one, two):
-        found["data"].pop("fingerprint", None)
+        found.data.pop("fingerprint", None)
     # The latents kept were encoded together with the training images; alone, sums may be rounded otherwise.
-    assert approximately(one) == two
+    assert approximately(one.to_dict()) == two.to_dict()
     poisoned[40:] = 255
     three = evaluate(vae_run, replace(images, images=poisoned))
-    assert three["elbo"] != one["elbo"]
-    assert three["latent"] != one["latent"]
+    assert three.elbo != one.elbo
+    assert three.latent != one.latent
 
 
 def test_other_data_is_named_as_such(vae_run, discs):
     found = evaluate(vae_run, discs(seed=5, name="others"))
-    assert found["data"]["name"] == "others"
-    assert found["data"]["as_trained_on"] is False
-    assert evaluate(vae_run)["data"]["as_trained_on"] is True
+    assert found.data["name"] == "others"
+    assert found.data["as_trained_on"] is False
+    assert evaluate(vae_run).data["as_trained_on"] is True
 
 
 def test_data_of_another_shape_is_told(vae_run, discs):
@@ -195,6 +196,21 @@ def test_no_counterpart_is_null(tmp_path, tiny, discs):
 
     wardrobe = train(tiny("images-vae", size=16, latent=3, epochs=1), discs(), tmp_path / "run", device="cpu")
     found = evaluate(wardrobe)
-    assert found["published_scale"] is None
-    assert found["latent"]["dimensions"] == 3
-    assert "areas" not in found["latent"]
+    assert found.published_scale is None
+    assert found.latent["dimensions"] == 3
+    assert "areas" not in found.latent
+
+
+def test_a_registered_measure_is_part_of_every_evaluation_it_applies_to(vae_run, monkeypatch):
+    monkeypatch.setattr(MEASURES, "_registered", {})
+    brightness = Measure(
+        lambda context: {"mean": float(context.part.images.mean() / 255)}, lambda context: context.split == "test"
+    )
+    MEASURES.register("brightness", brightness)
+    found = evaluate(vae_run)
+    assert found.others["brightness"]["mean"] == pytest.approx(vae_run.images.split("test").images.mean() / 255)
+    assert found.to_dict()["brightness"] == found.others["brightness"]
+    assert evaluate(vae_run, split="train").others == {"brightness": None}
+    assert evaluate(vae_run, skip=["brightness", "latent"]).latent is None
+    with pytest.raises(ArmoireError, match="'elbo' is built in"):
+        MEASURES.register("elbo", brightness)

@@ -14,7 +14,7 @@ from armoire import Wardrobe, evaluate, train
 from armoire.errors import ArmoireError
 from armoire.figures import draw
 from armoire.io.files import with_checksum
-from armoire.measure.evaluate import editing_of
+from armoire.measure.editing import held_out_editing
 
 NETWORK = {"channels": [16], "blocks": "residual", "norm": "group", "activation": "silu", "likelihood": "calibrated"}
 
@@ -49,18 +49,18 @@ def found(wardrobe):
 
 
 def test_edits_of_a_trained_run_are_measured(found):
-    editing = found["editing"]
+    editing = found.editing
     assert set(editing["retention"]) == {"left", "right"}
     assert editing["retention"]["left"]["value"] > 0.9
     for method in ("difference", "partial", "logistic"):
         edits = editing["methods"][method]["left"]
         assert edits["clean"]["flip_rate"]["value"] > 0.9, method
         assert edits["at_one_spread"]["leakage"]["right"] < 0.4, method
-    assert json.loads(json.dumps(found)) == found
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
 
 
 def test_samples_of_a_trained_run_are_measured(found):
-    samples = found["samples"]
+    samples = found.samples
     assert samples["n"] == 60
     assert samples["features"] == "classifier of halves's own attributes"
     assert 0 <= samples["floor"]["fd"] < samples["fd"]
@@ -70,15 +70,15 @@ def test_samples_of_a_trained_run_are_measured(found):
 def test_edits_are_kept_in_the_run_and_belong_to_its_weights(wardrobe, images, found, monkeypatch):
     path = wardrobe.run.path / "editing.json"
     kept = json.loads(path.read_text())
-    assert kept["editing"] == found["editing"]
+    assert kept["editing"] == found.editing
     assert kept["made_of"]["model_sha256"] == wardrobe.run.model_sha256()
 
     def again():
-        return editing_of(Wardrobe.open(wardrobe.run.path, images))
+        return held_out_editing(Wardrobe.open(wardrobe.run.path, images))
 
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("armoire.measure.evaluate"), "measure_editing", None)
-        assert again() == found["editing"]
+        patch.setattr(import_module("armoire.measure.editing"), "measure_editing", None)
+        assert again() == found.editing
     for text in (
         "{",
         "[]",
@@ -86,12 +86,12 @@ def test_edits_are_kept_in_the_run_and_belong_to_its_weights(wardrobe, images, f
         path.read_text().replace("0.", "1.", 1),
     ):
         path.write_text(text)
-        assert again() == found["editing"]
+        assert again() == found.editing
         assert json.loads(path.read_text()) == kept
 
 
 def test_a_run_that_may_only_be_read_is_measured_once(wardrobe, images, found, monkeypatch):
-    module = import_module("armoire.measure.evaluate")
+    module = import_module("armoire.measure.editing")
 
     def refused(*_):
         raise ArmoireError("cannot write")
@@ -99,20 +99,20 @@ def test_a_run_that_may_only_be_read_is_measured_once(wardrobe, images, found, m
     (wardrobe.run.path / "editing.json").unlink()
     monkeypatch.setattr(module, "write_checksummed", refused)
     opened = Wardrobe.open(wardrobe.run.path, images)
-    assert editing_of(opened) == found["editing"]
+    assert held_out_editing(opened) == found.editing
     monkeypatch.setattr(module, "measure_editing", None)
-    assert editing_of(opened) == found["editing"]
+    assert held_out_editing(opened) == found.editing
 
 
 def test_a_held_out_part_alone_is_judged_by_the_runs_own_data(wardrobe, images, found):
     part = images.split("test")
     alone = replace(part, info=replace(part.info, fingerprint="another"))
     again = evaluate(wardrobe, alone)
-    assert again["editing"]["judge"] == found["editing"]["judge"]
+    assert again.editing["judge"] == found.editing["judge"]
     # Encoded in other batches, an image that the judge can hardly tell may be told otherwise.
-    kept, measured = ({name: row["value"] for name, row in e["editing"]["retention"].items()} for e in (found, again))
+    kept, measured = ({name: row["value"] for name, row in e.editing["retention"].items()} for e in (found, again))
     assert measured == pytest.approx(kept, abs=0.02)
-    assert not again["data"]["as_trained_on"]
+    assert not again.data["as_trained_on"]
 
 
 def test_where_the_training_images_are_gone_a_note_says_so(wardrobe, images, recorder):
@@ -120,23 +120,23 @@ def test_where_the_training_images_are_gone_a_note_says_so(wardrobe, images, rec
     alone = replace(part, info=replace(part.info, fingerprint="another"))
     homeless = Wardrobe.open(wardrobe.run.path, progress=recorder)
     again = evaluate(homeless, alone, progress=recorder)
-    assert again["editing"] is None
-    assert again["samples"] is None
-    assert again["reconstruction"]["mse"] > 0
-    assert any("not judged" in note for note in recorder.notes)
+    assert again.editing is None
+    assert again.samples is None
+    assert again.reconstruction["mse"] > 0
+    assert any("not measured" in note for note in recorder.notes)
 
 
 def test_runs_without_attributes_have_no_edits(vae_run):
     found = evaluate(vae_run)
-    assert found["editing"] is None
-    assert found["samples"] is None
+    assert found.editing is None
+    assert found.samples is None
     with pytest.raises(ArmoireError, match="fewer than two attributes are known"):
         draw(vae_run, "leakage")
 
 
 def test_the_leakage_figure_shows_what_was_measured(wardrobe, found):
     figure = draw(wardrobe, "leakage")
-    leak = found["editing"]["methods"]["partial"]["left"]["at_one_spread"]["leakage"]["right"]
+    leak = found.editing["methods"]["partial"]["left"]["at_one_spread"]["leakage"]["right"]
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_title(loc="left")}
     assert {"difference", "partial", "logistic"} <= set(panels)
     values = np.ma.filled(panels["partial"].images[0].get_array(), np.nan)

@@ -84,15 +84,15 @@ def test_a_run_is_told_its_bits_per_dimension(tiny, discs, tmp_path):
     assert 0 < many["bits_per_dimension"] < 8
     nats = -many["bits_per_dimension"] * wardrobe.model.pixels * math.log(2)
     assert many["log_likelihood_nats"] == pytest.approx(nats)
-    assert evaluate(wardrobe, draws=64)["likelihood"] == many
-    assert evaluate(wardrobe)["likelihood"] is None
+    assert evaluate(wardrobe, draws=64).likelihood == many
+    assert evaluate(wardrobe).likelihood is None
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"likelihood": "bernoulli"}, "bernoulli likelihood is not normalised"),
-        ({"likelihood": "calibrated", "posterior": "point"}, "places are points"),
+        ({"likelihood": "calibrated", "posterior": "point"}, "points, which have no density"),
     ],
 )
 def test_elsewhere_it_is_said_why_not(tiny, discs, tmp_path, settings, words):

@@ -9,7 +9,14 @@ from scipy.linalg import sqrtm
 from armoire import evaluate, train
 from armoire.errors import ArmoireError
 from armoire.measure.features import Classifier, EfficientNetLite0, make_extractor
-from armoire.measure.samples import compare, copies, frechet_distance, kernel_distance, measure_samples, surroundings
+from armoire.measure.samples import (
+    compare,
+    copies,
+    frechet_distance,
+    kernel_distance,
+    measure_samples,
+    precision_recall,
+)
 
 pytestmark = pytest.mark.usefixtures("quick_features")
 
@@ -77,7 +84,7 @@ def test_precision_recall_density_and_coverage_by_hand():
     real = np.array([[0.0], [1], [2], [3], [100]], np.float32)
     made = np.array([[0.5], [0.6], [2.5], [50], [51]], np.float32)
     # k = 1: real balls of radius 1, 1, 1, 1, 97; made ones of .1, .1, 1.9, 1, 1.
-    found = surroundings(made, real, k=1)
+    found = precision_recall(made, real, k=1)
     assert found["precision"] == 5 / 5  # 50 and 51 lie in the last ball
     assert found["recall"] == 3 / 5  # 1, 2 and 3, within 1.9 of 2.5
     assert found["density"] == pytest.approx((2 + 2 + 2 + 1 + 1) / 5)
@@ -101,7 +108,7 @@ def wardrobe(tiny, discs, tmp_path_factory):
 
 
 def test_evaluate_measures_samples_by_efficientnet(wardrobe):
-    found = evaluate(wardrobe, samples=40)["samples"]
+    found = evaluate(wardrobe, samples=40).samples
     assert found["features"] == "efficientnet-lite0"
     assert found["n"] == 40
     assert found["drawn_from"] == "N(0, I)"
@@ -109,29 +116,29 @@ def test_evaluate_measures_samples_by_efficientnet(wardrobe):
     for name in ("precision", "recall", "coverage"):
         assert all(0 <= part[name] <= 1 for part in (found, found["floor"], found["reconstructions"]))
     assert found["floor"]["precision"] > found["precision"]
-    assert evaluate(wardrobe, samples=40)["samples"] == found
-    assert evaluate(wardrobe)["samples"] is None
+    assert evaluate(wardrobe, samples=40).samples == found
+    assert evaluate(wardrobe).samples is None
     with pytest.raises(ArmoireError, match="no prior"):
         evaluate(wardrobe, samples=40, prior="gauss")
 
 
 def test_a_classifier_of_labels_serves_where_there_are_no_attributes(wardrobe):
-    found = evaluate(wardrobe, samples=40, features="classifier")["samples"]
+    found = evaluate(wardrobe, samples=40, features="classifier").samples
     assert found["features"] == "classifier of discs's own labels"
     assert found["n"] == 12  # the training images set aside from it are the fewest
 
 
 def test_features_of_real_images_are_kept(wardrobe, monkeypatch, cache):
-    monkeypatch.setattr("armoire.measure.features.KEPT_FROM", 10)
+    monkeypatch.setattr("armoire.measure.features.CACHED_FROM", 10)
     extractor, part = EfficientNetLite0(wardrobe.model.device), wardrobe.images.split("test")
-    first = extractor.of_set(part, np.arange(20), "images")
+    first = extractor.extract_set(part, np.arange(20), "images")
     assert first.shape == (20, 1280)
     monkeypatch.setattr(EfficientNetLite0, "features", None)  # not asked again
-    assert np.array_equal(extractor.of_set(part, np.arange(20), "images"), first)
+    assert np.array_equal(extractor.extract_set(part, np.arange(20), "images"), first)
     (kept,) = (cache / "features").iterdir()
     kept.write_bytes(b"half")
     with pytest.raises(TypeError):  # asked again
-        extractor.of_set(part, np.arange(20), "images")
+        extractor.extract_set(part, np.arange(20), "images")
 
 
 def test_extractors_that_cannot_be_had_say_how(wardrobe, monkeypatch):

@@ -50,5 +50,5 @@ def test_it_goes_on_where_it_was_stopped(recipe, discs, tmp_path, stops_at, monk
 def test_what_has_no_rate_cannot_be_swept(tiny, discs, tmp_path):
     with pytest.raises(ArmoireError, match="plain autoencoder"):
         sweep(tiny("fashion-ae"), [1], tmp_path / "s", discs())
-    with pytest.raises(ArmoireError, match="some weights"):
+    with pytest.raises(ArmoireError, match="a list of weights"):
         sweep(tiny("images-vae"), [], tmp_path / "s", discs())

@@ -14,7 +14,7 @@ from armoire.errors import ArmoireError
 from armoire.hub import Reference
 from armoire.hub.fetching import local_folder
 from armoire.hub.parts import PARTS
-from armoire.measure import evaluate, kept_evaluation
+from armoire.measure import evaluate, stored_evaluation
 from armoire.publish import push
 from armoire.publish.card import _command, make_card
 from armoire.publish.hub import measured, run_files
@@ -126,11 +126,11 @@ def test_the_card_is_read_back_as_it_was_meant(hub, run, monkeypatch):
     assert card.data.license == "mit"
     assert card.data.model_name == "run"
     results = {result.metric_type: result for result in card.data.eval_results}
-    found = kept_evaluation(run.run)
-    assert results["mse"].metric_value == found["reconstruction"]["mse"]
-    assert results["rate"].metric_value == found["elbo"]["rate_nats"]
+    found = stored_evaluation(run.run)
+    assert results["mse"].metric_value == found.reconstruction["mse"]
+    assert results["rate"].metric_value == found.elbo["rate_nats"]
     assert results["mse"].dataset_split == "test"
-    assert results["mse"].dataset_args["n"] == found["data"]["n"]
+    assert results["mse"].dataset_args["n"] == found.data["n"]
     for words in ("hf:me/run", "armoire train recipe.toml", "Seed 0", "## Limits", "![places drawn at random"):
         assert words in text
 
@@ -139,7 +139,7 @@ def test_samples_are_told_with_their_extractor_and_number(hub, run):
     run_evaluated = evaluate(run, samples=10, features="classifier")
     evaluate(run)  # of samples it says nothing, which is no reason to forget them
     push(run, "me/run")
-    samples = run_evaluated["samples"]
+    samples = run_evaluated.samples
     (result,) = [r for r in ModelCard(card_of(hub)).data.eval_results if r.metric_type == "frechet_distance"]
     assert result.metric_value == samples["fd"]
     assert result.metric_name == f"Fréchet distance of samples ({samples['features']}, n = {samples['n']})"
@@ -152,18 +152,18 @@ def test_an_evaluation_of_other_weights_is_not_told(run, ae_run, tmp_path):
     evaluate(run)
     other = copied(ae_run, tmp_path / "other")
     shutil.copy(run.run.path / "evaluation.json", other.run.path)
-    assert kept_evaluation(run.run)
-    assert kept_evaluation(other.run) is None
+    assert stored_evaluation(run.run)
+    assert stored_evaluation(other.run) is None
     text = (run.run.path / "evaluation.json").read_text()
     (run.run.path / "evaluation.json").write_text(text.replace('"mse": 0', '"mse": 1'))
-    assert kept_evaluation(run.run) is None
+    assert stored_evaluation(run.run) is None
 
 
 def test_without_its_data_a_run_goes_with_the_numbers_of_its_training(hub, run, recorder):
     alone = Wardrobe.open(run.run.path, device="cpu", progress=recorder)
     found = measured(alone, recorder)
     assert "numbers of the training alone" in recorder.notes[0]
-    assert found["elbo"]["rate_nats"] == run.run.history[-1]["test_rate_nats"]
+    assert found.elbo["rate_nats"] == run.run.history[-1]["test_rate_nats"]
     push(alone, "me/run", progress=recorder)
     results = {result.metric_type for result in ModelCard(card_of(hub)).data.eval_results}
     assert results == {"distortion", "rate"}

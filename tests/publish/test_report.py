@@ -11,7 +11,7 @@ import pytest
 
 from armoire import figures
 from armoire.images import from_array
-from armoire.measure import evaluate
+from armoire.measure import Evaluation, evaluate
 from armoire.measure.report_tables import area_rows, number_tables
 from armoire.publish import write_report
 from armoire.publish.report import command
@@ -48,12 +48,12 @@ def wardrobe(tmp_path_factory: pytest.TempPathFactory) -> Wardrobe:
 
 
 @pytest.fixture(scope="module")
-def evaluation(wardrobe: Wardrobe) -> dict:
+def evaluation(wardrobe: Wardrobe) -> Evaluation:
     return evaluate(wardrobe)
 
 
 @pytest.fixture(scope="module")
-def report(wardrobe: Wardrobe, evaluation: dict) -> Path:
+def report(wardrobe: Wardrobe, evaluation: Evaluation) -> Path:
     return write_report(wardrobe, evaluation, figures.save(wardrobe, ["losses", "latent"]))
 
 
@@ -93,29 +93,29 @@ def test_figures_are_embedded_byte_for_byte_with_their_captions(page: Page, ward
         assert attributes["alt"] == f"{name}: {figures.FIGURES[name].description}"
 
 
-def test_the_numbers_are_those_of_the_evaluation(page: Page, evaluation: dict):
-    assert f"{evaluation['reconstruction']['bce']:.4f}" in page.words
-    assert f"{evaluation['elbo']['rate_nats']:.2f}" in page.words
+def test_the_numbers_are_those_of_the_evaluation(page: Page, evaluation: Evaluation):
+    assert f"{evaluation.reconstruction['bce']:.4f}" in page.words
+    assert f"{evaluation.elbo['rate_nats']:.2f}" in page.words
     assert "nats per image" in page.words
-    lines = {line.name: line for _, rows in number_tables(evaluation) for line in rows}
-    assert lines["empty area"].value == f"{100 * evaluation['latent']['areas']['empty']:.1f} %"
-    assert lines["total loss"].value == f"{evaluation['published_scale']['total_loss']:.4g}"
-    assert all(line.words.endswith(".") for line in lines.values())
+    lines = {line.name: line for _, rows in number_tables(evaluation.to_dict()) for line in rows}
+    assert lines["empty area"].value == f"{100 * evaluation.latent['areas']['empty']:.1f} %"
+    assert lines["total loss"].value == f"{evaluation.published_scale['total_loss']:.4g}"
+    assert all(line.explanation.endswith(".") for line in lines.values())
 
 
-def test_classes_stand_with_their_shares(evaluation: dict):
-    (name, share, area, p_area), second = area_rows(evaluation)
-    areas = evaluation["latent"]["areas"]
+def test_classes_stand_with_their_shares(evaluation: Evaluation):
+    (name, share, area, p_area), second = area_rows(evaluation.to_dict())
+    areas = evaluation.latent["areas"]
     assert (name, second[0]) == (HOSTILE, 'a "quoted" & name')
     assert share == f"{100 * areas['data_share'][HOSTILE]:.1f} %"
     assert area == f"{100 * areas['area_share'][HOSTILE]:.1f} %"
     assert p_area == f"{100 * areas['p_area_share'][HOSTILE]:.1f} %"
 
 
-def test_parts_that_an_evaluation_lacks_are_left_out(evaluation: dict):
-    without = evaluation | {"published_scale": None, "latent": {"dimensions": 40, "ks_max": 0.1}}
+def test_parts_that_an_evaluation_lacks_are_left_out(evaluation: Evaluation):
+    without = evaluation.to_dict() | {"published_scale": None, "latent": {"dimensions": 40, "ks_max": 0.1}}
     titles = [title for title, _ in number_tables(without)]
-    assert titles == ["How close reconstructions come", "What an image costs", "The shape of the latent space"]
+    assert titles == ["Reconstruction", "ELBO", "Latent space"]
     assert area_rows(without) == []
 
 

@@ -208,7 +208,7 @@ def test_a_prior_fitted_later_comes_onto_the_page(copied, discs, quick):
 
 
 def test_health_is_what_evaluate_says(made, made_of_ae, ae_run):
-    health, latent = manifest_of(made_of_ae)["health"], evaluate(ae_run)["latent"]
+    health, latent = manifest_of(made_of_ae)["health"], evaluate(ae_run).latent
     assert (health.pop("split"), health.pop("n")) == ("test", 10)
     ks = health.pop("ks")
     assert max(ks) == pytest.approx(latent["ks_max"], rel=1e-6)

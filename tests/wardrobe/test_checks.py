@@ -90,8 +90,8 @@ def test_a_run_may_be_named_wherever_it_is_used(vae_run):
     measured = armoire.evaluate(vae_run, vae_run.images)
     for run in (str(folder), folder, Run(folder)):
         found = armoire.evaluate(run, vae_run.images)
-        assert found["data"] == measured["data"]
-        assert found["reconstruction"]["mse"] == pytest.approx(measured["reconstruction"]["mse"], rel=1e-4)
+        assert found.data == measured.data
+        assert found.reconstruction["mse"] == pytest.approx(measured.reconstruction["mse"], rel=1e-4)
     for wrong in ("runs/nowhere", folder / "figures"):
         with pytest.raises(ArmoireError, match="no run at"):
             armoire.evaluate(wrong)
@@ -102,11 +102,11 @@ def test_images_in_memory_can_be_measured(vae_run, pictures):
     expected = None
     for images in (many, torch.from_numpy(many), list(many[..., 0])):
         found = armoire.evaluate(vae_run, images)
-        assert found["data"] | {"fingerprint": ""} == {
+        assert found.data | {"fingerprint": ""} == {
             "name": "array", "split": "test", "n": 30, "fingerprint": "", "as_trained_on": False,
         }  # fmt: skip
-        expected = expected or found["reconstruction"]
-        assert found["reconstruction"] == pytest.approx(expected, rel=1e-4)
+        expected = expected or found.reconstruction
+        assert found.reconstruction == pytest.approx(expected, rel=1e-4)
     with pytest.raises(ArmoireError, match="no images were given"):
         armoire.evaluate(vae_run, [])
 

@@ -30,7 +30,7 @@ def test_errors_are_those_of_the_reconstruction_from_the_mean(kind, request, pic
     expected = ((again - x) ** 2).flatten(1).mean(dim=1).numpy()
     np.testing.assert_allclose(wardrobe.squared_errors(pixels), expected, rtol=1e-5)
     held_out = wardrobe.images.split("test").images
-    reported = evaluate(wardrobe)["reconstruction"]["mse"]
+    reported = evaluate(wardrobe).reconstruction["mse"]
     assert wardrobe.squared_errors(held_out).mean() == pytest.approx(reported, rel=1e-5)
     assert len(wardrobe.squared_errors(pixels[:0])) == 0
 

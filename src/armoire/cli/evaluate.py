@@ -44,8 +44,8 @@ def evaluate(
         json: print one JSON object.
     """
     from armoire.checks import check_temperature
+    from armoire.measure import edit_summaries, excluded_attributes
     from armoire.measure import evaluate as measure
-    from armoire.measure import in_words, left_out_in_words
     from armoire.wardrobe import Wardrobe
 
     if samples is not None and samples < 2:
@@ -58,15 +58,15 @@ def evaluate(
     found = measure(
         wardrobe,
         wardrobe.load_other(data) if data else None,
-        split,
-        progress,
-        samples,
-        features,
-        prior,
-        temperature,
-        draws,
-        denoising,
-    )
+        split=split,
+        samples=samples,
+        features=features,
+        prior=prior,
+        temperature=temperature,
+        draws=draws,
+        denoising=denoising,
+        progress=progress,
+    ).to_dict()
     if not found["data"]["as_trained_on"]:
         progress.note(f"measured on {found['data']['name']}, which is not the data that {run} was trained on")
     if json:
@@ -74,13 +74,11 @@ def evaluate(
     else:
         editing = found.pop("editing")
         found["latent"].pop("rate_by_dimension_nats")  # a line of hundreds of numbers; --json has it
-        for name in ("samples", "likelihood", "denoising"):
-            if found[name] is None:
-                del found[name]
-        levels = found.get("denoising", {}).pop("levels", {})
-        edits = [(f"editing {name}", "; ".join(words)) for name, words in in_words(editing).items()] if editing else []
-        if editing and (left_out := left_out_in_words(editing)):
-            edits.append(("not judged", left_out))
+        found = {name: values for name, values in found.items() if values is not None or name == "published_scale"}
+        levels = (found.get("denoising") or {}).pop("levels", {})
+        edits = [(f"editing {name}", "; ".join(words)) for name, words in edit_summaries(editing or {}).items()]
+        if editing and (excluded := excluded_attributes(editing)):
+            edits.append(("not measured", excluded))
         print_table(flat(found) + edits + _denoised(levels))
 
 

@@ -60,7 +60,8 @@ def sweep(
         raise ArmoireError(f"--samples should be 0, or 2 or more, not {samples}")
     chosen = armoire.load_recipe(recipe).change(epochs=epochs, size=size, latent=latent, limit=limit, seed=seed)
     place = out or Path("runs") / f"{chosen.name}-sweep"
-    rows = run_sweep(chosen, _betas(beta), place, data, samples, features, device, terminal_progress())
+    options = {"samples": samples, "features": features, "device": device, "progress": terminal_progress()}
+    rows = run_sweep(chosen, _betas(beta), place, data, **options)
     figure = save_sweep(rows, place, chosen)
     if json:
         print_json({"recipe": chosen.name, "rows": rows, "figure": str(figure), "table": str(place / TABLE)})

@@ -12,8 +12,7 @@ from armoire.errors import ArmoireError
 from armoire.figures.figure_data import classes_of, shown
 from armoire.figures.loss_choice import sibling, to_train
 from armoire.figures.style import style
-from armoire.measure.editing import leakage_matrix
-from armoire.measure.evaluate import editing_of
+from armoire.measure.editing import held_out_editing, leakage_matrix
 from armoire.wardrobe import Wardrobe
 
 Obstacle = Callable[[Wardrobe], str]
@@ -79,7 +78,7 @@ def needs_editing(wardrobe: Wardrobe) -> str:
     if len(wardrobe.latents.attributes) < 2:
         return "fewer than two attributes are known of its data; train on data that brings some, such as drawn-faces"
     try:
-        found = editing_of(wardrobe, wardrobe.progress)
+        found = held_out_editing(wardrobe, wardrobe.progress)
     except ArmoireError as error:
         return str(error)
     able = list(found["retention"]) if found else []

@@ -21,8 +21,7 @@ from armoire.figures.style import (
     number,
     style,
 )
-from armoire.measure.editing import leakage_matrix
-from armoire.measure.evaluate import editing_of
+from armoire.measure.editing import held_out_editing, leakage_matrix
 from armoire.wardrobe import Wardrobe
 
 PRINTED = 12  # attributes up to which the numbers stand in the cells
@@ -38,7 +37,7 @@ EXPLANATION = (
 
 def leakage(wardrobe: Wardrobe) -> Figure:
     """The leakage matrix of each method of finding directions, as `armoire evaluate` measures it."""
-    found = editing_of(wardrobe, wardrobe.progress) or {}
+    found = held_out_editing(wardrobe, wardrobe.progress) or {}
     matrices = {method: leakage_matrix(found, method)[1] for method in found["methods"]}
     names = list(found["retention"])
     rows = [name for name in names if any(np.isfinite(m[names.index(name)]).any() for m in matrices.values())]

@@ -1,8 +1,17 @@
 """Numbers about a model."""
 
-from armoire.measure.editing import in_words, left_out_in_words
-from armoire.measure.evaluate import evaluate
-from armoire.measure.kept import kept_evaluation, last_epoch
-from armoire.measure.report_tables import Evaluation
+from armoire.measure.evaluation import Evaluation, evaluate, last_epoch, stored_evaluation
+from armoire.measure.measure import MEASURES, Context, Measure
+from armoire.measure.report_tables import edit_summaries, excluded_attributes
 
-__all__ = ["Evaluation", "evaluate", "in_words", "kept_evaluation", "last_epoch", "left_out_in_words"]
+__all__ = [
+    "MEASURES",
+    "Context",
+    "Evaluation",
+    "Measure",
+    "edit_summaries",
+    "evaluate",
+    "excluded_attributes",
+    "last_epoch",
+    "stored_evaluation",
+]

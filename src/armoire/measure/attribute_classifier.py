@@ -27,25 +27,25 @@ from armoire.training.batches import Batches
 from armoire.training.randomness import generator, permutation
 
 FORMAT = "armoire-attribute-classifier-1"
-SIDE = 64  # larger images are averaged down to it
-CHANNELS = ((32,), (64, 64), (128, 128), (256,))  # of each stage; its first convolution halves
+SIDE = 64  # of the input; larger images are averaged down to it
+CHANNELS = ((32,), (64, 64), (128, 128), (256,))  # of each stage, whose first convolution has stride 2
 FEATURES = 128
 BATCH = 64
-STEPS, EPOCHS = 2000, 16  # whichever ends first
-LARGEST_RATE = 2e-3
-SHIFT = 2  # pixels, each way
+STEPS, EPOCHS = 2000, 16  # whichever is shorter
+MAX_LR = 2e-3
+SHIFT = 2  # pixels in each direction
 HELD_BACK = 10  # every tenth training image is not trained on
 FEWEST = 10  # images with, and without, an attribute that a share needs at least
-RAREST = 0.1  # a rarer side of an attribute weighs no more than one of this share
-# Another network or another training is another classifier.
-VERSION = repr((FORMAT, CHANNELS, FEATURES, BATCH, STEPS, EPOCHS, LARGEST_RATE, SHIFT, HELD_BACK, RAREST))
+RAREST = 0.1  # a rarer attribute weighs no more than one of this share
+# Part of the cache key: with any other value it is another classifier.
+VERSION = repr((FORMAT, CHANNELS, FEATURES, BATCH, STEPS, EPOCHS, MAX_LR, SHIFT, HELD_BACK, RAREST))
 
 
 class AttributeClassifier(nn.Module):
     """Images to one logit per attribute, positive where the attribute is predicted."""
 
     def __init__(self, image_channels: int, size: int, attributes: tuple[str, ...]) -> None:
-        """With fresh weights; `size` is the side of its input."""
+        """Create it with fresh weights; `size` is the side of its input."""
         super().__init__()
         self.attributes = attributes
         self.size = size
@@ -65,11 +65,7 @@ class AttributeClassifier(nn.Module):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n a"]:
         """Logits of images in [0, 1]."""
-        return self.logits(self.features(x))
-
-    def logits(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n a"]:
-        """Logits of features."""
-        return self.head(features) - self.offset
+        return self.head(self.features(x)) - self.offset
 
 
 def _convolutions(before: int, stages: tuple[tuple[int, ...], ...]) -> list[nn.Module]:
@@ -84,7 +80,7 @@ def _convolutions(before: int, stages: tuple[tuple[int, ...], ...]) -> list[nn.M
 
 
 def known_attributes(images: ImageSet) -> Int8[np.ndarray, "n a"]:
-    """All attributes of each image: 1 yes, -1 no, 0 unknown."""
+    """All attributes of each image: 1 yes, -1 no, 0 unknown; (n, a)."""
     return np.stack([images.attribute(name) for name in images.attributes], axis=1)
 
 
@@ -95,10 +91,10 @@ def _classifier_data(images: ImageSet) -> tuple[tuple[str, ...], Int8[np.ndarray
     labels, classes = images.labels, images.info.classes
     if not classes:
         raise ArmoireError(
-            f"a classifier of {images.info.name} cannot be taught: none of its labels or attributes is known"
+            f"a classifier of {images.info.name} cannot be trained: the data have no labels and no attributes"
         )
-    shown = np.where(labels[:, None] == np.arange(len(classes)), 1, -1)
-    return classes, np.where(labels[:, None] < 0, 0, shown).astype(np.int8)
+    one_hot = np.where(labels[:, None] == np.arange(len(classes)), 1, -1)
+    return classes, np.where(labels[:, None] < 0, 0, one_hot).astype(np.int8)
 
 
 def load_attribute_classifier(
@@ -129,71 +125,70 @@ def held_back(n: int) -> Bool[np.ndarray, " n"]:
 
 @torch.no_grad()
 def predict(
-    classifier: AttributeClassifier, feed: Batches, rows: Int[np.ndarray, " n"] | None = None
-) -> tuple[Float[np.ndarray, "n a"], Float[np.ndarray, "n f"]]:
-    """Logits and features of the images of a feed, or of some of its rows."""
-    indices = torch.arange(len(feed)) if rows is None else torch.from_numpy(rows)
-    features = [torch.empty(0, FEATURES)]
-    features += [classifier.features(feed.batch(part)).cpu() for part in indices.split(EVALUATION_BATCH) if len(part)]
-    seen = torch.cat(features)
-    return classifier.logits(seen.to(classifier.offset.device)).cpu().numpy(), seen.numpy()
+    classifier: AttributeClassifier, images: Batches, rows: Int[np.ndarray, " n"] | None = None
+) -> Float[np.ndarray, "n a"]:
+    """Logits of all images, or of some rows."""
+    indices = torch.arange(len(images)) if rows is None else torch.from_numpy(rows)
+    logits = [torch.empty(0, len(classifier.attributes))]
+    logits += [classifier(images.batch(part)).cpu() for part in indices.split(EVALUATION_BATCH) if len(part)]
+    return torch.cat(logits).numpy()
 
 
-def balanced_accuracy(says: Bool[np.ndarray, " n"], known: Int8[np.ndarray, " n"]) -> float | None:
+def balanced_accuracy(predicted: Bool[np.ndarray, " n"], known: Int8[np.ndarray, " n"]) -> float | None:
     """Mean of sensitivity and specificity, 0 to 1; None with fewer than 10 positives or negatives.
 
     Args:
-        says: the predictions.
+        predicted: the predictions.
         known: the truth: 1 yes, -1 no, 0 unknown.
     """
-    with_it, without = says[known == 1], says[known == -1]
-    if min(len(with_it), len(without)) < FEWEST:
+    positives, negatives = predicted[known == 1], predicted[known == -1]
+    if min(len(positives), len(negatives)) < FEWEST:
         return None
-    return float((with_it.mean() + 1 - without.mean()) / 2)
+    return float((positives.mean() + 1 - negatives.mean()) / 2)
 
 
 def _restore(classifier: AttributeClassifier, path: Path) -> bool:
     try:
         classifier.load_state_dict(open_tensors(path, FORMAT).read())
     except (OSError, ValueError, RuntimeError):
-        return False  # damaged, or another version's: trained again
+        return False  # missing, damaged, or of another version
     return True
 
 
-def _train(classifier: AttributeClassifier, feed: Batches, known: np.ndarray, progress: Progress) -> None:
+def _train(classifier: AttributeClassifier, images: Batches, known: np.ndarray, progress: Progress) -> None:
     device = next(classifier.parameters()).device
     glorot(classifier, generator(0, "judge"))  # the name selects the random numbers, and published results with them
     y = torch.from_numpy(known.astype(np.float32)).to(device)
     weights, offset = _balance(known)
     weights = weights.to(device)
-    shown = torch.from_numpy(np.flatnonzero(~held_back(len(feed))))
-    an_epoch = max(1, len(shown) // BATCH)
-    steps = min(STEPS, EPOCHS * an_epoch)
+    trained_on = torch.from_numpy(np.flatnonzero(~held_back(len(images))))
+    steps_per_epoch = max(1, len(trained_on) // BATCH)
+    steps = min(STEPS, EPOCHS * steps_per_epoch)
     optimizer = torch.optim.AdamW(classifier.parameters(), weight_decay=0.01)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LARGEST_RATE, total_steps=steps + 1)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, MAX_LR, total_steps=steps + 1)
     classifier.train()
-    visits = shown
+    shuffled = trained_on
     with progress.task("training the attribute classifier", steps * BATCH, "images", rate=True) as task:
         for step in range(steps):
-            if step % an_epoch == 0:
-                visits = shown[permutation(0, step // an_epoch, len(shown))]
-            chosen = visits[(step % an_epoch) * BATCH :][:BATCH]
-            logits = classifier.head(classifier.features(_shifted(feed.batch(chosen), generator(0, "shift", step))))
-            weight = weights[(y[chosen] > 0).long(), torch.arange(y.shape[1], device=device)] * (y[chosen] != 0)
-            loss = (F.softplus(-y[chosen] * logits) * weight).sum() / weight.sum().clamp(min=1)
+            if step % steps_per_epoch == 0:
+                shuffled = trained_on[permutation(0, step // steps_per_epoch, len(trained_on))]
+            rows = shuffled[(step % steps_per_epoch) * BATCH :][:BATCH]
+            logits = classifier.head(classifier.features(_shifted(images.batch(rows), generator(0, "shift", step))))
+            weight = weights[(y[rows] > 0).long(), torch.arange(y.shape[1], device=device)] * (y[rows] != 0)
+            loss = (F.softplus(-y[rows] * logits) * weight).sum() / weight.sum().clamp(min=1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             rates.step()
-            task.advance(len(chosen))
+            task.advance(len(rows))
     classifier.offset.copy_(offset)
 
 
 def _balance(known: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Weights of no and of yes, (2, a), and what is to be taken from each logit (a,), so that 0 divides the two evenly.
+    """Loss weights of negatives and positives, (2, a), and offsets (a,) to subtract from the logits.
 
-    Both sides of an attribute count the same, but for rare ones: their few images would shout all others down. What
-    is missing to evenness there is a constant of the logit (Elkan 2001, theorem 2).
+    Positives and negatives weigh the same, except for rare attributes, whose few images would dominate the loss. There
+    the offset makes up the difference, so that 0 is the threshold of the balanced classifier (Elkan 2001, theorem 2).
     """
     counts = np.stack([(known == -1).sum(axis=0), (known == 1).sum(axis=0)]) + 1
     shares = counts / counts.sum(axis=0)
@@ -203,7 +198,7 @@ def _balance(known: np.ndarray) -> tuple[Tensor, Tensor]:
 
 
 def _shifted(x: Float[Tensor, "n c h w"], draws: torch.Generator) -> Float[Tensor, "n c h w"]:
-    """Moved by a few pixels: where exactly a face lies is not what it shows."""
+    """The batch shifted by up to two pixels, for data augmentation."""
     right, down = torch.randint(0, 2 * SHIFT + 1, (2,), generator=draws).tolist()
     size = x.shape[-1]
     return F.pad(x, (SHIFT,) * 4, mode="replicate")[..., down : down + size, right : right + size]

@@ -1,4 +1,4 @@
-"""How well noise is taken off images: that which a model was trained on, and kinds that it never saw (S6)."""
+"""PSNR and SSIM of denoised images, for the noise a model was trained with and other kinds of noise (S6)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from armoire.images import ImageSet
+from armoire.measure.measure import Context, Measure
 from armoire.measure.reconstruction import structural_similarity
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
@@ -17,7 +18,7 @@ from armoire.training.noise import KINDS
 from armoire.training.randomness import generator
 
 IMAGES = 2000
-#: Standard deviations of 1; shares of the pixels.
+#: Standard deviations for pixels in [0, 1]; shares of the pixels.
 LEVELS = {
     "gaussian": (0.1, 0.2, 0.3, 0.5, 0.7),
     "salt-and-pepper": (0.05, 0.1, 0.2, 0.3, 0.5),
@@ -28,19 +29,19 @@ LEVELS = {
 def measure_denoising(
     model: Autoencoder, part: ImageSet, trained_with: float = 0.0, seed: int = 0, progress: Progress = SILENT
 ) -> dict[str, Any]:
-    """Reconstructions of noisy images beside the clean ones, for each kind and level of noise.
+    """Compare reconstructions of noisy images with the clean images, for each kind and level of noise.
 
     Args:
-        model: whose posterior means are decoded.
-        part: the clean images, of which the first 2,000 are taken.
+        model: decodes the posterior mean.
+        part: the clean images; the first 2,000 are used.
         trained_with: standard deviation of the Gaussian noise in training, 0 for none.
         seed: of the noise.
         progress: where to report.
 
     Returns:
         n; trained_with; clean: psnr_db and ssim without noise; levels: for each kind of noise a list of level, seen
-        (whether training had this very noise), psnr_db, ssim, and those of the noisy images themselves as noisy_psnr_db
-        and noisy_ssim: below them, nothing is gained. PSNR is 10 log10(1 / mse) of the mean squared error over images.
+        (whether this is the training noise), psnr_db, ssim, and noisy_psnr_db and noisy_ssim of the noisy images
+        themselves. PSNR is 10 log10(1 / mse) of the mean squared error over images.
     """
     part = part.first(IMAGES)
     levels: dict[str, list[dict[str, Any]]] = {kind: [] for kind in LEVELS}
@@ -65,9 +66,9 @@ def _errors(model: Autoencoder, part: ImageSet, kind: str | None, level: float, 
     sums = torch.zeros(4, dtype=torch.float64)
     for number, x in enumerate(Batches(part.images, model.device).in_turn(EVALUATION_BATCH)):
         noisy = KINDS[kind](x, level, generator(seed, f"noise {kind}", number, model.device)) if kind else x
-        made = model(noisy)
+        denoised = model(noisy)
         sums += torch.tensor(
-            [f for image in (made, noisy) for f in (_squared(image, x), structural_similarity(image, x))]
+            [f for image in (denoised, noisy) for f in (_squared(image, x), structural_similarity(image, x))]
         )
     squared, ssim, noisy_squared, noisy_ssim = (sums / len(part)).tolist()
     return {
@@ -84,3 +85,11 @@ def _squared(image: torch.Tensor, x: torch.Tensor) -> float:
 
 def _psnr(squared: float) -> float:
     return -10 * math.log10(max(squared, 1e-12))
+
+
+def _compute(context: Context) -> dict[str, Any]:
+    wardrobe = context.wardrobe
+    return measure_denoising(wardrobe.model, context.part, wardrobe.recipe.noise, progress=context.progress)
+
+
+MEASURE = Measure(_compute, lambda context: context.options.denoising)

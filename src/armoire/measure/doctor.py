@@ -16,7 +16,7 @@ from torch import nn
 from armoire.hub.fetching import local_folder
 from armoire.images import Images, ImageSet
 from armoire.images.fit import Fit
-from armoire.measure.aggregate_posterior import ACTIVE_RATE, drawn, health
+from armoire.measure.aggregate_posterior import ACTIVE_RATE, aggregate_statistics, sample_posteriors
 from armoire.measure.latent_statistics import ACTIVE_VARIANCE, ks_distances
 from armoire.measure.reconstruction import explained, pixel_variance
 from armoire.model import to_unit
@@ -137,11 +137,11 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
             errors[name] = float(squared_errors(model, np.asarray(part.images)).mean())
             task.advance()
     variance = pixel_variance(parts["held_out"].images)
-    space = health(train, held_out, wardrobe.prior())
+    space = aggregate_statistics(train, held_out, wardrobe.prior())
     used = held_out.mean.var(axis=0) > ACTIVE_VARIANCE
     if (rates := space["rate_by_dimension_nats"]) is not None:
         used &= np.array(rates) > ACTIVE_RATE
-    standard = ks_distances(drawn(held_out, np.random.default_rng(0)))
+    standard = ks_distances(sample_posteriors(held_out, np.random.default_rng(0)))
     return {
         "dimensions": held_out.mean.shape[1],
         "dimensions_used": int(used.sum()),

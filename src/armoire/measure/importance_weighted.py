@@ -13,6 +13,7 @@ from torch import Tensor
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
+from armoire.measure.measure import Context, Measure
 from armoire.model import DiagonalGaussian
 from armoire.priors import Box, Prior
 from armoire.progress import SILENT, Progress
@@ -27,7 +28,7 @@ AT_ONCE = 50
 def importance_weighted_bound(log_weights: Float[Tensor, "k n"]) -> Float[Tensor, " n"]:
     """log 1/K sum_k w_k of log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x), z_k ~ q(z|x); eq. 8 of arXiv:1509.00519.
 
-    At most log p(x) in expectation, the ELBO for K = 1, and nearer to log p(x) the more draws there are.
+    At most log p(x) in expectation, equal to the ELBO for K = 1 and increasing with K.
     """
     return torch.logsumexp(log_weights, dim=0) - math.log(len(log_weights))
 
@@ -39,7 +40,7 @@ def log_weights(
     draws: int,
     random: torch.Generator,
 ) -> Float[Tensor, "k n"]:
-    """log w of `draws` draws from each of n posteriors.
+    """log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x) of K draws from each of n posteriors.
 
     Args:
         posterior: q(z|x) of n images.
@@ -48,19 +49,19 @@ def log_weights(
         draws: K.
         random: draws z.
     """
-    found = []
+    values = []
     for _ in range(draws):
         z = posterior.sample(random)
-        found.append(log_likelihood(z).double() + log_prior(z).double() - posterior.log_prob(z).cpu().double())
-    return torch.stack(found)
+        values.append(log_likelihood(z).double() + log_prior(z).double() - posterior.log_prob(z).cpu().double())
+    return torch.stack(values)
 
 
 def no_bound(wardrobe: Wardrobe, prior: Prior | None = None) -> str:
-    """Why the bound cannot be told for a run, "" where it can."""
+    """Why the bound is not defined for a run, "" where it is."""
     if wardrobe.recipe.posterior == "point":
-        return "an autoencoder's places are points, of which there is no density; train a VAE, such as images-vae"
+        return "an autoencoder encodes images as points, which have no density; train a VAE, such as images-vae"
     if isinstance(prior or wardrobe.prior(), Box):
-        return "the box gives no probability to what lies outside of it; take --prior normal"
+        return "the box prior has no density outside of the box; use --prior normal"
     return wardrobe.model.likelihood.no_mass
 
 
@@ -68,17 +69,17 @@ def no_bound(wardrobe: Wardrobe, prior: Prior | None = None) -> str:
 def likelihood_bound(
     wardrobe: Wardrobe, part: ImageSet, draws: int, prior: Prior | None = None, progress: Progress = SILENT
 ) -> dict[str, Any]:
-    """What `evaluate` says of the likelihood of held-out images.
+    """The importance-weighted bound on held-out images, `likelihood` in an evaluation.
 
     Args:
         wardrobe: the run.
-        part: the images, of which the first 1,000 are taken.
+        part: the images; the first 1,000 are used.
         draws: K.
         prior: p(z); by default that of `Wardrobe.prior`.
         progress: where to report.
 
     Returns:
-        n; draws; prior; log_likelihood_nats: the bound per image, at most log p(x) of images whose pixels are bytes;
+        n; draws; prior; log_likelihood_nats: the bound per image, on log p(x) of pixels that are bytes;
         standard_error_nats: of its mean over images; elbo_nats: the same with one draw; bits_per_dimension:
         -log_likelihood_nats / (D log 2).
 
@@ -91,21 +92,21 @@ def likelihood_bound(
     model = wardrobe.model.eval()
     n = min(IMAGES, len(part))
     bounds, elbos = [], []
-    with progress.task("weighing draws", n, "images", rate=True) as task:
+    with progress.task("importance sampling", n, "images", rate=True) as task:
         for number, x in enumerate(Batches(part.images[:n], model.device).in_turn(AT_ONCE)):
             posterior = model.encode(x)
             if not isinstance(posterior, DiagonalGaussian):
                 raise TypeError(f"no density of {type(posterior).__name__}")
 
-            def explains(z: Tensor, x: Tensor = x) -> Tensor:
+            def log_likelihood(z: Tensor, x: Tensor = x) -> Tensor:
                 # mps has no float64
                 return model.likelihood.log_mass(model.decoder(z).cpu(), x.cpu())
 
-            def expected(z: Tensor) -> Tensor:
+            def log_prior(z: Tensor) -> Tensor:
                 return torch.from_numpy(prior.log_prob(z.cpu().numpy()))
 
             random = generator(wardrobe.recipe.seed, "bound", number, model.device)
-            weights = log_weights(posterior, explains, expected, draws, random)
+            weights = log_weights(posterior, log_likelihood, log_prior, draws, random)
             bounds.append(importance_weighted_bound(weights).numpy())
             elbos.append(weights.mean(dim=0).numpy())
             task.advance(len(x))
@@ -119,3 +120,11 @@ def likelihood_bound(
         "elbo_nats": float(np.concatenate(elbos).mean()),
         "bits_per_dimension": float(-nats.mean() / (model.pixels * math.log(2))),
     }
+
+
+def _compute(context: Context) -> dict[str, Any]:
+    draws = context.options.draws or 1
+    return likelihood_bound(context.wardrobe, context.part, draws, context.prior, context.progress)
+
+
+MEASURE = Measure(_compute, lambda context: context.options.draws is not None)

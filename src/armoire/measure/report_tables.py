@@ -1,4 +1,4 @@
-"""The numbers of an evaluation with their units and in plain words: for reports, model cards and notebooks."""
+"""The numbers of an evaluation with their units and explanations, for reports, model cards and notebooks."""
 
 from __future__ import annotations
 
@@ -6,41 +6,34 @@ from dataclasses import dataclass
 from typing import Any
 
 from armoire.html_repr import Table, html_repr
-from armoire.measure.editing import in_words, left_out_in_words
 
 
 @dataclass(frozen=True)
-class Line:
-    """A number with its unit, and what it says in plain words."""
+class Row:
+    """A number with its unit and an explanation."""
 
     name: str
     value: str
     unit: str
-    words: str
+    explanation: str
 
 
-# Blurred samples may all come from between the training images.
-ONLY_WHERE = "It says where draws lie, not what they look like."
+# Samples that fall between training images are not necessarily bad.
+ONLY_POSITION = "This is about the position of draws, not about the quality of images."
 
-# Key of `evaluate`, name, format, unit, plain words.
+# Key of `evaluate`, name, format, unit, explanation.
 NUMBERS = {
     "reconstruction": (
-        ("bce", "binary cross-entropy", ".4f", "nats a pixel value", "How surprised it is by a pixel; less is closer."),
-        ("mse", "squared error", ".4f", "a pixel value, of 1", "How far a pixel is off, squared; less is closer."),
-        ("psnr_db", "peak signal to noise", ".2f", "dB", "The same in decibels; more is closer."),
-        ("ssim", "structural similarity", ".3f", "of 1", "How alike edges and textures are; 1 is the same image."),
-        ("explained", "variance explained", ".0%", "of the pixels'", "1 is exact; 0 is no closer than the mean image."),
+        ("bce", "binary cross-entropy", ".4f", "nats per pixel value", "Of the reconstruction; lower is better."),
+        ("mse", "mean squared error", ".4f", "per pixel value in [0, 1]", "Of the reconstruction; lower is better."),
+        ("psnr_db", "PSNR", ".2f", "dB", "Peak signal-to-noise ratio, 10 log10(1 / mse); higher is better."),
+        ("ssim", "SSIM", ".3f", "at most 1", "Structural similarity; 1 for identical images."),
+        ("explained", "variance explained", ".0%", "of pixel variance", "1 - mse / variance; 0 for the mean image."),
     ),
     "elbo": (
-        ("distortion_nats", "distortion", ",.1f", "nats per image", "What is lost between an image and its likeness."),
-        ("rate_nats", "rate", ".2f", "nats per image", "What a place costs: how far areas depart from N(0, I)."),
-        (
-            "objective_nats",
-            "objective",
-            ",.1f",
-            "nats per image",
-            "What training made small: distortion + beta × rate.",
-        ),
+        ("distortion_nats", "distortion", ",.1f", "nats per image", "−log p(x|z): the reconstruction term."),
+        ("rate_nats", "rate", ".2f", "nats per image", "KL(q(z|x) ‖ N(0, I)): the regularisation term."),
+        ("objective_nats", "objective", ",.1f", "nats per image", "The training loss: distortion + beta × rate."),
     ),
     "published_scale": (
         (
@@ -48,80 +41,81 @@ NUMBERS = {
             "reconstruction loss",
             ".4g",
             "published scale",
-            "The published code's weighted pixel error.",
+            "The weighted pixel error of the published code.",
         ),
-        ("kl_loss", "KL loss", ".3g", "published scale", "The rate again, as the published code prints it."),
-        ("total_loss", "total loss", ".4g", "published scale", "Their sum, to compare with the published numbers."),
+        ("kl_loss", "KL loss", ".3g", "published scale", "The rate, as the published code prints it."),
+        ("total_loss", "total loss", ".4g", "published scale", "Their sum, to compare with published numbers."),
     ),
     "latent": (
-        ("dimensions", "dimensions", "d", "", "How many numbers say where an image lies."),
-        ("active_units", "dimensions in use", "d", "", "How many of them differ from one image to the next."),
-        ("ks_max", "farthest from N(0, 1)", ".3f", "KS distance", "The dimension least like a bell curve; 0 is equal."),
-        ("ks_mean", "mean distance to N(0, 1)", ".3f", "KS distance", "The same, averaged over all dimensions."),
-        ("spread", "spread", ".2f", "latent units", "How far from their centre images lie; N(0, I) has 1."),
+        ("dimensions", "dimensions", "d", "", "Of the latent space."),
+        ("active_units", "active units", "d", "", "Dimensions whose posterior mean has a variance above 0.01."),
+        ("ks_max", "largest distance to N(0, 1)", ".3f", "KS distance", "Of the dimension farthest from N(0, 1)."),
+        ("ks_mean", "mean distance to N(0, 1)", ".3f", "KS distance", "Averaged over all dimensions."),
+        ("spread", "standard deviation", ".2f", "latent units", "Of the posterior means; N(0, I) has 1."),
         (
             "holes",
-            "draws where nothing is",
+            "prior draws in holes",
             ".1%",
             "",
-            f"Farther from all training images than held-out ones are, of which 1 % are. {ONLY_WHERE}",
+            f"Draws farther from all training latents than 99 % of held-out latents are. {ONLY_POSITION}",
         ),
-        ("drawn_in_holes", "draws in holes", ".1%", "", f"New images drawn where no image lies near. {ONLY_WHERE}"),
+        ("drawn_in_holes", "draws far from embeddings", ".1%", "", f"Draws with no embedding nearby. {ONLY_POSITION}"),
     ),
     "samples": (
-        ("fd", "samples to held-out images", ".1f", "Fréchet distance", "By a network's features; less is closer."),
-        ("fd_reconstructions", "reconstructions to them", ".1f", "Fréchet distance", "What blur alone costs."),
-        ("fd_floor", "other real images to them", ".1f", "Fréchet distance", "What no model can be expected to pass."),
-        ("precision", "precision", ".1%", "", "Samples that could be real: near a real image."),
-        ("recall", "recall", ".1%", "", "Real images that could have been sampled: near a sample."),
+        (
+            "fd",
+            "samples",
+            ".1f",
+            "Fréchet distance",
+            "To held-out images, in feature space; lower is better.",
+        ),
+        ("fd_reconstructions", "reconstructions", ".1f", "Fréchet distance", "What the decoder alone loses."),
+        ("fd_floor", "training images", ".1f", "Fréchet distance", "The floor: real images, at this number of images."),
+        ("precision", "precision", ".1%", "", "Samples within the neighbourhood of a real image."),
+        ("recall", "recall", ".1%", "", "Real images within the neighbourhood of a sample."),
     ),
 }
 TITLES = {
-    "reconstruction": "How close reconstructions come",
-    "elbo": "What an image costs",
-    "published_scale": "In the scale of the published code",
-    "latent": "The shape of the latent space",
-    "samples": "How good samples are",
+    "reconstruction": "Reconstruction",
+    "elbo": "ELBO",
+    "published_scale": "Loss in the scale of the published code",
+    "latent": "Latent space",
+    "samples": "Samples compared with held-out images",
 }
 AREAS = (
-    ("empty", "empty area", ".1%", "", "Share of the box around all images with none near."),
-    ("area_mismatch", "unequal areas", ".1%", "", "How far the classes' areas depart from their shares of the data."),
-    ("p_area_mismatch", "unequal areas in p", ".1%", "", "The same in p = Φ(z), where N(0, I) is even."),
+    ("empty", "empty area", ".1%", "", "Share of the bounding box with no embedding nearby."),
+    ("area_mismatch", "class area mismatch", ".1%", "", "Between the classes' shares of the area and of the data."),
+    ("p_area_mismatch", "class area mismatch in p", ".1%", "", "The same in p = Φ(z), where N(0, I) is uniform."),
 )
+Tables = list[tuple[str, list[Row]]]
 
 
-class Evaluation(dict[str, Any]):
-    """What `evaluate` found: the object that `armoire evaluate --json` prints, which a notebook shows as tables."""
-
-    def _repr_html_(self) -> str:
-        data = self["data"]
-        tables = [
-            Table([(line.name, line.value, line.unit, line.words) for line in lines], title, words=True)
-            for title, lines in number_tables(self)
-        ]
-        if rows := area_rows(self):
-            tables.append(
-                Table(rows, "Classes and their areas", ("class", "of the data", "of the plane", "of p = Φ(z)"))
-            )
-        return html_repr("Evaluation", f"{data['n']:,} {data['split']} images of {data['name']}", tables)
-
-
-def number_tables(evaluation: dict[str, Any]) -> list[tuple[str, list[Line]]]:
-    """The numbers of an evaluation under their headings; those it lacks are left out."""
-    if samples := evaluation.get("samples"):
-        beside = {f"fd_{name}": samples[name]["fd"] for name in ("reconstructions", "floor")}
-        evaluation = evaluation | {"samples": samples | beside}
+def html_report(evaluation: dict[str, Any]) -> str:
+    """The numbers of an evaluation as HTML tables."""
+    data = evaluation["data"]
     tables = [
-        (TITLES[part], _lines(NUMBERS[part], evaluation.get(part) or {})) for part in NUMBERS if evaluation.get(part)
+        Table([(row.name, row.value, row.unit, row.explanation) for row in rows], title, words=True)
+        for title, rows in number_tables(evaluation)
     ]
+    if rows := area_rows(evaluation):
+        tables.append(Table(rows, "Areas of the classes", ("class", "of the data", "of the plane", "of p = Φ(z)")))
+    return html_repr("Evaluation", f"{data['n']:,} {data['split']} images of {data['name']}", tables)
+
+
+def number_tables(evaluation: dict[str, Any]) -> Tables:
+    """The numbers of an evaluation under their headings, without those it lacks."""
+    if samples := evaluation.get("samples"):
+        others = {f"fd_{name}": samples[name]["fd"] for name in ("reconstructions", "floor")}
+        evaluation = evaluation | {"samples": samples | others}
+    tables = [(TITLES[part], _rows(NUMBERS[part], evaluation[part])) for part in NUMBERS if evaluation.get(part)]
     areas = (evaluation.get("latent") or {}).get("areas") or {}
-    tables += [("How the plane is shared out", _lines(AREAS, areas))] if areas else []
-    edits = _edits(evaluation.get("editing"))
-    return tables + ([("What a judge says of edits", edits)] if edits else [])
+    tables += [("Areas of the latent plane", _rows(AREAS, areas))] if areas else []
+    edits = _edit_rows(evaluation.get("editing"))
+    return tables + ([("Edits, measured by the attribute classifier", edits)] if edits else [])
 
 
 def area_rows(evaluation: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Each class with its share of the data, of the plane and of p-space; none where there are no classes."""
+    """Each class with its share of the data, of the latent plane and of p-space; [] without classes."""
     areas = (evaluation.get("latent") or {}).get("areas") or {}
     data = areas.get("data_share") or {}
     columns = [data, *(areas.get(key) or {} for key in ("area_share", "p_area_share"))]
@@ -129,22 +123,55 @@ def area_rows(evaluation: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     return [(name, share, area, p_area) for name, (share, area, p_area) in zip(data, rows, strict=True)]
 
 
-def _lines(rows: tuple[tuple[str, str, str, str, str], ...], values: dict[str, Any]) -> list[Line]:
+def edit_summaries(editing: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Per attribute, a phrase on what reconstructions preserve and one on what edits do; {} for {}."""
+    lines = {}
+    for name, agreement in editing.get("retention", {}).items():
+        kept = f"same prediction for {agreement['value']:.0%} of reconstructions"
+        if with_it := editing["retention_with"][name]:
+            kept += f", {with_it['value']:.0%} of those with the attribute"
+        by_method = ((method, edits.get(name)) for method, edits in editing["methods"].items())
+        lines[name] = kept, "; ".join(f"{method} {_edit_summary(edits)}" for method, edits in by_method if edits)
+    return lines
+
+
+def excluded_attributes(editing: dict[str, Any]) -> str:
+    """The attributes that were not measured with the classifier's balanced accuracy; "" where all were."""
+    accuracies = {name: editing["judge"]["balanced_accuracy"][name] for name in editing["left_out"]}
+    return ", ".join(
+        f"{name} ({'too few known' if accuracy is None else f'{accuracy:.2f}'})"
+        for name, accuracy in accuracies.items()
+    )
+
+
+def _rows(columns: tuple[tuple[str, str, str, str, str], ...], values: dict[str, Any]) -> list[Row]:
     return [
-        Line(name, _number(values[key], spec), unit, words) for key, name, spec, unit, words in rows if key in values
+        Row(name, _number(values[key], spec), unit, text) for key, name, spec, unit, text in columns if key in values
     ]
 
 
-def _edits(editing: dict[str, Any] | None) -> list[Line]:
+def _edit_rows(editing: dict[str, Any] | None) -> list[Row]:
     if not editing:
         return []
-    alike, words = editing["retention"], in_words(editing)
-    lines = [
-        Line(name, _number(alike[name]["value"], ".0%"), "judged alike", edits.capitalize() or "Never edited.")
-        for name, (_, edits) in words.items()
+    rows = [
+        Row(
+            name,
+            _number(editing["retention"][name]["value"], ".0%"),
+            "same prediction",
+            edits.capitalize() or "No edits.",
+        )
+        for name, (_, edits) in edit_summaries(editing).items()
     ]
-    left_out = left_out_in_words(editing)
-    return lines + ([Line("not judged", str(len(editing["left_out"])), "attributes", left_out)] if left_out else [])
+    excluded = excluded_attributes(editing)
+    return rows + ([Row("not measured", str(len(editing["left_out"])), "attributes", excluded)] if excluded else [])
+
+
+def _edit_summary(edits: dict[str, Any]) -> str:
+    clean, there = edits["clean"], edits["at_one_spread"]
+    text = "never flips cleanly"
+    if clean:
+        text = f"flips {clean['flip_rate']['value']:.0%} cleanly at {clean['strength']:g}"
+    return text + (f", leakage {there['leakage_mean']['value']:.2f}" if there and there["leakage_mean"] else "")
 
 
 def _number(value: float, spec: str) -> str:

@@ -1,4 +1,4 @@
-"""One recipe at several betas: what a nat of rate buys in distortion, and what becomes of the samples (S8)."""
+"""One recipe trained at several betas: rate, distortion and sample quality (S8)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.io.files import read_checksummed, write_checksummed, write_text
-from armoire.measure.evaluate import evaluate
+from armoire.measure.evaluation import Evaluation, evaluate
 from armoire.measure.features import has_efficientnet
 from armoire.progress import USUAL, Progress
 from armoire.training import Recipe
@@ -29,36 +29,37 @@ def sweep(
     betas: Sequence[float],
     out: Path,
     data: ImageSet | str | None = None,
+    *,
     samples: int = SAMPLES,
     features: str | None = None,
     device: str = "auto",
     progress: Progress = USUAL,
 ) -> list[dict[str, Any]]:
-    """Train a recipe once for each beta and measure every run; what is there already is not done again.
+    """Train a recipe once for each beta and measure every run; runs that are finished are not trained again.
 
     Args:
         recipe: of a variational autoencoder.
-        betas: the weights of the rate.
+        betas: weights of the rate.
         out: folder of the runs, OUT/beta-B, and of the table, OUT/sweep.csv.
-        data: as `armoire.train` takes them.
-        samples: how many images to compare samples by, 0 for none.
-        features: what by; by default efficientnet-lite0 where it is installed, else a classifier.
+        data: as `armoire.train` takes it.
+        samples: how many samples to compare with held-out images, 0 for none.
+        features: to compare them by; by default efficientnet-lite0 where it is installed, else the classifier.
         device: auto, cpu, cuda or mps.
         progress: where to report.
 
     Returns:
-        A row for each beta, ascending: beta, rate_nats, distortion_nats, mse, active_units, ks_max, and with samples
-        fd, fd_reconstructions, fd_floor, precision, recall and features; run, its folder.
+        A row per beta, ascending: beta, rate_nats, distortion_nats, mse, active_units, ks_max, and with samples fd,
+        fd_reconstructions, fd_floor, precision, recall and features; run, its folder.
 
     Raises:
-        ArmoireError: the recipe has no rate, a beta is given twice, or a training failed.
-        TrainingInterruptedError: Ctrl-C or SIGTERM; the same command goes on.
+        ArmoireError: the recipe has no rate, no beta is given, or a training failed.
+        TrainingInterruptedError: Ctrl-C or SIGTERM; the same call resumes.
     """
     if recipe.posterior == "point":
-        raise ArmoireError(f"recipe {recipe.name} is a plain autoencoder, without a rate that beta could weigh")
+        raise ArmoireError(f"recipe {recipe.name} is a plain autoencoder, which has no rate for beta to weigh")
     chosen = sorted(set(betas))
     if not chosen:
-        raise ArmoireError("--beta should hold some weights, such as 0.1,1,10")
+        raise ArmoireError("--beta should be a list of weights, such as 0.1,1,10")
     images = load_for(recipe, data, progress)
     rows = []
     for number, beta in enumerate(chosen):
@@ -67,7 +68,7 @@ def sweep(
             recipe.change(beta=beta), images, out / f"beta-{beta:g}", resume=True, device=device, progress=progress
         )
         rows.append({"beta": beta, **_measured(wardrobe, samples, features, progress), "run": str(wardrobe.run.path)})
-        # After each: a sweep takes hours, and half of one is worth reading.
+        # After each run: a sweep takes hours, and an interrupted one has results too.
         write_text(out / TABLE, _table(rows))
     return rows
 
@@ -77,29 +78,33 @@ def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: 
     path = wardrobe.run.path / "sweep.json"
     key = wardrobe.key() | {"format": FORMAT, "samples": str(samples), "features": name if samples else ""}
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        kept = read_checksummed(path)
-        if kept["made_of"] == key:
-            return kept["measured"]
+        cached = read_checksummed(path)
+        if cached["made_of"] == key:
+            return cached["measured"]
     found = evaluate(
-        wardrobe, progress=progress, samples=samples or None, features=name if samples else None, prior="normal"
+        wardrobe,
+        samples=samples or None,
+        features=name if samples else None,
+        prior="normal",
+        skip=("editing",) if samples else ("editing", "samples"),
+        progress=progress,
     )
-    row: dict[str, Any] = {
-        "rate_nats": found["elbo"]["rate_nats"],
-        "distortion_nats": found["elbo"]["distortion_nats"],
-        "mse": found["reconstruction"]["mse"],
-        "active_units": found["latent"]["active_units"],
-        "ks_max": found["latent"]["ks_max"],
-    }
-    if samples and (measured := found["samples"]):
-        row |= {
-            "fd": measured["fd"],
-            "fd_reconstructions": measured["reconstructions"]["fd"],
-            "fd_floor": measured["floor"]["fd"],
-            "precision": measured["precision"],
-            "recall": measured["recall"],
-            "features": measured["features"],
-        }
+    row = _row(found)
     write_checksummed(path, {"made_of": key, "measured": row})
+    return row
+
+
+def _row(found: Evaluation) -> dict[str, Any]:
+    found_in = {
+        "elbo": ("rate_nats", "distortion_nats"),
+        "reconstruction": ("mse",),
+        "latent": ("active_units", "ks_max"),
+        "samples": ("fd", "precision", "recall", "features"),
+    }
+    values = found.to_dict()
+    row = {name: values[part][name] for part, names in found_in.items() if values[part] for name in names}
+    if samples := found.samples:
+        row |= {f"fd_{other}": samples[other]["fd"] for other in ("reconstructions", "floor")}
     return row
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jinja2
 
@@ -19,6 +19,7 @@ from armoire.images.sources.celeba import NAME as CELEBA
 from armoire.images.sources.celeba import is_celeba
 from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
+from armoire.measure import Evaluation
 from armoire.measure.report_tables import number_tables
 from armoire.publish.report import flags
 from armoire.training import Recipe, recipe_names
@@ -58,7 +59,7 @@ SETTINGS = {"samples": ("features", "n", "drawn_from", "temperature", "seed"), "
 def make_card(
     wardrobe: Wardrobe,
     reference: Reference,
-    evaluation: dict[str, Any],
+    evaluation: Evaluation,
     figures: Sequence[Path] = (),
     licence: str | None = None,
 ) -> str:
@@ -93,7 +94,7 @@ def make_card(
         else "No licence of the weights is stated.",
         command=_command(wardrobe),
         measured=_measured(evaluation),
-        tables=number_tables(evaluation),
+        tables=number_tables(evaluation.to_dict()),
         figures=[(path.name, described(path.stem) or path.stem) for path in figures],
         showable=wardrobe.run.is_showable,
     )
@@ -102,7 +103,7 @@ def make_card(
 
 
 def card_data(
-    wardrobe: Wardrobe, reference: Reference, evaluation: dict[str, Any], licence: str | None = None
+    wardrobe: Wardrobe, reference: Reference, evaluation: Evaluation, licence: str | None = None
 ) -> ModelCardData:
     """What programs read of a card; arguments as `make_card`."""
     from huggingface_hub import ModelCardData
@@ -120,15 +121,15 @@ def card_data(
     )
 
 
-def eval_results(evaluation: dict[str, Any]) -> list[EvalResult]:
+def eval_results(evaluation: Evaluation) -> list[EvalResult]:
     """The numbers of an evaluation as the Hub's model-index holds them, each with its settings."""
     from huggingface_hub import EvalResult
 
-    measured = evaluation["data"]
+    measured, numbers = evaluation.data, evaluation.to_dict()
     args = {name: measured[name] for name in ("n", "fingerprint") if measured.get(name)}
     found = []
     for part, key, metric, words in METRICS:
-        values = evaluation.get(part) or {}
+        values = numbers.get(part) or {}
         settings = {name: values[name] for name in SETTINGS.get(part, ()) if values.get(name) is not None}
         by = f" ({settings['features']}, n = {settings['n']:,})" if "features" in settings else ""
         if values.get(key) is not None:
@@ -197,12 +198,12 @@ def _command(wardrobe: Wardrobe) -> str:
     return f"armoire train recipe.toml --data {place}"
 
 
-def _measured(evaluation: dict[str, Any]) -> str:
-    data = evaluation["data"]
+def _measured(evaluation: Evaluation) -> str:
+    data = evaluation.data
     if data["n"] is None:
         return f"On the {data['split']} images, at the end of training."
     words = f"On {data['n']:,} images of {_plain(data['name'])} ({data['split']}), which it was not trained on."
-    if samples := evaluation.get("samples"):
+    if samples := evaluation.samples:
         words += (
             f" Samples are compared with held-out images by the features of {samples['features']}, "
             f"{samples['n']:,} of each, drawn from {_plain(str(samples['drawn_from']))}."

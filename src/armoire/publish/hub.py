@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from armoire.errors import ArmoireError
 from armoire.figures import FIGURES, described, save
@@ -16,7 +15,7 @@ from armoire.hub.sending import Sent, check_sender, send
 from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.images.sources.names import place_of
-from armoire.measure import evaluate, kept_evaluation, last_epoch
+from armoire.measure import Evaluation, evaluate, last_epoch, stored_evaluation
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card
 from armoire.training import Run
@@ -93,12 +92,12 @@ def public_text(run: Run) -> bytes:
     return (run.path / "recipe.toml").read_bytes() if public == run.recipe else public.to_toml(comments=True).encode()
 
 
-def measured(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any]:
-    """What is known of how good a run is: what `evaluate` kept, else a quick look, else what training ended with."""
-    if (kept := kept_evaluation(wardrobe.run)) is not None:
-        return kept
+def measured(wardrobe: Wardrobe, progress: Progress = SILENT) -> Evaluation:
+    """The stored evaluation of a run; else a new one without samples and edits, else the last epoch's numbers."""
+    if (stored := stored_evaluation(wardrobe.run)) is not None:
+        return stored
     try:
-        found = evaluate(wardrobe, progress=progress, judged=False)
+        found = evaluate(wardrobe, progress=progress, skip=("samples", "editing"))
     except ArmoireError as error:
         progress.note(f"the card has the numbers of the training alone: {error}")
         return last_epoch(wardrobe.run)

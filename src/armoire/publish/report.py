@@ -13,6 +13,7 @@ import jinja2
 from armoire.errors import ArmoireError
 from armoire.figures import described
 from armoire.io.files import write_text
+from armoire.measure import Evaluation
 from armoire.measure.report_tables import area_rows, number_tables
 from armoire.training import Recipe, load_recipe, recipe_names
 from armoire.wardrobe import RunLike, Wardrobe
@@ -22,7 +23,7 @@ ADMINISTRATIVE = ("name", "summary")
 FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 
 
-def write_report(wardrobe: RunLike, evaluation: dict[str, Any], figures: list[Path]) -> Path:
+def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path]) -> Path:
     """Write RUN/report.html: what the run is, its numbers in plain words, its figures.
 
     Args:
@@ -41,8 +42,8 @@ def write_report(wardrobe: RunLike, evaluation: dict[str, Any], figures: list[Pa
         evaluation=evaluation,
         splits=list(wardrobe.latents.splits.items()),
         command=command(wardrobe),
-        numbers=number_tables(evaluation),
-        areas=area_rows(evaluation),
+        numbers=number_tables(evaluation.to_dict()),
+        areas=area_rows(evaluation.to_dict()),
         settings=_settings(wardrobe.run.public_recipe()),
         history=_history(wardrobe),
         figures=[_embedded(path) for path in figures],
