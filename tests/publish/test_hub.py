@@ -30,7 +30,9 @@ def copied(original: Wardrobe, folder: Path) -> Wardrobe:
 
 @pytest.fixture
 def run(vae_run, tmp_path) -> Wardrobe:
-    return copied(vae_run, tmp_path / "discs-vae")
+    wardrobe = copied(vae_run, tmp_path / "discs-vae")
+    (wardrobe.run.path / "evaluation.json").unlink(missing_ok=True)  # another test may have evaluated it
+    return wardrobe
 
 
 def unshowable(wardrobe: Wardrobe) -> Wardrobe:
