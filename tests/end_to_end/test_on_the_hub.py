@@ -75,14 +75,14 @@ def test_without_a_network_it_goes_on(online, there, copied, tmp_path):
     offline = replace(online, env=online.env | {"HF_HUB_OFFLINE": "1"})
     outcome = offline("sample", "hf:me/shapes", "--out", "2.png")
     assert outcome.code == 0, outcome.err
-    assert "which was fetched before" in outcome.err
+    assert "downloaded before" in outcome.err
     assert (online.cwd / "1.png").read_bytes() == (online.cwd / "2.png").read_bytes()
     empty = replace(offline, env=offline.env | {"ARMOIRE_CACHE": str(tmp_path / "empty")})
     assert_one_sentence(empty("sample", "hf:me/shapes", "--out", "3.png"), "HF_HUB_OFFLINE is set")
 
 
 def test_what_can_be_mended_is_one_sentence(online, there, copied):
-    assert_one_sentence(online("sample", "hf:me/nothing", "--out", "x.png"), "knows no hf:me/nothing")
+    assert_one_sentence(online("sample", "hf:me/nothing", "--out", "x.png"), "has no hf:me/nothing")
     assert_one_sentence(online("sample", "hf:nothing", "--out", "x.png"), "give hf:OWNER/NAME")
     assert_one_sentence(online("push", copied, "shapes"), "give OWNER/NAME")
     assert_one_sentence(online("push", "nothing", "me/shapes"), "no run at nothing")

@@ -46,7 +46,7 @@ def test_what_is_here_is_not_looked_for_there(hub, model, tmp_path, monkeypatch)
 
 def test_what_is_neither_here_nor_there_is_told(hub, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ArmoireError, match=r"no folder me/model is here, and of the Hub: .* knows no hf:me/model"):
+    with pytest.raises(ArmoireError, match=r"no folder me/model is here, and of the Hub: .* has no hf:me/model"):
         Autoencoder.from_pretrained("me/model")
     with pytest.raises(ArmoireError, match="is a pickle"):
         Autoencoder.from_pretrained("me/model.pt")

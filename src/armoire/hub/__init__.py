@@ -1,7 +1,4 @@
-"""The Hugging Face Hub: what comes in from it and goes out to it, by huggingface_hub, which is an extra.
-
-Nothing here knows what is in a run, only which files travel.
-"""
+"""The Hugging Face Hub, by huggingface_hub (an extra): which files are downloaded and uploaded, and where they are."""
 
 from armoire.hub.reference import Reference, parse_reference
 

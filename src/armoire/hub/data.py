@@ -1,7 +1,7 @@
-"""Data sets of the Hub: `hf:OWNER/NAME`, `hf:OWNER/NAME:CONFIG`, each with @REVISION where one is meant.
+"""Data sets of the Hub: `hf:OWNER/NAME[:CONFIG][@REVISION]`.
 
-Of a repository its Parquet files are taken; where it has none, those into which the Hub itself has converted it
-(refs/convert/parquet); where there are none either, its archives or pictures as they lie.
+Of a repository its Parquet files are downloaded; if it has none, the Hub's own conversion (refs/convert/parquet);
+if there is none either, its archives or image files.
 """
 
 from __future__ import annotations
@@ -10,33 +10,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.hub.client import UnreachableError, asking, client
-from armoire.hub.fetching import Listing, commit_of, fetch_listed, part_of, patience
-from armoire.hub.reference import SCHEME, Reference, Shelf, parse_reference
+from armoire.hub.cache import HubCache
+from armoire.hub.client import UnreachableError, hub_errors
+from armoire.hub.download import FileListing, commit_hash, fetch_files, listed, repository_info
+from armoire.hub.reference import SCHEME, Reference, parse_reference
 from armoire.progress import SILENT, Progress
-
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import RepoSibling
 
 CONVERTED = "refs/convert/parquet"
 LARGEST = 64 << 30  # bytes of one file
 NOT_DATA = {".md", ".py", ".gitattributes", ".gitignore"}
-# Folders that say where a split's files lie, and not which of several data sets they are.
-PLAIN = re.compile(r"data|train(ing)?|test(ing)?|val(id(ation)?)?|dev|images?", re.IGNORECASE)
+# Folders of splits; any other top folder is a configuration.
+SPLIT_FOLDER = re.compile(r"data|train(ing)?|test(ing)?|val(id(ation)?)?|dev|images?", re.IGNORECASE)
 _CONFIG = re.compile(r"(hf:[^:@]+):([^:@]+)(@.+)?")
 
 
 @dataclass(frozen=True)
 class DataReference:
-    """A data set of the Hub.
-
-    Attributes:
-        reference: its repository and revision.
-        config: which of several in one repository, "" where there is one.
-    """
+    """A data set of the Hub: its repository and revision, and which of several in it."""
 
     reference: Reference
     config: str = ""
@@ -47,11 +39,7 @@ class DataReference:
 
 
 def parse_data(text: str) -> DataReference | None:
-    """What data set of the Hub a text names; None where it is none's.
-
-    Raises:
-        ArmoireError: it is meant for the Hub and names no repository.
-    """
+    """The data set that a text names; None if it does not begin with `hf:`."""
     if not text.startswith(SCHEME):
         return None
     found = _CONFIG.fullmatch(text)
@@ -61,45 +49,38 @@ def parse_data(text: str) -> DataReference | None:
 
 
 def fetch_data(data: DataReference, progress: Progress = SILENT) -> tuple[Path, DataReference]:
-    """The folder of a data set, fetched where this commit of it is not here yet, and what names that very commit.
-
-    Raises:
-        ArmoireError: it is not there, or not to be had, or holds no images.
-    """
-    shelf = Shelf(data.reference, "data", data.config)
-    folder = fetch_listed(shelf, lambda: _list(data), progress)
+    """The folder of a data set, downloaded if it is not in the cache, and the reference to this very commit."""
+    cache = HubCache(data.reference, "data", data.config)
+    folder = fetch_files(cache, lambda: _list_files(data), progress)
     return folder, replace(data, reference=replace(data.reference, revision=folder.parent.parent.name))
 
 
-def _list(data: DataReference) -> Listing:
-    listing, names = _look(data.reference, data.config)
-    if data.reference.revision == "main" and not any(_is_parquet(name) for name in names):
+def _list_files(data: DataReference) -> FileListing:
+    listing = _list_revision(data.reference, data.config)
+    if data.reference.revision == "main" and not any(_is_parquet(file.name) for file in listing.files):
         try:
-            return _look(replace(data.reference, revision=CONVERTED), data.config)[0]
+            return _list_revision(replace(data.reference, revision=CONVERTED), data.config)
         except UnreachableError:
             raise
         except ArmoireError:  # the Hub has not converted it
             pass
-    if not listing.parts:
+    if not listing.files:
         raise ArmoireError(f"{data} holds no Parquet files, archives or pictures; give a data set of images")
     return listing
 
 
-def _look(reference: Reference, config: str) -> tuple[Listing, list[str]]:
-    """What is wanted of a revision, and all that it holds."""
-    with asking(f"the data set {reference}"):
-        info = client().dataset_info(
-            reference.repository, revision=reference.revision, files_metadata=True, timeout=patience()
-        )
-        there: dict[str, RepoSibling] = {sibling.rfilename: sibling for sibling in info.siblings or []}
-        if bad := [name for name in there if not _stays_inside(name)]:
+def _list_revision(reference: Reference, config: str) -> FileListing:
+    with hub_errors(f"the data set {reference}"):
+        info = repository_info(reference, "dataset")
+        there = {sibling.rfilename: sibling for sibling in info.siblings or []}
+        if bad := [name for name in there if not _is_inside(name)]:
             raise ValueError(f"it holds a file called {bad[0]}")
-        wanted = _wanted(list(there), config, reference)
-        parts = [part_of(there[name], LARGEST) for name in wanted]
-        return Listing(reference, commit_of(info.sha), parts, "dataset"), list(there)
+        files = [listed(there[name], LARGEST) for name in _select(list(there), config, reference)]
+        return FileListing("dataset", commit_hash(info), files)
 
 
-def _wanted(names: Sequence[str], config: str, reference: Reference) -> list[str]:
+def _select(names: Sequence[str], config: str, reference: Reference) -> list[str]:
+    """The files of a data set: Parquet files of `config`, else all .tar files, else all data."""
     parquet = [name for name in names if _is_parquet(name)]
     if not parquet:
         if config:
@@ -109,7 +90,7 @@ def _wanted(names: Sequence[str], config: str, reference: Reference) -> list[str
     configs: dict[str, list[str]] = {}
     for name in parquet:
         top = name.partition("/")[0] if "/" in name else ""
-        configs.setdefault("" if PLAIN.fullmatch(top) else top, []).append(name)
+        configs.setdefault("" if SPLIT_FOLDER.fullmatch(top) else top, []).append(name)
     if not config and len(configs) == 1:
         return parquet
     if config in configs:
@@ -125,6 +106,6 @@ def _is_parquet(name: str) -> bool:
     return name.lower().endswith(".parquet")
 
 
-def _stays_inside(name: str) -> bool:
+def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts and "\\" not in name and "\0" not in name

@@ -1,4 +1,4 @@
-"""Which files of a run travel, and how large each may be: nothing else is sent as a part of it, or ever fetched."""
+"""Which files of a run are uploaded and downloaded, and the largest size of each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from armoire.io.files import LARGEST_TEXT
 
 MODEL = "model.safetensors"
 CARD = "README.md"
-FIGURES = "figures"  # sent for the card's sake, never fetched
+FIGURES = "figures"  # uploaded for the card, never downloaded
 
 _GIGABYTE = 1 << 30
 _TABLE = 8 * _GIGABYTE
-# What is made for one user or machine stays at home (the index of neighbours, checkpoints), and so does what holds
-# pictures of the data (previews, the explorer, the report).
+# Neither what is made for one user or machine (neighbour index, checkpoints) nor what shows the data (previews, the
+# explorer, the report).
 PARTS = MappingProxyType(
     {
         "recipe.toml": LARGEST_TEXT,
@@ -31,9 +31,9 @@ PARTS = MappingProxyType(
         "priors/flow.safetensors": 2 * _GIGABYTE,
     }
 )
-RUN = ("recipe.toml", MODEL)  # without these nothing is a run
+REQUIRED = ("recipe.toml", MODEL)
 
 
 def is_ours(name: str) -> bool:
-    """Whether a file of a repository is one that `armoire push` sends, and so may replace or remove."""
+    """Whether `armoire push` uploads a file of this name, and so may replace or remove it."""
     return name in PARTS or (name.startswith(f"{FIGURES}/") and name.endswith(".png"))

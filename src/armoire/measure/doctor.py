@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import nn
 
-from armoire.hub.fetching import local_folder
+from armoire.hub.download import local_folder
 from armoire.images import Images, ImageSet
 from armoire.images.fit import Fit
 from armoire.measure.aggregate_posterior import ACTIVE_RATE, aggregate_statistics, sample_posteriors

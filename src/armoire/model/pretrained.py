@@ -129,10 +129,10 @@ class Pretrained:
         Raises:
             ArmoireError: the Hub cannot be reached, or does not allow it.
         """
-        from armoire.hub.sending import send_model
+        from armoire.hub.upload import upload_model
 
         with tempfile.TemporaryDirectory() as folder:
-            return send_model(repo_id, self.save_pretrained(folder, metadata), private, branch, token).url
+            return upload_model(repo_id, self.save_pretrained(folder, metadata), private, branch, token).url
 
 
 def _file(path: str | Path, revision: str | None, progress: Progress) -> Path:
@@ -154,7 +154,7 @@ def _file(path: str | Path, revision: str | None, progress: Progress) -> Path:
 
 
 def _fetched(reference: Reference, revision: str | None, progress: Progress) -> Path:
-    from armoire.hub.fetching import fetch
+    from armoire.hub.download import fetch
 
     return fetch(replace(reference, revision=revision or reference.revision), "model", progress) / FILE
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from armoire.errors import ArmoireError
 from armoire.figures import FIGURES, described, save
-from armoire.hub import parse_reference
 from armoire.hub.parts import CARD, MODEL, PARTS, is_ours
 from armoire.hub.parts import FIGURES as FOLDER
-from armoire.hub.sending import Sent, check_sender, send
+from armoire.hub.upload import Upload, check_token, repository_of, upload
 from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.images.sources.names import place_of
@@ -32,7 +31,7 @@ def push(
     figures: bool = True,
     progress: Progress = USUAL,
     keep_paths: bool = False,
-) -> Sent:
+) -> Upload:
     """Send a run to a repository of the Hub; what an earlier push left there and this one does not bring is removed.
 
     Args:
@@ -48,10 +47,8 @@ def push(
     Raises:
         ArmoireError: no token, no right, no network, or a public repository where a private one was asked for.
     """
-    reference = parse_reference(repository, scheme=False)
-    if reference is None:
-        raise ArmoireError(f"'{repository}' names no repository of the Hub; give OWNER/NAME")
-    check_sender()  # before the work
+    reference = repository_of(repository)
+    check_token()  # before the work
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
     with contextlib.suppress(ArmoireError):  # whose data are gone: it goes as it is
         wardrobe.hang()
@@ -65,7 +62,7 @@ def push(
     _warn(wardrobe, pictures, keep_paths, progress)
     total = sum(len(file) if isinstance(file, bytes) else file.stat().st_size for file in files.values())
     with progress.task(f"sending {reference}", total, "bytes") as task:
-        sent = send(repository, files, f"{wardrobe.recipe.name}, by armoire push", private, replaces=is_ours)
+        sent = upload(reference, files, f"{wardrobe.recipe.name}, by armoire push", private=private, replaces=is_ours)
         task.advance(total)
     return sent
 

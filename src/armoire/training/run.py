@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, first_line
 from armoire.html_repr import Picture, Table, html_repr
-from armoire.hub.fetching import local_folder
+from armoire.hub.download import local_folder
 from armoire.images import ImageSet, SetInfo
 from armoire.io.files import parse_toml, read_checksummed, read_text, sha256, write_checksummed, write_text
 from armoire.io.tensors import change_metadata
