@@ -22,7 +22,7 @@ def as_numpy(values: Any) -> np.ndarray:
     try:
         return np.asarray(_off_device(values))
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ArmoireError(f"no array can be made of this {type(values).__name__}: {first_line(error)}") from None
+        raise ArmoireError(f"cannot convert {type(values).__name__} to an array: {first_line(error)}") from None
 
 
 def as_latents(z: Any, dimensions: int | None = None, what: str = "latents") -> Float[np.ndarray, "n d"]:

@@ -26,7 +26,7 @@ import armoire as package
 from armoire.images import SetInfo
 from armoire.images.fit import Fit
 from armoire.images.listing import name_below
-from armoire.images.sources.names import place_of, public_source
+from armoire.images.sources import public_source, source_path
 from armoire.training import Run, load_recipe
 from armoire.training.public import public_recipe
 
@@ -136,7 +136,7 @@ def test_celeba_by_its_folder_alone_stays_at_home_without_it():
 def test_what_others_see_of_a_source(source, public):
     assert public_source(source) == public
     assert public_source(public) == public
-    assert (place_of(source) is None) == (
+    assert (source_path(source) is None) == (
         source.partition(":")[0] in ("drawn-faces", "hf") or source == "fashion-mnist"
     )
 

@@ -22,7 +22,7 @@ from armoire.images.decode import RejectedImageError
 from armoire.images.fit import Fit
 from armoire.images.listing import list_source
 from armoire.images.shards import decoder, shard_files
-from armoire.images.sources.parquet import _pieces, is_parquet, shard_parquet
+from armoire.images.sources.parquet import _ranges, is_parquet, shard_parquet
 
 FIT = Fit(16, channels=1)
 
@@ -36,7 +36,7 @@ def png(value: int) -> bytes:
 def values(division) -> dict[str, int | str]:
     """The grey value of each picture, or why there is none, read by parts that travelled as to another process."""
     found = {}
-    for part in pickle.loads(pickle.dumps(division.parts)):
+    for part in pickle.loads(pickle.dumps(division.shards)):
         names = list(part.pictures())
         assert len(names) == len(part)
         for name, decode in names:
@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
 def test_folder_and_zip_give_every_picture_once(folder: Path, tmp_path: Path):
     expected = {f"{i % 2}/{i}.png": i for i in range(7)} | {"caf\\udce9.png": 200}
     divided = shard_files(folder, list_source(folder), 4)
-    assert [len(part) for part in divided.parts] == [4, 4, 1]
+    assert [len(part) for part in divided.shards] == [4, 4, 1]
     found = values(divided)
     assert "not a JPEG" in str(found.pop("broken.png"))
     assert found == expected
@@ -84,7 +84,7 @@ def test_a_change_changes_the_digest(folder: Path):
 @given(counts=st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=5), size=st.integers(1, 12))
 def test_row_groups_fall_into_parts_whole_and_each_row_once(counts: list[list[int]], size: int):
     groups = [(str(k), c) for k, c in enumerate(counts)]
-    parts = list(_pieces(groups, size))
+    parts = list(_ranges(groups, size))
     rows = [(p.file, row) for pieces in parts for p in pieces for row in range(p.start, p.stop)]
     assert rows == [(file, row) for file, c in groups for row in range(sum(c))]
     assert all(0 < sum(p.stop - p.start for p in pieces) <= size for pieces in parts)

@@ -164,7 +164,7 @@ def test_a_store_whose_pixels_were_changed_is_told(discs, tmp_path):
     content[-1] ^= 1
     file.write_bytes(content)
     damaged = open_store(tmp_path / "store")
-    with pytest.raises(ArmoireError, match="is damaged: its images are not those that were read in"):
+    with pytest.raises(ArmoireError, match="is damaged: its images or table have changed since it was built"):
         damaged.check()
     with pytest.raises(ArmoireError, match="is damaged"):
         train("fashion-ae", damaged, tmp_path / "run", device="cpu")

@@ -9,9 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from armoire.checks import as_numpy
 from armoire.errors import ArmoireError
 from armoire.images import Fit, from_array
-from armoire.images.inputs import as_numpy, fit_images, stack_images
+from armoire.images.inputs import fit_images, stack_images
 
 GREEN = (0, 200, 0)
 COLOUR, GREY = Fit(32, background=GREEN), Fit(32, background=GREEN, channels=1)
@@ -107,17 +108,17 @@ REFUSED = {
     "a list of batches": ([np.stack([PICTURE] * 2)], "image 0 of the list must be one image"),
     "floats": (PICTURE / 255, r"not float64 .*\(255 \* images\)\.round\(\)\.astype\('uint8'\)"),
     "a float tensor": (torch.rand(1, 32, 32, 3), "not float32"),
-    "bfloat16": (torch.zeros(1, 32, 32, 3, dtype=torch.bfloat16), "no array can be made of this Tensor"),
+    "bfloat16": (torch.zeros(1, 32, 32, 3, dtype=torch.bfloat16), "cannot convert Tensor to an array"),
     "bool": (SHADE > 128, "not bool .* into bytes"),
     "int64": (PICTURE.astype(np.int64), r"not int64 .*astype\('uint8'\)"),
     "complex": (PICTURE.astype(complex), "not complex128"),
     "one axis": (np.zeros(16, np.uint8), r"not uint8 \(16,\)"),
     "five axes": (PICTURE[None, None], "c is 1"),
     "five channels": (np.zeros((2, 32, 32, 5), np.uint8), "c is 1"),
-    "no pixels": (np.zeros((2, 0, 32, 3), np.uint8), "hold no pixels"),
+    "no pixels": (np.zeros((2, 0, 32, 3), np.uint8), "have no pixels"),
     "a number": ([5], "image 0 of the list must be uint8"),
     "nested lists": (PICTURE.tolist(), "image 0 of the list must be .* not int64"),
-    "ragged lists": ([[[1, 2], [3]]], "no array can be made of this list"),
+    "ragged lists": ([[[1, 2], [3]]], "cannot convert list to an array"),
     "nothing in a list": ([PICTURE, None], "image 1 of the list must be .* not object"),
     "bytes": (b"\x89PNG", "cannot be read from bytes"),
     "a mapping": ({"image": PICTURE}, "cannot be read from dict"),

@@ -111,7 +111,7 @@ def test_a_killed_reading_goes_on_to_an_equal_store(faces, tmp_path, monkeypatch
     resumed = load_images(source, size=16, progress=recorder)
     assert recorder.advances == N - before
     assert recorder.done == N
-    told = [note for note in recorder.notes if note.startswith("going on with")]
+    told = [note for note in recorder.notes if note.startswith("resuming ")]
     assert len(told) == (before > 0)
     assert all(f"at image {before + 1} of {N}" in note for note in told)
     assert list((cache / "stores").iterdir()) == [resumed.store]
@@ -168,7 +168,7 @@ def test_scratch_of_the_same_is_taken_over_and_of_another_is_not(tmp_path):
     store, shape = tmp_path / "store", (4, 2, 2, 3)
     mine = Scratch(store, "key", shape)
     mine.pixels[:2] = 7
-    mine.keep([Outcome(), Outcome("damaged", False, "test")])
+    mine.append([Outcome(), Outcome("damaged", False, "test")])
     again = Scratch(store, "key", shape)
     assert again.outcomes == [Outcome(), Outcome("damaged", False, "test")]
     assert (again.pixels[:2] == 7).all()
@@ -216,7 +216,7 @@ def test_memory_does_not_grow_with_the_set(tmp_path):
     for start in range(0, 8 * rows, rows):
         scratch.pixels[start : start + rows] = start % 251
         assert resident_megabytes() < 1.5 * rows * side * side * 3 / 2**20
-        scratch.keep([Outcome()] * rows)
+        scratch.append([Outcome()] * rows)
         assert resident_megabytes() < 1
     assert [int(scratch.pixels[start, 0, 0, 0]) for start in range(0, 8 * rows, rows)] == [
         start % 251 for start in range(0, 8 * rows, rows)

@@ -25,7 +25,7 @@ LATENTS = {
     "text": (["a", "b"], "latents must be numbers"),
     "complex": (np.zeros((1, 2), complex), "latents must be numbers"),
     "objects": ([[None, 1]], "latents must be numbers"),
-    "ragged": ([[0, 0], [0]], "no array can be made"),
+    "ragged": ([[0, 0], [0]], "cannot convert"),
     "a tensor of nan": (torch.full((1, 2), torch.nan), "row 0 holds nan"),
 }
 UP = Direction("up", "partial", np.array([0, 1], np.float32), 1.0, 10, 10, 1.0, 1.0, 1.0, 1.0)

@@ -118,8 +118,8 @@ def job_of(run, out: Path) -> Job:
 
 def test_a_worker_that_dies_is_replaced(vae_run, folder: Path, tmp_path: Path, recorder):
     division = divide(vae_run, folder, 10)
-    shards = [ShardTask(k, 10 * k, part) for k, part in enumerate(division.parts)]
-    shards[1] = ShardTask(1, 10, Killed(division.parts[1], tmp_path / "killed"))
+    shards = [ShardTask(k, 10 * k, part) for k, part in enumerate(division.shards)]
+    shards[1] = ShardTask(1, 10, Killed(division.shards[1], tmp_path / "killed"))
     job = job_of(vae_run, tmp_path / "out")
     make_locally(job, shards, 2, recorder)
     assert (tmp_path / "killed").exists()
@@ -131,7 +131,7 @@ def test_a_shard_that_kills_every_worker_is_named(vae_run, folder: Path, tmp_pat
     monkeypatch.setattr("armoire.wardrobe.workers.DEATHS", 2)
     division = divide(vae_run, folder, 30)
     with pytest.raises(ArmoireError, match="2 workers died over shard 0, images 0 to 30"):
-        make_locally(job_of(vae_run, tmp_path), [ShardTask(0, 0, Killed(division.parts[0], None))], 1, recorder)
+        make_locally(job_of(vae_run, tmp_path), [ShardTask(0, 0, Killed(division.shards[0], None))], 1, recorder)
 
 
 def test_a_run_that_changes_under_way_is_noticed(vae_run, tmp_path: Path, monkeypatch):

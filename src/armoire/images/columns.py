@@ -1,11 +1,11 @@
-"""What the columns of a table say of its pictures: their split, their class, and which attributes they have.
+"""What the columns of a table, and the folders of a path, say about images: split, class and attributes.
 
     split       a column `split`, `partition` or `subset` of train, valid (val, validation, dev) and test
-    label       the first of `label`, `class`, `category` and `target` that is there; else the one column that is a
-                ClassLabel of Hugging Face's; else the one column of text whose values come again and again
-    attributes  every other column of yes and no: booleans, 1 and 0, 1 and -1, true and false, yes and no
+    label       the first of `label`, `class`, `category` and `target` that exists; else the only column that is a
+                ClassLabel of Hugging Face's; else the only text column whose values repeat
+    attributes  every other binary column: booleans, 1 and 0, 1 and -1, true and false, yes and no
 
-Anything else, captions and sizes for example, is left out. A missing value is a missing fact.
+Any other column, captions and sizes for example, is ignored. A null is an unknown value.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,49 +35,48 @@ YES_OR_NO = {"1": 1, "true": 1, "yes": 1, "0": -1, "-1": -1, "false": -1, "no": 
 
 @dataclass(frozen=True)
 class Columns:
-    """Annotations about n pictures.
+    """Split, label and attributes of n images.
 
     Attributes:
-        splits: train, valid or test; None where nothing says.
-        labels: names of classes; None where nothing says.
-        attributes: for each attribute 1 yes, -1 no, 0 unknown.
-        label_column: where the classes come from, "" where there are none.
-        left_out: names of columns that are none of these.
+        splits: train, valid or test; None where unknown.
+        labels: class names; None where unknown.
+        attributes: 1 yes, -1 no, 0 unknown.
+        label_column: the column of the labels, "" where there is none.
+        ignored: names of the columns that are none of these.
     """
 
     splits: Sequence[str | None]
     labels: Sequence[str | None]
     attributes: Mapping[str, Int8[np.ndarray, " n"]] = field(default_factory=dict)
     label_column: str = ""
-    left_out: Sequence[str] = ()
+    ignored: Sequence[str] = ()
 
-    def sentence(self) -> str:
-        """What was found, for people; "" where nothing was."""
+    def summary(self) -> str:
+        """One line for people, "" where no column was found."""
         found = []
         if self.label_column:
             classes = len({label for label in self.labels if label is not None})
             found.append(f"{classes} classes from column '{self.label_column}'")
         if self.attributes:
-            found.append(f"attributes {_listed(self.attributes)}")
-        if self.left_out:
-            found.append(f"left out: {_listed(self.left_out)}")
+            found.append(f"attributes {_enumerate(self.attributes)}")
+        if self.ignored:
+            found.append(f"ignored columns: {_enumerate(self.ignored)}")
         return "; ".join(found)
 
-    def where_silent(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:
-        """The same facts, and where they are silent the splits and labels that the names of files and folders state."""
-        told = labels
+    def fill_missing(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:
+        """The same columns, completed with the splits and labels that file and folder names state."""
         if self.label_column:
-            told = [mine or theirs for mine, theirs in zip(self.labels, labels, strict=True)]
-        return replace(self, splits=held_out_or_none(self.splits if any(self.splits) else splits), labels=told)
+            labels = [own or other for own, other in zip(self.labels, labels, strict=True)]
+        return replace(self, splits=held_out_or_none(self.splits if any(self.splits) else splits), labels=labels)
 
 
 def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int) -> Columns:
-    """Annotations from columns.
+    """Interpret the columns of a table.
 
     Args:
-        table: a row a picture, without the pictures and their names.
-        classes: of columns that hold numbers of classes the classes' names.
-        n: how many rows there are, which a table without columns does not know.
+        table: one row per image, without the columns of images and names.
+        classes: class names of the columns that hold class numbers.
+        n: number of rows, which a table without columns does not know.
     """
     columns = {name: _Column(table[name], classes.get(name, ())) for name in table.column_names}
     splits: Sequence[str | None] = [None] * n
@@ -94,33 +94,33 @@ def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int) 
     return Columns(held_out_or_none(splits), labels, attributes, label, [n for n in columns if n not in attributes])
 
 
-def single_values(table: pa.Table) -> pa.Table:
-    """The columns that may say something: those of single values, and the fields of structs of such."""
+def scalar_columns(table: pa.Table) -> pa.Table:
+    """The columns of scalars, and the fields of structs of scalars."""
     import pyarrow as pa
 
-    facts: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name in table.column_names:
         values = table[name]
-        if not may_be_fact(values.type):
+        if not is_scalar_or_struct(values.type):
             continue
         if pa.types.is_struct(values.type):  # {"attributes": {"Smiling": true}}
             fields = pa.table({name: values}).flatten()
             for field_of, inner in zip(values.type, fields.columns, strict=True):
-                facts.setdefault(field_of.name, inner)
+                columns.setdefault(field_of.name, inner)
         else:
-            facts[name] = values
-    return pa.table(facts) if facts else table.select([])
+            columns[name] = values
+    return pa.table(columns) if columns else table.select([])
 
 
-def may_be_fact(kind: pa.DataType) -> bool:
-    """Whether a column of a type holds single values, or structs of such."""
+def is_scalar_or_struct(kind: pa.DataType) -> bool:
+    """Whether a type is a scalar or a struct of scalars."""
     import pyarrow as pa
 
-    return all(is_single(inner.type) for inner in kind) if pa.types.is_struct(kind) else is_single(kind)
+    return all(is_scalar(inner.type) for inner in kind) if pa.types.is_struct(kind) else is_scalar(kind)
 
 
-def is_single(kind: pa.DataType) -> bool:
-    """Whether a type is of single values: text, numbers, yes and no."""
+def is_scalar(kind: pa.DataType) -> bool:
+    """Whether a type is text, a number or a boolean."""
     import pyarrow.types as types
 
     if types.is_dictionary(kind):
@@ -129,19 +129,18 @@ def is_single(kind: pa.DataType) -> bool:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether a type is of text."""
     import pyarrow.types as types
 
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
 
 
 def held_out_or_none(splits: Sequence[str | None]) -> list[str | None]:
-    """Splits as a source states them; none where nothing is held out, so that a tenth will be."""
+    """The stated splits, or all None where they hold nothing out, so that a tenth will be."""
     return list(splits) if {"test", "valid"} & set(splits) else [None] * len(splits)
 
 
 def split_named(parts: Iterable[str]) -> str | None:
-    """The split that one of a path's parts names, such as `train` or `test-00000-of-00001`."""
+    """The split that a part of a path names, such as `train` or `test-00000-of-00001`."""
     for part in parts:
         for end in ("", "-", "_", "."):
             if (word := part.lower().split(end)[0] if end else part.lower()) in SPLIT_NAMES:
@@ -149,24 +148,37 @@ def split_named(parts: Iterable[str]) -> str | None:
     return None
 
 
+def splits_and_labels(names: Sequence[str]) -> tuple[list[str | None], list[str | None]]:
+    """Splits and labels from folder names: [train|valid|test/]LABEL/.../file."""
+    folders = [PurePosixPath(name).parts[:-1] for name in names]
+    while folders[0] and len({folder[0] if folder else "" for folder in folders}) == 1:
+        folders = [folder[1:] for folder in folders]
+    splits: list[str | None] = [None] * len(names)
+    tops = {folder[0].lower() for folder in folders if folder}
+    if tops and tops <= SPLIT_NAMES.keys():
+        # An image next to the split folders is held out by none of them.
+        splits = held_out_or_none([SPLIT_NAMES[folder[0].lower()] if folder else "train" for folder in folders])
+        folders = [folder[1:] for folder in folders]
+    return splits, [folder[0] if folder else None for folder in folders]
+
+
 def _label_column(columns: Mapping[str, _Column], classes: Collection[str], rows: int) -> str:
-    named = [name for wanted in LABEL_COLUMNS for name in columns if name.lower() == wanted]
-    for name in named:
+    for name in (name for wanted in LABEL_COLUMNS for name in columns if name.lower() == wanted):
         if columns[name].may_be_classes():
             return name
     numbered = [name for name in columns if name in classes]
     if len(numbered) == 1:
         return numbered[0]
-    again = [
+    repeated = [
         name
         for name, column in columns.items()
         if column.is_text and column.may_be_classes() and not column.all_in(YES_OR_NO) and 2 * column.distinct <= rows
     ]
-    return again[0] if len(again) == 1 else ""
+    return repeated[0] if len(repeated) == 1 else ""
 
 
 class _Column:
-    """A column by its distinct values, each as text; None is a missing one."""
+    """A column as its distinct values, each as text or None, and the index of every row's value."""
 
     def __init__(self, values: pa.ChunkedArray, classes: Sequence[str]) -> None:
         import pyarrow as pa
@@ -179,41 +191,41 @@ class _Column:
         self.is_text = is_text(values.type)
         self.is_real = pa.types.is_floating(values.type)
         self.values = [_text(value, classes) for value in encoded.dictionary.to_pylist()]
-        self.place = encoded.indices.fill_null(len(self.values)).to_numpy()
+        self.indices = encoded.indices.fill_null(len(self.values)).to_numpy()
 
     @property
     def distinct(self) -> int:
         return len({value for value in self.values if value is not None})
 
-    def all_in(self, known: Collection[str]) -> bool:
-        there = {value.lower() for value in self.values if value is not None}
-        return bool(there) and there <= set(known)
+    def all_in(self, allowed: Collection[str]) -> bool:
+        found = {value.lower() for value in self.values if value is not None}
+        return bool(found) and found <= set(allowed)
 
     def may_be_classes(self) -> bool:
         whole = not self.is_real or all(v is None or "." not in v for v in self.values)
         return whole and 1 <= self.distinct <= MOST_CLASSES
 
     def texts(self) -> list[str | None]:
-        return np.array([*self.values, None], dtype=object)[self.place].tolist()
+        return np.array([*self.values, None], dtype=object)[self.indices].tolist()
 
-    def translated(self, known: Mapping[str, str]) -> list[str | None]:
-        return [None if text is None else known[text.lower()] for text in self.texts()]
+    def translated(self, names: Mapping[str, str]) -> list[str | None]:
+        return [None if text is None else names[text.lower()] for text in self.texts()]
 
     def signs(self) -> Int8[np.ndarray, " n"]:
         signs = [0 if value is None else YES_OR_NO[value.lower()] for value in self.values]
-        return np.array([*signs, 0], np.int8)[self.place]
+        return np.array([*signs, 0], np.int8)[self.indices]
 
 
 def _text(value: Any, classes: Sequence[str]) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # of whole numbers, one of which is missing, programs make floats
+        value = int(value)  # programs store integers with missing values as floats
     if classes and isinstance(value, int):
-        return classes[value] if 0 <= value < len(classes) else None  # -1 is Hugging Face's word for unknown
+        return classes[value] if 0 <= value < len(classes) else None  # Hugging Face writes -1 for unknown
     return str(value).strip() or None
 
 
-def _listed(names: Iterable[str], most: int = 8) -> str:
+def _enumerate(names: Iterable[str], most: int = 8) -> str:
     names = list(names)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""How a picture of any size and mode becomes an array of the size a model wants."""
+"""Fit images of any size and mode to the square that a model takes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ SMALLEST, LARGEST = 16, 256
 
 How = Literal["crop", "pad", "stretch"]
 
-#: Gives the pixels of one picture, uint8 (h, w, c), fitted; raises RejectedImageError.
+#: Returns the fitted pixels of one image, uint8 (h, w, c); raises RejectedImageError.
 Decode = Callable[["Fit"], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How pictures are fitted to a square canvas, so that a new picture can be treated as the training data were.
+    """How images are fitted to a square canvas, so that new images are treated as the training data were.
 
     Attributes:
-        size: side of the square that the picture is resized to (bilinear with antialiasing), in pixels.
+        size: side in pixels of the square that an image is resized to (bilinear with antialiasing).
         how: `crop` takes the largest centred square, `pad` adds background to make a square, `stretch` does neither.
-        background: what shows through transparent pixels and in padding, as an RGB triple in 0..255.
+        background: colour under transparent pixels and in padding, an RGB triple in 0..255.
         channels: 1 (grey, ITU-R 601-2 luma) or 3 (RGB).
     """
 
@@ -43,25 +43,23 @@ class Fit:
 
     def __post_init__(self) -> None:
         if not SMALLEST <= self.size <= LARGEST:
-            raise ArmoireError(f"the image size must lie in {SMALLEST} to {LARGEST} pixels, not {self.size}")
+            raise ArmoireError(f"the image size must be {SMALLEST} to {LARGEST} pixels, not {self.size}")
 
     @property
     def colours(self) -> str:
-        """In a word."""
         return "grey" if self.channels == 1 else "colour"
 
     @property
     def canvas(self) -> int:
-        """Side of the stored image: `size` padded with background to the next power of two."""
+        """Side of the stored image in pixels: `size` padded with background to the next power of two."""
         return 1 << (self.size - 1).bit_length()
 
     @property
     def background_hex(self) -> str:
-        """The background as #rrggbb."""
         return "#{:02x}{:02x}{:02x}".format(*self.background)
 
     def __call__(self, image: Image.Image) -> UInt8[np.ndarray, "h w c"]:
-        """Fit one decoded picture; returns (canvas, canvas, channels)."""
+        """Fit one decoded image; returns (canvas, canvas, channels)."""
         image = flatten(image, self.background)
         if self.how == "crop":
             image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.BILINEAR)
@@ -80,12 +78,10 @@ class Fit:
         return luma(self.background) if image.mode == "L" else self.background
 
     def to_json(self) -> str:
-        """The fit as JSON; `from_json` reads it back."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Fit:
-        """Read back what `to_json` wrote."""
         fields = parse_json(text)
         return cls(**fields | {"background": tuple(fields["background"])})
 
@@ -105,11 +101,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
 
 def read_fitted(opener: Callable[[], OpenFile], fit: Fit) -> UInt8[np.ndarray, "h w c"]:
-    """Open, decode and fit one picture as training data are: (canvas, canvas, channels).
-
-    Raises:
-        RejectedImageError: whatever it is that makes it unusable.
-    """
+    """Open, decode and fit one image: (canvas, canvas, channels); RejectedImageError where it cannot be used."""
     try:
         with opener() as file:
             return fit(read_image(file, at_least=fit.size))
@@ -122,9 +114,9 @@ def read_fitted(opener: Callable[[], OpenFile], fit: Fit) -> UInt8[np.ndarray, "
 
 @contextlib.contextmanager
 def no_warnings() -> Iterator[None]:
-    """Silence Pillow, which warns of odd metadata: the pixels decide here, and `read_image` checks the size.
+    """Silence Pillow's warnings about metadata; `read_image` checks the number of pixels itself.
 
-    Warning filters belong to the whole process, so this goes around a pool of threads, never into one.
+    Warning filters are global to the process: use it around a pool of threads, never inside one.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Many pictures in one: the grid in which samples and reconstructions are saved."""
+"""Grids of images, PNG and GIF: the form in which samples and reconstructions are saved."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import Image
 
 from armoire.io.files import write_bytes
 
-PREVIEW_IMAGES, PREVIEW_PIXELS = 18, 900  # images that a notebook shows of many, and how wide they are together at most
-# A GIF counts time in hundredths of a second. Its ends are held, to be recognised.
+PREVIEW_IMAGES, PREVIEW_PIXELS = 18, 900  # images that a notebook shows of a set, and their largest width together
+# A GIF counts time in hundredths of a second; its ends stay longer, to be recognised.
 STEP_MILLISECONDS, END_MILLISECONDS = 100, 800
 
 
 def image_grid(images: UInt8[np.ndarray, "n h w c"], columns: int, gap: int = 2) -> UInt8[np.ndarray, "H W c"]:
-    """Lay images out row by row with a white gap between them."""
+    """Images in rows of `columns`, with a white gap of `gap` pixels between them."""
     n, height, width, channels = images.shape
     columns = max(1, min(columns, n))
     rows = -(-n // columns)
@@ -29,30 +29,29 @@ def image_grid(images: UInt8[np.ndarray, "n h w c"], columns: int, gap: int = 2)
 
 
 def even_columns(n: int, most: int = 16) -> int:
-    """Columns for n images in as few rows of at most `most` as it takes, all rows about equally long."""
+    """Number of columns that spreads n images evenly over the fewest rows of at most `most` images."""
     rows = -(-n // most)
     return -(-n // max(1, rows))
 
 
 def enlargement(images: UInt8[np.ndarray, "n h w c"]) -> int:
-    """How much small images are enlarged, a whole number: to be seen without losing a pixel."""
+    """Integer factor by which small images are enlarged, so that their pixels are visible."""
     return max(1, 128 // images.shape[1])
 
 
 def to_pil(image: UInt8[np.ndarray, "h w c"]) -> Image.Image:
-    """An array as a picture."""
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def png(image: UInt8[np.ndarray, "h w c"], scale: int = 1) -> bytes:
-    """An array as the bytes of a PNG, each pixel `scale` pixels wide."""
+    """The bytes of a PNG, each pixel enlarged to `scale` x `scale`."""
     buffer = BytesIO()
     _enlarged(to_pil(image), scale).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def preview(images: UInt8[np.ndarray, "n h w c"]) -> bytes:
-    """A few images in two rows, as the bytes of a PNG about as wide as a page."""
+    """The bytes of a PNG that shows a few images in two rows, at most `PREVIEW_PIXELS` wide."""
     columns = max(1, -(-len(images) // 2))
     sheet = image_grid(images, columns)
     if (times := PREVIEW_PIXELS // sheet.shape[1]) > 1:
@@ -64,8 +63,8 @@ def preview(images: UInt8[np.ndarray, "n h w c"]) -> bytes:
 
 
 def gif(images: UInt8[np.ndarray, "n h w c"], scale: int = 1) -> bytes:
-    """Images as the bytes of a GIF that goes from the first to the last and back, for ever."""
-    # Each frame has 256 colours of its own, undithered: dots that jump from frame to frame would flicker.
+    """The bytes of a GIF that runs from the first image to the last and back, in a loop."""
+    # Each frame has its own palette of 256 colours, undithered: dithering would flicker from frame to frame.
     frames = [
         _enlarged(to_pil(image).quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE), scale)
         for image in images
@@ -83,5 +82,4 @@ def _enlarged(picture: Image.Image, scale: int) -> Image.Image:
 
 
 def save_png(path: Path, image: UInt8[np.ndarray, "h w c"], scale: int = 1) -> None:
-    """Write an array as a PNG, atomically."""
     write_bytes(path, png(image, scale))

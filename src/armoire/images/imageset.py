@@ -1,4 +1,4 @@
-"""ImageSet: the pictures of a data set and what is known of each."""
+"""ImageSet: the images of a data set and one table row per image."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "valid", "test")
-# What columns of a table, and of latents, mean something else than an attribute.
+# Column names, in tables of images and of latents, that are not attributes.
 RESERVED = re.compile(r"id|split|label|(mean|log_var)_\d+")
 
 
 @dataclass(frozen=True)
 class SetInfo:
-    """What is true of a whole data set.
+    """Metadata of a data set.
 
     Attributes:
-        name: how people call it.
-        source: what to give to `load_images` to get it again.
-        fit: how its pictures were fitted.
-        classes: names of the labels, in the order of their numbers; empty where nothing is labelled.
-        fingerprint: SHA-256 over pixels and table (ids, splits, labels, attributes): equal data, equal fingerprint.
-        rejected: number of pictures that could not be read.
-        ignored: number of files that are not pictures by their name.
-        listing: what the source looked like when it was read, to notice when it has changed.
-        attribute_files: names of the files that its attributes were read from.
+        name: short name.
+        source: the argument of `load_images` that loads it again.
+        fit: how its images were fitted.
+        classes: class names in the order of the class numbers; empty without labels.
+        fingerprint: SHA-256 of pixels and table (ids, splits, labels, attributes).
+        rejected: number of images that could not be read.
+        ignored: number of files that are not images by their name.
+        listing: digest of the source's files, to notice that they have changed.
+        attribute_files: names of the files that the attributes were read from.
     """
 
     name: str
@@ -57,25 +57,23 @@ class SetInfo:
 
     @property
     def attribute_source(self) -> str:
-        """Where its attributes come from, to be said of one that is not there."""
+        """The name of the attributes' origin for error messages."""
         return " and ".join(self.attribute_files) or self.name
 
     def to_json(self) -> str:
-        """The facts as JSON; `from_json` reads them back."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> SetInfo:
-        """Read back what `to_json` wrote."""
-        told = parse_json(text)
-        if not isinstance(told, dict):
-            raise ValueError("it is no object")  # noqa: TRY004
-        return cls.from_dict(told)
+        fields = parse_json(text)
+        if not isinstance(fields, dict):
+            raise ValueError("not a JSON object")  # noqa: TRY004
+        return cls.from_dict(fields)
 
     @classmethod
-    def from_dict(cls, told: dict[str, Any]) -> SetInfo:
-        """The same from what JSON holds, which is what `dataclasses.asdict` gives."""
-        fields: dict[str, Any] = told | {"fit": Fit.from_json(json.dumps(told["fit"]))}
+    def from_dict(cls, fields: dict[str, Any]) -> SetInfo:
+        """The inverse of `dataclasses.asdict`, also after a round trip through JSON."""
+        fields = fields | {"fit": Fit.from_json(json.dumps(fields["fit"]))}
         for name in ("classes", "attribute_files"):
             fields[name] = tuple(fields.get(name, ()))
         return cls(**fields)
@@ -87,10 +85,10 @@ class ImageSet:
 
     Attributes:
         images: uint8 (n, h, w, c), usually memory-mapped; training images first, then validation, then test.
-        table: one row an image: id (string), split (train, valid or test), label (int32, missing where unknown), and
-            one boolean column an attribute (missing allowed).
-        info: what is true of the whole set.
-        store: the folder that it is mapped from, if it is.
+        table: one row per image: id (string), split (train, valid or test), label (int32, null where unknown), and
+            one nullable boolean column per attribute.
+        info: metadata of the whole set.
+        store: the folder that it is mapped from, or None.
     """
 
     images: UInt8[np.ndarray, "n h w c"]
@@ -113,44 +111,41 @@ class ImageSet:
                 more = f" and {len(values) - PREVIEW_IMAGES} more" if len(values) > PREVIEW_IMAGES else ""
                 rows.append((name, ", ".join(values[:PREVIEW_IMAGES]) + more))
         if self.rejections:
-            rows.append(("left out", self.rejections))
+            rows.append(("excluded", self.rejections))
         first = np.array(self.images[:PREVIEW_IMAGES])
         pictures = [Picture(preview(first), f"the first {len(first)}")] if len(first) else []
         return html_repr(self.info.name, f"{len(self):,} images", [Table(rows, words=True)], pictures)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of each image."""
         _, height, width, channels = self.images.shape
         return height, width, channels
 
     @cached_property
     def labels(self) -> Int[np.ndarray, " n"]:
-        """Class number of each image, -1 where it is not known."""
+        """Class number of each image, -1 where unknown."""
         return labels_of(self.table)
 
     @cached_property
     def ids(self) -> list[str]:
-        """Name of each image within the set."""
         return self.table["id"].to_pylist()
 
     @cached_property
     def split_of(self) -> np.ndarray:
-        """Split of each image, as an array of strings."""
         return np.asarray(self.table["split"].to_pylist(), dtype=object)
 
     @property
     def splits(self) -> dict[str, int]:
-        """Number of images in each split that has any."""
+        """Number of images in each split that is not empty."""
         return {name: n for name in SPLITS if (n := int((self.split_of == name).sum()))}
 
     @property
     def held_out(self) -> str:
-        """The split that a model is measured on: test, or valid where there is no test split."""
+        """The split for measurements: test, or valid where there is no test split."""
         return "test" if "test" in self.splits else "valid"
 
     def split(self, name: str) -> ImageSet:
-        """The images of one split and no other; a view, not a copy, where they lie side by side, as in a store."""
+        """The images of one split; a view, not a copy, where they are contiguous, as in a store."""
         where = np.flatnonzero(self.split_of == name)
         if not len(where):
             raise ArmoireError(f"{self.info.name} has no split '{name}'; {did_you_mean(name, self.splits)}")
@@ -159,28 +154,19 @@ class ImageSet:
         return replace(self, images=self.images[where], table=self.table.take(where))
 
     def check(self) -> None:
-        """See to it that pixels and table are those that were packed, as the fingerprint says.
-
-        Raises:
-            ArmoireError: they are not; a disk or a person changed them.
-        """
+        """Verify pixels and table against the stored fingerprint; ArmoireError where they have changed."""
         if self.info.fingerprint and fingerprint(self.images, self.table) != self.info.fingerprint:
             raise ArmoireError(
-                f"{self.store or self.info.name} is damaged: its images are not those that were read in; delete it, "
-                "and it is built again"
+                f"{self.store or self.info.name} is damaged: its images or table have changed since it was built; "
+                "delete it, and it is built again"
             )
 
     @property
     def attributes(self) -> list[str]:
-        """Names of the attributes that are known of some image."""
         return attributes_of(self.table)
 
     def attribute(self, name: str) -> Int8[np.ndarray, " n"]:
-        """One attribute of each image: 1 yes, -1 no, 0 unknown.
-
-        Raises:
-            ArmoireError: there is none of that name.
-        """
+        """One attribute of each image: 1 yes, -1 no, 0 unknown."""
         return attribute_of(self.table, name, self.info.attribute_source)
 
     def first(self, n: int | None) -> ImageSet:
@@ -193,15 +179,15 @@ class ImageSet:
 
     @property
     def rejections(self) -> str:
-        """One sentence on the files that could not be read, "" where all could."""
+        """One sentence about the files that could not be read, "" where all could."""
         if not self.info.rejected:
             return ""
         total = len(self) + self.info.rejected
-        where = f"; each is named with its reason in {self.store / 'rejected.csv'}" if self.store else ""
-        return f"{self.info.rejected:,} of {total:,} files could not be read and are left out{where}"
+        where = f"; the reasons are in {self.store / 'rejected.csv'}" if self.store else ""
+        return f"{self.info.rejected:,} of {total:,} files could not be read and are excluded{where}"
 
     def describe(self) -> dict[str, Any]:
-        """The facts that `armoire data` prints: size, channels, splits, labels, attributes, rejected files."""
+        """The values that `armoire data` prints: size, channels, splits, labels, attributes, rejected files."""
         height, width, channels = self.shape
         counts = np.bincount(self.labels[self.labels >= 0], minlength=len(self.info.classes))
         return {
@@ -240,7 +226,7 @@ def make_table(
 
 
 def labels_of(table: pa.Table) -> Int[np.ndarray, " n"]:
-    """Class number of each row, -1 where it is not known."""
+    """Class number of each row, -1 where unknown."""
     return table["label"].fill_null(-1).to_numpy().astype(np.int64)
 
 
@@ -250,16 +236,7 @@ def attributes_of(table: pa.Table) -> list[str]:
 
 
 def attribute_of(table: pa.Table, name: str, where: str) -> Int8[np.ndarray, " n"]:
-    """One attribute of each row: 1 yes, -1 no, 0 unknown.
-
-    Args:
-        table: of images or of their latents.
-        name: the attribute.
-        where: where the table comes from, for the error.
-
-    Raises:
-        ArmoireError: there is none of that name.
-    """
+    """One attribute of each row: 1 yes, -1 no, 0 unknown; `where` names the table's file in the error."""
     if name not in (known := attributes_of(table)):
         raise ArmoireError(f"no column '{name}' in {where}; {did_you_mean(name, known)}")
     values = table[name].cast("int8").fill_null(-1).to_numpy()  # 1 yes, 0 no, -1 unknown
@@ -272,22 +249,19 @@ def _counts(values: Int8[np.ndarray, " n"]) -> dict[str, int]:
 
 
 def fingerprint(images: np.ndarray, table: pa.Table) -> str:
-    """SHA-256 over shape, pixels and table: what makes two data sets the same to a model."""
+    """SHA-256 over shape, pixels and table."""
     return sha256_of(chain([repr(images.shape).encode()], _bytes_of(images), _json_of(table)))
 
 
 def _json_of(table: pa.Table) -> Iterator[bytes]:
-    """A table as JSON, one list a column, column by column: as a whole it would need a gigabyte for CelebA's."""
+    """A table as JSON, one list per column, in parts: in one piece CelebA's would take a gigabyte."""
     for i, name in enumerate(table.column_names):
         yield f"{', ' if i else '{'}{json.dumps(name)}: {json.dumps(table[name].to_pylist())}".encode()
     yield b"}"
 
 
 def split_by_content(pixels: bytes, held_out_percent: int = 10) -> str:
-    """Train or test, decided by the pixels, so that copies of a picture never straddle the two.
-
-    The decision depends on nothing else: it stays the same when pictures are added, and on any machine.
-    """
+    """Train or test, by a hash of the pixels: copies of an image are in the same split, on any machine."""
     return "test" if int(sha256(pixels)[:8], 16) % 100 < held_out_percent else "train"
 
 

@@ -1,6 +1,6 @@
-"""Images as callers of the Python API hand them over: arrays, tensors, PIL images, paths, and lists of these.
+"""Images as arguments of the Python API: arrays, tensors, PIL images, paths, and lists of these.
 
-The one place where their layout and type are checked, transparency is composited and sizes are matched.
+Layout and type are checked here, transparency is composited and sizes are matched.
 """
 
 from __future__ import annotations
@@ -27,11 +27,9 @@ EXPECTED = "give uint8 (n, h, w, c), PIL images, paths, or a list of these"
 
 @runtime_checkable
 class SupportsArray(Protocol):
-    """Whatever NumPy can make an array of: a PyTorch tensor, a JAX array, a pandas column."""
+    """Anything that converts to a NumPy array: a PyTorch tensor, a JAX array, a pandas column."""
 
-    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        """As NumPy asks for it."""
-        ...
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray: ...
 
 
 Images = np.ndarray | SupportsArray | Image.Image | str | os.PathLike[str] | ImageSet | Iterable[Any]
@@ -39,10 +37,10 @@ _One = np.ndarray | Image.Image | Path
 
 
 def fit_images(images: Images, fit: Fit) -> UInt8[np.ndarray, "n h w c"]:
-    """Images as a model takes them, (n, canvas, canvas, channels) of its fit.
+    """Images as a model takes them: (n, canvas, canvas, channels) of its fit.
 
-    Arrays that are canvas x canvas already are not resized; everything else is fitted like the training data.
-    An array of that shape and without alpha is returned as it is, not copied.
+    Arrays of canvas x canvas are not resized, and not copied where they have no alpha; everything else is fitted like
+    the training data.
 
     Args:
         images: uint8 (n, h, w, c), (n, h, w), (h, w, c) or (h, w), c 1 to 4 (2 and 4: the last is alpha, composited on
@@ -50,7 +48,7 @@ def fit_images(images: Images, fit: Fit) -> UInt8[np.ndarray, "n h w c"]:
         fit: how the model's training images were fitted.
 
     Raises:
-        ArmoireError: they are of another type or layout, or a file cannot be read.
+        ArmoireError: their type or layout is another, or a file cannot be read.
     """
     given, shape = _read(images, fit.channels == 3), (fit.canvas, fit.canvas, fit.channels)
     if isinstance(given, np.ndarray) and given.shape[1:] == shape:
@@ -60,14 +58,9 @@ def fit_images(images: Images, fit: Fit) -> UInt8[np.ndarray, "n h w c"]:
 
 
 def stack_images(images: Images, background: tuple[int, int, int]) -> UInt8[np.ndarray, "n h w c"]:
-    """Images of one size as an array without alpha, grey where all of them are, else in colour.
+    """Images of one size as an array without alpha, grey where all of them are, else RGB.
 
-    Args:
-        images: as in `fit_images`.
-        background: what transparent pixels are composited on.
-
-    Raises:
-        ArmoireError: as `fit_images`, or they are of several sizes.
+    Takes the images that `fit_images` takes; transparent pixels are composited on `background`.
     """
     given = _read(images, False)
     if isinstance(given, np.ndarray) and given.shape[3] in (1, 3):
@@ -86,12 +79,12 @@ def stack_images(images: Images, background: tuple[int, int, int]) -> UInt8[np.n
 
 
 def open_image(path: Path, fit: Fit) -> UInt8[np.ndarray, "h w c"]:
-    """One picture from a file, fitted like the training data: uint8 (h, w, c)."""
+    """One image file, fitted like the training data: uint8 (h, w, c)."""
     return fit(_open(path, fit.size))
 
 
 def _read(images: Any, colour: bool) -> np.ndarray | list[_One]:
-    """Checked images: an array (n, h, w, c) with c 1 to 4 where an array was given, else a list of single ones."""
+    """Checked images: an array (n, h, w, c) with c 1 to 4 where an array was given, else a list of single images."""
     if isinstance(images, ImageSet):
         return np.asarray(images.images)
     if isinstance(images, Image.Image | str | os.PathLike):
@@ -119,28 +112,28 @@ def _single(image: Any, what: str) -> _One:
 
 
 def _batch(array: np.ndarray, colour: bool, what: str, wanted: str) -> UInt8[np.ndarray, "n h w c"]:
-    """An array as (n, h, w, c), c 1 to 4; `colour` says that (3, h, w) is no three grey images."""
-    shape, said = array.shape, f"{what} must be uint8 {wanted}, not {array.dtype} {array.shape}"
+    """An array as (n, h, w, c), c 1 to 4; with `colour`, (3, h, w) is one image and not three grey ones."""
+    shape, problem = array.shape, f"{what} must be uint8 {wanted}, not {array.dtype} {array.shape}"
     if array.dtype != np.uint8:
-        raise ArmoireError(f"{said}; {_conversion(array)}")
+        raise ArmoireError(f"{problem}; {_conversion(array)}")
     grey = array.ndim == 2 or (array.ndim == 3 and shape[-1] not in CHANNELS)
     if (array.ndim == 4 and shape[-1] not in CHANNELS and shape[1] in CHANNELS) or (
         array.ndim == 3 and grey and colour and shape[0] in (3, 4)
     ):
         axes = "(0, 2, 3, 1)" if array.ndim == 4 else "(1, 2, 0)"
         other = "" if array.ndim == 4 else f", or images[..., None] for {shape[0]} grey images"
-        raise ArmoireError(f"{said}; move the channels last with transpose{axes}{other}")
+        raise ArmoireError(f"{problem}; move the channels last with transpose{axes}{other}")
     array = array[..., None] if grey else array
     array = array[None] if array.ndim == 3 else array
     if array.ndim != 4 or array.shape[3] not in CHANNELS:
-        raise ArmoireError(f"{said}; c is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)")
+        raise ArmoireError(f"{problem}; c is 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha)")
     if 0 in array.shape[1:]:
-        raise ArmoireError(f"{said}; they hold no pixels")
+        raise ArmoireError(f"{problem}; they have no pixels")
     return array
 
 
 def _conversion(array: np.ndarray) -> str:
-    """How to make images of an array that holds something else."""
+    """How to convert an array of another type to uint8."""
     if array.dtype.kind in "fb":
         return "turn values of 0 to 1 into bytes with (255 * images).round().astype('uint8')"
     return "turn values of 0 to 255 into bytes with astype('uint8')" if array.dtype.kind in "iu" else EXPECTED
@@ -183,9 +176,9 @@ def _open(path: Path, at_least: int | None = None) -> Image.Image:
 
 def _plain(image: Image.Image) -> Image.Image:
     if 0 in image.size:
-        raise ArmoireError(f"a PIL image of {image.width} x {image.height} pixels holds nothing; give another")
+        raise ArmoireError(f"a PIL image of {image.width} x {image.height} pixels is empty; give another")
     try:
         image.load()
         return plain(image)
-    except Exception as error:  # decoded only now, and a decoder fed with damaged bytes can raise nearly anything
+    except Exception as error:  # decoding damaged bytes can raise nearly anything
         raise ArmoireError(f"a PIL image of mode {image.mode} cannot be read: {first_line(error)}") from None

@@ -19,7 +19,7 @@ MAGIC = b"\x93NUMPY"
 
 
 def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A new uint8 array in a .npy file whose place on the disk is certain: a full disk is told now, not by a crash."""
+    """A new uint8 array in a .npy file with its disk space reserved: a full disk raises here, not SIGBUS later."""
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
@@ -35,36 +35,31 @@ def open_array(path: Path, mode: Literal["r", "r+"] | None = "r") -> np.ndarray:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:  # NumPy would take it for an archive, or a pickle
-            raise ValueError("it is no .npy file")
-    with _damage_told():
+        if file.read(len(MAGIC)) != MAGIC:  # NumPy would take it for an archive or a pickle
+            raise ValueError("not a .npy file")
+    with _damage_as_value_error():
         return np.load(path, mmap_mode=mode, allow_pickle=False)
 
 
 def open_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a .npz file.
-
-    Raises:
-        ValueError: it is damaged, or holds Python objects.
-        OSError: it cannot be read.
-    """
-    with _damage_told(), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    """Read the arrays of a .npz file; raises as `open_array` does."""
+    with _damage_as_value_error(), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
 
 @contextlib.contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_as_value_error() -> Iterator[None]:
     try:
         yield
     except (TokenError, SyntaxError, EOFError, TypeError, OverflowError, MemoryError, RecursionError) as error:
-        # NumPy reads the header as Python's source.
+        # NumPy parses the header as Python source.
         raise ValueError(f"its header cannot be read: {error}") from None
     except (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError, AttributeError) as error:
         raise ValueError(f"it is damaged: {error}") from None
 
 
 def release(array: np.ndarray) -> None:
-    """Let go of the memory that a mapped array, or a part of one, takes; its values stay in the file, and come back."""
+    """Free the memory of a mapped array or a part of one; its values stay in the file and are read again when used."""
     pages = _pages(array)
     if pages is not None:
         if array.flags.writeable and isinstance(array, np.memmap):
@@ -73,7 +68,7 @@ def release(array: np.ndarray) -> None:
 
 
 def _pages(array: object) -> mmap.mmap | None:
-    """What an array is mapped by, if it is and if the system lets itself be advised."""
+    """The mapping below an array, or None where there is none or the system has no madvise."""
     while isinstance(array, np.ndarray):
         array = array.base
     return array if isinstance(array, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") else None

@@ -1,8 +1,8 @@
-"""What reading a large data set keeps beside the store it builds, so that a killed reading goes on where it stopped.
+"""Images decoded so far for a store that is being built, so that a killed reading resumes where it stopped.
 
 .STORE.scratch/
-    pixels.npy   uint8 (n, h, w, c), memory-mapped: the pictures read so far
-    done.jsonl   first the key of what is being read, then one line a chunk: what came of each of its pictures
+    pixels.npy   uint8 (n, h, w, c), memory-mapped: the images decoded so far
+    done.jsonl   the key of the reading, then one line per chunk: the outcome of each of its images
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from armoire.io.files import make_folder, sync, writing
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one picture: why it was rejected ("" where it was not), whether it is grey, its side by content."""
+    """The outcome of one image: the reason of its rejection ("" for none), whether it is grey, its split by content."""
 
     reason: str = ""
     grey: bool = True
@@ -30,35 +30,36 @@ class Outcome:
 
 
 def scratch_of(store: Path) -> Path:
-    """Where what is read for a store lies until the store does."""
+    """The scratch folder of a store."""
     return store.with_name(f".{store.name}.scratch")
 
 
 class Scratch:
-    """Pictures read so far, and what came of them, safe from a kill at any moment.
+    """Images decoded so far, and their outcomes, on disk.
 
     Attributes:
         pixels: uint8 (n, h, w, c), to be written in order.
-        outcomes: one a picture, as far as it was kept.
+        outcomes: of the images that are safely on disk.
     """
 
     def __init__(self, store: Path, key: str, shape: tuple[int, ...]) -> None:
-        """Take over what a dead process left of reading the same, else begin. The store's lock has to be held.
+        """Resume what a dead process left of the same reading, else begin; the caller holds the store's lock.
 
         Args:
             store: the store to be built.
-            key: equal where the same pictures are read in the same way.
+            key: equal where the same images are read in the same way.
             shape: of `pixels`.
         """
         make_folder(store.parent)
         self.folder = scratch_of(store)
+        self._pixels, self._done = self.folder / "pixels.npy", self.folder / "done.jsonl"
         self.outcomes: list[Outcome] = []
-        if not self._go_on(key, shape):
+        if not self._resume(key, shape):
             self._begin(key, shape)
 
-    def keep(self, outcomes: list[Outcome]) -> None:
-        """Remember what came of the next pictures, whose pixels are written."""
-        # First: a line in done.jsonl promises pixels.
+    def append(self, outcomes: list[Outcome]) -> None:
+        """Save the outcomes of the next images, whose pixels are written."""
+        # Pixels first: a line in done.jsonl promises that they are on disk.
         self.pixels.flush()
         sync(self._pixels)
         with writing(self._done), self._done.open("a", encoding="utf-8") as file:
@@ -69,16 +70,8 @@ class Scratch:
         release(self.pixels)
 
     def delete(self) -> None:
-        """Remove it from the disk."""
+        """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    @property
-    def _pixels(self) -> Path:
-        return self.folder / "pixels.npy"
-
-    @property
-    def _done(self) -> Path:
-        return self.folder / "done.jsonl"
 
     def _begin(self, key: str, shape: tuple[int, ...]) -> None:
         self.delete()
@@ -87,17 +80,17 @@ class Scratch:
                 self.folder.mkdir()
                 self.pixels = allocate(self._pixels, shape)
                 self._done.write_text(json.dumps(key) + "\n", encoding="utf-8")
-        except ArmoireError:  # a full disk is not left the fuller
+        except ArmoireError:  # leave nothing behind on a full disk
             self.delete()
             raise
 
-    def _go_on(self, key: str, shape: tuple[int, ...]) -> bool:
+    def _resume(self, key: str, shape: tuple[int, ...]) -> bool:
         try:
             text = self._done.read_bytes()
-            lines = text[: text.rindex(b"\n")].decode().split("\n")  # the last one may have been cut
+            lines = text[: text.rindex(b"\n")].decode().split("\n")  # the last line may be cut off
             if json.loads(lines[0]) != key:
                 return False
-            # To be written to, a file that was cut short would be filled up with zeros; to be read, it is refused.
+            # Opening a truncated file for writing would fill it up with zeros; opening it for reading fails.
             if open_array(self._pixels).shape != shape:
                 return False
             pixels = open_array(self._pixels, "r+")

@@ -1,6 +1,6 @@
-"""A source too large to be packed, divided into parts that any process, on any machine, can read by itself.
+"""A source that is too large to pack, as shards that any process on any machine can read by itself.
 
-The division depends on the source and the size of a part alone: whoever divides the same source gets the same parts.
+The shards depend on the source and the shard size alone: sharding the same source again gives the same shards.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ from armoire.images.imageset import ImageSet
 from armoire.images.listing import FileListing, list_zip, open_file
 from armoire.images.store import open_store
 
-# What another try may mend: a picture is not to be counted as broken because a disk or a server was.
-PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN}
+# Errors of a disk or network: the shard is tried again, and the image is not counted as damaged.
+TRANSIENT = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN}
 
 
 @runtime_checkable
 class Shard(Protocol):
-    """Some consecutive pictures of a source."""
+    """Consecutive images of a source."""
 
     def __len__(self) -> int: ...
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """The id of each picture, and how to get its pixels."""
+        """The id of each image and the function that gives its pixels."""
         ...
 
 
 @dataclass(frozen=True)
 class ShardedSource:
-    """A source in parts.
+    """A source in shards.
 
     Attributes:
-        source: what it is, for people.
-        digest: changes when a file of it comes, goes or is rewritten.
-        parts: all of its pictures, each in one part.
+        source: its path or name.
+        digest: changes when one of its files is added, removed or rewritten.
+        shards: every image is in exactly one of them.
     """
 
     source: str
     digest: str
-    parts: Sequence[Shard] = field(repr=False)
+    shards: Sequence[Shard] = field(repr=False)
 
     def __len__(self) -> int:
-        """How many pictures there are."""
-        return sum(len(part) for part in self.parts)
+        """Number of images."""
+        return sum(len(shard) for shard in self.shards)
 
 
 @dataclass(frozen=True)
 class FileShard:
-    """Some files below a folder: for each its name, in characters that UTF-8 knows, and where it lies."""
+    """Files below a folder, each as its name in UTF-8 and its absolute path."""
 
     files: tuple[tuple[str, str], ...]
 
@@ -66,14 +66,13 @@ class FileShard:
         return len(self.files)
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """See Shard."""
         for name, path in self.files:
             yield name, decoder(lambda path=Path(path): open_file(path))
 
 
 @dataclass(frozen=True)
 class ZipShard:
-    """Some members of a zip."""
+    """Members of a zip."""
 
     archive: str
     names: tuple[str, ...]
@@ -82,7 +81,6 @@ class ZipShard:
         return len(self.names)
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """See Shard."""
         listing = _listing(self.archive)
         for name in self.names:
             yield name, decoder(lambda name=name: listing.open(name))
@@ -90,7 +88,7 @@ class ZipShard:
 
 @dataclass(frozen=True)
 class StoreShard:
-    """Rows start to stop of a packed store, whose pictures are fitted already."""
+    """Rows start to stop of a packed store, whose images are fitted already."""
 
     store: str
     start: int
@@ -100,7 +98,6 @@ class StoreShard:
         return self.stop - self.start
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        """See Shard."""
         images = _store(self.store)
         ids = images.table["id"].slice(self.start, len(self)).to_pylist()
         for row, name in enumerate(ids, self.start):
@@ -108,31 +105,29 @@ class StoreShard:
 
 
 def shard_files(path: Path, listing: FileListing, size: int) -> ShardedSource:
-    """The pictures of a folder or zip, `size` to a part.
-
-    Raises:
-        ArmoireError: there is none.
-    """
+    """Shards of `size` images of a folder or zip; ArmoireError where it holds none."""
     names = listing.names
     if not names:
         raise ArmoireError(f"no images in {path}; give a folder or zip of images, or Parquet files with images")
-    whole = path.resolve()
-    parts: list[Shard] = []
+    absolute = path.resolve()
+    shards: list[Shard] = []
     for start, stop in spans(len(names), size):
         part = tuple(names[start:stop])
-        # Absolute, since who reads it may stand elsewhere.
-        lying = tuple((name, str(whole / listing.paths[name].relative_to(path))) for name in part if listing.paths)
-        parts.append(FileShard(lying) if listing.paths else ZipShard(str(whole), part))
-    return ShardedSource(str(whole), listing.digest, parts)
+        if listing.paths:
+            files = tuple((name, str(absolute / listing.paths[name].relative_to(path))) for name in part)
+            shards.append(FileShard(files))
+        else:
+            shards.append(ZipShard(str(absolute), part))
+    return ShardedSource(str(absolute), listing.digest, shards)
 
 
 def shard_store(images: ImageSet, size: int) -> ShardedSource:
-    """The pictures of a packed set, `size` to a part."""
+    """Shards of `size` images of a packed set."""
     if images.store is None:
-        raise ArmoireError(f"{images.info.name} lies in memory only; write it to a folder of images first")
+        raise ArmoireError(f"{images.info.name} is in memory only; write it to a folder of images first")
     store = str(images.store.resolve())
-    parts = [StoreShard(store, start, stop) for start, stop in spans(len(images), size)]
-    return ShardedSource(images.info.source or images.info.name, images.info.fingerprint, parts)
+    shards = [StoreShard(store, start, stop) for start, stop in spans(len(images), size)]
+    return ShardedSource(images.info.source or images.info.name, images.info.fingerprint, shards)
 
 
 def spans(n: int, size: int) -> list[tuple[int, int]]:
@@ -141,13 +136,13 @@ def spans(n: int, size: int) -> list[tuple[int, int]]:
 
 
 def decoder(opener: Callable[[], OpenFile]) -> Decode:
-    """Decode and fit what `opener` opens; a failing disk or network is an OSError, not a broken picture."""
+    """Decode and fit what `opener` opens; a failing disk or network raises OSError instead of rejecting the image."""
 
     def decode(fit: Fit) -> np.ndarray:
         try:
             return read_fitted(opener, fit)
         except RejectedImageError as error:
-            if isinstance(cause := error.__context__, OSError) and cause.errno in PASSING:
+            if isinstance(cause := error.__context__, OSError) and cause.errno in TRANSIENT:
                 raise cause from None
             raise
 
@@ -163,5 +158,5 @@ def _listing(archive: str) -> FileListing:
 def _store(folder: str) -> ImageSet:
     images = open_store(Path(folder))
     if images is None:
-        raise ArmoireError(f"no store at {folder}, or a damaged one; it has to lie where every worker can read it")
+        raise ArmoireError(f"no store at {folder}, or a damaged one; put it where every worker can read it")
     return images

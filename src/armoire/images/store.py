@@ -39,41 +39,63 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION = 2
-CHUNK = 1024  # images after which it is made certain that they need not be read again
-AHEAD = 4  # images a thread that are handed to the decoding threads: bounds memory, whatever the size of the set
+CHUNK = 1024  # images decoded between two saves of the scratch folder
+AHEAD = 4  # images per thread submitted to the decoding threads: bounds memory, whatever the size of the set
 
-#: The pictures of a source from one of its positions on, each once, in their order.
-Pictures = Callable[[int], Iterable[Decode]]
+#: Decoders of a source's images from one position on, in order.
+Read = Callable[[int], Iterable[Decode]]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture that a source lists: its name there, and its split and class where the source states them."""
+    """One image as its source lists it: its id, and its split and class where the source states them."""
 
     id: str
     split: str | None = None
     label: str | None = None
 
 
+@dataclass(frozen=True)
+class Build:
+    """Everything that a store is built from.
+
+    Attributes:
+        entries: one per image.
+        read: the images.
+        info: metadata; `listing` changes with the source.
+        channels: 1 or 3; None for 1 where every pixel of every image is grey, else 3.
+        attributes: one value per entry: 1 yes, -1 no, 0 unknown.
+        splits_are_final: keep the stated splits even where none is left to train on, or none is held out. Entries
+            without a stated split are divided into 90 % train and 10 % test by their content.
+    """
+
+    entries: Sequence[Entry]
+    read: Read
+    info: SetInfo
+    channels: int | None
+    attributes: Mapping[str, Int8[np.ndarray, " n"]]
+    splits_are_final: bool = False
+
+
 def store_path(name: str, key: str) -> Path:
-    """Where the store of a source lies in the cache."""
+    """The store of a source in the cache."""
     return cache_folder() / "stores" / f"{name}-{key[:12]}-v{VERSION}"
 
 
-def opened(names: Sequence[str], opener: Callable[[str], OpenFile]) -> Pictures:
-    """Pictures that can be opened one by one, by their names."""
+def read_files(names: Sequence[str], opener: Callable[[str], OpenFile]) -> Read:
+    """Images that are opened one by one by their names."""
     return lambda start: (partial(read_fitted, partial(opener, name)) for name in names[start:])
 
 
 def ready_store(
     name: str, source: str, fit: Fit, listing: str, channels: int | None = None
 ) -> tuple[Path, ImageSet | None]:
-    """Where the store of a source has its place, and the store itself if it is there and the source has not changed."""
+    """The path of a source's store, and the store itself where it exists and the source has not changed."""
     key = (source.encode(), fit.to_json().encode())
     store = store_path(name, sha256(*key))
     ready = _current(store, listing)
     if channels and (ready is None or ready.info.fit.channels != channels):
-        # Apart from the store whose channels were detected, which is what they are when none are asked for.
+        # Another store than the one whose channels were detected.
         store = store_path(name, sha256(*key, repr(channels).encode()))
         ready = _current(store, listing)
     return store, ready
@@ -85,7 +107,7 @@ def _current(store: Path, listing: str) -> ImageSet | None:
 
 
 def open_store(folder: Path) -> ImageSet | None:
-    """Open a store, or None where there is none or it is damaged: it is a cache, and can be built again."""
+    """Open a store, or None where there is none or it is damaged: it is a cache and can be rebuilt."""
     try:
         info = SetInfo.from_dict(read_checksummed(folder / "info.json"))
         images = open_array(folder / "images.npy")
@@ -99,7 +121,7 @@ def open_store(folder: Path) -> ImageSet | None:
 
 
 def _sweep_scratch(folder: Path) -> None:
-    """Remove what was read for a store that is there, where a kill left it; whoever reads anew holds the lock."""
+    """Delete a killed process's scratch folder of a complete store, unless a process that rebuilds it has the lock."""
     scratch = scratch_of(folder)
     if scratch.exists():
         with contextlib.suppress(ArmoireError), file_lock(_lock(folder), folder.name):
@@ -118,28 +140,28 @@ def write_store(
     rejected: Sequence[tuple[str, str]] = (),
     order: np.ndarray | None = None,
 ) -> ImageSet:
-    """Write a store in one step and open it.
+    """Write a store atomically and open it.
 
     Args:
-        folder: where it goes.
+        folder: the store.
         images: uint8 (m, h, w, c).
         table: n rows, in the final order.
         info: its fingerprint and counts are filled in here.
-        rejected: (name, reason) of pictures that could not be read.
-        order: n indices into `images`; by default all of them as they are.
+        rejected: (name, reason) of images that could not be read.
+        order: n indices into `images`; by default all in order.
     """
     order = np.arange(len(images)) if order is None else order
-    with atomic_folder(folder) as beside:
-        packed = allocate(beside / "images.npy", (len(order), *images.shape[1:]))
+    with atomic_folder(folder) as temporary:
+        packed = allocate(temporary / "images.npy", (len(order), *images.shape[1:]))
         for start in range(0, len(order), CHUNK):
             packed[start : start + CHUNK] = images[order[start : start + CHUNK]]
             release(packed)
             release(images)
         packed.flush()
         info = replace(info, fingerprint=fingerprint(packed, table), rejected=len(rejected))
-        write_table(table, beside / "table.parquet")
-        write_checksummed(beside / "info.json", asdict(info))
-        with (beside / "rejected.csv").open("w", newline="", encoding="utf-8") as file:
+        write_table(table, temporary / "table.parquet")
+        write_checksummed(temporary / "info.json", asdict(info))
+        with (temporary / "rejected.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("name", "reason"), *rejected])
         del packed
     built = open_store(folder)
@@ -148,119 +170,90 @@ def write_store(
     return built
 
 
-def build_store(
-    folder: Path,
-    entries: Sequence[Entry],
-    pictures: Pictures,
-    info: SetInfo,
-    progress: Progress,
-    channels: int | None = None,
-    attributes: Mapping[str, Int8[np.ndarray, " n"]] | None = None,
-    splits_are_final: bool = False,
-) -> ImageSet:
-    """Decode every entry in parallel and pack what can be read; a reading that was killed goes on where it stopped.
-
-    Args:
-        folder: the store.
-        entries: what the source says of the pictures.
-        pictures: they themselves.
-        info: what is known of the set; `listing` changes with the source.
-        progress: where to report.
-        channels: 1 or 3; detected where not given: 1 when every pixel of every picture is grey.
-        attributes: for each attribute one value an entry: 1 yes, -1 no, 0 unknown.
-        splits_are_final: keep the stated splits even where nothing is left to train on, or nothing is held out.
-            Entries without a stated split are divided into 90 % train and 10 % test by their content.
-    """
-    with file_lock(_lock(folder), f"{info.source or info.name}, which is being read in,", progress.note):
-        ready = open_store(folder)
-        if ready is not None and ready.info.listing == info.listing and channels in (None, ready.info.fit.channels):
+def build_store(folder: Path, build: Build, progress: Progress) -> ImageSet:
+    """Decode every entry in parallel and pack those that can be read; a killed build resumes where it stopped."""
+    info, channels = build.info, build.channels
+    with file_lock(_lock(folder), f"{info.source or info.name}, which is being read,", progress.note):
+        ready = _current(folder, info.listing)
+        if ready is not None and channels in (None, ready.info.fit.channels):
             shutil.rmtree(scratch_of(folder), ignore_errors=True)
-            return ready  # another process has built it meanwhile
+            return ready  # built by another process in the meantime
         sweep(folder.parent, folder.name)
-        return _build(folder, entries, pictures, info, progress, channels, attributes, splits_are_final)
-
-
-def _build(
-    folder: Path,
-    entries: Sequence[Entry],
-    pictures: Pictures,
-    info: SetInfo,
-    progress: Progress,
-    channels: int | None,
-    attributes: Mapping[str, Int8[np.ndarray, " n"]] | None,
-    splits_are_final: bool,
-) -> ImageSet:
-    fit = replace(info.fit, channels=channels or 3)
-    shape = (len(entries), fit.canvas, fit.canvas, fit.channels)
-    key = sha256(info.listing.encode(), fit.to_json().encode(), *(f"{e.id}\0".encode() for e in entries))
-    scratch = Scratch(folder, key, shape)
-    try:
-        outcomes = _decode_all(pictures, fit, scratch, progress, info.name)
-        kept = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
-        rejected = [(e.id, o.reason) for e, o in zip(entries, outcomes, strict=True) if o.reason]
-        if len(kept) < 2:
-            raise ArmoireError(_too_few(info.source, len(kept), rejected))
-        splits = [entries[i].split or outcomes[i].split for i in kept]
-        splits = splits if splits_are_final else _splits(splits)
-        by_split = sorted(range(len(kept)), key=lambda k: SPLITS.index(splits[k]))
-        order = np.asarray(kept)[by_split]
-        rows = [entries[i] for i in order]
-        classes, labels = _classes([e.label for e in rows])
-        known = {name: values[order] for name, values in (attributes or {}).items()}
-        channels = channels or (1 if all(outcomes[i].grey for i in kept) else 3)
-        built = write_store(
-            folder,
-            scratch.pixels if channels == fit.channels else scratch.pixels[..., :channels],
-            make_table([e.id for e in rows], [splits[k] for k in by_split], labels, known),
-            replace(info, fit=replace(info.fit, channels=channels), classes=classes),
-            rejected,
-            order,
-        )
-    except Exception:  # not a KeyboardInterrupt: who stops a long reading may want to go on with it
+        fit = replace(info.fit, channels=channels or 3)
+        shape = (len(build.entries), fit.canvas, fit.canvas, fit.channels)
+        ids = (f"{entry.id}\0".encode() for entry in build.entries)
+        scratch = Scratch(folder, sha256(info.listing.encode(), fit.to_json().encode(), *ids), shape)
+        try:
+            built = _pack(folder, build, scratch, _decode_all(build.read, fit, scratch, progress, info.name))
+        except Exception:  # not KeyboardInterrupt: an interrupted reading can be resumed
+            scratch.delete()
+            raise
         scratch.delete()
-        raise
-    scratch.delete()
-    return built
+        return built
 
 
-def _decode_all(pictures: Pictures, fit: Fit, scratch: Scratch, progress: Progress, name: str) -> list[Outcome]:
+def _pack(folder: Path, build: Build, scratch: Scratch, outcomes: Sequence[Outcome]) -> ImageSet:
+    entries, channels = build.entries, build.channels
+    readable = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
+    rejected = [(e.id, o.reason) for e, o in zip(entries, outcomes, strict=True) if o.reason]
+    if len(readable) < 2:
+        raise ArmoireError(_too_few(build.info.source, len(readable), rejected))
+    splits = [entries[i].split or outcomes[i].split for i in readable]
+    splits = splits if build.splits_are_final else _complete(splits)
+    by_split = sorted(range(len(readable)), key=lambda k: SPLITS.index(splits[k]))
+    order = np.asarray(readable)[by_split]
+    rows = [entries[i] for i in order]
+    classes, labels = _classes([e.label for e in rows])
+    attributes = {name: values[order] for name, values in build.attributes.items()}
+    channels = channels or (1 if all(outcomes[i].grey for i in readable) else 3)
+    return write_store(
+        folder,
+        scratch.pixels if channels == scratch.pixels.shape[3] else scratch.pixels[..., :channels],
+        make_table([e.id for e in rows], [splits[k] for k in by_split], labels, attributes),
+        replace(build.info, fit=replace(build.info.fit, channels=channels), classes=classes),
+        rejected,
+        order,
+    )
+
+
+def _decode_all(read: Read, fit: Fit, scratch: Scratch, progress: Progress, name: str) -> list[Outcome]:
     def decode(position: int, picture: Decode) -> Outcome:
         try:
             pixels = picture(fit)
         except RejectedImageError as error:
             return Outcome(str(error))
         scratch.pixels[position] = pixels
-        # Channel by channel: most pictures in colour are known by the first two.
+        # Channel by channel: most colour images differ in the first two.
         grey = all(np.array_equal(pixels[..., 0], pixels[..., c]) for c in range(1, pixels.shape[-1]))
-        content = pixels[..., :1] if grey else pixels  # grey or as grey in three channels: the same picture
+        content = pixels[..., :1] if grey else pixels  # grey in one channel or in three is the same image
         return Outcome(grey=grey, split=split_by_content(content.tobytes()))
 
     done, total = len(scratch.outcomes), len(scratch.pixels)
     if done:
-        progress.note(f"going on with {name} at image {done + 1:,} of {total:,}, where reading it was stopped")
+        progress.note(f"resuming {name} at image {done + 1:,} of {total:,}")
     threads = os.cpu_count() or 1
     with (
         no_warnings(),
         progress.task(f"reading {name}", total, "images", done=done, rate=True) as task,
         ThreadPoolExecutor(threads) as pool,
     ):
-        waiting = (pool.submit(decode, position, picture) for position, picture in enumerate(pictures(done), done))
+        futures = (pool.submit(decode, position, picture) for position, picture in enumerate(read(done), done))
         outcomes: list[Outcome] = []
-        for outcome in _results(waiting, AHEAD * threads):
+        for outcome in _in_order(futures, AHEAD * threads):
             outcomes.append(outcome)
             task.advance()
             if len(outcomes) == CHUNK:
-                scratch.keep(outcomes)
+                scratch.append(outcomes)
                 outcomes = []
         if outcomes:
-            scratch.keep(outcomes)
+            scratch.append(outcomes)
     if len(scratch.outcomes) != total:
         raise ArmoireError(f"{name} changed while it was read; run it again")
     return scratch.outcomes
 
 
-def _results(futures: Iterator[Future[Outcome]], ahead: int) -> Iterator[Outcome]:
-    """The results in their order, with so many begun before they are asked for."""
+def _in_order(futures: Iterator[Future[Outcome]], ahead: int) -> Iterator[Outcome]:
+    """The results in order, with at most `ahead` submitted before they are needed."""
     waiting: deque[Future[Outcome]] = deque()
     for future in futures:
         waiting.append(future)
@@ -271,7 +264,7 @@ def _results(futures: Iterator[Future[Outcome]], ahead: int) -> Iterator[Outcome
 
 
 def _classes(names: Sequence[str | None]) -> tuple[tuple[str, ...], list[int | None]]:
-    """Class names, and the number of each image's class; one class alone tells nothing."""
+    """Class names and the class number of each image; none where there are fewer than two classes."""
     classes = tuple(sorted({name for name in names if name is not None}, key=_natural))
     if len(classes) < 2:
         return (), [None] * len(names)
@@ -280,12 +273,12 @@ def _classes(names: Sequence[str | None]) -> tuple[tuple[str, ...], list[int | N
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    """2 comes before 10."""
+    """Sort key by which 2 comes before 10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
 
 
-def _splits(splits: list[str]) -> list[str]:
-    """Make sure that something is held out and something is left to train on."""
+def _complete(splits: list[str]) -> list[str]:
+    """The splits, changed so that at least one image is held out and one is left to train on."""
     if "train" not in splits:
         splits = ["train" if split == "valid" else split for split in splits]
     if "train" not in splits:
@@ -295,6 +288,6 @@ def _splits(splits: list[str]) -> list[str]:
     return splits
 
 
-def _too_few(source: str, kept: int, rejected: list[tuple[str, str]]) -> str:
+def _too_few(source: str, readable: int, rejected: list[tuple[str, str]]) -> str:
     why = f"; {len(rejected)} could not be read, the first, {rejected[0][0]}, is {rejected[0][1]}" if rejected else ""
-    return f"{source} holds {kept} readable image{'s' * (kept != 1)}{why}; give a folder or zip of at least 2"
+    return f"{source} holds {readable} readable image{'s' * (readable != 1)}{why}; give a folder or zip of at least 2"

@@ -11,9 +11,9 @@ from armoire.figures import FIGURES, described, save
 from armoire.hub.parts import CARD, MODEL, PARTS, is_ours
 from armoire.hub.parts import FIGURES as FOLDER
 from armoire.hub.upload import Upload, check_token, repository_of, upload
+from armoire.images.sources import source_path
 from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
-from armoire.images.sources.names import place_of
 from armoire.measure import Evaluation, evaluate, last_epoch, stored_evaluation
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card
@@ -124,5 +124,5 @@ def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], keep_paths: bool, progre
         progress.note(
             f"latents.parquet names the images of {data.name}, their labels and attributes, and where they lie"
         )
-    if keep_paths and place_of(data.source):
+    if keep_paths and source_path(data.source):
         progress.note(f"{MODEL} and recipe.toml say where the data lay: {data.source}")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from armoire.images import SetInfo
+from armoire.images.sources import public_source
 from armoire.images.sources.celeba import is_celeba
-from armoire.images.sources.names import public_source
 from armoire.io.files import parse_toml
 from armoire.training.recipe import Recipe, parse_recipe
 

@@ -23,9 +23,8 @@ from typing import Literal
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
-from armoire.images import list_files, needs_packing
 from armoire.images.shards import ShardedSource, shard_files, shard_store
-from armoire.images.sources.fashion_mnist import is_fashion
+from armoire.images.sources import list_images
 from armoire.images.sources.parquet import is_parquet, shard_parquet
 from armoire.io.files import make_folder, read_json, sha256, write_text
 from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Made, ShardTask, read_shard
@@ -87,8 +86,8 @@ def encode_shards(
     _check(engine, workers, shard_size, dtype)
     wardrobe, out = Wardrobe.open(wardrobe), Path(out)
     division = divide(wardrobe, data, shard_size, column, id_column)
-    starts = accumulate(map(len, division.parts), initial=0)
-    shards = [ShardTask(k, first, part) for k, (first, part) in enumerate(zip(starts, division.parts, strict=False))]
+    starts = accumulate(map(len, division.shards), initial=0)
+    shards = [ShardTask(k, first, part) for k, (first, part) in enumerate(zip(starts, division.shards, strict=False))]
     device = wardrobe.model.device.type
     here, threads = _share(workers, device)
     run = wardrobe.run.path.resolve()
@@ -134,12 +133,8 @@ def divide(
         return shard_parquet(path, size, column, id_column)
     if column or id_column:
         raise ArmoireError(f"{data} is no Parquet file and no folder of them: --column and --id-column do not apply")
-    if not path.exists() or (path.is_dir() and is_fashion(path)):
-        return shard_store(wardrobe.load(data), size)
-    listing = list_files(path)
-    if needs_packing(listing.names):
-        return shard_store(wardrobe.load(data), size)
-    return shard_files(path, listing, size)
+    listing = list_images(str(data))
+    return shard_store(wardrobe.load(data), size) if listing is None else shard_files(path, listing, size)
 
 
 def _check(engine: str, workers: int | None, shard_size: int, dtype: str) -> None:

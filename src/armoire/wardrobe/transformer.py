@@ -21,10 +21,11 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from armoire.checks import as_numpy
 from armoire.errors import ArmoireError, TrainingInterruptedError
-from armoire.images import BLACK, centred, from_array
+from armoire.images import BLACK, from_array, pad_to_square
 from armoire.images.fit import SMALLEST
-from armoire.images.inputs import as_numpy, stack_images
+from armoire.images.inputs import stack_images
 from armoire.io.files import write_bytes
 from armoire.model.pretrained import FILE
 from armoire.progress import SILENT
@@ -139,7 +140,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         flat: Any = validate_data(self, flat, dtype="numeric", reset=False)
         if shape and (*shape, 1)[:3] != self.image_shape_:
             raise ImagesError(f"X holds images of {shape}, and fit saw {self.image_shape_} (height, width, channels)")
-        return self.wardrobe_.encode(centred(self._squares(flat), self.wardrobe_.model.architecture.size))
+        return self.wardrobe_.encode(pad_to_square(self._squares(flat), self.wardrobe_.model.architecture.size))
 
     def inverse_transform(self, X: Any) -> np.ndarray:  # noqa: N803
         """The images at places of the latent space, of the shape, type and range that `fit` saw.
@@ -182,7 +183,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         for start in range(0, len(flat), ROWS):
             values = np.clip(flat[start : start + ROWS].astype(np.float64), low, high)
             pixels[start : start + ROWS, : flat.shape[1]] = np.rint((values - low) * (255 / (high - low)))
-        return centred(pixels.reshape(-1, height, width, channels), self._side)
+        return pad_to_square(pixels.reshape(-1, height, width, channels), self._side)
 
     def _check_range(self, flat: np.ndarray) -> None:
         (low, high), (least, most) = self.value_range_, (float(flat.min()), float(flat.max()))
@@ -268,7 +269,7 @@ def _flat(X: Any) -> tuple[Any, tuple[int, ...] | None]:  # noqa: N803
 
 
 def _middle(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """What `centred` put a margin around."""
+    """What `pad_to_square` put a margin around."""
     top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
     return images[:, top : top + height, left : left + width]
 

@@ -19,8 +19,8 @@ from armoire.images.fit import Fit
 from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.imageset import SetInfo, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
+from armoire.images.sources import source_path
 from armoire.images.sources.fashion_mnist import NAME as FASHION
-from armoire.images.sources.names import place_of
 from armoire.io.files import make_folder
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
@@ -140,7 +140,7 @@ class Wardrobe:
             raise ArmoireError(
                 f"{self.run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)"
             )
-        place = place_of(data.source)
+        place = source_path(data.source)
         # A relative one is the name of data on another machine, and no folder here.
         if place is not None and not (place.is_absolute() and place.exists()):
             raise ArmoireError(

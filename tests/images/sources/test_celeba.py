@@ -205,15 +205,15 @@ def test_files_that_disagree_are_both_named(copied):
 
 
 BROKEN = {
-    "image_id,Smiling\n000001.jpg,2\n": r"line 2 of list_attr_celeba\.csv holds '2', which should be one of: 1, -1",
+    "image_id,Smiling\n000001.jpg,2\n": r"line 2 of list_attr_celeba\.csv has '2', which should be one of: 1, -1",
     "image_id,Smiling\n000001.jpg,1\n000002.jpg,1,1\n": r"line 3 of list_attr_celeba\.csv has 2 values",
     "image_id,Smiling\n000001.jpg\n": r"line 2 of list_attr_celeba\.csv has 0 values",
     "image_id,A,B,C\n000001.jpg,1\n": r"line 2 of list_attr_celeba\.csv has 1 values, its header 4",
     "image_id,Smiling\n000001.jpg,1\n000001.jpg,1\n": "lists image 000001 twice",
-    "image_id,Smiling,Smiling\n000001.jpg,1,1\n": "different names",
+    "image_id,Smiling,Smiling\n000001.jpg,1,1\n": "distinct names",
     "image_id,mean_3\n000001.jpg,1\n": "'mean_3', which cannot name an attribute",
     "image_id,split\n000001.jpg,1\n": "'split', which cannot name an attribute",
-    "image_id,Smiling\n": "a row an image",
+    "image_id,Smiling\n": "one row per image",
     "": "cannot be read \\(empty file\\)",
     b"image_id,Smil\xffing\n": "cannot be read",
 }
@@ -229,7 +229,7 @@ def test_a_table_that_cannot_be_understood_is_told(copied, content):
 
 def test_a_partition_that_cannot_be_understood_is_told(copied):
     (copied / "list_eval_partition.csv").write_text("image_id,partition\n000001.jpg,3\n")
-    with pytest.raises(ArmoireError, match=r"line 2 of list_eval_partition\.csv holds '3', .* one of: 0, 1, 2"):
+    with pytest.raises(ArmoireError, match=r"line 2 of list_eval_partition\.csv has '3', .* one of: 0, 1, 2"):
         celeba(copied)
 
 
@@ -261,7 +261,7 @@ def test_a_partition_that_holds_nothing_out_is_replaced(copied, recorder):
     rows = [[name, "0"] for name, _ in table(copied / "list_eval_partition.csv")[1:]]
     write(copied / "list_eval_partition.csv", [["image_id", "partition"], *rows])
     assert set(celeba(copied, progress=recorder).splits) == {"train", "test"}
-    assert "holds nothing out" in recorder.notes[0]
+    assert "holds out none" in recorder.notes[0]
 
 
 def test_images_that_the_partition_does_not_list_were_held_out_by_nobody(copied, recorder):
@@ -300,7 +300,7 @@ def test_a_damaged_picture_in_the_middle_is_named(kaggle, copied, tmp_path, kind
 
 def test_one_image_in_two_places_is_told(copied):
     shutil.copy(copied / PICTURES / "000001.jpg", copied / "img_align_celeba" / "000001.jpg")
-    with pytest.raises(ArmoireError, match="holds one image twice"):
+    with pytest.raises(ArmoireError, match="has one image twice"):
         celeba(copied)
 
 

@@ -184,5 +184,5 @@ def test_written_as_kaggle_has_it_read_as_celeba(tmp_path, kind):
 
 def test_nothing_is_written_over(tmp_path):
     write_kaggle(tmp_path / "faces", 2, size=(32, 32))
-    with pytest.raises(ArmoireError, match="is there already"):
+    with pytest.raises(ArmoireError, match="already exists"):
         write_kaggle(tmp_path / "faces", 2)

@@ -106,7 +106,7 @@ def test_the_cache_comes_before_debian(folder, fakes, monkeypatch, cache):
 
 def test_the_download_is_kept_whole_and_asked_for_once(home, folder, fakes, cache, recorder):
     assert_is_fakes(load_fashion(None, recorder, home), fakes)
-    assert recorder.titles == [f"fetching {name}.gz" for name in fakes]
+    assert recorder.titles == [f"downloading {name}.gz" for name in fakes]
     kept = cache / "fashion-mnist"
     assert sorted(p.name for p in kept.iterdir()) == sorted(f"{name}.gz" for name in fakes)
     assert all((kept / p.name).read_bytes() == p.read_bytes() for p in folder.iterdir())
@@ -155,7 +155,7 @@ def test_a_damaged_file_in_a_given_folder_is_told(folder, fakes, damage, cache):
     sentence = {
         "cut": "is cut short or too large",
         "other": r"is not the published file \(its SHA-256 differs\)",
-        "text": "is not a sound gzip file",
+        "text": "is not a valid gzip file",
         "missing": r"no train-labels-idx1-ubyte\.gz in",
     }[damage]
     content = file.read_bytes()
@@ -170,7 +170,7 @@ def test_a_damaged_file_in_a_given_folder_is_told(folder, fakes, damage, cache):
 
 
 def test_no_network_is_told(fakes, cache):
-    with pytest.raises(ArmoireError, match=rf"cannot be fetched from http://127\.0\.0\.1:9/.*refused.*{WAYS}"):
+    with pytest.raises(ArmoireError, match=rf"cannot be downloaded from http://127\.0\.0\.1:9/.*refused.*{WAYS}"):
         load_fashion(None, SILENT, "http://127.0.0.1:9")
     assert not (cache / "stores").exists()
 

@@ -135,7 +135,7 @@ def test_broken_files_are_named_with_their_reason(photos, recorder):
     assert reasons["text.jpg"] == reasons["vector.svg"] == "not a JPEG, PNG, WEBP, BMP, GIF or TIFF image"
     assert reasons["empty.gif"] == "empty file"
     assert images.info.rejected == images.describe()["rejected"] == 4
-    assert images.rejections.startswith("4 of 34 files could not be read and are left out")
+    assert images.rejections.startswith("4 of 34 files could not be read and are excluded")
     assert str(images.store / "rejected.csv") in images.rejections
     assert load_images(fill(photos.parent / "whole", ["0.png", "1.png"]), size=16).rejections == ""
     assert recorder.done == recorder.total == 34
@@ -183,7 +183,7 @@ def test_a_missing_source_is_told(tmp_path):
 
 def test_a_file_that_is_no_zip_is_told(tmp_path):
     (tmp_path / "photo.png").write_bytes(png(0))
-    with pytest.raises(ArmoireError, match="is no zip"):
+    with pytest.raises(ArmoireError, match="is not a zip"):
         load_images(tmp_path / "photo.png")
 
 
@@ -323,7 +323,7 @@ def test_pipes_and_devices_are_not_opened(photos):
     (photos / "zero.png").symlink_to("/dev/zero")
     images = load_images(photos, size=16)
     assert len(images) == 30
-    assert rejected(images) == {"pipe.png": "not a plain file", "zero.png": "not a plain file"}
+    assert rejected(images) == {"pipe.png": "not a regular file", "zero.png": "not a regular file"}
     assert stat.S_ISFIFO((photos / "pipe.png").stat().st_mode)
 
 
@@ -375,7 +375,7 @@ def test_a_member_too_large_is_not_unpacked(tmp_path, monkeypatch):
 def test_a_cut_zip_is_told(tmp_path):
     archive = zipped(tmp_path / "set.zip", {f"{i}.png": png(i) for i in range(5)})
     archive.write_bytes(archive.read_bytes()[:-40])
-    with pytest.raises(ArmoireError, match="is no zip"):
+    with pytest.raises(ArmoireError, match="is not a zip"):
         load_images(archive, size=16)
 
 

@@ -62,7 +62,7 @@ def test_parquet_as_hugging_face_writes_it(tmp_path, recorder):
     assert images.attributes == ["Smiling"]
     assert images.info.name == "dogs"
     (said,) = [note for note in recorder.notes if "dogs.parquet" in note]
-    assert said == "dogs.parquet: 3 classes from column 'breed'; attributes Smiling; left out: caption"
+    assert said == "dogs.parquet: 3 classes from column 'breed'; attributes Smiling; ignored columns: caption"
     plain = tmp_path / "folder"
     plain.mkdir()
     for i in range(N):
@@ -129,7 +129,7 @@ def test_parquet_of_paths(tmp_path):
     left = {name: found for i, (name, found) in enumerate(expected(names).items()) if i not in (3, 4, 5)}
     assert facts(images) == left
     rejected = (images.store / "rejected.csv").read_text()
-    assert rejected.count("its file lies outside of") == 2
+    assert rejected.count("its file is outside of") == 2
     assert "pictures/none.dat,cannot be opened: No such file" in rejected
 
 
@@ -196,7 +196,7 @@ def test_a_tar_of_a_folder_and_one_that_is_cut_off(tmp_path, recorder):
     half = load_images(path, 16, progress=recorder)
     assert 10 <= len(half) < N
     path.write_bytes(b"no tar at all" * 100)
-    with pytest.raises(ArmoireError, match="is no tar archive"):
+    with pytest.raises(ArmoireError, match="is not a tar archive"):
         load_images(path, 16)
     (tmp_path / "x.tar.gz").write_bytes(b"")
     with pytest.raises(ArmoireError, match=r"unpack it to a \.tar"):
@@ -232,8 +232,8 @@ def test_a_table_beside_a_folder(tmp_path, kind, recorder):
     images = load_images(path, 16, progress=recorder)
     assert facts(images) == expected([name for name, _, _ in rows])
     assert images.info.ignored == 1
-    assert any("prices.csv is left out: no column of it names the pictures" in note for note in recorder.notes)
-    assert any("of its rows name no picture that is there" in note for note in recorder.notes) == (kind != "jsonl")
+    assert any("prices.csv is ignored: no column of it names the images" in note for note in recorder.notes)
+    assert any("rows name no image, or one" in note for note in recorder.notes) == (kind != "jsonl")
     assert images.info.attribute_source.startswith(("labels", "metadata"))
 
 
@@ -344,7 +344,7 @@ def test_what_columns_mean():
         "c": [1, -1, 0, 1],
         "ok": [1, -1, 1, 0],
     }
-    assert known.left_out == ["height", "nothing"]
+    assert known.ignored == ["height", "nothing"]
 
 
 def test_which_column_is_the_class():

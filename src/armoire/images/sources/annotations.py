@@ -1,7 +1,7 @@
-"""Annotations about images in a table that lies beside them: a row an image, a small number a column.
+"""CelebA's annotation files: one row per image, one small integer per column.
 
-Either CSV with a header, or text between blanks as in CelebA's official files: these may begin with the number of their
-rows, leave the first column out of the header, and leave the header out where there is one fact only.
+Either CSV with a header, or text between blanks as in the official files: these may begin with the number of rows, have
+no header for the first column, and have no header at all where there is one column only.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ from armoire.images.listing import FileListing
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """One file's facts.
+    """One annotation file.
 
     Attributes:
-        name: of the file, in its source.
-        columns: names of the facts.
-        images: name of each image's file, without ending.
-        values: a row an image, 0 where a fact is missing.
+        images: file names of the images, without ending.
+        values: one row per image, 0 where unknown.
     """
 
     name: str
@@ -37,18 +35,22 @@ class Annotations:
     images: list[str]
     values: Int8[np.ndarray, "n k"]
 
+    def column(self, name: str) -> dict[str, int]:
+        """One column by image."""
+        return dict(zip(self.images, self.values[:, self.columns.index(name)].tolist(), strict=True))
+
 
 def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int], only: str = "") -> Annotations:
     """Read one file.
 
     Args:
-        listing: where it lies.
-        name: which file.
-        meaning: what may stand in a cell, and the number it stands for.
-        only: the fact's name, where there must be one only.
+        listing: the files of the source.
+        name: of the file.
+        meaning: the values allowed in a cell, and the integer of each.
+        only: the column's name, where there must be exactly one.
 
     Raises:
-        ArmoireError: it cannot be understood, with the line where.
+        ArmoireError: it cannot be parsed; the message has the line number.
     """
     rows = _rows(listing, name)
     line, header = next(rows, (1, []))
@@ -62,15 +64,15 @@ def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int]
     for line, (image, *cells) in rows:
         columns = columns or ([only] if only and len(cells) == 1 else header[len(header) - len(cells) :])
         if len(cells) != len(columns) or len(header) - len(columns) not in (0, 1):
-            raise ArmoireError(f"line {line} of {name} has {len(cells)} values, its header {len(header)}; mend it")
+            raise ArmoireError(f"line {line} of {name} has {len(cells)} values, its header {len(header)}; fix it")
         try:
             values.extend([meaning[cell] for cell in cells])
         except KeyError as cell:
-            known = ", ".join(value or "nothing" for value in meaning)
-            raise ArmoireError(f"line {line} of {name} holds {cell}, which should be one of: {known}") from None
+            allowed = ", ".join(value or "nothing" for value in meaning)
+            raise ArmoireError(f"line {line} of {name} has {cell}, which should be one of: {allowed}") from None
         images.append(PurePosixPath(image).stem)
     if not images or len(set(columns)) < len(columns):
-        raise ArmoireError(f"{name} should hold a header of different names, and a row an image; mend or remove it")
+        raise ArmoireError(f"{name} should have a header of distinct names and one row per image; fix or remove it")
     if len(set(images)) < len(images):
         seen: set[str] = set()
         twice = next(image for image in images if image in seen or seen.add(image))
@@ -78,49 +80,45 @@ def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int]
     return Annotations(name, columns, images, np.frombuffer(values, np.int8).reshape(len(images), len(columns)))
 
 
-def join(files: Sequence[Annotations], place: Mapping[str, int]) -> dict[str, Int8[np.ndarray, " n"]]:
-    """The facts of several files by image, in the alphabetical order of their names; 0 where no file knows.
+def join(files: Sequence[Annotations], row_of: Mapping[str, int]) -> dict[str, Int8[np.ndarray, " n"]]:
+    """The columns of several files in alphabetical order, 0 where no file has a value.
 
     Args:
-        files: what was read.
-        place: for each image (its file's name without ending) its row in what comes out.
+        files: the annotation files.
+        row_of: row in the result of each image, by its file name without ending.
 
     Raises:
         ArmoireError: two files disagree.
     """
-    names = sorted({column for facts in files for column in facts.columns})
-    joined = {name: np.zeros(len(place), np.int8) for name in names}
-    for facts in files:
-        rows = np.array([place.get(image, -1) for image in facts.images])
-        for column, values in zip(facts.columns, facts.values.T, strict=True):
+    names = sorted({column for file in files for column in file.columns})
+    joined = {name: np.zeros(len(row_of), np.int8) for name in names}
+    for file in files:
+        rows = np.array([row_of.get(image, -1) for image in file.images])
+        for column, values in zip(file.columns, file.values.T, strict=True):
             known = (rows >= 0) & (values != 0)
             before, new = joined[column][rows[known]], values[known]
             if ((before != 0) & (before != new)).any():
-                raise ArmoireError(_disagreement(files, facts, column, place))
+                raise ArmoireError(_disagreement(files, file, column, row_of))
             joined[column][rows[known]] = new
     return joined
 
 
-def _disagreement(files: Sequence[Annotations], facts: Annotations, column: str, place: Mapping[str, int]) -> str:
-    mine = dict(zip(facts.images, facts.values[:, facts.columns.index(column)].tolist(), strict=True))
-    for other in files:
-        if other is facts or column not in other.columns:
-            continue
-        for image, value in zip(other.images, other.values[:, other.columns.index(column)].tolist(), strict=True):
-            if image in place and value and mine.get(image, value) not in (0, value):
-                return (
-                    f"{other.name} and {facts.name} disagree on {column} of image {image}; mend or remove one of them"
-                )
+def _disagreement(files: Sequence[Annotations], file: Annotations, column: str, row_of: Mapping[str, int]) -> str:
+    values = file.column(column)
+    for other in (other for other in files if other is not file and column in other.columns):
+        for image, value in other.column(column).items():
+            if image in row_of and value and values.get(image, value) not in (0, value):
+                return f"{other.name} and {file.name} disagree on {column} of image {image}; fix or remove one of them"
     raise AssertionError(column)
 
 
 def _rows(listing: FileListing, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and fields of the lines that are not empty."""
+    """Line number and fields of every non-empty line."""
     try:
         with listing.open(name) as file:
             lines = file.read().decode("utf-8-sig").splitlines()
     except (OSError, RejectedImageError, UnicodeDecodeError) as error:
-        raise ArmoireError(f"{name} cannot be read ({error}); mend or remove it") from None
+        raise ArmoireError(f"{name} cannot be read ({error}); fix or remove it") from None
     if "," in "".join(lines[:2]):
         fields = ([cell.strip() for cell in row] for row in csv.reader(lines))
     else:
@@ -128,4 +126,4 @@ def _rows(listing: FileListing, name: str) -> Iterator[tuple[int, list[str]]]:
     try:
         yield from ((number, row) for number, row in enumerate(fields, 1) if row)
     except csv.Error as error:
-        raise ArmoireError(f"{name} cannot be read as CSV ({error}); mend or remove it") from None
+        raise ArmoireError(f"{name} cannot be read as CSV ({error}); fix or remove it") from None

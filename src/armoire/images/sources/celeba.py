@@ -1,4 +1,4 @@
-"""CelebA (S16): 202,599 aligned faces with 40 attributes, in the layout of Kaggle or the official one, as it lies.
+"""CelebA: 202,599 aligned faces with 40 attributes, in the layout of Kaggle or the official one.
 
 Liu, Luo, Wang and Tang, "Deep Learning Face Attributes in the Wild", ICCV 2015, arXiv:1411.7766. The data set is for
 non-commercial research only.
@@ -6,125 +6,116 @@ non-commercial research only.
     Kaggle     img_align_celeba/img_align_celeba/*.jpg  list_attr_celeba.csv        list_eval_partition.csv
     official   img_align_celeba/*.jpg                   Anno/list_attr_celeba.txt   Eval/list_eval_partition.txt
 
-Files are found by name wherever they lie below the source, so that folders around them do no harm. There may be several
-list_attr_celeba*.csv or .txt, each with some of the attributes for some of the images.
+Files are found by name anywhere in the source. There may be several list_attr_celeba*.csv or .txt, each with some of
+the attributes of some of the images.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from armoire.errors import ArmoireError
+from armoire.images.columns import Columns
 from armoire.images.fit import Fit
 from armoire.images.imageset import RESERVED, SPLITS, ImageSet, SetInfo
 from armoire.images.listing import FileListing, list_source
 from armoire.images.sources.annotations import Annotations, join, read_annotations
-from armoire.images.store import Entry, build_store, opened, ready_store
+from armoire.images.sources.source import DEFAULT_SIZE, Request, Source, SourceKind, pack
+from armoire.images.store import read_files
 from armoire.io.files import sha256
 from armoire.progress import Progress
 
 NAME = "celeba"
-PICTURES = "img_align_celeba"
+IMAGES = "img_align_celeba"
 ATTRIBUTES = ("list_attr_celeba*.csv", "list_attr_celeba*.txt")
 PARTITION = ("list_eval_partition*.csv", "list_eval_partition*.txt")
-# Programs that know missing values write 1.0 for 1 in a column that has some.
+# Programs with missing values write 1.0 for 1 in a column that has some.
 YES_OR_NO = {"1": 1, "-1": -1, "0": -1, "": 0, "1.0": 1, "-1.0": -1, "0.0": -1, "nan": 0, "NaN": 0}
-PARTITIONS = {"0": 1, "1": 2, "2": 3}  # places in SPLITS, from 1: 0 is a missing fact
-HOW_TO_GIVE = f"give {NAME}:PATH, the path of a Kaggle zip, the same unpacked, or a folder in the official layout"
+PARTITIONS = {"0": 1, "1": 2, "2": 3}  # positions in SPLITS, from 1, because 0 means unknown
+USAGE = f"{NAME}:PATH"
+HOW_TO_GIVE = f"give {USAGE}, the path of a Kaggle zip, the same unpacked, or a folder in the official layout"
+BY_CONTENT = "a tenth of the images, chosen by content, is held out as test"
 
 
 def is_celeba(*names: str) -> bool:
-    """Whether names and paths of a data set speak of CelebA, of which nothing may be passed on."""
+    """Whether names or paths of a data set mention CelebA, whose images may not be published."""
     return any(NAME in name.lower() for name in names)
 
 
 def may_be_shown(info: SetInfo) -> bool:
-    """Whether pictures of a data set may leave its owner's hands: not CelebA's, not even as a folder of that name."""
+    """Whether images of a data set may be published: CelebA's may not, even as a folder of that name."""
     return not is_celeba(info.name, info.source)
 
 
-def load_celeba(path: Path, size: int, progress: Progress, channels: int | None = None) -> ImageSet:
-    """CelebA from a zip or folder, packed once; the whole picture is stretched to size x size (bilinear).
-
-    Args:
-        path: the zip or folder.
-        size: side of the images, pixels.
-        progress: where to report.
-        channels: 3, unless grey ones are asked for.
-
-    Raises:
-        ArmoireError: there are no such pictures, or a table of facts is damaged.
-    """
+def _load(request: Request) -> ImageSet:
+    path = Path(request.argument).expanduser()
+    if not path.exists():
+        raise ArmoireError(f"no data at '{request.source}'; {HOW_TO_GIVE}")
     listing = list_source(path)
-    pictures = _pictures(listing, path)
-    attribute_files, partition_files = (_tables(listing, patterns) for patterns in (ATTRIBUTES, PARTITION))
-    tables = attribute_files + partition_files
-    info = SetInfo(
-        name=NAME,
-        source=f"{NAME}:{path.resolve()}",
-        fit=Fit(size, "stretch", channels=channels or 3),
-        ignored=len(listing.names) + len(listing.beside) - len(pictures) - len(tables),
-        listing=sha256(listing.digest.encode(), *(f"{name}\0{listing.beside[name]}\0".encode() for name in tables)),
-        attribute_files=tuple(PurePosixPath(name).name for name in attribute_files),
-    )
-    store, ready = ready_store(NAME, info.source, info.fit, info.listing)
-    if ready is not None:
-        return ready
-    place = {PurePosixPath(name).stem: i for i, name in enumerate(pictures)}
-    if not attribute_files:
-        progress.note(f"{path} holds no list_attr_celeba.csv or .txt: the images have no attributes")
-    attributes = join([_attributes(listing, name) for name in attribute_files], place)
-    partitions = [read_annotations(listing, name, PARTITIONS, only="partition") for name in partition_files]
-    splits = _splits(partitions, place, progress)
-    path_of = {PurePosixPath(name).name: name for name in pictures}
-    entries = [Entry(name, split) for name, split in zip(path_of, splits, strict=True)]
-    return build_store(
-        store,
-        entries,
-        opened(list(path_of.values()), listing.open),
-        info,
-        progress,
-        info.fit.channels,
-        attributes,
-        splits_are_final=None not in splits,
-    )
+    images = _images(listing, path)
+    attributes, partitions = (_tables(listing, patterns) for patterns in (ATTRIBUTES, PARTITION))
+    tables = attributes + partitions
+
+    def read() -> Source:
+        row_of = {PurePosixPath(name).stem: i for i, name in enumerate(images)}
+        if not attributes:
+            request.progress.note(f"{path} has no list_attr_celeba.csv or .txt: the images have no attributes")
+        values = join([_attributes(listing, name) for name in attributes], row_of)
+        split = [read_annotations(listing, name, PARTITIONS, only="partition") for name in partitions]
+        splits = _splits(split, row_of, request.progress)
+        return Source(
+            [PurePosixPath(name).name for name in images],
+            read_files(images, listing.open),
+            Columns(splits, [None] * len(images), values),
+            tuple(PurePosixPath(name).name for name in attributes),
+            len(listing.names) + len(listing.sidecars) - len(images) - len(tables),
+            splits_are_final=None not in splits,
+        )
+
+    # The whole image is stretched to size x size (bilinear).
+    fit = Fit(DEFAULT_SIZE if request.size is None else request.size, "stretch", channels=request.channels or 3)
+    digest = sha256(listing.digest.encode(), *(f"{name}\0{listing.sidecars[name]}\0".encode() for name in tables))
+    return pack(request.at(path, f"{NAME}:{path.resolve()}"), NAME, fit, digest, read, fit.channels)
 
 
-def _pictures(listing: FileListing, path: Path) -> list[str]:
-    """The pictures in folders of the right name, by file name; all there are where no folder has it."""
-    found = [n for n in listing.names if PurePosixPath(n).parent.name == PICTURES] or listing.names
+CELEBA = SourceKind(USAGE, _load, named=True, needs_argument=True, argument_is_path=True)
+
+
+def _images(listing: FileListing, path: Path) -> list[str]:
+    """The images in folders of CelebA's name, by file name; all images where no folder has it."""
+    found = [n for n in listing.names if PurePosixPath(n).parent.name == IMAGES] or listing.names
     if not found:
         raise ArmoireError(f"no images in {path}; {HOW_TO_GIVE}")
     by_stem: dict[str, str] = {}
     for name in found:
         if (other := by_stem.setdefault(PurePosixPath(name).stem, name)) != name:
-            raise ArmoireError(f"{path} holds one image twice, {other} and {name}; remove one of them")
+            raise ArmoireError(f"{path} has one image twice, {other} and {name}; remove one of them")
     return sorted(found, key=lambda name: PurePosixPath(name).name)
 
 
 def _tables(listing: FileListing, patterns: tuple[str, ...]) -> list[str]:
-    return sorted(n for n in listing.beside if any(fnmatch(PurePosixPath(n).name, pattern) for pattern in patterns))
+    return sorted(n for n in listing.sidecars if any(fnmatch(PurePosixPath(n).name, pattern) for pattern in patterns))
 
 
 def _attributes(listing: FileListing, name: str) -> Annotations:
-    facts = read_annotations(listing, name, YES_OR_NO)
-    for column in facts.columns:
+    annotations = read_annotations(listing, name, YES_OR_NO)
+    for column in annotations.columns:
         if RESERVED.fullmatch(column) or not column:
             raise ArmoireError(f"{name} has a column '{column}', which cannot name an attribute; rename it")
-    return facts
+    return annotations
 
 
-def _splits(partitions: list[Annotations], place: dict[str, int], progress: Progress) -> list[str | None]:
-    """The official split of each image; None for all where there is no official one to keep."""
-    by_content = "a tenth of the images, chosen by content, is held out as test"
+def _splits(partitions: list[Annotations], row_of: Mapping[str, int], progress: Progress) -> list[str | None]:
+    """The official split of each image; None for all where no image is held out."""
     if not partitions:
-        progress.note(f"no list_eval_partition.csv or .txt: {by_content}")
-        return [None] * len(place)
-    found = join(partitions, place)["partition"]
+        progress.note(f"no list_eval_partition.csv or .txt: {BY_CONTENT}")
+        return [None] * len(row_of)
+    found = join(partitions, row_of)["partition"]
     if unlisted := int((found == 0).sum()):
         progress.note(f"{unlisted:,} images that {partitions[0].name} does not list are counted as train")
     if not (found > 1).any():
-        progress.note(f"{partitions[0].name} holds nothing out of these images: {by_content}")
-        return [None] * len(place)
+        progress.note(f"{partitions[0].name} holds out none of these images: {BY_CONTENT}")
+        return [None] * len(row_of)
     return [SPLITS[max(1, number) - 1] for number in found.tolist()]

@@ -1,8 +1,7 @@
-"""Drawn faces: a data set that armoire draws itself, so that what is true of every picture is known.
+"""Drawn faces: a synthetic data set whose generative factors are known for every image.
 
-Face number i of a seed is always the same one, however many are asked for. Smile, glasses, hair, skin, pose and
-background are drawn independently, but for two habits that faces have: long hair and beards seldom go together, and a
-wide smile opens the mouth.
+Face i of a seed does not depend on the number of faces. Smile, glasses, hair, skin, pose and background are sampled
+independently, with two exceptions: long hair and beards seldom occur together, and a wide smile opens the mouth.
 """
 
 from __future__ import annotations
@@ -21,16 +20,17 @@ from armoire.errors import ArmoireError
 from armoire.images.fit import Fit
 from armoire.images.imageset import ImageSet, SetInfo, make_table
 from armoire.images.sources.portrait import CENTRE, CHORD, MOUTH, UNITS, Face, paint
+from armoire.images.sources.source import DEFAULT_SIZE, Request, SourceKind
 from armoire.images.store import open_store, store_path, write_store
 from armoire.io.files import atomic_folder, atomic_path, sha256
 from armoire.progress import SILENT, Progress
 
 NAME = "drawn-faces"
 USUAL, LARGEST = 5_000, 50_000
-VERSION = "1"  # of the drawing: another one is another data set
+VERSION = "1"  # of the drawing; part of the cache key
 KINDS = ("black", "brown", "blond", "red", "gray")
-HOW_COMMON = (0.30, 0.30, 0.22, 0.10, 0.08)
-# What is said of a face in the words of CelebA (and Long_Hair, which it lacks), in alphabetical order.
+FREQUENCIES = (0.30, 0.30, 0.22, 0.10, 0.08)
+# Attributes by their names in CelebA (and Long_Hair, which it lacks), in alphabetical order.
 ATTRIBUTES: dict[str, Callable[[Face], bool]] = {
     "Bangs": lambda face: face.bangs,
     "Black_Hair": lambda face: face.hair == "black",
@@ -52,11 +52,11 @@ def drawn_face(index: int, seed: int = 0) -> Face:
     def between(low: float, high: float) -> float:
         return float(low + (high - low) * random.random())
 
-    def about(centre: float, spread: float) -> float:  # a bell without tails
-        return centre + spread * (between(-1, 1) + between(-1, 1) + between(-1, 1)) / 2
+    def about(centre: float, width: float) -> float:  # bell-shaped and bounded
+        return centre + width * (between(-1, 1) + between(-1, 1) + between(-1, 1)) / 2
 
-    def happens(share: float) -> bool:
-        return bool(random.random() < share)
+    def happens(probability: float) -> bool:
+        return bool(random.random() < probability)
 
     smile, long = between(-0.35, 0.65), happens(0.5)
     return Face(
@@ -65,7 +65,7 @@ def drawn_face(index: int, seed: int = 0) -> Face:
         mouth_width=about(7.0, 0.6),
         glasses=happens(0.3),
         round_glasses=happens(0.5),
-        hair=KINDS[int(np.searchsorted(np.cumsum(HOW_COMMON)[:-1], random.random(), side="right"))],
+        hair=KINDS[int(np.searchsorted(np.cumsum(FREQUENCIES)[:-1], random.random(), side="right"))],
         hair_shade=between(-1, 1),
         hair_length=between(0.6, 1.0) if long else between(0.0, 0.4),
         bangs=happens(0.35),
@@ -87,20 +87,13 @@ def drawn_face(index: int, seed: int = 0) -> Face:
 
 
 def drawn_factors(n: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """The factors of the first n faces of a seed, by the names and in the units of `Face`; row i is face i."""
+    """The generative factors of the first n faces of a seed, by the names and in the units of `Face`."""
     faces = [asdict(drawn_face(i, seed)) for i in range(n)]
     return {name: np.array([face[name] for face in faces]) for name in (faces[0] if faces else ())}
 
 
 def load_drawn(n: int, size: int, progress: Progress = SILENT, channels: int | None = None) -> ImageSet:
-    """The first n faces of seed 0; every tenth is held out as test. The id of face i is i, in six digits.
-
-    Args:
-        n: how many, 10 to 50,000.
-        size: side of the pictures, pixels.
-        progress: where to report.
-        channels: 3, unless grey ones are asked for.
-    """
+    """The first n faces of seed 0, `size` pixels wide; every tenth is held out as test. The id of face i is i."""
     if not 10 <= n <= LARGEST:
         raise ArmoireError(f"{NAME}:N draws 10 to {LARGEST:,} faces, not {n:,}")
     fit = Fit(size, "stretch", channels=channels or 3)
@@ -109,13 +102,13 @@ def load_drawn(n: int, size: int, progress: Progress = SILENT, channels: int | N
     if ready := open_store(store):
         return ready
     images = np.empty((n, fit.canvas, fit.canvas, fit.channels), np.uint8)
-    known = {name: np.empty(n, np.int8) for name in ATTRIBUTES}
+    attributes = {name: np.empty(n, np.int8) for name in ATTRIBUTES}
     with progress.task(f"drawing {NAME}", n, "faces", rate=True) as task:
         for i in range(n):
             face = drawn_face(i)
             images[i] = fit(paint(face, size))
             for name, holds in ATTRIBUTES.items():
-                known[name][i] = 1 if holds(face) else -1
+                attributes[name][i] = 1 if holds(face) else -1
             task.advance()
     splits = ["test" if i % 10 == 9 else "train" for i in range(n)]
     order = np.argsort([split == "test" for split in splits], kind="stable")
@@ -123,7 +116,7 @@ def load_drawn(n: int, size: int, progress: Progress = SILENT, channels: int | N
         [f"{i:06d}" for i in order],
         [splits[i] for i in order],
         [None] * n,
-        {name: values[order] for name, values in known.items()},
+        {name: values[order] for name, values in attributes.items()},
     )
     return write_store(store, images, table, SetInfo(NAME, source, fit), order=order)
 
@@ -135,24 +128,32 @@ def parse_number(text: str) -> int:
     return int(text[:9]) if text else USUAL
 
 
-def write_kaggle(path: Path, n: int, seed: int = 0, size: tuple[int, int] = (178, 218)) -> Path:
-    """Write the first n faces of a seed to disk as CelebA lies on Kaggle, for `celeba:PATH`.
+def _load(request: Request) -> ImageSet:
+    size = DEFAULT_SIZE if request.size is None else request.size
+    return load_drawn(parse_number(request.argument), size, request.progress, request.channels)
 
-    Args:
-        path: a folder that is not there yet, or the name of a .zip.
-        n: how many.
-        seed: of the faces.
-        size: width and height of the pictures, pixels; the square picture is stretched to it.
+
+DRAWN_FACES = SourceKind(NAME, _load, named=True)
+
+
+def write_kaggle(path: Path, n: int, seed: int = 0, size: tuple[int, int] = (178, 218)) -> Path:
+    """Write the first n faces of a seed in the layout of CelebA on Kaggle, for `celeba:PATH`.
 
     Of ten faces eight are in the official partition 0 (train), one in 1 (valid), one in 2 (test).
+
+    Args:
+        path: a new folder, or the name of a .zip.
+        n: number of faces.
+        seed: of the faces.
+        size: width and height in pixels; the square image is stretched to it.
     """
     if path.suffix.lower() == ".zip":
-        with atomic_path(path) as beside, zipfile.ZipFile(beside, "w") as archive:
+        with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for name, content in _kaggle(n, seed, size):
                 archive.writestr(name, content)
         return path
     if path.exists():
-        raise ArmoireError(f"{path} is there already; give a new folder")
+        raise ArmoireError(f"{path} already exists; give a new folder")
     with atomic_folder(path) as folder:
         for name, content in _kaggle(n, seed, size):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -163,8 +164,8 @@ def write_kaggle(path: Path, n: int, seed: int = 0, size: tuple[int, int] = (178
 def _kaggle(n: int, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
     faces = [drawn_face(i, seed) for i in range(n)]
     names = [f"{i + 1:06d}.jpg" for i in range(n)]
-    answers = [[1 if holds(face) else -1 for holds in ATTRIBUTES.values()] for face in faces]
-    yield "list_attr_celeba.csv", _csv(["image_id", *ATTRIBUTES], names, answers)
+    attributes = [[1 if holds(face) else -1 for holds in ATTRIBUTES.values()] for face in faces]
+    yield "list_attr_celeba.csv", _csv(["image_id", *ATTRIBUTES], names, attributes)
     partition = [[max(0, i % 10 - 7)] for i in range(n)]
     yield "list_eval_partition.csv", _csv(["image_id", "partition"], names, partition)
     for face, name in zip(faces, names, strict=True):
@@ -181,11 +182,11 @@ def _csv(header: list[str], names: list[str], rows: list[list[int]]) -> bytes:
 
 
 def measured_smile(images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " n"]:
-    """`Face.smile`, measured on pictures of drawn faces or on what a model makes of them; nan where no mouth is seen.
+    """`Face.smile`, measured on drawn faces or a model's reconstructions of them; nan where no mouth is found.
 
-    Only lips are purple, so red + blue - 2 green finds them: a parabola y = a x^2 + b x + c is fitted to the pixels of
-    the mouth's region, each weighing by how purple it is, and the smile is -a times half the chord. On the drawn
-    pictures themselves it follows the truth with a correlation above 0.99.
+    Only lips are purple: a parabola y = a x^2 + b x + c is fitted to the mouth's region by least squares, weighted by
+    red + blue - 2 green, and the smile is -a times half the chord. On drawn faces its correlation with the true smile
+    is above 0.99.
     """
     y, x = (np.mgrid[: images.shape[1], : images.shape[2]] + 0.5) * UNITS / images.shape[1]
     y, x = y - CENTRE[1], x - CENTRE[0]
@@ -202,7 +203,7 @@ def measured_smile(images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, " 
 
 
 def measured_hair_colour(images: UInt8[np.ndarray, "n h w 3"]) -> Float[np.ndarray, "n 3"]:
-    """The mean colour (0 to 255) of the hair on top of the head, on pictures of drawn faces."""
+    """Mean colour (0 to 255) of the hair on top of the head of drawn faces."""
     scale = images.shape[1] / UNITS
     rows, columns = slice(round(14 * scale), round(19 * scale)), slice(round(28 * scale), round(36 * scale))
     return images[:, rows, columns].reshape(len(images), -1, 3).mean(axis=1)

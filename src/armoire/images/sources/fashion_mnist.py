@@ -1,4 +1,4 @@
-"""Fashion-MNIST (S1): 70,000 grey 28 x 28 pictures of garments in ten classes.
+"""Fashion-MNIST: 70,000 grey images of 28 x 28 pixels of garments in ten classes.
 
 Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
 arXiv:1708.07747.
@@ -18,26 +18,16 @@ from jaxtyping import UInt8
 from armoire.errors import ArmoireError
 from armoire.images.fit import Fit
 from armoire.images.imageset import ImageSet, SetInfo, make_table
+from armoire.images.sources.source import Request, SourceKind
 from armoire.images.store import open_store, store_path, write_store
 from armoire.io.files import cache_folder, sha256, write_bytes
 from armoire.progress import Progress
 
 NAME = "fashion-mnist"
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 HOME = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion"
-# SHA-256 of the unpacked files: the gzip wrappers differ from source to source.
+# SHA-256 of the unpacked files: gzip headers differ between mirrors.
 FILES = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
     "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -48,7 +38,7 @@ LARGEST_FILE = 64_000_000  # bytes unpacked; the largest real one has 47,040,016
 
 
 def load_fashion(folder: Path | None, progress: Progress, home: str = HOME) -> ImageSet:
-    """Fashion-MNIST from `folder`, else from the cache, Debian's package or its public home, padded to 32 x 32."""
+    """Fashion-MNIST from `folder`, else from the cache, Debian's package or the web at `home`, padded to 32 x 32."""
     store = store_path(NAME, sha256(*(digest.encode() for digest in FILES.values())))
     if folder is None and (ready := open_store(store)):
         return ready
@@ -66,21 +56,33 @@ def load_fashion(folder: Path | None, progress: Progress, home: str = HOME) -> I
 
 
 def is_fashion(folder: Path) -> bool:
-    """Whether a folder holds the four files, gzipped or not."""
+    """Whether a folder has the four files, gzipped or not."""
     return all((folder / f"{name}.gz").is_file() or (folder / name).is_file() for name in FILES)
+
+
+def _load(request: Request) -> ImageSet:
+    if request.size not in (None, 28, 32):
+        raise ArmoireError(f"fashion-mnist is 28 x 28, padded to 32; a size of {request.size} does not apply to it")
+    folder = Path(request.argument).expanduser() if request.argument else request.path if request.listing else None
+    return load_fashion(folder, request.progress)
+
+
+FASHION_MNIST = SourceKind(
+    NAME, _load, lambda path, _names: path.is_dir() and is_fashion(path), named=True, argument_is_path=True
+)
 
 
 def _unpacked(name: str, folder: Path | None, progress: Progress, home: str) -> bytes:
     cache = cache_folder() / NAME
-    for place in [folder] if folder else [cache, DEBIAN]:
-        for path in (place / f"{name}.gz", place / name):
+    for parent in [folder] if folder else [cache, DEBIAN]:
+        for path in (parent / f"{name}.gz", parent / name):
             if path.is_file():
                 try:
                     return _checked(path, path.read_bytes())
                 except ArmoireError as error:
                     if folder:
                         raise
-                    progress.note(f"passing over it: {error}")
+                    progress.note(f"skipping a file: {error}")
     if folder and not folder.is_dir():
         raise ArmoireError(f"no folder {folder}; {ways_to_get_it()}")
     if folder:
@@ -98,7 +100,7 @@ def _checked(path: Path, content: bytes) -> bytes:
             unpacker = zlib.decompressobj(wbits=31)
             content = unpacker.decompress(content, LARGEST_FILE)
         except zlib.error as error:
-            raise ArmoireError(f"{path} is not a sound gzip file ({error}); {ways_to_get_it()}") from None
+            raise ArmoireError(f"{path} is not a valid gzip file ({error}); {ways_to_get_it()}") from None
         if not unpacker.eof:
             raise ArmoireError(f"{path} is cut short or too large; {ways_to_get_it()}")
     if sha256(content) != FILES[name]:
@@ -111,7 +113,7 @@ def _download(url: str, progress: Progress) -> bytes:
         with urllib.request.urlopen(url, timeout=30) as answer:
             size = int(answer.headers.get("Content-Length") or 0) or None
             received = bytearray()
-            with progress.task(f"fetching {url.rpartition('/')[2]}", size, "bytes", rate=True) as task:
+            with progress.task(f"downloading {url.rpartition('/')[2]}", size, "bytes", rate=True) as task:
                 while (block := answer.read(1 << 16)) and len(received) <= LARGEST_FILE:
                     received += block
                     task.advance(len(block))
@@ -120,11 +122,11 @@ def _download(url: str, progress: Progress) -> bytes:
         if isinstance(error, urllib.error.HTTPError):
             error.close()
         reason = getattr(error, "reason", error)
-        raise ArmoireError(f"Fashion-MNIST cannot be fetched from {url} ({reason}); {ways_to_get_it()}") from None
+        raise ArmoireError(f"Fashion-MNIST cannot be downloaded from {url} ({reason}); {ways_to_get_it()}") from None
 
 
 def ways_to_get_it() -> str:
-    """The clause that says how to get the four files."""
+    """The end of an error message: how to get the four files."""
     return (
         "get it in one of three ways: `apt-get install dataset-fashion-mnist` on Debian or Ubuntu, a network "
         f"connection to {HOME.split('/')[2]}, or the four gzipped files in {cache_folder() / NAME} "

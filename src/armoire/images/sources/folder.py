@@ -1,22 +1,19 @@
-"""A folder or zip of pictures: labels and splits from where they lie, and from tables beside them."""
+"""A folder or zip of image files: labels and splits from folder names and from tables next to the images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from armoire.images.columns import splits_and_labels
+from armoire.images.listing import FileListing
+from armoire.images.sidecar import digest_with_tables, read_sidecars
+from armoire.images.sources.source import Request, Source, SourceKind, packed
+from armoire.images.store import read_files
 
-from armoire.images.listing import FileListing, splits_and_labels
-from armoire.images.sidecar import read_beside
-from armoire.images.sources.source import Source
-from armoire.images.store import opened
+
+def _read(request: Request, listing: FileListing) -> Source:
+    columns, tables = read_sidecars(listing, request.progress.note)
+    columns = columns.fill_missing(*splits_and_labels(listing.names))
+    ignored = len(listing.sidecars) - len(tables)
+    return Source(listing.names, read_files(listing.names, listing.open), columns, tables, ignored)
 
 
-def read_pictures(listing: FileListing, note: Callable[[str], None]) -> Source:
-    """The pictures of a folder or zip, of which there is at least one.
-
-    Args:
-        listing: the files.
-        note: told of tables that are of no use.
-    """
-    known, files = read_beside(listing, note)
-    known = known.where_silent(*splits_and_labels(listing.names))
-    return Source(listing.names, opened(listing.names, listing.open), known, files, len(listing.beside) - len(files))
+FOLDER = SourceKind("a folder or zip of images", packed(_read, digest_with_tables))

@@ -1,4 +1,4 @@
-"""How a drawn face is painted: areas and strokes on a canvas 64 units wide, four times as fine, averaged down."""
+"""Paint a drawn face: polygons and lines on a canvas 64 units wide, drawn four times as large and averaged down."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Colour = tuple[int, int, int]
 Points = Float[np.ndarray, "k 2"]
 
 UNITS = 64  # side of the canvas
-FINER = 4
+SUPERSAMPLING = 4
 CENTRE = (32.0, 33.5)  # of the head
-EYES, MOUTH = -1.0, 11.0  # their height, from the centre of the head
-CHORD = 7.0  # half the width of the mouth that the smile is stated for
+EYES, MOUTH = -1.0, 11.0  # y from the centre of the head
+CHORD = 7.0  # half the width of the mouth to which `Face.smile` refers
 SKIN = ((255, 226, 202), (244, 200, 160), (216, 164, 118), (164, 110, 72), (104, 70, 50))
 HAIR = {
     "black": (34, 29, 32),
@@ -31,33 +31,30 @@ LIPS, INSIDE, TEETH, INK = (206, 62, 92), (104, 28, 42), (252, 248, 242), (44, 3
 
 @dataclass(frozen=True)
 class Face:
-    """All that a drawn face is made of; lengths in 64ths of the picture, angles in radians.
+    """The generative factors of a drawn face; lengths in 64ths of the image, angles in radians.
 
     Attributes:
-        smile: how far the middle of the mouth lies below the ends of a chord of 14 units, as a share of half of it;
-            negative where the corners hang.
+        smile: depth of the mouth's middle below the ends of a chord of 14 units, divided by half the chord; negative
+            where the corners hang down.
         mouth_open: distance of the lips.
         mouth_width: half the mouth's width.
-        glasses: whether it wears any.
-        round_glasses: their shape.
         hair: one of HAIR.
-        hair_shade: how much lighter or darker the hair is than its kind, -1 to 1.
+        hair_shade: -1 (darker) to 1 (lighter).
         hair_length: 0 (at the ears) to 1 (on the shoulders).
         bangs: whether hair covers the forehead.
-        beard: whether it wears one.
-        skin: 0 (the lightest) to 1 (the darkest).
-        yaw: turned to the side, positive to the right of the picture.
-        tilt: leaning to the side, positive to the right of the picture.
-        background: hue, 0 to 1 (rose, yellow, green, blue; no purple, which only lips are).
+        skin: 0 (lightest) to 1 (darkest).
+        yaw: rotation to the side, positive to the right of the image.
+        tilt: rotation in the plane, positive to the right of the image.
+        background: hue, 0 to 1 (rose, yellow, green, blue; never purple, which only lips are).
         background_light: 0 (deep) to 1 (pale).
         clothes: hue, 0 to 1.
         iris: hue, 0 to 1.
         eye_open: half the height of the eyes.
-        brow: how much the brows are raised.
+        brow: height by which the brows are raised.
         width: half the width of the head.
-        height: half its height.
-        x: how far the head lies from the middle.
-        y: how far the head lies below the middle.
+        height: half the height of the head.
+        x: offset of the head to the right of the centre.
+        y: offset of the head below the centre.
     """
 
     smile: float
@@ -86,18 +83,16 @@ class Face:
 
     @property
     def hair_colour(self) -> Colour:
-        """Colour of the hair."""
         return shade(HAIR[self.hair], 1 + 0.16 * self.hair_shade)
 
     @property
     def skin_colour(self) -> Colour:
-        """Colour of the skin."""
         place = min(self.skin, 0.999) * (len(SKIN) - 1)
         return mix(SKIN[int(place)], SKIN[int(place) + 1], place % 1)
 
 
 def paint(face: Face, size: int = UNITS) -> Image.Image:
-    """The picture of a face, RGB, size x size pixels."""
+    """The image of a face, RGB, size x size pixels."""
     pen = _Pen(face, size)
     hair, skin = face.hair_colour, face.skin_colour
     _hair_behind(pen, face, shade(hair, 0.82))
@@ -115,14 +110,14 @@ def paint(face: Face, size: int = UNITS) -> Image.Image:
     _hair_in_front(pen, face, hair)
     if face.glasses:
         _glasses(pen, face)
-    return pen.image.reduce(FINER)
+    return pen.image.reduce(SUPERSAMPLING)
 
 
 class _Pen:
-    """Draws on the head: points are turned by its yaw, leant by its tilt and moved to its place."""
+    """Draw in the head's coordinates: points are rotated by yaw and tilt and moved to the head's position."""
 
     def __init__(self, face: Face, size: int) -> None:
-        side = FINER * size
+        side = SUPERSAMPLING * size
         top, bottom = (_hue(0.97 + 0.72 * face.background, s, v) for s, v in _backdrop(face.background_light))
         strip = Image.new("RGB", (1, 2), top)
         strip.putpixel((0, 1), bottom)
@@ -130,18 +125,18 @@ class _Pen:
         self._face, self._scale, self._draw = face, side / UNITS, ImageDraw.Draw(self.image)
 
     def fill(self, points: Iterable[tuple[float, float]] | Points, colour: Colour, front: bool = False) -> None:
-        """An area; `front` where it lies on the front of the head and moves with its yaw."""
-        self._draw.polygon(self._placed(points, front), fill=colour)
+        """Fill a polygon; with `front` it is on the front of the head and moves with its yaw."""
+        self._draw.polygon(self._project(points, front), fill=colour)
 
     def stroke(self, points: Iterable[tuple[float, float]] | Points, colour: Colour, width: float) -> None:
-        """A line on the front of the head."""
-        self._draw.line(self._placed(points, True), fill=colour, width=round(width * self._scale))
+        """Draw a line on the front of the head."""
+        self._draw.line(self._project(points, True), fill=colour, width=round(width * self._scale))
 
     def body(self, points: Points, colour: Colour) -> None:
-        """An area that does not move with the head."""
+        """Fill a polygon that does not move with the head."""
         self._draw.polygon((points * self._scale).ravel().tolist(), fill=colour)
 
-    def _placed(self, points: Iterable[tuple[float, float]] | Points, front: bool) -> list[float]:
+    def _project(self, points: Iterable[tuple[float, float]] | Points, front: bool) -> list[float]:
         face, (x, y) = self._face, np.asarray(points if isinstance(points, np.ndarray) else list(points), float).T
         if front:
             depth = 0.75 * np.sqrt(np.maximum(0, face.width**2 - x**2))
@@ -149,12 +144,12 @@ class _Pen:
         pivot = 20.0  # the neck
         cos, sin = np.cos(face.tilt), np.sin(face.tilt)
         x, y = x * cos - (y - pivot) * sin, x * sin + (y - pivot) * cos + pivot
-        placed = np.stack([x + CENTRE[0] + face.x, y + CENTRE[1] + face.y], axis=1)
-        return (placed * self._scale).ravel().tolist()
+        projected = np.stack([x + CENTRE[0] + face.x, y + CENTRE[1] + face.y], axis=1)
+        return (projected * self._scale).ravel().tolist()
 
 
 def _outline(face: Face) -> Points:
-    """The head: an ellipse that narrows towards the chin."""
+    """The outline of the head: an ellipse that narrows towards the chin."""
     angle = np.linspace(0, 2 * np.pi, 60)
     below = np.maximum(0, np.sin(angle))
     x = face.width * np.cos(angle) * (1 - 0.16 * below**2)
@@ -255,12 +250,11 @@ def _glasses(pen: _Pen, face: Face) -> None:
 
 
 def shade(colour: Colour, light: float) -> Colour:
-    """A colour made lighter (above 1) or darker."""
+    """A colour made lighter (`light` above 1) or darker."""
     return mix((0, 0, 0), colour, light) if light <= 1 else mix(colour, (255, 255, 255), light - 1)
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """A colour between two."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -271,7 +265,7 @@ def _hue(hue: float, saturation: float, value: float) -> Colour:
 
 
 def _backdrop(light: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Saturation and value at the top and at the bottom."""
+    """Saturation and value at the top and at the bottom of the background."""
     return (0.5 - 0.3 * light, 0.62 + 0.33 * light), (0.4 - 0.3 * light, 0.74 + 0.26 * light)
 
 

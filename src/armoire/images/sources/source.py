@@ -1,75 +1,134 @@
-"""Pictures with what is known of each, from any source that can list them, packed once."""
+"""The interface of every kind of data: what it is called, how it is recognized, and its images and columns."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 
 from armoire.images.columns import Columns
-from armoire.images.fit import Fit
+from armoire.images.fit import Fit, How, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo
-from armoire.images.listing import name_below
-from armoire.images.store import Entry, Pictures, build_store, ready_store
-from armoire.progress import Progress
+from armoire.images.listing import FileListing, name_below
+from armoire.images.store import Build, Entry, Read, build_store, ready_store
+from armoire.progress import USUAL, Progress
+
+DEFAULT_SIZE = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `load_images`.
+
+    Attributes:
+        source: the name of the data set, by which it is loaded again.
+        argument: what follows the name and a colon.
+        path: of a file or folder.
+        listing: the files at `path`.
+    """
+
+    source: str
+    size: int | None = None
+    how: How = "crop"
+    background: str = "white"
+    channels: int | None = None
+    progress: Progress = USUAL
+    argument: str = ""
+    path: Path = Path()
+    listing: FileListing | None = None
+
+    def at(self, path: Path, source: str, listing: FileListing | None = None) -> Request:
+        """The same request for the files at a path."""
+        return replace(self, path=path.resolve(), source=source, listing=listing)
+
+    @property
+    def fit(self) -> Fit:
+        return Fit(DEFAULT_SIZE if self.size is None else self.size, self.how, parse_colour(self.background))
+
+
+@dataclass(frozen=True)
+class SourceKind:
+    """One kind of data.
+
+    Attributes:
+        usage: how to give it, such as `celeba:PATH`, for help and error messages.
+        load: loads what a request asks for.
+        recognizes: whether a path, at which there are files of these names, is of this kind.
+        named: whether it is given as NAME or NAME:ARGUMENT; NAME is the one it is registered by.
+        needs_argument: whether NAME alone is not enough.
+        argument_is_path: whether the argument is a path on this machine.
+    """
+
+    usage: str
+    load: Callable[[Request], ImageSet]
+    recognizes: Callable[[Path, Sequence[str]], bool] = lambda _path, _names: False
+    named: bool = False
+    needs_argument: bool = False
+    argument_is_path: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a source lists.
+    """The images and columns of one data set.
 
     Attributes:
-        ids: a name for each picture.
-        pictures: they themselves.
-        known: what is said of them.
-        files: names of the files that attributes were read from.
-        ignored: number of files that are neither pictures nor say anything of them.
+        ids: one per image.
+        read: the images from one position on.
+        columns: their splits, labels and attributes.
+        attribute_files: names of the files that the attributes are read from.
+        ignored: number of files that are neither images nor tables about them.
+        splits_are_final: see `Build`.
     """
 
     ids: Sequence[str]
-    pictures: Pictures = field(repr=False)
-    known: Columns = field(repr=False)
-    files: tuple[str, ...] = ()
+    read: Read = field(repr=False)
+    columns: Columns = field(repr=False)
+    attribute_files: tuple[str, ...] = ()
     ignored: int = 0
+    splits_are_final: bool = False
 
 
-def pack_source(
-    path: Path,
-    source: str,
-    digest: str,
-    read: Callable[[], Source],
-    fit: Fit,
-    progress: Progress,
-    channels: int | None = None,
+def packed(
+    read: Callable[[Request, FileListing], Source], digest: Callable[[FileListing], str] = attrgetter("digest")
+) -> Callable[[Request], ImageSet]:
+    """The `load` of a kind that is read from files, whose `digest` changes when they do."""
+
+    def load(request: Request) -> ImageSet:
+        assert request.listing is not None
+        listing, name = request.listing, request.path.stem or "images"
+
+        def read_and_note() -> Source:
+            source = read(request, listing)
+            if summary := source.columns.summary():
+                request.progress.note(f"{request.path.name}: {summary}")
+            return source
+
+        return pack(request, name, request.fit, digest(listing), read_and_note, request.channels)
+
+    return load
+
+
+def pack(
+    request: Request, name: str, fit: Fit, digest: str, read: Callable[[], Source], channels: int | None
 ) -> ImageSet:
-    """The store of a source, built where it is not there or the source has changed.
-
-    Args:
-        path: where the source lies; the set is called so.
-        source: what to give to `load_images` to get it again.
-        digest: changes when the source does.
-        read: lists the source.
-        fit: how the pictures are fitted.
-        progress: where to report.
-        channels: 1 or 3; detected where not given.
-    """
-    name = path.stem or "images"
-    store, ready = ready_store(name, source, fit, digest, channels)
+    """The store of a source, built by `read` where there is none or `digest` has changed."""
+    store, ready = ready_store(name, request.source, fit, digest, channels)
     if ready is not None:
         return ready
-    records = read()
-    known = records.known
-    if said := known.sentence():
-        progress.note(f"{path.name}: {said}")
+    source, path = read(), request.path
     root = path.parent if path.is_file() else path
-    ids = [name_below(name, root) for name in records.ids]
-    entries = [Entry(*row) for row in zip(_each_once(ids), known.splits, known.labels, strict=True)]
-    info = SetInfo(name, source, fit, listing=digest, ignored=records.ignored, attribute_files=records.files)
-    return build_store(store, entries, records.pictures, info, progress, channels, known.attributes)
+    ids = _unique([name_below(name, root) for name in source.ids])
+    entries = [Entry(*row) for row in zip(ids, source.columns.splits, source.columns.labels, strict=True)]
+    info = SetInfo(
+        name, request.source, fit, listing=digest, ignored=source.ignored, attribute_files=source.attribute_files
+    )
+    build = Build(entries, source.read, info, channels, source.columns.attributes, source.splits_are_final)
+    return build_store(store, build, request.progress)
 
 
-def _each_once(ids: Sequence[str]) -> list[str]:
-    """Names, with the row after those that others have too."""
+def _unique(ids: Sequence[str]) -> list[str]:
+    """Ids with the row appended to those that occur more than once."""
     times = Counter(ids)
     return [name if times[name] == 1 else f"{name}#{row}" for row, name in enumerate(ids)]
