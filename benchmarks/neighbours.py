@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from results import machine
 
+from armoire.io.tables import read_table
 from armoire.wardrobe.index import FOLDER, K, build_index, latents_digest, open_index, recall
 from armoire.wardrobe.latents import Latents
 from armoire.wardrobe.neighbours import nearest
@@ -36,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     random = np.random.default_rng(arguments.seed)
     if arguments.run:
-        latents = Latents.read(arguments.run / "latents.parquet")[0].mean
+        latents = Latents.from_table(read_table(arguments.run / "latents.parquet")).mean
         latents = latents[random.permutation(len(latents))]
     else:
         latents = mixture(arguments.images + QUERIES, arguments.dimensions, random)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -15,8 +16,8 @@ from PIL import Image
 
 import armoire
 from armoire.html_repr import Picture, Table, html_repr
+from armoire.io.tables import read_table, write_table
 from armoire.measure import Evaluation
-from armoire.wardrobe import Latents
 
 VOID = {"img", "br"}
 
@@ -124,7 +125,7 @@ def test_a_run_without_a_history_says_so(vae_run, tmp_path):
 def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
     for wardrobe in (vae_run, ae_run):
         found = read(wardrobe)
-        assert found.facts["places"] == "40 train, 10 test"
+        assert found.facts["latents"] == "40 train, 10 test"
         assert found.facts["parameters"] == f"{wardrobe.model.parameter_count():,}"
         sheet, caption = found.pictures[0]
         assert caption.startswith("18 images made")
@@ -139,8 +140,9 @@ def gone(path):
 
 
 def of_other_weights(path):
-    latents, facts = Latents.read(path)
-    latents.write(path, facts | {"model_sha256": "0" * 64})
+    table = read_table(path)
+    key = json.loads(table.schema.metadata[b"cache_key"]) | {"model_sha256": "0" * 64}
+    write_table(table.replace_schema_metadata({"cache_key": json.dumps(key)}), path)
 
 
 def damaged(path):
@@ -153,7 +155,7 @@ def test_a_glance_at_a_wardrobe_encodes_nothing(vae_run, tmp_path, monkeypatch, 
     spoil(tmp_path / "run/latents.parquet")
     monkeypatch.setattr("armoire.wardrobe.wardrobe.encode_set", lambda *_: pytest.fail("a data set was encoded"))
     found = read(armoire.Wardrobe.open(tmp_path / "run"))
-    assert "places" not in found.facts
+    assert "latents" not in found.facts
     assert found.pictures == []
 
 

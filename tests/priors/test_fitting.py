@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,13 +12,16 @@ from safetensors.torch import load_file
 
 from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
+from armoire.io.artifacts import Artifacts
 from armoire.io.tensors import write_tensors
 from armoire.priors import Box, LatentDraws, StandardNormal, fit_prior
 from armoire.priors.whitening import Whitening
 from armoire.training import load_recipe
-from armoire.wardrobe.priors import prior_path, read_prior, write_prior
+from armoire.wardrobe.priors import RunPriors, prior_format
 
-KEY = {"data_fingerprint": "d", "model_sha256": "m"}
+
+def artifacts(folder: Path) -> Artifacts:
+    return Artifacts(folder, lambda: {"data_fingerprint": "d", "model_sha256": "m"})
 
 
 def latents(mean: np.ndarray, deviation: float | None = None) -> LatentDraws:
@@ -170,40 +174,35 @@ def test_a_flow_takes_as_many_steps_as_its_latents_are_worth(recorder, monkeypat
 
 
 @pytest.mark.parametrize("kind", ["gmm", "flow"])
-def test_what_is_kept_draws_the_same(kind, quicker, tmp_path):
-    prior, facts = fit_prior(kind, latents(ring(1000)))
-    write_prior(tmp_path, kind, prior, facts, KEY)
-    again, told = read_prior(tmp_path, kind, 2, KEY)
-    z = prior.sample(300, np.random.default_rng(1), 0.8)
+def test_what_is_stored_draws_the_same(kind, quicker, tmp_path):
+    fitted = fit_prior(kind, latents(ring(1000)))
+    artifacts(tmp_path).write("p", prior_format(kind, 2), fitted)
+    again, report = artifacts(tmp_path).read("p", prior_format(kind, 2))
+    z = fitted[0].sample(300, np.random.default_rng(1), 0.8)
     assert np.array_equal(again.sample(300, np.random.default_rng(1), 0.8), z)
-    np.testing.assert_array_equal(again.log_prob(z), prior.log_prob(z))
-    assert told == facts
-    assert read_prior(tmp_path, kind, 2, KEY | {"model_sha256": "another"}) is None
+    np.testing.assert_array_equal(again.log_prob(z), fitted[0].log_prob(z))
+    assert report == fitted[1]
     with pytest.raises(ArmoireError, match="is damaged"):
-        read_prior(tmp_path, kind, 3, KEY)
+        artifacts(tmp_path).read("p", prior_format(kind, 3))
 
 
 @pytest.mark.parametrize("kind", ["gmm", "flow"])
-def test_no_forged_prior_is_believed(kind, quicker, tmp_path):
-    prior, facts = fit_prior(kind, latents(ring(200)))
-    path = write_prior(tmp_path, kind, prior, facts, KEY)
-    whole, tensors = path.read_bytes(), load_file(path)
+def test_no_forged_prior_is_trusted(kind, quicker, tmp_path):
+    path = tmp_path / "p"
+    artifacts(tmp_path).write("p", prior_format(kind, 2), fit_prior(kind, latents(ring(200))))
+    tensors = load_file(path)
+    whole = path.read_bytes()
     header = json.loads(whole[8 : 8 + int.from_bytes(whole[:8], "little")])["__metadata__"]
+    content = json.loads(header["content"])
 
-    def refused(changed: dict | None = None, told: dict | None = None, content: bytes | None = None) -> None:
-        if content is None:
-            write_tensors(path, changed or tensors, told or header)  # with a digest that is right
-        else:
-            path.write_bytes(content)
-        with pytest.raises(ArmoireError, match=rf"{path} is damaged .*delete it.*armoire prior"):
-            read_prior(tmp_path, kind, 2, KEY)
+    def refused(changed: dict | None = None, **entries: object) -> None:
+        told = header | {"content": json.dumps(content | entries)}
+        write_tensors(path, changed or tensors, told)  # with a digest that is right
+        with pytest.raises(ArmoireError, match=rf"{path} is damaged"):
+            artifacts(tmp_path).read("p", prior_format(kind, 2))
 
-    refused(content=whole[:-10])
-    refused(content=b"")
-    refused(content=b"\x80\x04" + whole[2:])
-    refused(told=header | {"kind": "flow" if kind == "gmm" else "gmm"})
-    refused(told=header | {"format": "another"})
-    refused(told=header | {"facts": "{"})
+    refused(kind="flow" if kind == "gmm" else "gmm")
+    refused(report=3)
     refused(tensors | {"mean": tensors["mean"] * torch.nan})
     refused(tensors | {"matrix": tensors["matrix"][:1]})
     refused({name: t for name, t in tensors.items() if name != "mean"})
@@ -211,9 +210,8 @@ def test_no_forged_prior_is_believed(kind, quicker, tmp_path):
         refused(tensors | {"weights": -tensors["weights"]})
         refused(tensors | {"weights": tensors["weights"][:0]})
     else:
-        shape = json.loads(header["settings"])
         for change in ({"width": 10**9}, {"width": 4000}, {"transforms": 10**6}, {"latent": 3}, {"passes": "x"}):
-            refused(told=header | {"settings": json.dumps(shape | change)})
+            refused(settings=content["settings"] | change)
         first = next(name for name, t in tensors.items() if name.startswith("network.") and t.is_floating_point())
         refused(tensors | {first: tensors[first] * torch.inf})
 
@@ -247,29 +245,30 @@ def test_a_run_draws_from_its_fitted_prior(runs, posterior, usual, quicker):
         assert np.array_equal(opened.sample(20, seed=4), wardrobe.sample(20, seed=4, prior=best[0]))
     assert wardrobe.prior("normal").name == "N(0, I)"
     for kind in ("gmm", "flow"):
-        prior_path(wardrobe.run.path, kind).unlink()
+        (wardrobe.run.path / f"priors/{kind}.safetensors").unlink()
 
 
 @pytest.mark.parametrize(("fits", "best"), [((1.0, 2.0), "flow"), ((2.0, 1.0), "gmm"), ((1.0, None), "gmm")])
 def test_the_better_fit_is_drawn_from(runs, quick, fits, best):
     wardrobe = runs["gaussian"]
     for kind, fit in zip(("gmm", "flow"), fits, strict=True):
-        prior, facts = fit_prior(kind, wardrobe.latents.split("train").draws)
-        write_prior(wardrobe.run.path, kind, prior, facts | {"log_prob": fit}, wardrobe.key())
+        prior, report = fit_prior(kind, wardrobe.latents.split("train").draws)
+        RunPriors(wardrobe.run, wardrobe.latents.split).write(kind, prior, report | {"log_prob": fit})
     assert Wardrobe.open(wardrobe.run.path, wardrobe.images).priors[0] == best
     for kind in ("gmm", "flow"):
-        prior_path(wardrobe.run.path, kind).unlink()
+        (wardrobe.run.path / f"priors/{kind}.safetensors").unlink()
 
 
 def test_a_prior_of_other_weights_is_not_drawn_from(runs, quick, tmp_path):
     wardrobe = runs["gaussian"]
-    prior, facts = fit_prior("flow", wardrobe.latents.split("train").draws)
-    path = write_prior(wardrobe.run.path, "flow", prior, facts, wardrobe.key() | {"model_sha256": "of another"})
+    other = Artifacts(wardrobe.run.path, lambda: wardrobe.run.key() | {"model_sha256": "of another"})
+    fitted = fit_prior("flow", wardrobe.latents.split("train").draws)
+    other.write("priors/flow.safetensors", prior_format("flow", 2), fitted)
     again = Wardrobe.open(wardrobe.run.path, wardrobe.images)
     assert again.prior().name == "N(0, I)"
     with pytest.raises(ArmoireError, match="of other weights or data"):
         again.prior("flow")
-    path.unlink()
+    (wardrobe.run.path / "priors/flow.safetensors").unlink()
 
 
 def test_a_recipe_can_ask_for_its_prior(tiny, discs, tmp_path, quick):
@@ -277,7 +276,7 @@ def test_a_recipe_can_ask_for_its_prior(tiny, discs, tmp_path, quick):
         tiny("images-vae", likelihood="calibrated", prior="gmm", latent=2), discs(), tmp_path / "r", device="cpu"
     )
     assert "mixture" in wardrobe.prior().name
-    assert prior_path(wardrobe.run.path, "gmm").exists()
+    assert (wardrobe.run.path / "priors/gmm.safetensors").exists()
 
 
 def test_own_images_end_with_a_fitted_prior_unless_they_are_too_few(tiny, discs, tmp_path, recorder):

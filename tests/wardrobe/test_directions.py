@@ -195,27 +195,11 @@ def test_directions_of_another_model_are_not_used(wardrobe, tiny, bright, tmp_pa
     )
 
 
-def test_a_damaged_file_of_directions_is_named(wardrobe, bright):
-    wardrobe.direction("bright")
-    path = wardrobe.run.path / "directions" / "partial.parquet"
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ArmoireError, match=r"partial\.parquet cannot be read .*delete it"):
-        Wardrobe.open(wardrobe.run.path, bright).direction("bright")
-
-
 def test_the_command_line_knows_every_method():
     from armoire.cli.edit import Method
     from armoire.figures.attributes import METHODS as TOLD
 
     assert get_args(Method) == METHODS == tuple(TOLD)
-
-
-def test_a_run_that_may_only_be_read_has_directions(wardrobe, monkeypatch):
-    def refused(*_):
-        raise ArmoireError("cannot write")
-
-    monkeypatch.setattr("armoire.wardrobe.wardrobe.write_directions", refused)
-    assert wardrobe.direction("bright").positives > 0
 
 
 def test_what_cannot_be_had_is_told_in_one_sentence(wardrobe, vae_run):

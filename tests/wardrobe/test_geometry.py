@@ -120,16 +120,14 @@ def test_the_box_is_filled_evenly():
     assert all(kstest((z[:, k] - low[k]) / (high[k] - low[k]), "uniform").pvalue > 1e-3 for k in range(2))
 
 
-def test_the_prior_goes_by_the_posterior_unless_it_is_named(tmp_path):
+def test_the_prior_goes_by_the_posterior_unless_it_is_named(vae_run, ae_run):
     embeddings = np.array([[0.0, 5.0], [2.0, -1.0], [1.0, 1.0]], np.float32)
 
-    def priors(posterior: str) -> RunPriors:
-        return RunPriors(tmp_path, posterior, 2, dict, lambda: embeddings)
-
-    assert priors("gaussian").get() == StandardNormal(2)
-    box = priors("point").get()
+    of_vae, of_ae = (RunPriors(wardrobe.run, lambda: embeddings) for wardrobe in (vae_run, ae_run))
+    assert of_vae.get() == StandardNormal(2)
+    box = of_ae.get()
     assert (box.low.tolist(), box.high.tolist()) == ([0.0, -1.0], [2.0, 5.0])
-    assert isinstance(priors("gaussian").get("box"), Box)
-    assert isinstance(priors("point").get("normal"), StandardNormal)
+    assert isinstance(of_vae.get("box"), Box)
+    assert isinstance(of_ae.get("normal"), StandardNormal)
     with pytest.raises(ArmoireError, match="no prior 'boxx'; did you mean 'box'"):
-        priors("point").get("boxx")
+        of_ae.get("boxx")

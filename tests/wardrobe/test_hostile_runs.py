@@ -28,7 +28,7 @@ from armoire.publish.site import site_files
 from armoire.training.run import TIMES
 
 MODEL, KIND = "model.safetensors", "armoire-model-1"
-PRIOR = ("priors/gmm.safetensors", "armoire-prior-1")
+PRIOR = ("priors/gmm.safetensors", "armoire-prior-2")
 MOST_SECONDS = 10
 MOST_GROWN = 128  # MB
 ODD = (None, -1, 0, 3, 10**9, 2**63, 1.5, math.nan, math.inf, "", "x", "../x", [], [0], [10**9], [[]], {}, True)
@@ -98,7 +98,7 @@ def looked_at(path: Path) -> dict[str, np.ndarray]:
     found["mean"], found["log_var"] = wardrobe.latents.mean, wardrobe.latents.log_var
     found["ids"] = np.array(wardrobe.latents.ids)
     if usual := wardrobe.error_percentiles:
-        found["familiarity"] = np.array(usual.percentiles)
+        found["error_percentiles"] = np.array(usual.percentiles)
     if wardrobe.has_prior("gmm"):
         found["draws"] = wardrobe.sample(10, 0, "gmm")
     for name, direction in wardrobe.directions().items():

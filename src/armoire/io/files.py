@@ -16,6 +16,7 @@ import re
 import shutil
 import stat
 import sys
+import time
 import tomllib
 import uuid
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ from typing import Any
 from armoire.errors import ArmoireError
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: <fcntl.h>, <linux/fs.h>
+ABANDONED_SECONDS = 24 * 60 * 60  # after which nobody is still writing
 LARGEST_TEXT = 16_000_000  # bytes of a text file that is read as a whole
 
 
@@ -114,18 +116,29 @@ def _exchange(one: Path, other: Path) -> bool:
     return rename is not None and rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0
 
 
-def sweep(folder: Path, name: str = "") -> None:
-    """Remove what killed processes had begun in a folder; no other process may be writing there.
+def sweep(folder: Path, name: str = "", older: float = 0) -> None:
+    """Remove what killed processes left half-written in a folder.
 
     Args:
         folder: where.
         name: of the file or folder that was to be written; all of them without.
+        older: seconds since its last change; 0 where no other process can be writing there.
     """
-    begun = re.compile(rf"\.{re.escape(name[:40])}.*\.[0-9a-f]{{8}}\.(part|old)(\.\w+)?")
     for path in list(folder.iterdir()) if folder.is_dir() else ():
-        if begun.fullmatch(path.name):
+        if _unfinished(name).fullmatch(path.name):
             with contextlib.suppress(OSError):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                if time.time() - path.lstat().st_mtime >= older:
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a file or folder is half-written, and was changed within the last day."""
+    unfinished = _unfinished().fullmatch(path.name) is not None
+    return unfinished and time.time() - path.lstat().st_mtime < ABANDONED_SECONDS
+
+
+def _unfinished(name: str = "") -> re.Pattern[str]:
+    return re.compile(rf"\.{re.escape(name[:40])}.*\.[0-9a-f]{{8}}\.(part|old)(\.\w+)?")
 
 
 def write_text(path: Path, text: str) -> None:

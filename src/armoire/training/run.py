@@ -18,6 +18,7 @@ from armoire.errors import ArmoireError, first_line
 from armoire.html_repr import Picture, Table, html_repr
 from armoire.hub.download import local_folder
 from armoire.images import ImageSet, SetInfo
+from armoire.io.artifacts import Artifacts, digest_once
 from armoire.io.files import parse_toml, read_checksummed, read_text, sha256, write_checksummed, write_text
 from armoire.io.tensors import change_metadata
 from armoire.model.pretrained import FILE, read_header, refuse_foreign
@@ -188,9 +189,14 @@ class Run:
         """Where the picture of an epoch, counted from 1, lies."""
         return self.path / "previews" / f"epoch-{epoch:04d}.png"
 
+    @cached_property
+    def artifacts(self) -> Artifacts:
+        """What is computed from this run and stored in it, see `armoire.io.artifacts`."""
+        return Artifacts(self.path, self.key)
+
     def model_sha256(self) -> str:
-        """SHA-256 of `public_model`: equal weights of equal history, equal digest, wherever the data lie."""
-        return sha256(self.public_model())
+        """SHA-256 of `public_model`, wherever the data are stored; computed once per process and state of the file."""
+        return digest_once(self.path / FILE, lambda: sha256(self.public_model()))
 
     def public_model(self) -> bytes:
         """The content of model.safetensors, in whose header the data are named without their path.
@@ -216,7 +222,7 @@ class Run:
         return {path.stem: sha256(path.read_bytes()) for path in found}
 
     def key(self) -> dict[str, str]:
-        """Which data and weights something kept beside the model was made of: of others it is made again."""
+        """The data and weights that artifacts are computed from."""
         return {"data_fingerprint": self.data.fingerprint, "model_sha256": self.model_sha256()}
 
     @cached_property

@@ -12,23 +12,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int8
 
 from armoire.checks import as_latents
-from armoire.errors import ArmoireError, did_you_mean, first_line
-from armoire.io.tables import read_table, write_table
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.io.artifacts import TableFormat
 from armoire.progress import SILENT, Progress, Task
 from armoire.wardrobe.axes import principal_axes
 from armoire.wardrobe.latents import Latents
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Method = Literal["difference", "partial", "logistic"]
 METHODS: tuple[str, ...] = get_args(Method)
 FEWEST = 10  # images with, and without, that a direction is fitted to
-DIRECTIONS = "armoire-directions-1"  # another way of fitting is another format
 AXIS = "axis-"  # and a number from 1: a principal axis
 REPLICATES = 200  # bootstrap resamples behind each interval
 PENALTY = 1.0  # of the squared weights in the logistic loss, summed over images
@@ -159,31 +160,23 @@ def check_method(method: str) -> None:
         raise ArmoireError(f"no method '{method}'; {did_you_mean(method, METHODS)}")
 
 
-def write_directions(path: Path, found: dict[str, Direction], facts: dict[str, str]) -> None:
-    """Write directions as Parquet, one row each, atomically."""
+def _to_table(found: dict[str, Direction]) -> pa.Table:
     import pyarrow as pa
 
     rows = [asdict(direction) | {"vector": direction.vector.tolist()} for direction in found.values()]
     types = {"attribute": pa.string(), "method": pa.string(), "vector": pa.list_(pa.float32())}
     types |= {"positives": pa.int64(), "negatives": pa.int64()}
     schema = pa.schema([(name, types.get(name, pa.float64())) for name in Direction.__dataclass_fields__])
-    write_table(pa.Table.from_pylist(rows, schema=schema).replace_schema_metadata(facts), path)
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
-def read_directions(path: Path) -> tuple[dict[str, Direction], dict[str, str]]:
-    """Read directions and their metadata back.
+def _from_table(table: pa.Table) -> dict[str, Direction]:
+    rows = [row | {"vector": np.asarray(row["vector"], np.float32)} for row in table.to_pylist()]
+    return {row["attribute"]: Direction(**row) for row in rows}
 
-    Raises:
-        ArmoireError: the file is damaged.
-    """
-    try:
-        table = read_table(path)
-        facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        rows = [row | {"vector": np.asarray(row["vector"], np.float32)} for row in table.to_pylist()]
-        return {row["attribute"]: Direction(**row) for row in rows}, facts
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        reason = first_line(error)
-        raise ArmoireError(f"{path} cannot be read ({reason}); delete it, and it is made again") from None
+
+#: RUN/directions/METHOD.parquet, one row per attribute; another way of fitting is another version.
+DIRECTIONS = TableFormat("armoire-directions-1", _to_table, _from_table)
 
 
 # Each method returns its vectors (a, d), of any length, and those of B bootstrap resamples (B, a, d).

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Int8
 
-from armoire.errors import ArmoireError, did_you_mean, first_line
+from armoire.errors import ArmoireError, did_you_mean
 from armoire.images import ImageSet
 from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
-from armoire.io.tables import read_table, write_table
+from armoire.io.artifacts import TableFormat
+from armoire.io.tables import write_table
 from armoire.model import Autoencoder, DiagonalGaussian
 from armoire.priors import LatentDraws
 from armoire.progress import SILENT, Progress
@@ -105,36 +106,38 @@ class Latents:
             row["label"] = None if row["label"] is None else names.get(row["label"], str(row["label"]))
         return found
 
-    def write(self, path: Path, metadata: dict[str, str]) -> None:
-        """Write id, split, label, attributes, mean_0.. and log_var_0.. as Parquet, atomically."""
+    def to_table(self) -> pa.Table:
+        """id, split, label, attributes, mean_0.. and log_var_0.. as columns."""
         import pyarrow as pa
 
         table = self.table
         for name, values in (("mean", self.mean), ("log_var", self.log_var)):
             for k in range(0 if values is None else values.shape[1]):
                 table = table.append_column(f"{name}_{k}", pa.array(values[:, k]))  # type: ignore[index]
-        write_table(table.replace_schema_metadata(metadata), path)
+        return table
+
+    def write(self, path: Path, metadata: dict[str, str]) -> None:
+        """Write `to_table` as Parquet, atomically, with metadata in its schema."""
+        write_table(self.to_table().replace_schema_metadata(metadata), path)
 
     @classmethod
-    def read(cls, path: Path) -> tuple[Latents, dict[str, str]]:
-        """Read latents and their metadata back.
+    def from_table(cls, table: pa.Table) -> Latents:
+        """What `to_table` returned.
 
         Raises:
-            ArmoireError: the file is missing or damaged.
+            ValueError: it is another table.
         """
-        try:
-            table = read_table(path)
-            facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-            mean, log_var = _block(table, "mean"), _block(table, "log_var")
-            if missing := {"id", "split", "label"} - set(table.column_names):
-                raise ValueError(f"it has no column {sorted(missing)[0]}")
-        except (OSError, ValueError) as error:
-            reason = first_line(error)
-            raise ArmoireError(f"{path} cannot be read ({reason}); delete it, and it is made again") from None
+        mean, log_var = _block(table, "mean"), _block(table, "log_var")
+        if missing := {"id", "split", "label"} - set(table.column_names):
+            raise ValueError(f"it has no column {sorted(missing)[0]}")
         if mean is None or (log_var is not None and log_var.shape != mean.shape):
-            raise ArmoireError(f"{path} holds no latents (mean_0, log_var_0...); delete it, and it is made again")
+            raise ValueError("it holds no latents (mean_0, log_var_0...)")
         blocks = {f"{name}_{k}" for name in ("mean", "log_var") for k in range(mean.shape[1])}
-        return cls(table.select([n for n in table.column_names if n not in blocks]), mean, log_var), facts
+        return cls(table.select([n for n in table.column_names if n not in blocks]), mean, log_var)
+
+
+#: RUN/latents.parquet
+LATENTS = TableFormat("armoire-latents-1", Latents.to_table, Latents.from_table)
 
 
 def _block(table: pa.Table, name: str) -> np.ndarray | None:

@@ -6,19 +6,16 @@ from the latent of an outlier may mean little: an edit or a morph starts from so
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from armoire.errors import ArmoireError
 from armoire.images import ImageSet
-from armoire.io.files import read_checksummed, write_checksummed
+from armoire.io.artifacts import JsonFormat
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -73,38 +70,12 @@ def measure_percentiles(model: Autoencoder, images: ImageSet, progress: Progress
     return ErrorPercentiles(tuple(percentiles.tolist()), len(errors))
 
 
-def error_percentiles(
-    model: Autoencoder, images: Callable[[], ImageSet], path: Path, key: dict[str, str], progress: Progress = SILENT
-) -> ErrorPercentiles | None:
-    """The error percentiles cached at `path`, measured if need be; None, and a note, where the data are gone.
-
-    Args:
-        model: the trained model.
-        images: gives its data set, where that is needed.
-        path: the JSON file.
-        key: what it holds for, the data and the weights: a file of others, or a damaged one, is made again.
-        progress: where to report.
-    """
-    if (kept := _read(path, key)) is not None:
-        return kept
-    try:
-        data = images()
-    except ArmoireError as error:
-        progress.note(f"outliers cannot be detected: {error}")
-        return None
-    found = measure_percentiles(model, data, progress)
-    # A run that may only be read can still be used: what is kept there saves time, no more.
-    with contextlib.suppress(ArmoireError):
-        write_checksummed(path, key | asdict(found))
+def _decode(content: dict[str, Any]) -> ErrorPercentiles:
+    found = ErrorPercentiles(tuple(map(float, content["percentiles"])), int(content["images"]))
+    if len(found.percentiles) != 101 or not all(map(math.isfinite, found.percentiles)):
+        raise ValueError("it holds no 101 percentiles")
     return found
 
 
-def _read(path: Path, key: dict[str, str]) -> ErrorPercentiles | None:
-    try:
-        found = read_checksummed(path)
-        if any(found.get(name) != value for name, value in key.items()):
-            return None
-        kept = ErrorPercentiles(tuple(map(float, found["percentiles"])), int(found["images"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return kept if len(kept.percentiles) == 101 and all(map(math.isfinite, kept.percentiles)) else None
+#: RUN/error_percentiles.json
+PERCENTILES = JsonFormat("armoire-error-percentiles-1", asdict, _decode)

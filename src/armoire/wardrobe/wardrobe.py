@@ -21,7 +21,6 @@ from armoire.images.imageset import SetInfo, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
 from armoire.images.sources import source_path
 from armoire.images.sources.fashion_mnist import NAME as FASHION
-from armoire.io.files import make_folder
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.priors import FEWEST, Prior, fit_prior
@@ -37,14 +36,12 @@ from armoire.wardrobe.directions import (
     fit_directions,
     other_direction,
     pick_direction,
-    read_directions,
-    write_directions,
 )
 from armoire.wardrobe.index import NeighbourIndex, kept_index
 from armoire.wardrobe.interpolation import Interpolation, interpolate
-from armoire.wardrobe.latents import Latents, encode_set
+from armoire.wardrobe.latents import LATENTS, Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
-from armoire.wardrobe.outliers import ErrorPercentiles, error_percentiles, squared_errors
+from armoire.wardrobe.outliers import PERCENTILES, ErrorPercentiles, measure_percentiles, squared_errors
 from armoire.wardrobe.priors import RunPriors
 
 if TYPE_CHECKING:
@@ -107,9 +104,9 @@ class Wardrobe:
         pictures = []
         with contextlib.suppress(ArmoireError):
             # Only what is there already: a glance should not encode a data set.
-            if kept := self.__dict__.get("latents") or self._kept_latents():
-                self.__dict__["latents"] = kept
-                rows.append(("places", counted(kept.splits)))
+            if cached := self.__dict__.get("latents") or self.run.artifacts.read("latents.parquet", LATENTS):
+                self.__dict__["latents"] = cached
+                rows.append(("latents", counted(cached.splits)))
                 made = preview(self.decode(self.sample(PREVIEW_IMAGES)))
                 pictures = [Picture(made, f"{PREVIEW_IMAGES} images made at places drawn from its prior, seed 0")]
         return html_repr(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
@@ -193,26 +190,29 @@ class Wardrobe:
     @cached_property
     def latents(self) -> Latents:
         """Where the images it was trained on, and the held-out ones, lie; kept in latents.parquet."""
-        if kept := self._kept_latents():
-            return kept
-        latents = encode_set(self.model, self.images_used, self.progress)
-        with contextlib.suppress(ArmoireError):  # of a run that may only be read
-            latents.write(self.run.path / "latents.parquet", self.key())
-        return latents
-
-    def _kept_latents(self) -> Latents | None:
-        """Those of these data and weights; None where there are none yet."""
-        path = self.run.path / "latents.parquet"
-        if not path.exists():
-            return None
-        latents, facts = Latents.read(path)
-        return latents if all(facts.get(name) == value for name, value in self.key().items()) else None
+        return self.run.artifacts.get(
+            "latents.parquet",
+            LATENTS,
+            lambda: encode_set(self.model, self.images_used, self.progress),
+            progress=self.progress,
+        )
 
     @cached_property
     def error_percentiles(self) -> ErrorPercentiles | None:
-        """What error is usual among held-out images; kept in error_percentiles.json, None where it cannot be told."""
-        path = self.run.path / "error_percentiles.json"
-        return error_percentiles(self.model, lambda: self.images, path, self.key(), self.progress)
+        """Percentiles of the held-out images' reconstruction errors, cached in error_percentiles.json.
+
+        None, and a note, where they are neither cached nor can be computed, since the data are gone.
+        """
+        try:
+            return self.run.artifacts.get(
+                "error_percentiles.json",
+                PERCENTILES,
+                lambda: measure_percentiles(self.model, self.images, self.progress),
+                progress=self.progress,
+            )
+        except ArmoireError as error:
+            self.progress.note(f"outliers cannot be detected: {error}")
+            return None
 
     def key(self) -> dict[str, str]:
         """Which data and weights something kept beside the model was made of: of others it is made again."""
@@ -230,7 +230,7 @@ class Wardrobe:
             return
         prior, facts = fit_prior(kind, train.draws, seed=self.recipe.seed, progress=self.progress)
         if facts["log_prob"] > facts["log_prob_normal"] or self.recipe.posterior == "point":
-            self._priors.keep(kind, prior, facts)
+            self._priors.write(kind, prior, facts)
         else:
             self.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
 
@@ -322,15 +322,12 @@ class Wardrobe:
             ArmoireError: it cannot be fitted, or not be kept.
         """
         prior, facts = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
-        self._priors.keep(kind, prior, facts)
+        self._priors.write(kind, prior, facts)
         return facts
 
     @cached_property
     def _priors(self) -> RunPriors:
-        recipe = self.recipe
-        return RunPriors(
-            self.run.path, recipe.posterior, recipe.latent, self.key, lambda: self.latents.split(self.held_out).mean
-        )
+        return RunPriors(self.run, lambda: self.latents.split(self.held_out).mean)
 
     def explore(self, **settings: Any) -> AnyWidget:
         """The explorer in a cell of a notebook: see `armoire.explore`.
@@ -409,19 +406,16 @@ class Wardrobe:
         """The directions of all attributes that enough images have and lack, by name."""
         check_method(method)
         if method not in self._directions:
-            path, key = self.run.path / "directions" / f"{method}.parquet", self.key() | {"format": DIRECTIONS}
-            if path.exists():
-                found, facts = read_directions(path)
-                if all(facts.get(name) == value for name, value in key.items()):
-                    return self._directions.setdefault(method, found)
-            train = self.latents.split("train")
-            known = {name: train.attribute(name) for name in train.attributes}
-            found = fit_directions(train.mean, known, method, self.progress)
-            with contextlib.suppress(ArmoireError):  # of a run that may only be read
-                make_folder(path.parent)
-                write_directions(path, found, key)
-            self._directions[method] = found
+            name = f"directions/{method}.parquet"
+            self._directions[method] = self.run.artifacts.get(
+                name, DIRECTIONS, lambda: self._fit_directions(method), progress=self.progress
+            )
         return self._directions[method]
+
+    def _fit_directions(self, method: str) -> dict[str, Direction]:
+        train = self.latents.split("train")
+        known = {name: train.attribute(name) for name in train.attributes}
+        return fit_directions(train.mean, known, method, self.progress)
 
     def preprocess(self, images: Images) -> UInt8[np.ndarray, "n h w c"]:
         """Images as the model takes them: arrays of its height and width as they are, all others fitted like its data.
