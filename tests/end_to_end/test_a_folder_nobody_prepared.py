@@ -78,11 +78,8 @@ def test_labels_come_from_the_sub_folders(outcome: tuple[Armoire, object]) -> No
     assert table.num_rows == GOOD
     assert table.column_names[:3] == ["id", "split", "label"]
     assert len([name for name in table.column_names if name.startswith("mean_")]) == 32
-    rows = table.select(["id", "label"]).to_pylist()
-    number = {row["id"].split("/")[0]: row["label"] for row in rows}
-    assert set(number) == set(KINDS)
-    assert len(set(number.values())) == 3
-    assert all(row["label"] == number[row["id"].split("/")[0]] for row in rows)
+    pairs = {(row["id"].split("/")[0], row["label"]) for row in table.select(["id", "label"]).to_pylist()}
+    assert sorted(pairs) == [(kind, label) for label, kind in enumerate(sorted(KINDS))]
     values = np.stack([table[f"mean_{k}"].to_numpy() for k in range(32)])
     assert np.isfinite(values).all()
 
@@ -92,12 +89,8 @@ def test_it_is_described(outcome: tuple[Armoire, object], messy: Path) -> None:
     found = armoire("data", messy, "--json").json()
     assert (found["n"], found["rejected"], found["ignored"]) == (GOOD, len(BROKEN), 1)
     assert (found["height"], found["width"], found["channels"]) == (64, 64, 3)
-    assert {kind: found["labels"][kind] for kind in KINDS} == dict.fromkeys(KINDS, GOOD // 3)
-
-
-def test_a_class_without_a_readable_picture_is_no_class(outcome: tuple[Armoire, object], messy: Path) -> None:
-    armoire, _ = outcome
-    assert set(armoire("data", messy, "--json").json()["labels"]) == set(KINDS)
+    # A class whose images are all damaged is no class.
+    assert found["labels"] == dict.fromkeys(sorted(KINDS), GOOD // 3)
 
 
 def test_a_zip_of_it_holds_the_same(outcome: tuple[Armoire, object], messy: Path) -> None:
@@ -119,23 +112,6 @@ def test_transparency_shows_the_background(armoire: Armoire, messy: Path) -> Non
         images = np.load(store / "images.npy")
         assert images.shape == (GOOD, 16, 16, 3)
         assert (images[:, 15, 15] == corner).mean() > 0.9
-
-
-def test_a_change_in_the_folder_is_noticed(armoire: Armoire, messy: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "few"
-    random = np.random.default_rng(2)
-    for i in range(20):
-        draw_picture(folder / f"{i}.png", "disc", (20, 20), random, "L")
-    first = armoire("data", folder, "--size", 16, "--json").json()
-    draw_picture(folder / "new.png", "square", (20, 20), random, "L")
-    second = armoire("data", folder, "--size", 16, "--json").json()
-    assert (first["n"], second["n"], first["channels"]) == (20, 21, 1)
-    assert first["labels"] == {}
-    draw_picture(folder / "colour.png", "square", (20, 20), random, "RGB")
-    assert armoire("data", folder, "--size", 16, "--json").json()["channels"] == 3
-    (folder / "0.png").write_bytes(b"")
-    named = armoire("data", folder, "--size", 16)
-    assert "1 of 22 files could not be read" in named.err
 
 
 def test_only_broken_pictures(armoire: Armoire, tmp_path: Path) -> None:

@@ -114,11 +114,6 @@ def test_parquet_binary_and_struct(tmp_path: Path, size: int):
     assert values(shard_parquet(one, size, "img", "label")) == {str(i): i for i in range(8)}
 
 
-def test_rows_without_names_are_called_by_file_and_row(tmp_path: Path):
-    one = write(tmp_path / "x.parquet", {"jpg": [png(i) for i in range(7)]})
-    assert values(shard_parquet(one, 2)) == {f"x.parquet#{i}": i for i in range(7)}
-
-
 def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (8, 16, 16), dtype=np.uint8)
     files = [io.BytesIO() for _ in noise]
@@ -149,12 +144,6 @@ def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
 def test_what_the_user_can_mend(tmp_path: Path, table: dict, settings: dict, words: str):
     with pytest.raises(ArmoireError, match=words):
         shard_parquet(write(tmp_path / "x.parquet", table), 10, **settings)
-
-
-def test_no_parquet_at_all(tmp_path: Path):
-    (tmp_path / "x.parquet").write_bytes(b"nothing")
-    with pytest.raises(ArmoireError, match=r"x\.parquet cannot be read as Parquet"):
-        shard_parquet(tmp_path / "x.parquet", 10)
 
 
 def test_a_failing_disk_is_no_broken_picture():

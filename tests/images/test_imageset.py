@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from armoire import train
 from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo, from_array
-from armoire.images.grid import image_grid, png
+from armoire.images.grid import image_grid
 from armoire.images.imageset import fingerprint, make_table
 from armoire.images.store import open_store, write_store
 
@@ -97,13 +97,6 @@ def test_an_array_becomes_a_set(pictures):
         assert label == labels[int(name)]
 
 
-def test_copies_in_an_array_lie_on_the_same_side(pictures):
-    array = np.concatenate([pictures(60)] * 2)
-    images = from_array(array)
-    side = {int(name): split for name, split in zip(images.ids, images.split_of, strict=True)}
-    assert all(side[i] == side[i + 60] for i in range(60))
-
-
 @pytest.mark.parametrize(
     "array",
     [
@@ -132,17 +125,6 @@ def test_every_picture_lies_in_its_place_of_a_mosaic(n, columns, channels):
         top, left = i // wide * 7, i % wide * 6
         assert np.array_equal(sheet[top : top + 5, left : left + 4], image)
     assert (sheet == 255).sum() == sheet.size - images.size
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_png_holds_the_pixels_enlarged(channels):
-    from io import BytesIO
-
-    from PIL import Image
-
-    image = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype=np.uint8)
-    opened = np.asarray(Image.open(BytesIO(png(image, scale=3)))).reshape(15, 12, channels)
-    assert np.array_equal(opened, image.repeat(3, axis=0).repeat(3, axis=1))
 
 
 def test_splits_that_are_mixed_are_kept_apart(pictures):

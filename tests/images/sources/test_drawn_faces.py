@@ -53,12 +53,6 @@ def test_a_face_depends_on_seed_and_index_alone():
     assert drawn_factors(1, seed=1)["smile"] != few["smile"][0]
 
 
-def test_many_are_the_same_faces(many):
-    assert many.keys() == drawn_factors(1).keys()
-    for i in (0, 999, MANY - 1):
-        assert Face(**{name: values[i].item() for name, values in many.items()}) == drawn_face(i)
-
-
 def test_the_known_faces_stay_what_they_are():
     face = drawn_face(0)
     assert (face.hair, face.glasses, face.bangs, face.beard) == ("gray", False, False, True)
@@ -81,13 +75,6 @@ def test_the_set_holds_what_python_says_of_it(cache, recorder):
     again = load_images(images.info.source, progress=recorder)
     assert (again.info, recorder.titles) == (images.info, ["drawing drawn-faces"])
     assert [p.name for p in (cache / "stores").iterdir()] == [images.store.name]
-
-
-def test_more_faces_begin_with_the_same():
-    few, many = load_images("drawn-faces:20", size=16), load_images("drawn-faces:30", size=16)
-    for name, pixels in zip(few.ids, few.images, strict=True):
-        assert np.array_equal(pixels, many.images[many.ids.index(name)])
-    assert few.images.shape[1:] == (16, 16, 3)
 
 
 @pytest.mark.parametrize(

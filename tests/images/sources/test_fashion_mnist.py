@@ -199,13 +199,6 @@ def test_another_size_does_not_apply(size):
         load_images("fashion-mnist", size=size)
 
 
-def test_a_cache_that_cannot_be_written_is_told(folder, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(ArmoireError, match="cannot write"):
-        load_images(f"fashion-mnist:{folder}")
-
-
 def test_the_real_data(fashion):
     assert fashion.splits == {"train": 60_000, "test": 10_000}
     assert fashion.images.shape == (70_000, 32, 32, 1)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import os
-import stat
 import warnings
 import zipfile
 from io import BytesIO
@@ -141,13 +140,6 @@ def test_broken_files_are_named_with_their_reason(photos, recorder):
     assert recorder.done == recorder.total == 34
 
 
-def test_the_name_of_a_file_does_not_matter_its_content_does(tmp_path):
-    (tmp_path / "set").mkdir()
-    for i, name in enumerate(("a", "b.dat", "c.jpg")):
-        (tmp_path / "set" / name).write_bytes(png(i))
-    assert len(load_images(tmp_path / "set", size=16)) == 3
-
-
 @pytest.mark.parametrize("kind", ["folder", "zip"])
 def test_nothing_but_broken_files_is_told(tmp_path, kind, cache):
     members = {f"{i}.png": b"hello" for i in range(3)}
@@ -176,15 +168,14 @@ def test_an_empty_source_is_told(tmp_path, kind):
         load_images(source, size=16)
 
 
-def test_a_missing_source_is_told(tmp_path):
-    with pytest.raises(ArmoireError, match=r"no data at .*nothing"):
-        load_images(tmp_path / "nothing")
-
-
 def test_a_file_that_is_no_zip_is_told(tmp_path):
     (tmp_path / "photo.png").write_bytes(png(0))
     with pytest.raises(ArmoireError, match="is not a zip"):
         load_images(tmp_path / "photo.png")
+    archive = zipped(tmp_path / "set.zip", {f"{i}.png": png(i) for i in range(5)})
+    archive.write_bytes(archive.read_bytes()[:-40])
+    with pytest.raises(ArmoireError, match="is not a zip"):
+        load_images(archive, size=16)
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -222,12 +213,6 @@ def test_a_size_between_powers_of_two_is_padded(photos):
     assert (images.images[:, :6] == [1, 2, 3]).all()
     for name, pixels in zip(images.ids, images.images, strict=True):
         assert np.array_equal(pixels[6:26, 6:26], np.asarray(picture(int(name[:2]))))
-
-
-@pytest.mark.parametrize("size", [0, 8, 300])
-def test_a_size_out_of_range_is_told(photos, size):
-    with pytest.raises(ArmoireError, match="16 to 256"):
-        load_images(photos, size=size)
 
 
 def test_the_store_is_used_again_until_a_file_changes(photos, recorder):
@@ -268,12 +253,6 @@ def test_a_damaged_store_is_built_again(photos, recorder, name, damage):
     again = load_images(photos, size=16, progress=recorder)
     assert len(recorder.titles) == 2
     assert again.info.fingerprint == fingerprint
-
-
-def test_nothing_is_left_beside_a_store(photos, cache):
-    images = load_images(photos, size=16)
-    assert list((cache / "stores").iterdir()) == [images.store]
-    assert {p.name for p in images.store.iterdir()} == {"images.npy", "table.parquet", "info.json", "rejected.csv"}
 
 
 def test_copies_of_a_picture_lie_on_the_same_side(tmp_path):
@@ -318,15 +297,6 @@ def test_links_are_followed_to_files_but_not_to_folders(photos):
     assert set(rejected(images)) == {"nowhere.png"}
 
 
-def test_pipes_and_devices_are_not_opened(photos):
-    os.mkfifo(photos / "pipe.png")
-    (photos / "zero.png").symlink_to("/dev/zero")
-    images = load_images(photos, size=16)
-    assert len(images) == 30
-    assert rejected(images) == {"pipe.png": "not a regular file", "zero.png": "not a regular file"}
-    assert stat.S_ISFIFO((photos / "pipe.png").stat().st_mode)
-
-
 def test_a_zip_is_read_as_its_folder_would_be(photos, tmp_path):
     members = {f"all/{p.parent.name}{i % 2}/{p.name}": p.read_bytes() for i, p in enumerate(sorted(photos.iterdir()))}
     folder = tmp_path / "same"
@@ -340,17 +310,6 @@ def test_a_zip_is_read_as_its_folder_would_be(photos, tmp_path):
     assert archive.info.name == "photos"
 
 
-def test_names_that_lead_out_of_a_zip_lead_nowhere(tmp_path):
-    absolute = str(tmp_path / "elsewhere" / "evil.png")
-    names = ["../evil.png", absolute, "a/../../evil.png", "C:\\evil.png", "ok.png", "fine/ok.png"]
-    before = set(tmp_path.parent.rglob("*evil*"))
-    archive = zipped(tmp_path / "set.zip", {name: png(i) for i, name in enumerate(names)})
-    images = load_images(archive, size=16)
-    assert {"ok.png", "fine/ok.png"} <= set(images.ids)
-    assert set(tmp_path.parent.rglob("*evil*")) == before
-    assert not Path(absolute).exists()
-
-
 def test_broken_members_of_a_zip_are_named(tmp_path):
     archive = zipped(tmp_path / "set.zip", {f"{i}.png": png(i) for i in range(5)} | {"bad.png": b"hello"})
     content = bytearray(archive.read_bytes())
@@ -361,22 +320,6 @@ def test_broken_members_of_a_zip_are_named(tmp_path):
     reasons = rejected(images)
     assert set(reasons) == {"3.png", "bad.png"}
     assert "CRC" in reasons["3.png"]
-
-
-def test_a_member_too_large_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("armoire.images.listing.LARGEST_FILE", 2000)
-    members = {f"{i}.png": png(i, size=(16, 16)) for i in range(3)}
-    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in (members | {"big.png": b"\0" * 3000}).items():
-            archive.writestr(name, content)
-    assert rejected(load_images(tmp_path / "set.zip", size=16)) == {"big.png": "3,000 bytes are more than 2,000"}
-
-
-def test_a_cut_zip_is_told(tmp_path):
-    archive = zipped(tmp_path / "set.zip", {f"{i}.png": png(i) for i in range(5)})
-    archive.write_bytes(archive.read_bytes()[:-40])
-    with pytest.raises(ArmoireError, match="is not a zip"):
-        load_images(archive, size=16)
 
 
 def test_names_that_are_not_utf8_are_kept_readable(tmp_path):
