@@ -1,4 +1,4 @@
-"""How long work reports on itself without printing: the rooms call, the command line or a notebook draws."""
+"""The interface by which long work reports its progress; `armoire.console` draws it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from armoire.notebook import NOTEBOOK, shell
+from armoire.console import CellProgress, in_notebook
 
 
 @runtime_checkable
 class Task(Protocol):
-    """One piece of work under way."""
+    """Work in progress."""
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
-        """Add `amount` to what is done; `figures` are the latest values worth showing."""
+        """Add `amount` to the units done; `figures` are the latest values, such as the loss."""
         ...
 
 
 @runtime_checkable
 class Progress(Protocol):
-    """Where work in progress is shown."""
+    """Where progress is reported."""
 
     def task(
         self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
@@ -28,17 +28,17 @@ class Progress(Protocol):
         """Open a task.
 
         Args:
-            title: what is done.
-            total: how many units there are of it, None where unknown.
-            unit: what they are called.
-            done: how many of them are done already.
-            rate: show units a second.
-            into: where what comes of it goes.
+            title: of the work.
+            total: number of units, None if unknown.
+            unit: their name.
+            done: how many are done already.
+            rate: report units per second too.
+            into: folder of the results.
         """
         ...
 
     def note(self, text: str) -> None:
-        """Say one line that stays."""
+        """Report one line, which stays."""
         ...
 
 
@@ -55,15 +55,15 @@ class _Silent:
         pass
 
 
-#: Shows nothing.
+#: Reports nothing.
 SILENT: Progress = _Silent()
 
 
 class _Usual:
-    """A bar below the cell where a notebook's kernel runs this; nothing elsewhere."""
+    cell = CellProgress()
 
     def _here(self) -> Progress:
-        return SILENT if shell() is None else NOTEBOOK
+        return self.cell if in_notebook() else SILENT
 
     def task(
         self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
@@ -74,5 +74,5 @@ class _Usual:
         self._here().note(text)
 
 
-#: What those take who are not told where to report.
+#: The default: a bar below the cell of a notebook, nothing elsewhere.
 USUAL: Progress = _Usual()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from armoire.cli.arguments import Json, RunFolder
 from armoire.cli.output import print_json, print_table
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 
 
 def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:

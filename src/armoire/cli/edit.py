@@ -12,7 +12,7 @@ from armoire.cli.arguments import RunFolder
 from armoire.cli.inputs import note_outliers, open_with_images
 from armoire.cli.output import print_table
 from armoire.cli.pictures import check_suffix, save_strip
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 if TYPE_CHECKING:

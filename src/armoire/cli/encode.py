@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from armoire.cli.arguments import RunFolder, Whole
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from armoire.cli.arguments import Json, RunFolder, Whole
 from armoire.cli.output import flat, print_json, print_table
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 

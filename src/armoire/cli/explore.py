@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from armoire.cli.arguments import RunFolder, Whole
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 HOST = "127.0.0.1"  # this machine alone

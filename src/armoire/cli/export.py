@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from armoire.cli.arguments import RunFolder
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 
 
 def export(run: RunFolder, /, *, onnx: Path) -> None:

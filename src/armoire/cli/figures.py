@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from armoire.cli.arguments import RunFolder
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from armoire.cli.output import print_table
-from armoire.pace import duration
+from armoire.console import duration
 from armoire.training.runs import RunSummary, find_runs
 
 SHOWN = 8  # runs

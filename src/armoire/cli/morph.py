@@ -8,7 +8,7 @@ from typing import Literal
 from armoire.cli.arguments import RunFolder, Whole
 from armoire.cli.inputs import note_outliers, open_with_images
 from armoire.cli.pictures import check_suffix, save_strip
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 MOST_STEPS = 1_000

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from armoire.cli.arguments import Json, RunFolder, Whole
 from armoire.cli.inputs import note_outliers, open_with_images
 from armoire.cli.output import print_json, print_table
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from armoire.cli.arguments import Json, RunFolder, Whole
 from armoire.cli.output import print_json, print_table
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from armoire.cli.arguments import Json, RunFolder
 from armoire.cli.output import print_json
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 
 
 def push(

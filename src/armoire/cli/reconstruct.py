@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from armoire.cli.arguments import RunFolder
 from armoire.cli.output import print_table
 from armoire.cli.pictures import check_suffix
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 

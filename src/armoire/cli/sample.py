@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from armoire.cli.arguments import RunFolder, Whole
 from armoire.cli.pictures import save_images
-from armoire.cli.terminal import terminal_progress
+from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 

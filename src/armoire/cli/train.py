@@ -11,9 +11,8 @@ from cyclopts import Parameter
 
 from armoire.cli.arguments import Json, RecipeName, Whole
 from armoire.cli.output import print_json, print_table
-from armoire.cli.terminal import terminal_progress
+from armoire.console import duration, terminal_progress
 from armoire.errors import ArmoireError
-from armoire.pace import duration
 
 
 def train(
