@@ -53,6 +53,9 @@ class Registry(Generic[T]):
         """Names of all kinds: the built-in ones in their order, then the others by name."""
         return [*self._built_in, *sorted({*self._registered, *self._entry_points} - set(self._built_in))]
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._built_in or name in self._registered or name in self._entry_points
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names())
 

@@ -1,4 +1,4 @@
-"""Posterior, likelihood and networks, and the one Autoencoder composed of them."""
+"""Posteriors, likelihoods and networks, and the one Autoencoder composed of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from armoire.lazy import lazily
 
 if TYPE_CHECKING:
-    from armoire.model.autoencoder import Architecture, Autoencoder, Terms
+    from armoire.model.architecture import Architecture
+    from armoire.model.autoencoder import Autoencoder, Terms
     from armoire.model.likelihood import (
         Bernoulli,
         CalibratedGaussian,
@@ -35,11 +36,12 @@ __all__ = [
     "to_unit",
 ]
 
-# Imported when first used: they bring torch, which the header of a model's file does not need.
+# Imported on first use: they import torch, which reading the header of a model's file does not need.
 __getattr__ = lazily(
     __name__,
     {
-        "autoencoder": ("Architecture", "Autoencoder", "Terms"),
+        "architecture": ("Architecture",),
+        "autoencoder": ("Autoencoder", "Terms"),
         "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Laplace", "Likelihood", "to_pixels", "to_unit"),
         "posterior": ("DiagonalGaussian", "Point", "Posterior"),
     },

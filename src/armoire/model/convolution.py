@@ -21,8 +21,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 KERNEL = 3
-PATCH_BYTES = 4 << 20  # of patches at a time: they are read again at once, from the cache
-THIN = 4  # output channels up to which taps and shifted sums are quicker
+PATCH_BYTES = 4 << 20  # of patches at a time, few enough to be reread from the cache
+THIN = 4  # output channels up to which taps and shifted sums are faster
 _CENTRE = KERNEL // 2
 
 
@@ -33,7 +33,6 @@ class HalvingConv(nn.Conv2d):
         super().__init__(before, after, KERNEL, stride=2, padding=1)
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
-        """Convolve."""
         if not _is_ours(input) or input.shape[2] % 2 or input.shape[3] % 2:
             return super().forward(input)
         return _Strided.apply(input, self.weight, self.bias, False)  # type: ignore[no-any-return]
@@ -48,7 +47,6 @@ class DoublingConv(nn.ConvTranspose2d):
     def forward(
         self, input: Float[Tensor, "n c h w"], output_size: list[int] | None = None
     ) -> Float[Tensor, "n c2 h2 w2"]:
-        """Convolve; `output_size` is PyTorch's, and is not looked at."""
         if not _is_ours(input):
             return super().forward(input)
         return _Strided.apply(input, self.weight, self.bias, True)  # type: ignore[no-any-return]
@@ -61,7 +59,6 @@ class SameConv(nn.Conv2d):
         super().__init__(before, after, KERNEL, padding=1)
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h w"]:
-        """Convolve."""
         if not _is_ours(input) or self.out_channels > THIN:
             return super().forward(input)
         return _Thin.apply(input, self.weight, self.bias)  # type: ignore[no-any-return]
@@ -79,7 +76,7 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, doubles: bool) -> 
 
 
 class _Strided(Function):
-    """Halving and doubling are each other's transposes, so that one class serves both."""
+    """Halving and doubling, which are each other's transposes."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, doubles: bool) -> Tensor:
@@ -104,16 +101,15 @@ class _Strided(Function):
 def _weight_gradient(large: Float[Tensor, "n a h w"], small: Float[Tensor, "n b h2 w2"]) -> Float[Tensor, "b a 3 3"]:
     """sum over images i and places p of patch(large_i, 2 p) times small_i(p), for weights (b, a, 3, 3).
 
-    Of a convolution `large` is the input and `small` the gradient of the output, of a transposed one the other way
-    round.
+    For a convolution `large` is the input and `small` the gradient of the output; for a transposed one, vice versa.
     """
     large, small = _channels_last(large), _channels_last(small)
     n, height, width, a = large.shape
     _, h, w, b = small.shape
     taps = KERNEL**2 * a
     most = max(1, PATCH_BYTES // (large.element_size() * h * w * taps))
-    step = -(-n // -(-n // most))  # parts of equal size, as far as may be
-    # A border of zeros above and to the left is all that these patches need.
+    step = -(-n // -(-n // most))  # parts of nearly equal size
+    # These patches need a border of zeros above and to the left only.
     bordered = large.new_zeros(step, height + 1, width + 1, a)
     by_image, by_row, by_pixel, _ = bordered.stride()
     window = bordered.as_strided(
@@ -164,13 +160,13 @@ def _taps(weight: Float[Tensor, "b a 3 3"]) -> Float[Tensor, "taps a"]:
 
 
 def _some(pixels: Float[Tensor, "n h w a"], taps: int) -> list[slice]:
-    """Images in turn, so many that their taps stay in the cache."""
+    """Slices of images, small enough for their taps to fit into the cache."""
     step = max(1, PATCH_BYTES // (4 * pixels[0, :, :, 0].numel() * taps))
     return [slice(start, start + step) for start in range(0, len(pixels), step)]
 
 
 def _shifts(height: int, width: int) -> list[tuple[int, int, tuple[slice, slice], tuple[slice, slice]]]:
-    """For each tap: where in the output it adds, and which part of what it made."""
+    """For each tap: its row and column, the slice of the output it adds to, and the slice of its product."""
 
     def overlap(by: int, side: int) -> tuple[slice, slice]:
         return slice(max(0, -by), side - max(0, by)), slice(max(0, by), side - max(0, -by))
@@ -193,7 +189,7 @@ def _add_taps(out: Float[Tensor, "b n h w"], products: Float[Tensor, "taps m"], 
 
 
 def _shifted(planes: Float[Tensor, "b n h w"]) -> Float[Tensor, "taps m"]:
-    """For each tap t the gradient at p - t, zero outside: what `_add_taps` passes back to its products."""
+    """For each tap t the gradient at p - t, zero outside: the adjoint of `_add_taps`."""
     shifted = planes.new_zeros(KERNEL, KERNEL, *planes.shape)
     for row, column, (rows, columns), (from_rows, from_columns) in _shifts(*planes.shape[2:]):
         shifted[row, column][:, :, from_rows, from_columns] = planes[:, :, rows, columns]

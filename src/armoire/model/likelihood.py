@@ -1,13 +1,13 @@
-"""Likelihoods p(x|z): what the decoder's output says of the pixels, and what an error costs.
+"""Likelihoods p(x|z) of pixels in [0, 1], given the decoder's output; D = c * h * w values an image.
 
-One class a likelihood, and the only place where pixels are scaled. Pixels lie in [0, 1]; D = c * h * w values an image.
+The only place where pixels are scaled. A new kind is one class, registered in `armoire.model.kinds.LIKELIHOODS`.
 """
 
 from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from armoire.errors import ArmoireError
 
 
 def to_unit(pixels: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h w"]:
-    """Stored bytes to [0, 1], channels first in shape and last in memory, as convolutions on a CPU like them."""
+    """Bytes to [0, 1], channels first in shape and last in memory, the fastest layout for convolutions on a CPU."""
     return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
@@ -29,7 +29,16 @@ def to_pixels(images: Float[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n h w c"]:
 
 
 class Likelihood(nn.Module, abc.ABC):
-    """Abstract p(x|z) given a decoder's output, one value a pixel value."""
+    """Abstract p(x|z) given a decoder's output, one value for each pixel value."""
+
+    unit: ClassVar[str]  # of `error`: "bce" in nats, "mse" or "mae"; another where none of these applies
+    loss_name: ClassVar[str]  # in words, e.g. "squared error"
+    no_mass: ClassVar[str] = "this likelihood has no log_mass"  # why `log_mass` is undefined, "" where it is defined
+
+    @classmethod
+    def build(cls, sigma: float) -> Likelihood:
+        """One with fresh parameters; `sigma` is the recipe's, for a kind that has such a setting."""
+        return cls()
 
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """E[x|z] in [0, 1]."""
@@ -39,43 +48,36 @@ class Likelihood(nn.Module, abc.ABC):
         """-log p(x|z) in nats per image, summed over all D pixel values."""
         return self.cost(self.error(output, x), x[0].numel())
 
-    #: What `error` measures: "bce", binary cross-entropy in nats, "mse", mean squared error, or "mae", mean absolute
-    #: error.
-    unit: str
-
     @abc.abstractmethod
     def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """The mean error a pixel value, in `unit`."""
+        """The mean error per pixel value, in `unit`."""
 
-    #: Why `log_mass` cannot be told, "" where it can.
-    no_mass = ""
+    @abc.abstractmethod
+    def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
+        """The distortion in nats per image for a mean error, with `size` (D) pixel values an image."""
 
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """log P(x|z) in nats of images whose pixels are bytes: the density integrated over each byte's bin.
 
-        Only of a likelihood that is normalised over pixel values.
+        Only for a likelihood that is normalised over pixel values.
         """
-        raise ArmoireError(f"bits per dimension cannot be told: {self.no_mass}")
-
-    @abc.abstractmethod
-    def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
-        """The distortion in nats per image that errors stand for, `size` (D) pixel values an image."""
+        raise ArmoireError(f"bits per dimension are undefined: {self.no_mass}")
 
 
 class Bernoulli(Likelihood):
     """p(x|z) = Bernoulli(sigmoid(output)): the distortion is the summed binary cross-entropy.
 
-    For pixels that are not 0 or 1 it is no normalised density, and its smallest value is the pixels' own entropy.
+    For pixels other than 0 and 1 it is not a normalised density, and its minimum is the pixels' own entropy.
     """
 
-    unit = "bce"
+    unit, loss_name = "bce", "binary cross-entropy"
     no_mass = (
         "the bernoulli likelihood is not normalised over grey pixels; train with --likelihood calibrated or gaussian"
     )
 
     def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """-mean x log p + (1 - x) log (1 - p)."""
-        # From logits: the cross-entropy of a saturated sigmoid loses its gradient.
+        # From logits: the gradient through a saturated sigmoid would vanish.
         return F.binary_cross_entropy_with_logits(output, x, reduction="none").flatten(1).mean(dim=1)
 
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
@@ -84,10 +86,10 @@ class Bernoulli(Likelihood):
 
 
 def _bins(x: Tensor, mean: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """Where the bin of each byte begins and ends, from the mean and in units of `scale`; the outermost reach on.
+    """Both ends of each byte's bin, from the mean and in units of `scale`; the outermost bins extend to infinity.
 
-    Of a density that is symmetric about its mean: bins above it are mirrored to below, where what the distribution
-    function has at both ends are small numbers and not 1 less small ones.
+    For a density symmetric about its mean: bins above the mean are mirrored to below it, where the distribution
+    function is small and no precision is lost to 1 - F.
     """
     gaps, half = (x - mean).double(), 0.5 / 255
     low = torch.where(x < half, -torch.inf, (gaps - half) / scale)
@@ -98,12 +100,16 @@ def _bins(x: Tensor, mean: Tensor, scale: float) -> tuple[Tensor, Tensor]:
 class Gaussian(Likelihood):
     """p(x|z) = N(sigmoid(output), sigma^2), sigma fixed and in units of the pixel range."""
 
-    unit = "mse"
+    unit, loss_name, no_mass = "mse", "squared error", ""
 
     def __init__(self, sigma: float) -> None:
         super().__init__()
         self.register_buffer("variance", torch.tensor(float(sigma) ** 2))
         self.variance: Tensor
+
+    @classmethod
+    def build(cls, sigma: float) -> Likelihood:
+        return cls(sigma)
 
     @property
     def sigma(self) -> float:
@@ -115,7 +121,7 @@ class Gaussian(Likelihood):
         return (self.mean(output) - x).square().flatten(1).mean(dim=1)
 
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """sum log [Phi((x + h - mu) / sigma) - Phi((x - h - mu) / sigma)], h half a byte; the outermost bins reach on.
+        """sum log [Phi((x + h - mu) / sigma) - Phi((x - h - mu) / sigma)], h half a byte, outermost bins unbounded.
 
         The discretisation of section 3.1 of arXiv:1606.04934, with a normal in place of their logistic.
         """
@@ -128,95 +134,85 @@ class Gaussian(Likelihood):
         return size * error / (2 * self.variance) + size / 2 * torch.log(2 * math.pi * self.variance)
 
 
-class Calibrated(Likelihood):
-    """Abstract likelihood whose one parameter is its own maximum-likelihood value: the mean error of what is explained.
+class RunningMean(nn.Module):
+    """Moves a scale parameter towards the batches' mean error, its maximum-likelihood value, while training.
 
-    In training the parameter follows the batches' error as batch normalisation follows their statistics; in evaluation
-    it stays what training left. Both modes cost an image by the same formula.
-
-    Attributes:
-        average: the mean over a batch; a training of which every process sees some rows puts its own in place.
+    As batch normalisation's statistics do; in evaluation the parameter stays what training left.
     """
 
     MOMENTUM = 0.1
     batches: Tensor
-    average: Callable[[Tensor], Tensor]
 
-    def _calibrate(self) -> None:
+    def __init__(self, smallest: float) -> None:
+        super().__init__()
+        self.smallest = smallest
         self.register_buffer("batches", torch.tensor(0, dtype=torch.int64))
-        self.average = torch.mean
 
     @torch.no_grad()
-    def _follow(self, parameter: Tensor, mean_error: Tensor, smallest: float) -> None:
-        # The first batches are averaged evenly, so that the arbitrary starting value leaves no trace.
+    def forward(self, parameter: Float[Tensor, ""], error: Float[Tensor, " n"]) -> None:
+        if not self.training:
+            return
+        # The first batches are averaged evenly, so that the initial value has no influence.
         weight = torch.clamp(1 / (self.batches + 1), min=self.MOMENTUM)
-        parameter.copy_(torch.lerp(parameter, mean_error, weight).clamp(min=smallest))
+        parameter.copy_(torch.lerp(parameter, self.mean(error), weight).clamp(min=self.smallest))
         self.batches += 1
 
+    def mean(self, error: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+        return error.mean()
 
-class CalibratedGaussian(Gaussian, Calibrated):
-    """A Gaussian whose sigma is its own maximum-likelihood value, so that beta needs no tuning.
 
-    sigma^2 = the mean squared error a pixel value, section 3 of arXiv:2006.13202. As the cost is D log(sigma) + const,
-    minimising it minimises the RMSE.
+class CalibratedGaussian(Gaussian):
+    """A Gaussian whose sigma^2 is its maximum-likelihood value, the mean squared error, so that beta needs no tuning.
+
+    Section 3 of arXiv:2006.13202. As the cost is D log(sigma) + const, minimising it minimises the RMSE.
     """
 
-    # Pixels are bytes: below the rounding error of one (a uniform error of a 255th), sigma would only reward luck.
-    SMALLEST = 1 / (12 * 255**2)
+    loss_name = "root mean squared error"
+    SMALLEST = 1 / (12 * 255**2)  # the variance of a byte's rounding error
 
     def __init__(self) -> None:
         super().__init__(sigma=1.0)
-        self._calibrate()
+        self.calibrate = RunningMean(self.SMALLEST)
+
+    @classmethod
+    def build(cls, sigma: float) -> Likelihood:
+        return cls()
 
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
-        """As a Gaussian, at sigma's running optimum."""
-        if self.training:
-            self._follow(self.variance, self.average(error.detach()), self.SMALLEST)
+        """D * error / (2 sigma^2) + D/2 log(2 pi sigma^2), at the running optimum of sigma."""
+        self.calibrate(self.variance, error)
         return super().cost(error, size)
 
 
-class Laplace(Calibrated):
-    """p(x|z) = Laplace(sigmoid(output), b), b its own maximum-likelihood value, the mean absolute error a pixel value.
+class Laplace(Likelihood):
+    """p(x|z) = Laplace(sigmoid(output), b), b its maximum-likelihood value, the mean absolute error.
 
-    The cost is D log(mean |x - x_hat|) + const. Its best guess is the median of what could have been, where that of the
-    squared error is the mean: edges stay, and what is rare is left out.
+    The cost is D log(mean |x - x_hat|) + const. It is minimised by the median of x given z, where the squared error is
+    by the mean: edges are sharper, and rare details are left out.
     """
 
-    unit = "mae"
+    unit, loss_name, no_mass = "mae", "absolute error", ""
     SMALLEST = 1 / (4 * 255)  # the mean rounding error of a byte
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("scale", torch.tensor(1.0))
         self.scale: Tensor
-        self._calibrate()
+        self.calibrate = RunningMean(self.SMALLEST)
 
     def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """mean |x - sigmoid(output)|."""
         return (self.mean(output) - x).abs().flatten(1).mean(dim=1)
 
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """sum log [F(x + h) - F(x - h)], F the distribution function, h half a byte; the outermost bins reach on."""
+        """sum log [F(x + h) - F(x - h)], F the distribution function, h half a byte, outermost bins unbounded."""
         low, high = _bins(x, self.mean(output), float(self.scale))
-        # The middle of a bin is at or below 0. It lies below as a whole, or 0 is in it.
+        # After mirroring a bin lies below 0 as a whole, or contains 0.
         below = high.clamp(max=0) + torch.log1p(-torch.exp((low - high).clamp(max=-1e-12))) - math.log(2)
         around = torch.log1p(-0.5 * (torch.exp(low.clamp(max=0)) + torch.exp(-high.clamp(min=0))))
         return torch.where(high <= 0, below, around).flatten(1).sum(dim=1)
 
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
-        """D * error / b + D log(2 b), at b's running optimum."""
-        if self.training:
-            self._follow(self.scale, self.average(error.detach()), self.SMALLEST)
+        """D * error / b + D log(2 b), at the running optimum of b."""
+        self.calibrate(self.scale, error)
         return size * error / self.scale + size * torch.log(2 * self.scale)
-
-
-KINDS: dict[str, Callable[[], Likelihood]] = {
-    "bernoulli": Bernoulli,
-    "calibrated": CalibratedGaussian,
-    "laplace": Laplace,
-}
-
-
-def make_likelihood(kind: str, sigma: float) -> Likelihood:
-    """A likelihood by its name in a recipe: bernoulli, gaussian (with its sigma), calibrated or laplace."""
-    return Gaussian(sigma) if kind == "gaussian" else KINDS[kind]()

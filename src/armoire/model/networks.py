@@ -1,13 +1,15 @@
-"""Convolutional encoders and decoders, mirror images of each other, built for any size (S2, S3, S17)."""
+"""Convolutional encoders and decoders, mirror images of each other, for any size."""
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
+from armoire.model.architecture import Architecture
 from armoire.model.convolution import DoublingConv, HalvingConv, SameConv
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -18,14 +20,59 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 SMALLEST_SIDE = 4
 
 
-def derive_channels(size: int) -> tuple[int, ...]:
-    """Channels of each halving from `size` down to 4 x 4: 32, doubled each time up to 256."""
-    stages = max(1, (size // SMALLEST_SIDE).bit_length() - 1)
-    return tuple(min(256, 32 << stage) for stage in range(stages))
+class Network(abc.ABC):
+    """Abstract builder of an encoder and a decoder; a new kind is registered in `armoire.model.kinds.NETWORKS`."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+        self.channels = architecture.channels or self.default_channels(architecture.size)
+        if architecture.size % self.shrinkage:
+            raise ValueError(f"{len(self.channels)} stages do not divide a size of {architecture.size}")
+
+    @staticmethod
+    @abc.abstractmethod
+    def default_channels(size: int) -> tuple[int, ...]:
+        """Channels of each stage, from the image to the smallest feature map."""
+
+    @property
+    @abc.abstractmethod
+    def shrinkage(self) -> int:
+        """Side of the image divided by that of the smallest feature map."""
+
+    @abc.abstractmethod
+    def encoder(self) -> tuple[nn.Module, int]:
+        """A module from images (n, c, h, w) in [0, 1] to features (n, f), and f."""
+
+    @abc.abstractmethod
+    def decoder(self) -> nn.Module:
+        """A module from latents (n, d) to the likelihood's parameters (n, c, h, w)."""
+
+
+class PlainNetwork(Network):
+    """3 x 3 convolutions of stride 2, and transposed ones back up."""
+
+    @staticmethod
+    def default_channels(size: int) -> tuple[int, ...]:
+        """Channels of each halving from `size` down to 4 x 4: 32, doubled each time up to 256."""
+        stages = max(1, (size // SMALLEST_SIDE).bit_length() - 1)
+        return tuple(min(256, 32 << stage) for stage in range(stages))
+
+    @property
+    def shrinkage(self) -> int:
+        return 1 << len(self.channels)
+
+    def encoder(self) -> tuple[nn.Module, int]:
+        a = self.architecture
+        encoder = conv_encoder(a.image_channels, self.channels, a.norm, a.activation)
+        return encoder, self.channels[-1] * (a.size // self.shrinkage) ** 2
+
+    def decoder(self) -> nn.Module:
+        a = self.architecture
+        return conv_decoder(a.latent, a.image_channels, a.size, self.channels, a.norm, a.activation)
 
 
 def conv_encoder(image_channels: int, channels: Sequence[int], norm: str, activation: str) -> nn.Sequential:
-    """(n, c, h, w) to features (n, f): for each of `channels` a 3x3 convolution of stride 2, norm, activation."""
+    """(n, c, h, w) to features (n, f): for each of `channels` a 3 x 3 convolution of stride 2, norm, activation."""
     layers: list[nn.Module] = []
     for before, after in zip([image_channels, *channels], channels, strict=False):
         layers += [HalvingConv(before, after), *_finish(after, norm, activation)]
@@ -35,7 +82,7 @@ def conv_encoder(image_channels: int, channels: Sequence[int], norm: str, activa
 def conv_decoder(
     latent: int, image_channels: int, size: int, channels: Sequence[int], norm: str, activation: str
 ) -> nn.Sequential:
-    """(n, d) to the likelihood's parameters (n, c, h, w): dense, then transposed convolutions of stride 2 back up."""
+    """(n, d) to the likelihood's parameters (n, c, h, w): dense, then transposed convolutions of stride 2."""
     deepest, side = channels[-1], size >> len(channels)
     layers: list[nn.Module] = [nn.Linear(latent, deepest * side * side)]
     if norm == "batch":  # the published networks normalise the dense layer too, and only where they normalise at all
@@ -48,9 +95,9 @@ def conv_decoder(
 
 
 def glorot(network: nn.Module, generator: torch.Generator | None = None) -> None:
-    """Glorot uniform weights and zero biases, the initialisation that the published networks were trained from.
+    """Initialise with Glorot uniform weights and zero biases, as the published networks were.
 
-    Glorot and Bengio 2010, eq. 16. PyTorch's own default draws from a narrower interval and random biases.
+    Glorot and Bengio 2010, eq. 16. PyTorch's own default draws from a narrower interval, and random biases.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
@@ -60,10 +107,10 @@ def glorot(network: nn.Module, generator: torch.Generator | None = None) -> None
 
 
 def normalisation(channels: int, norm: str, flat: bool = False) -> list[nn.Module]:
-    """The layer that `norm` names, if it names one.
+    """The layer that `norm` names, if any.
 
-    `group` is Wu and He 2018 (arXiv:1803.08494), in eight groups where that divides: it knows no batch, so that an
-    image means the same alone and in company, in training and after.
+    `group` is Wu and He 2018 (arXiv:1803.08494), in eight groups where that divides: it is independent of the batch,
+    so an image is encoded alike alone and with others, in training and in evaluation.
     """
     if norm == "batch":
         return [nn.BatchNorm1d(channels) if flat else nn.BatchNorm2d(channels)]
@@ -72,6 +119,6 @@ def normalisation(channels: int, norm: str, flat: bool = False) -> list[nn.Modul
 
 def _finish(channels: int, norm: str, activation: str, flat: bool = False) -> list[nn.Module]:
     act = ACTIVATIONS[activation]()
-    if isinstance(act, nn.ReLU | nn.LeakyReLU):  # what comes before needs its output no more: one pass over memory less
+    if isinstance(act, nn.ReLU | nn.LeakyReLU):  # the layer before needs its output no more: one pass over memory less
         act.inplace = True
     return [*normalisation(channels, norm, flat), act]

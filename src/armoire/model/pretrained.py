@@ -1,8 +1,4 @@
-"""Weights in and out of a file or the Hub: safetensors, with the architecture in the header, never a pickle.
-
-This is the one place in the model's room that touches a file, so that `Autoencoder.from_pretrained`, `save_pretrained`
-and `push_to_hub` are where the field expects them.
-"""
+"""Loading and saving models: safetensors files with the architecture in the header, never pickles."""
 
 from __future__ import annotations
 
@@ -17,30 +13,29 @@ from armoire.errors import ArmoireError, first_line
 from armoire.hub import Reference, parse_reference
 from armoire.io.files import parse_json
 from armoire.io.tensors import ForeignFileError, TensorFile, open_tensors, write_tensors
+from armoire.model.architecture import Architecture
 from armoire.progress import USUAL, Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from armoire.model.autoencoder import Architecture
-
 FILE = "model.safetensors"
 FORMAT = "armoire-model-1"
 _VERSION = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
-_RUNS_CODE = "which can run code of whoever made it when it is opened"
+_RUNS_CODE = "which can run code when it is opened"
 FOREIGN = {
     **dict.fromkeys((".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".joblib"), f"a pickle, {_RUNS_CODE}"),
     **dict.fromkeys((".keras", ".h5", ".hdf5"), f"a Keras file, {_RUNS_CODE}"),
     ".onnx": "an ONNX graph, which can read other files when it is opened",
 }
 
-# typing.Self would say the same, but beartype cannot check it in a class that it does not decorate as a whole.
+# Not typing.Self, which beartype cannot check in a class that it does not decorate as a whole.
 Model = TypeVar("Model", bound="Pretrained")
 
 
 class Pretrained:
-    """Gives a module `from_pretrained`, `save_pretrained` and `push_to_hub`."""
+    """A mixin for a module that is built from its `architecture` alone."""
 
     architecture: Architecture
 
@@ -48,26 +43,25 @@ class Pretrained:
     def from_pretrained(
         cls: type[Model], path: str | Path, revision: str | None = None, progress: Progress = USUAL
     ) -> Model:
-        """Open a model from a run folder, a .safetensors file or the Hub, in evaluation mode.
+        """Load a model, in evaluation mode.
 
         Args:
-            path: of a folder or file; `hf:OWNER/NAME` for a repository of the Hub; or `OWNER/NAME` for one, where there
-                is neither such a path nor a folder OWNER here.
-            revision: of a repository: a branch, a tag or a commit; by default main.
-            progress: where to report what is fetched.
+            path: a run's folder, a .safetensors file, `hf:OWNER/NAME` for a repository of the Hub, or `OWNER/NAME` for
+                one where neither such a path nor a folder OWNER exists.
+            revision: branch, tag or commit of a repository; by default main.
+            progress: where to report the download.
 
         Raises:
-            ArmoireError: the file is missing, damaged, not armoire's, or holds a model that this version cannot build;
-                or it cannot be fetched.
+            ArmoireError: the file is missing, damaged, not armoire's, of an architecture that this version cannot
+                build, or cannot be downloaded.
         """
-
         file = _file(path, revision, progress)
         found = _open(file)
         try:
             architecture = _architecture(found.metadata)
-            # Of the size that the header names, and without memory: only what the file fills is given any.
+            # Without memory: an untrusted header allocates no more than its file holds.
             wanted = _unfilled(cls, architecture).state_dict()  # type: ignore[attr-defined]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (ArmoireError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = f"no {error} in its architecture" if isinstance(error, KeyError) else first_line(error)
             raise _mismatch(found, reason) from None
         shapes = {name: str(tuple(t.shape)) for name, t in wanted.items()}
@@ -78,19 +72,17 @@ class Pretrained:
             tensors = found.read()
             model.load_state_dict(tensors)  # type: ignore[attr-defined]
         except (OSError, ValueError, RuntimeError) as error:
-            raise ArmoireError(
-                f"{file} is damaged ({first_line(error)}); restore it, or train again with --resume"
-            ) from None
+            raise _damaged(file, first_line(error)) from None
         if bad := _not_finite(tensors):
             raise ArmoireError(f"{file} holds weights that are not finite numbers ({bad}); train again")
         return model.eval()  # type: ignore[attr-defined]
 
     def save_pretrained(self, path: str | Path, metadata: dict[str, str] | None = None) -> Path:
-        """Write model.safetensors into a folder (or to a .safetensors file), atomically; returns the file.
+        """Write model.safetensors into a folder, or to a .safetensors file, atomically; returns the file.
 
         Raises:
-            ArmoireError: the file cannot be written, or `from_pretrained` could not load it: a part of the model was
-                replaced by one that its `architecture` does not describe, or weights are not finite.
+            ArmoireError: the file cannot be written, or `from_pretrained` could not load it: a part of the model is not
+                what its `architecture` describes, or weights are not finite.
         """
         file = Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE
         if wrong := _difference(_described(_unfilled(type(self), self.architecture)), _described(self)):
@@ -114,20 +106,17 @@ class Pretrained:
         branch: str | None = None,
         metadata: dict[str, str] | None = None,
     ) -> str:
-        """Put the model alone, without its run, into a repository of the Hub; `armoire push` sends a whole run.
+        """Upload the model without its run to a repository of the Hub; returns the address of its page.
 
         Args:
-            repo_id: OWNER/NAME, made where there is none.
-            private: whether a new repository is to be seen by its owner only; by default the Hub decides.
+            repo_id: OWNER/NAME; created where it does not exist.
+            private: whether a new repository is private; by default the Hub decides.
             token: by default that of huggingface_hub (`hf auth login`, HF_TOKEN).
-            branch: where to; by default main.
+            branch: by default main.
             metadata: for the file's header, as in `save_pretrained`.
 
-        Returns:
-            The address of the repository's page.
-
         Raises:
-            ArmoireError: the Hub cannot be reached, or does not allow it.
+            ArmoireError: the Hub cannot be reached, or refuses.
         """
         from armoire.hub.upload import upload_model
 
@@ -136,11 +125,11 @@ class Pretrained:
 
 
 def _file(path: str | Path, revision: str | None, progress: Progress) -> Path:
-    """The model file that a path means, fetched where it is the Hub's."""
+    """The local model file of a path, downloaded where it is on the Hub."""
     if (reference := parse_reference(path)) is not None:
         return _fetched(reference, revision, progress)
     here = Path(path)
-    # Of a folder that is here, `runs/fashion-vea` is a slip and no repository of somebody called runs.
+    # Where the folder `runs` exists, `runs/fashion-vea` is a typing error and no repository.
     perhaps = not here.exists() and not here.parent.exists() and here.suffix != ".safetensors"
     if perhaps and (reference := parse_reference(path, scheme=False)) is not None:
         refuse_foreign(here)
@@ -165,11 +154,7 @@ def read_header(file: Path) -> dict[str, str]:
 
 
 def refuse_foreign(file: Path) -> None:
-    """Say of a file of another program's that it is never opened here, and why.
-
-    Raises:
-        ArmoireError: it is one, by its name.
-    """
+    """Raise an ArmoireError for a file that is another program's by its name; such files are never opened."""
     if (what := FOREIGN.get(file.suffix.lower())) is not None:
         raise ArmoireError(
             f"{file} is {what}; armoire opens no such files, only the folders that armoire train writes, with "
@@ -192,19 +177,21 @@ def _open(file: Path) -> TensorFile:
             ) from None
         raise ArmoireError(f"{file} is not a model of armoire's ({error})") from None
     except (OSError, ValueError) as error:
-        raise ArmoireError(f"{file} is damaged ({error}); restore it, or train again with --resume") from None
+        raise _damaged(file, str(error)) from None
+
+
+def _damaged(file: Path, reason: str) -> ArmoireError:
+    return ArmoireError(f"{file} is damaged ({reason}); restore it, or train again with --resume")
 
 
 def _architecture(metadata: dict[str, str]) -> Architecture:
-    """What a header describes; KeyError, TypeError or ValueError where this version knows no such architecture."""
-    from armoire.model.autoencoder import Architecture
-
+    """The architecture of a header; KeyError, TypeError or ValueError where this version has no such architecture."""
     fields = parse_json(metadata["architecture"])
     return Architecture(**fields | {"channels": tuple(fields["channels"])})
 
 
 def _unfilled(cls: type, architecture: Architecture) -> Pretrained:
-    """A model without memory for its weights."""
+    """A model on the meta device, without memory for its weights."""
     import torch
 
     with torch.device("meta"):
@@ -212,16 +199,16 @@ def _unfilled(cls: type, architecture: Architecture) -> Pretrained:
 
 
 def _mismatch(found: TensorFile, wrong: str) -> ArmoireError:
-    """What to say of a file whose tensors or header this version can make no model of.
+    """The error for a file whose header or tensors this version cannot build a model from.
 
-    A file whose checksum holds was written like this, by other code; only one whose checksum fails is damaged.
+    Where the checksum holds, other code wrote it; only where it fails is the file damaged.
     """
     try:
         intact = found.is_intact()
     except OSError:
         intact = False
     if not intact:
-        return ArmoireError(f"{found.path} is damaged ({wrong}); restore it, or train again with --resume")
+        return _damaged(found.path, wrong)
     writer = found.metadata.get("armoire_version", "")
     named = f"armoire {writer}" if _VERSION.fullmatch(writer) else "another program or version of armoire"
     return ArmoireError(
@@ -231,27 +218,26 @@ def _mismatch(found: TensorFile, wrong: str) -> ArmoireError:
 
 
 def _described(model: Pretrained) -> dict[str, str]:
-    """Every tensor of a model and every module that computes something, in words that can be compared.
+    """Type and shape of every tensor of a model, and class and settings of every module without tensors.
 
-    A layer with weights may be of another class than the one it stands for, as in distributed training, as long as
-    its tensors are the same.
+    A layer with tensors may be of another class with equal ones, as in distributed training.
     """
     state = model.state_dict()  # type: ignore[attr-defined]
-    said = {name: f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}" for name, t in state.items()}
+    found = {name: f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}" for name, t in state.items()}
     for name, module in model.named_modules():  # type: ignore[attr-defined]
         if any(module.children()) or not any(key.startswith(f"{name}.") for key in state):
-            said[f"module {name or 'itself'}"] = f"{type(module).__name__}({module.extra_repr()})"
-    return said
+            found[f"module {name or 'itself'}"] = f"{type(module).__name__}({module.extra_repr()})"
+    return found
 
 
 def _not_finite(tensors: dict[str, Tensor]) -> str:
-    """The first tensor that holds NaN or infinity, and how many more do; "" where none does."""
+    """The first tensor with NaN or infinity, and the number of others; "" where all are finite."""
     bad = [name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()]
     return bad[0] + (f" and {len(bad) - 1} more" if bad[1:] else "") if bad else ""
 
 
 def _difference(wanted: dict[str, str], found: dict[str, str]) -> str:
-    """The first thing that is different, in words; "" where nothing is."""
+    """The first difference in words; "" where there is none."""
     for name in [*wanted, *found]:
         if wanted.get(name) != found.get(name):
             return f"{name} is {found.get(name, 'missing')}, and should be {wanted.get(name, 'absent')}"

@@ -1,16 +1,14 @@
-"""Residual encoders and decoders: the full resolution is left at once, and one map does what is linear in an image.
+"""Residual encoders and decoders: convolutions at a quarter of the resolution, and a parallel linear map.
 
-    encoder   patches of 4 x 4 pixels -> dense over each -> [block, halve] .. block -> flatten;   beside it a linear map
-    decoder   dense -> [block, double] .. block -> double -> patches of 2 x 2 pixels;             beside it a linear map
+    encoder   patches of 4 x 4 pixels -> dense over each -> [block, halve] .. block -> flatten;   and a linear map
+    decoder   dense -> [block, double] .. block -> double -> patches of 2 x 2 pixels;             and a linear map
 
 A block is x + conv(act(norm(conv(act(norm(x)))))), pre-activated (He et al. 2016, arXiv:1603.05027), half as wide in
-its middle. Halving and doubling move pixels into channels and back (Shi et al. 2016, arXiv:1609.05158), which is cheap,
-and every pixel made is made of as many others: a 3 x 3 transposed convolution of stride 2 overlaps unevenly (Odena et
-al. 2016).
+its middle. Halving and doubling move pixels into channels and back (Shi et al. 2016, arXiv:1609.05158), without the
+uneven overlap of a 3 x 3 transposed convolution of stride 2 (Odena et al. 2016).
 
-The linear maps, from the pixels to as many features as there are latents and from the latents to the pixels, are what a
-principal component analysis would be. They learn in a few hundred steps what convolutions from a narrow bottleneck take
-thousands for, and leave to these what is not linear.
+The linear maps, from the pixels to d features and from the latents to the pixels, correspond to a principal component
+analysis. They learn in a few hundred steps what convolutions from a narrow bottleneck learn in thousands.
 """
 
 from __future__ import annotations
@@ -22,41 +20,38 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armoire.model.networks import ACTIVATIONS, SMALLEST_SIDE, normalisation
+from armoire.model.networks import ACTIVATIONS, SMALLEST_SIDE, Network, normalisation
 
-PATCH = 4  # side of the pixels that the encoder takes in as one
+PATCH = 4  # side of the squares of pixels that become the first channels
 LARGEST_MAP = 64  # side of the image that the linear maps see; a larger one is averaged down to it
 LAST = 32  # channels at half the resolution, before the last patches
 
 
-def derive_stages(size: int) -> tuple[int, ...]:
-    """Channels at a quarter of `size` and after each halving from there down to 4 x 4: 64, doubled up to 256."""
-    stages = max(1, (size // PATCH // SMALLEST_SIDE).bit_length())
-    return tuple(min(256, 64 << stage) for stage in range(stages))
+class ResidualNetwork(Network):
+    """The encoder and decoder of this file; `channels` are those at a quarter of the size and after each halving."""
 
+    @staticmethod
+    def default_channels(size: int) -> tuple[int, ...]:
+        """Channels at a quarter of `size` and after each halving from there down to 4 x 4: 64, doubled up to 256."""
+        stages = max(1, (size // PATCH // SMALLEST_SIDE).bit_length())
+        return tuple(min(256, 64 << stage) for stage in range(stages))
 
-class PixelUnshuffle(nn.PixelUnshuffle):
-    """PyTorch's, of no images too: a process whose share of a batch is empty still takes part in the step."""
+    @property
+    def shrinkage(self) -> int:
+        return PATCH << len(self.channels) - 1
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(n, c, h, w) to (n, c r^2, h / r, w / r)."""
-        n, c, h, w = input.shape
-        r = self.downscale_factor
-        return super().forward(input) if n else input.reshape(0, c * r * r, h // r, w // r)
+    def encoder(self) -> tuple[nn.Module, int]:
+        a = self.architecture
+        encoder = ResidualEncoder(a.image_channels, a.size, self.channels, a.latent, a.norm, a.activation)
+        return encoder, encoder.features
 
-
-class PixelShuffle(nn.PixelShuffle):
-    """PyTorch's, of no images too."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(n, c r^2, h, w) to (n, c, h r, w r)."""
-        n, c, h, w = input.shape
-        r = self.upscale_factor
-        return super().forward(input) if n else input.reshape(0, c // (r * r), h * r, w * r)
+    def decoder(self) -> nn.Module:
+        a = self.architecture
+        return ResidualDecoder(a.latent, a.image_channels, a.size, self.channels, a.norm, a.activation)
 
 
 class Block(nn.Module):
-    """x + conv(act(norm(conv(act(norm(x)))))), half as wide in the middle."""
+    """x + conv(act(norm(conv(act(norm(x)))))), with half the channels in the middle."""
 
     def __init__(self, channels: int, norm: str, activation: str) -> None:
         super().__init__()
@@ -71,18 +66,17 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """What it is given, changed a little."""
         return x + self.change(x)
 
 
 class ResidualEncoder(nn.Module):
-    """(n, c, h, w) in [0, 1] to features (n, f): those of the convolutions, then `latent` linear ones."""
+    """(n, c, h, w) in [0, 1] to features (n, f): those of the convolutions, then d linear ones."""
 
     def __init__(
         self, image_channels: int, size: int, channels: Sequence[int], latent: int, norm: str, activation: str
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [PixelUnshuffle(PATCH), nn.Conv2d(PATCH**2 * image_channels, channels[0], 1)]
+        layers: list[nn.Module] = [nn.PixelUnshuffle(PATCH), nn.Conv2d(PATCH**2 * image_channels, channels[0], 1)]
         for before, after in zip([channels[0], *channels], channels, strict=False):
             layers += _halved(before, after) if len(layers) > 2 else []
             layers.append(Block(after, norm, activation))
@@ -94,9 +88,8 @@ class ResidualEncoder(nn.Module):
         self.features = channels[-1] * side**2 + latent
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """What an image shows."""
         small = x if x.shape[-1] == self.map_side else F.adaptive_avg_pool2d(x, self.map_side)
-        # About the middle of the range: a mean brightness of a half would drown what differs.
+        # Centred: a mean brightness of 0.5 would dominate the differences.
         return torch.cat([self.convolutions(x), self.linear((small - 0.5).flatten(1))], dim=1)
 
 
@@ -115,7 +108,7 @@ class ResidualDecoder(nn.Module):
         for here, above in zip(upwards, [*upwards[1:], LAST], strict=True):
             layers += [Block(here, norm, activation), *_doubled(here, above)]
         layers += [*normalisation(LAST, norm), ACTIVATIONS[activation]()]
-        layers += [nn.Conv2d(LAST, 4 * image_channels, 3, padding=1), PixelShuffle(2)]
+        layers += [nn.Conv2d(LAST, 4 * image_channels, 3, padding=1), nn.PixelShuffle(2)]
         self.convolutions = nn.Sequential(*layers)
         map_side = min(size, LARGEST_MAP)
         self.linear = nn.Sequential(
@@ -124,7 +117,6 @@ class ResidualDecoder(nn.Module):
         self.size = size
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
-        """What is made at a place."""
         straight = self.linear(z)
         if straight.shape[-1] != self.size:
             straight = F.interpolate(straight, (self.size, self.size), mode="bilinear")
@@ -132,8 +124,8 @@ class ResidualDecoder(nn.Module):
 
 
 def _halved(before: int, after: int) -> list[nn.Module]:
-    return [PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1)]
+    return [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1)]
 
 
 def _doubled(before: int, after: int) -> list[nn.Module]:
-    return [nn.Conv2d(before, 4 * after, 1), PixelShuffle(2)]
+    return [nn.Conv2d(before, 4 * after, 1), nn.PixelShuffle(2)]

@@ -1,21 +1,18 @@
-"""Recipes, the loop that trains them, and the run that it leaves behind."""
+"""Recipes, their training, and the run that it writes."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from armoire.lazy import lazily
 from armoire.training.recipe import Recipe, load_recipe, recipe_names
 
 if TYPE_CHECKING:
-    from armoire.training.loop import train
     from armoire.training.run import Run
+    from armoire.training.step import StepDone
+    from armoire.training.trainer import fit_epochs
 
-__all__ = ["Recipe", "Run", "load_recipe", "recipe_names", "train"]
+__all__ = ["Recipe", "Run", "StepDone", "fit_epochs", "load_recipe", "recipe_names"]
 
-
-def __getattr__(name: str) -> Any:
-    # Imported when first used: they bring torch, which a list of recipes does not need.
-    if name in ("Run", "train"):
-        return getattr(importlib.import_module(f"armoire.training.{'run' if name == 'Run' else 'loop'}"), name)
-    raise AttributeError(f"module 'armoire.training' has no attribute '{name}'")
+# Imported on first use: they import torch, which a list of recipes does not need.
+__getattr__ = lazily(__name__, {"run": ("Run",), "step": ("StepDone",), "trainer": ("fit_epochs",)})

@@ -1,4 +1,4 @@
-"""Distortion, rate and objective averaged over images: the one place where the batch is reduced."""
+"""Distortion, rate and objective averaged over images."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import torch
 from torch import Tensor
 
 from armoire.model import Autoencoder, Terms
-from armoire.model.draws import Draws
+from armoire.model.kinds import LIKELIHOODS
 from armoire.training.batches import Batches
 from armoire.training.distributed import ALONE, DistributedContext
-from armoire.training.noise import corrupt
 from armoire.training.randomness import generator
 from armoire.training.recipe import Recipe
+from armoire.training.step import forward
 
 EVALUATION_BATCH = 200
 
 
 @dataclass(frozen=True)
 class Averages:
-    """Means over images, in nats per image; `error` a pixel value, in the likelihood's unit."""
+    """Means over images, in nats per image; `error` per pixel value, in the likelihood's unit."""
 
     distortion: float
     rate: float
@@ -37,7 +37,7 @@ class PublishedScale:
     total_loss: float
 
     def to_dict(self) -> dict[str, float]:
-        """Plain values, under the keys of `evaluate --json`."""
+        """Keys and values as in `evaluate --json`."""
         return asdict(self)
 
 
@@ -49,8 +49,7 @@ def published_scale(recipe: Recipe, averages: Averages) -> PublishedScale | None
     """
     if recipe.published_weight is None or recipe.published_error is None:
         return None
-    # An absolute error has no counterpart; the others are what their likelihoods measure.
-    if recipe.likelihood == "laplace" or (recipe.published_error == "bce") != (recipe.likelihood == "bernoulli"):
+    if LIKELIHOODS.get(recipe.likelihood).unit != recipe.published_error.removeprefix("r"):  # rmse: from mse
         return None
     error = averages.error**0.5 if recipe.published_error == "rmse" else averages.error
     reconstruction = recipe.published_weight * error
@@ -58,7 +57,7 @@ def published_scale(recipe: Recipe, averages: Averages) -> PublishedScale | None
 
 
 class RunningMeans:
-    """Running sums of distortion, rate and error, in float64, on the device until they are asked for."""
+    """Running sums of distortion, rate and error, in float64, on the device."""
 
     def __init__(self, device: torch.device, values: Tensor | None = None) -> None:
         # mps has no float64
@@ -67,7 +66,6 @@ class RunningMeans:
         self.values = self.values.to(device)
 
     def add(self, terms: Terms) -> None:
-        """Count a batch."""
         sums = torch.stack([terms.distortion.sum(), terms.rate.sum(), terms.error.sum()]).detach()
         self.values[:3] += sums.to(self.values.dtype)
         self.values[3] += len(terms.rate)
@@ -78,26 +76,21 @@ class RunningMeans:
         return Averages(distortion / n, rate / n, (distortion + beta * rate) / n, error / n)
 
 
-def forward(model: Autoencoder, x: Tensor, recipe: Recipe, draws: Draws) -> Terms:
-    """What a batch costs under a recipe: noise on the input where it says so, one z drawn an image."""
-    seen = corrupt(x, recipe.noise, draws) if recipe.noise else None
-    return model.terms(x, draws, seen)
-
-
 @torch.no_grad()
 def average_over(
-    model: Autoencoder, feed: Batches, recipe: Recipe, distributed: DistributedContext = ALONE
+    model: Autoencoder, images: Batches, recipe: Recipe, distributed: DistributedContext = ALONE
 ) -> Averages:
-    """Averages over all of a feed in evaluation mode, by the very objective of training, with draws of their own.
+    """Averages over all images in evaluation mode, with the objective of training and draws of their own.
 
-    Several processes take batches in turn.
+    Several processes take turns at the batches.
     """
     was_training = model.training
     model.eval()
-    sums = RunningMeans(model.device)
-    starts = range(0, len(feed), EVALUATION_BATCH)
+    means = RunningMeans(model.device)
+    starts = range(0, len(images), EVALUATION_BATCH)
     for position in range(distributed.rank, len(starts), distributed.size):
-        x = feed.batch(torch.arange(starts[position], min(starts[position] + EVALUATION_BATCH, len(feed))))
-        sums.add(forward(model, x, recipe, generator(recipe.seed, "held out", position, model.device)))
+        x = images.batch(torch.arange(starts[position], min(starts[position] + EVALUATION_BATCH, len(images))))
+        draws = generator(recipe.seed, "held out", position, model.device)
+        means.add(forward(model.terms, x, recipe, draws))
     model.train(was_training)
-    return sums.averages(recipe.beta, distributed)
+    return means.averages(recipe.beta, distributed)

@@ -1,7 +1,4 @@
-"""Several processes that train one model under torchrun: which one this is, its share, and all that they exchange.
-
-The only module that speaks to torch.distributed.
-"""
+"""Several processes that train one model under torchrun; the only module that uses torch.distributed."""
 
 from __future__ import annotations
 
@@ -21,52 +18,46 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from armoire.errors import ArmoireError
-from armoire.model.draws import Draws, SharedDraws
 
 PATIENCE = timedelta(days=7)  # the first process may read a data set for long while the others wait for it
-SECONDS_FOR_THE_FIRST = 2  # what the others leave it to tell an error that all have met
+SECONDS_FOR_THE_FIRST = 2  # that the others wait for it to report an error that all of them have
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """The processes of a training, as one of them sees them; by default there is but one.
+    """The processes of a training, from the view of one of them; by default the only one.
 
     Attributes:
-        rank: which one this is; the first, 0, logs and writes.
-        size: how many there are.
-        local_rank: which one it is on its machine.
-        local_size: how many there are on its machine.
+        rank: the number of this process; the first, 0, logs and writes.
+        size: the number of processes.
+        local_rank: the number of this process on its machine.
+        local_size: the number of processes on its machine.
     """
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
     local_size: int = 1
-    _patient: Any = None  # a group whose members wait as long as it takes
+    _patient: Any = None  # a process group with a long timeout
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that logs and writes."""
         return self.rank == 0
 
     def share(self, n: int) -> slice:
-        """Which of the n rows of a batch are this process's: as many as any other's, give or take one, or none."""
+        """The rows of a batch of n that this process takes: numbers differ by one at most, and may be 0."""
         return slice(self.rank * n // self.size, (self.rank + 1) * n // self.size)
 
-    def draws(self, generator: torch.Generator, n: int) -> Draws:
-        """The draws of a batch of n rows, for this process's."""
-        return SharedDraws(generator, self.share(n), n) if self.size > 1 else generator
-
     def sum(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """The sum over all processes, without gradient."""
         if self.size > 1:
             values = values.detach().clone()
             dist.all_reduce(values)
         return values
 
     def sum_with_gradient(self, values: Tensor) -> Tensor:
-        """The sum over all processes, through which gradients pass: each gets the sum of all processes'."""
+        """The sum over all processes; its gradient is the sum of all processes' gradients."""
         return _Sum.apply(values) if self.size > 1 else values  # type: ignore[return-value]
 
     def largest(self, *values: int) -> list[int]:
@@ -78,7 +69,7 @@ class DistributedContext:
         return together.tolist()
 
     def parallel(self, module: nn.Module) -> nn.Module:
-        """The module, its gradients from now on the mean over all processes."""
+        """A wrapper of the module whose gradients are averaged over all processes."""
         if self.size == 1:
             return module
         parallel = DistributedDataParallel(module)
@@ -88,12 +79,12 @@ class DistributedContext:
         return parallel
 
     def wait(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait until all processes have called it."""
         if self.size > 1:
             dist.barrier(self._patient)
 
     def from_first(self, make: Callable[[], T]) -> T:
-        """What the first process makes, for all: an ArmoireError too."""
+        """The value that `make` returns in the first process, in all of them; its ArmoireError likewise."""
         if self.size == 1:
             return make()
         made: list[Any] = [None]
@@ -108,9 +99,9 @@ class DistributedContext:
         return made[0]
 
     def in_turns(self, make: Callable[[], T]) -> T:
-        """What every process makes from files that whoever comes first may have to write.
+        """Call `make`, which may write files that the others read, first in one process of each machine.
 
-        The first process goes first, then the first of each other machine, then the rest.
+        The first process begins, then the first of each other machine, then the rest.
         """
         mine = 0 if self.is_first else 1 if self.local_rank == 0 else 2
         for turn in range(3 if self.size > 1 else 1):
@@ -121,11 +112,7 @@ class DistributedContext:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Tell in one sentence that another process has ended, which whoever talks to it learns as a network's error.
-
-        Raises:
-            ArmoireError: another process has ended.
-        """
+        """Raise an ArmoireError for the network errors that occur here when another process has ended."""
         try:
             yield
         except RuntimeError as error:
@@ -155,17 +142,18 @@ class _Sum(torch.autograd.Function):
 
 
 def is_first_process() -> bool:
-    """Whether this process is the one that writes, known before any joined."""
+    """Whether this process is the one that writes, also before `join`."""
     return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 def join(device: torch.device) -> DistributedContext:
-    """Meet the other processes that torchrun started, once; ALONE where there are none.
+    """Connect to the other processes that torchrun started, once; ALONE where there are none.
 
-    Each gets its share of the machine: the GPU of its local rank, or an equal part of the CPU's cores.
+    Each uses the GPU of its local rank, or an equal part of the CPU's cores.
 
     Raises:
-        ArmoireError: the device serves only one process, there are fewer GPUs than processes, or nobody can be reached.
+        ArmoireError: the device supports only one process, there are fewer GPUs than processes, or another process
+            cannot be reached.
     """
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     if any(name not in os.environ for name in names) or os.environ["WORLD_SIZE"] == "1":
@@ -200,9 +188,9 @@ def _join(device: str) -> DistributedContext:
 
 
 def may_tell() -> bool:
-    """Whether this process is the one to say what has ended them all: the first, if it has anything to say.
+    """Whether this process should report the error that ended them all: the first one to ask, rank 0 preferred.
 
-    It works before the processes have joined and after some have gone, by the store that torchrun itself keeps.
+    Works before the processes have joined and after some have ended, by the store that torchrun itself runs.
     """
     key = f"armoire/told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     try:
@@ -213,7 +201,7 @@ def may_tell() -> bool:
                 store.wait([key], timedelta(seconds=SECONDS_FOR_THE_FIRST))
         return store.add(key, 1) == 1
     except (KeyError, ValueError, RuntimeError):
-        return True  # told twice is better than not at all
+        return True  # reported twice is better than not at all
 
 
 def _of_the_network(error: RuntimeError) -> bool:
@@ -226,8 +214,7 @@ def _cores() -> int:
 
 
 def _threads_were_given() -> bool:
-    # torchrun sets OMP_NUM_THREADS=1 where nobody gave it, which looks like someone who means it; what torchrun itself
-    # was started with tells one from the other.
+    # torchrun sets OMP_NUM_THREADS=1 where it is unset; its own environment shows whether the user set it.
     if os.environ.get("OMP_NUM_THREADS") != "1":
         return "OMP_NUM_THREADS" in os.environ
     try:

@@ -1,4 +1,4 @@
-"""A row of the history: what an epoch gave, in columns with their units."""
+"""A row of the history: the measurements of an epoch, in columns with their units."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from statistics import median
 
 from armoire.training.averages import Averages, published_scale
 from armoire.training.recipe import Recipe
+from armoire.training.schedule import beta_at, learning_rate
 
 SUDDEN = 10  # times the usual rate
-NOTICEABLE = 0.1  # nats a pixel value: a smaller rate jumps for many reasons, the end of a collapse among them
-SMALLER = 4  # by what the learning rate is divided in the advice
+NOTICEABLE = 0.1  # nats per pixel value: a smaller rate jumps for many reasons, such as the end of a collapse
+SMALLER = 4  # divisor of the learning rate in the advice
 
 
 def measured(recipe: Recipe, split: str, averages: Averages) -> dict[str, float]:
@@ -20,8 +21,13 @@ def measured(recipe: Recipe, split: str, averages: Averages) -> dict[str, float]
     return row
 
 
+def schedules(recipe: Recipe, step: int, total: int) -> dict[str, float]:
+    """The columns of what changes from step to step: the learning rate and, where it has a schedule, beta."""
+    row = {"learning_rate": learning_rate(recipe, step, total)}
+    return row | ({"beta": beta_at(recipe, step, total)} if recipe.beta_warmup else {})
+
+
 def epoch_line(recipe: Recipe, split: str, row: dict[str, float], held_out: Averages) -> str:
-    """A row in one sentence."""
     published = published_scale(recipe, held_out)
     in_published = f", published scale {published.total_loss:.4g}" if published else ""
     return (
@@ -31,10 +37,10 @@ def epoch_line(recipe: Recipe, split: str, row: dict[str, float], held_out: Aver
 
 
 def jump(recipe: Recipe, row: dict[str, float], past: list[dict[str, float]], split: str, values: int) -> str:
-    """What to add to an epoch's line where its rate or objective is absurd, though finite; "" where it is not.
+    """A warning for an epoch's line where its rate or objective is absurd, though finite; "" otherwise.
 
-    The rate is absurd at 10 times the median of the epochs before (in the first epoch: at 1 nat a pixel value), the
-    objective at 1 nat a pixel value above the best before.
+    The rate is absurd at 10 times the median of the epochs before (in the first epoch: at 1 nat per pixel value), the
+    objective at 1 nat per pixel value above the best before. With a beta schedule the rate is not checked.
 
     Args:
         recipe: its settings.
@@ -46,7 +52,7 @@ def jump(recipe: Recipe, row: dict[str, float], past: list[dict[str, float]], sp
     for part in ("train", split):
         rate, objective = f"{part}_rate_nats", f"{part}_objective_nats"
         usual = median(before[rate] for before in past) if past else values / SUDDEN
-        if row[rate] > max(SUDDEN * usual, NOTICEABLE * values):
+        if not recipe.beta_warmup and row[rate] > max(SUDDEN * usual, NOTICEABLE * values):
             what = f"the {part} rate is {row[rate]:,.0f} nats" + (f", before it was {usual:,.0f}" if past else "")
         elif past and row[objective] > (best := min(before[objective] for before in past)) + values:
             what = f"the {part} objective is {row[objective]:,.0f} nats, before it was {best:,.0f}"

@@ -1,12 +1,15 @@
-"""Every random draw of a training as a function of the seed and of where it stands, never of what was drawn before.
+"""Every random draw of a training as a function of the seed, its purpose and its step.
 
-So a resumed run draws what an uninterrupted one would have drawn, with no generator's state to save.
+A resumed run therefore draws what an uninterrupted one would, with no generator's state to save.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
+
+ALL = slice(None)
 
 
 def generator(seed: int, purpose: str, step: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
@@ -15,6 +18,25 @@ def generator(seed: int, purpose: str, step: int = 0, device: torch.device | str
     return torch.Generator(device).manual_seed((int(words[0]) << 31) ^ int(words[1]))
 
 
-def permutation(seed: int, epoch: int, n: int) -> torch.Tensor:
+def permutation(seed: int, epoch: int, n: int) -> Tensor:
     """The order in which an epoch visits n images: int64 (n,)."""
     return torch.randperm(n, generator=generator(seed, "order", epoch))
+
+
+def normal_like(x: Tensor, draws: torch.Generator, rows: slice = ALL, batch: int | None = None) -> Tensor:
+    """noise ~ N(0, I) in the shape (n, ..), type and memory layout of x.
+
+    The whole batch is drawn and `rows` are taken from it, so an image gets the same noise in any number of processes.
+
+    Args:
+        x: what the noise is for.
+        draws: the generator.
+        rows: which rows of the batch x is.
+        batch: images in the whole batch; by default those of x.
+    """
+    if not len(x):
+        return torch.empty_like(x)
+    # In the layout of x: the numbers are drawn in memory order.
+    stride = (x[0].numel(), *x.stride()[1:])
+    whole = torch.empty_strided((batch or len(x), *x.shape[1:]), stride, dtype=x.dtype, device=x.device)
+    return whole.normal_(generator=draws)[rows]

@@ -9,19 +9,32 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.io.files import parse_toml, read_text
+from armoire.model.kinds import LIKELIHOODS, NETWORKS, POSTERIORS
+from armoire.registry import Registry
 
 if TYPE_CHECKING:
     from armoire.images import ImageSet
     from armoire.model import Architecture
+    from armoire.model.posterior import Posterior
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
-# Settings for which a whole number is written as well.
-REAL = {"sigma", "beta", "noise", "lr", "warmup", "clip", "published_weight", "adversarial", "adversarial_from"}
+# Settings of type float, for which a whole number is accepted too.
+REAL = {"sigma", "beta", "beta_warmup", "noise", "lr", "warmup", "clip", "published_weight"}
+REAL |= {"adversarial", "adversarial_from"}
+
+
+def _kind_of(registry: Registry[Any]) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in registry:
+            raise ValueError(", ".join(f"'{known}'" for known in registry))
+        return name
+
+    return AfterValidator(check)
 
 
 class Recipe(BaseModel):
@@ -46,16 +59,22 @@ class Recipe(BaseModel):
     ] = True
 
     posterior: Annotated[
-        Literal["point", "gaussian"], Field(description="point: an autoencoder; gaussian: a variational one")
+        str, _kind_of(POSTERIORS), Field(description="point: an autoencoder; gaussian: a variational one")
     ] = "gaussian"
     latent: Annotated[int, Field(ge=1, le=4096, description="latent dimensions")] = 2
     likelihood: Annotated[
-        Literal["bernoulli", "gaussian", "calibrated", "laplace"], Field(description="what an error in a pixel costs")
+        str,
+        _kind_of(LIKELIHOODS),
+        Field(description="of the pixels: bernoulli, gaussian, calibrated (a gaussian of fitted sigma), laplace"),
     ] = "bernoulli"
     sigma: Annotated[Positive, Field(description="standard deviation of the gaussian likelihood, of 1")] = 1.0
     beta: Annotated[
         float, Field(ge=0, allow_inf_nan=False, description="weight of the rate in distortion + beta * rate")
     ] = 1.0
+    beta_warmup: Annotated[
+        Share, Field(description="share of each cycle in which beta rises linearly from 0; 0: beta is constant")
+    ] = 0.0
+    beta_cycles: Annotated[int, Field(ge=1, description="cycles of equal length in which beta rises again")] = 1
     noise: Annotated[
         Share, Field(description="standard deviation of Gaussian noise on the input, of 1; the target stays clean")
     ] = 0.0
@@ -67,7 +86,7 @@ class Recipe(BaseModel):
         ),
     ] = ()
     blocks: Annotated[
-        Literal["plain", "residual"], Field(description="what a stage is made of; residual: with linear maps beside")
+        str, _kind_of(NETWORKS), Field(description="the network: plain convolutions, or residual with linear maps")
     ] = "plain"
     norm: Annotated[Literal["none", "batch", "group"], Field(description="normalisation at each convolution")] = "none"
     activation: Annotated[Literal["relu", "leaky_relu", "silu"], Field(description="at each convolution")] = "relu"
@@ -109,18 +128,27 @@ class Recipe(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _whole_numbers_are_numbers(cls, values: Any) -> Any:
-        # TOML and Python both write 1 for 1.0; strictness is meant for "1" and true.
+        # People write 1 for 1.0; strictness is for "1" and true.
         if isinstance(values, dict):
             return {k: float(value) if type(value) is int and k in REAL else value for k, value in values.items()}
         return values
 
     @property
     def lead(self) -> str:
-        """What it is, in one line, whether or not it says so itself."""
-        return self.summary or ("a variational autoencoder" if self.posterior == "gaussian" else "an autoencoder")
+        """The summary, or what kind of model it is."""
+        return self.summary or self.posterior_class.model_name
+
+    @property
+    def posterior_class(self) -> type[Posterior]:
+        """The class that states the facts about this recipe's posterior."""
+        return POSTERIORS.get(self.posterior)
 
     def architecture(self, images: ImageSet) -> Architecture:
-        """The model that this recipe makes for a data set."""
+        """The model of this recipe for a data set.
+
+        Raises:
+            ArmoireError: the images are too small for its network.
+        """
         from armoire.model import Architecture
 
         height, _, image_channels = images.shape
@@ -136,11 +164,13 @@ class Recipe(BaseModel):
             activation=self.activation,
             blocks=self.blocks,
         )
-        if self.channels and height % architecture.shrinkage:
+        try:
+            NETWORKS.get(self.blocks)(architecture)
+        except ValueError as error:
             raise ArmoireError(
-                f"recipe {self.name} makes images {architecture.shrinkage} times smaller, which {height} x {height} "
-                "does not allow; give fewer channels, or none (images-vae), to derive the network from the size"
-            )
+                f"{error} in recipe {self.name}; give fewer channels, or none (images-vae), to derive the network from "
+                "the size"
+            ) from None
         return architecture
 
     def change(self, **settings: Any) -> Recipe:

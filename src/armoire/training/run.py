@@ -37,6 +37,7 @@ FREE = {"epochs", "name", "summary", "data", "showable"}  # what --resume may ch
 LATEST = 5  # epochs that a notebook shows
 SPECS = {"epoch": ".0f"} | {f"{split}_published_total_loss": ".4g" for split in ("test", "valid")}
 TRACKING = "tracking"  # folder of what trackers write
+SNAPSHOTS = "snapshots"
 TIMES = {"seconds", "images_per_second"}  # columns of the history that no seed makes equal
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 
@@ -45,9 +46,9 @@ UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 class Run:
     """A run's folder.
 
-        recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  previews/  latents.parquet
-        error_percentiles.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png  report.html
-        explorer/  neighbours/  priors/*.safetensors  tracking/
+        recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  snapshots/  previews/
+        latents.parquet  error_percentiles.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png
+        report.html  explorer/  neighbours/  priors/*.safetensors  tracking/
 
     Attributes:
         path: the folder.
@@ -93,7 +94,7 @@ class Run:
     def facts(self) -> Table:
         """What it is and of what, as a notebook shows it."""
         recipe, data = self.recipe, self.data
-        beta = f", beta {recipe.beta:g}" if recipe.posterior == "gaussian" else ""
+        beta = f", beta {recipe.beta:g}" if recipe.posterior_class.is_stochastic else ""
         rows = [
             ("folder", str(self.path)),
             ("recipe", recipe.name),
@@ -194,6 +195,16 @@ class Run:
         """What is computed from this run and stored in it, see `armoire.io.artifacts`."""
         return Artifacts(self.path, self.key)
 
+    def snapshot(self, step: int) -> Path:
+        """The weights after an optimiser step, from 1, where `train --snapshots` kept them."""
+        return self.path / SNAPSHOTS / f"step-{step:06d}.safetensors"
+
+    @property
+    def snapshots(self) -> dict[int, Path]:
+        """Files of all snapshots by step, in the order of the steps; each opens as a model."""
+        found = {path.stem.removeprefix("step-"): path for path in self.path.glob(f"{SNAPSHOTS}/step-*.safetensors")}
+        return {int(step): found[step] for step in sorted(filter(str.isdecimal, found), key=int)}
+
     def model_sha256(self) -> str:
         """SHA-256 of `public_model`, wherever the data are stored; computed once per process and state of the file."""
         return digest_once(self.path / FILE, lambda: sha256(self.public_model()))
@@ -275,8 +286,9 @@ class Run:
         step: int,
         epoch: float,
         history: list[dict[str, float]],
+        path: Path | None = None,
     ) -> None:
-        """Write model.safetensors with all that is worth knowing of it in its header."""
+        """Write weights, with recipe, data, seed, step and versions in the header; by default model.safetensors."""
         import torch
 
         facts: dict[str, Any] = {
@@ -293,7 +305,7 @@ class Run:
             "history_epochs": str(len(history)),
             "history_sha256": history_sha256(history),
         }
-        model.save_pretrained(self.path, facts)
+        model.save_pretrained(path or self.path, facts)
 
 
 def history_sha256(rows: list[dict[str, float]]) -> str:

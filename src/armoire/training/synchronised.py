@@ -1,6 +1,6 @@
-"""What looks at a batch as a whole must look at all processes' rows of it: batch norm and the calibrated sigma.
+"""Layers that depend on a batch as a whole, computed over all processes' rows of it, and layers for an empty share.
 
-PyTorch's own SyncBatchNorm knows GPUs only, and no empty shares.
+PyTorch's own SyncBatchNorm works on GPUs only, and not for empty shares.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from armoire.model import Autoencoder
-from armoire.model.likelihood import Calibrated
+from armoire.model.likelihood import RunningMean
 from armoire.training.distributed import DistributedContext
 
 
 class SynchronisedBatchNorm(nn.Module):
     """Batch normalisation (Ioffe and Szegedy 2015) by the statistics of all processes' rows.
 
-    Its parameters and buffers are those of the layer that it takes the place of, by the same names.
+    Its parameters and buffers are those of the layer that it replaces, under the same names.
     """
 
     def __init__(self, norm: _BatchNorm, distributed: DistributedContext) -> None:
@@ -32,7 +31,7 @@ class SynchronisedBatchNorm(nn.Module):
         self.num_batches_tracked: Tensor
 
     def forward(self, x: Float[Tensor, "n c *side"]) -> Float[Tensor, "n c *side"]:
-        """(x - mean) / sqrt(variance + eps) * weight + bias, each channel by its own."""
+        """(x - mean) / sqrt(variance + eps) * weight + bias, for each channel."""
         mean, variance = self._statistics(x) if self.training else (self.running_mean, self.running_var)
         shape = (1, -1) + (1,) * (x.dim() - 2)
         scale = self.weight * torch.rsqrt(variance + self.eps)
@@ -56,18 +55,51 @@ class SynchronisedBatchNorm(nn.Module):
         self.num_batches_tracked += 1
 
 
-def synchronise(model: Autoencoder, distributed: DistributedContext) -> None:
-    """Make a model's statistics over a batch those over all processes' rows of it."""
+class SynchronisedRunningMean(RunningMean):
+    """The running mean of a calibrated likelihood, over all processes' rows."""
+
+    def __init__(self, running: RunningMean, distributed: DistributedContext) -> None:
+        super().__init__(running.smallest)
+        self.batches, self.distributed = running.batches, distributed
+
+    def mean(self, error: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+        total, n = self.distributed.sum(torch.stack([error.sum(), error.new_tensor(len(error))]))
+        return total / n
+
+
+class PixelUnshuffle(nn.PixelUnshuffle):
+    """PyTorch's, for a batch of no images too."""
+
+    def forward(self, input: Float[Tensor, "n c h w"]) -> Tensor:
+        n, c, h, w = input.shape
+        r = self.downscale_factor
+        return super().forward(input) if n else input.reshape(0, c * r * r, h // r, w // r)
+
+
+class PixelShuffle(nn.PixelShuffle):
+    """PyTorch's, for a batch of no images too."""
+
+    def forward(self, input: Float[Tensor, "n c h w"]) -> Tensor:
+        n, c, h, w = input.shape
+        r = self.upscale_factor
+        return super().forward(input) if n else input.reshape(0, c // (r * r), h * r, w * r)
+
+
+def synchronise(model: nn.Module, distributed: DistributedContext) -> None:
+    """Replace a model's layers by those of this file, where several processes share each batch."""
     if distributed.size == 1:
         return
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if isinstance(child, _BatchNorm):
-                setattr(module, name, SynchronisedBatchNorm(child, distributed))
-    if isinstance(model.likelihood, Calibrated):
-        model.likelihood.average = lambda values: _mean(values, distributed)
+            if (replacement := _replacement(child, distributed)) is not None:
+                setattr(module, name, replacement)
 
 
-def _mean(values: Float[Tensor, " n"], distributed: DistributedContext) -> Float[Tensor, ""]:
-    total, n = distributed.sum(torch.stack([values.sum(), values.new_tensor(len(values))]))
-    return total / n
+def _replacement(layer: nn.Module, distributed: DistributedContext) -> nn.Module | None:
+    if isinstance(layer, _BatchNorm):
+        return SynchronisedBatchNorm(layer, distributed)
+    if isinstance(layer, RunningMean):
+        return SynchronisedRunningMean(layer, distributed)
+    if isinstance(layer, nn.PixelUnshuffle):
+        return PixelUnshuffle(layer.downscale_factor)
+    return PixelShuffle(layer.upscale_factor) if isinstance(layer, nn.PixelShuffle) else None

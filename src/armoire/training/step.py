@@ -1,0 +1,150 @@
+"""One optimiser step: forward, objective, backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armoire.errors import ArmoireError
+from armoire.model import Autoencoder, Terms
+from armoire.training.adversary import Adversary
+from armoire.training.batches import Batches
+from armoire.training.distributed import DistributedContext
+from armoire.training.optimizer import pack_optimizer, unpack_optimizer
+from armoire.training.randomness import generator, normal_like
+from armoire.training.recipe import Recipe
+from armoire.training.schedule import beta_at, learning_rate
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """An optimiser step, as `on_step` receives it.
+
+    Attributes:
+        step: steps done, from 1, counted over all epochs.
+        total: steps of the whole training.
+        model: with this step's weights, in training mode.
+        terms: of this process's rows of the batch, before the step.
+        objective: this process's part of the batch's mean objective in nats; the parts of all processes add up.
+        beta: the weight of the rate in this step.
+        learning_rate: in this step.
+    """
+
+    step: int
+    total: int
+    model: Autoencoder
+    terms: Terms
+    objective: Tensor
+    beta: float
+    learning_rate: float
+
+
+def corrupt(x: Float[Tensor, "n c h w"], level: float, noise: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    """x + level * noise, clamped to [0, 1] like stored pixels."""
+    return torch.add(x, noise, alpha=level).clamp_(0, 1)
+
+
+def forward(
+    terms: Callable[..., Terms],
+    x: Float[Tensor, "n c h w"],
+    recipe: Recipe,
+    draws: torch.Generator,
+    rows: slice = slice(None),
+    batch: int | None = None,
+) -> Terms:
+    """The terms of images under a recipe, with noise on the input where it has any, and one z per image.
+
+    Args:
+        terms: `Autoencoder.terms`, or a wrapper of it.
+        x: the images.
+        recipe: its settings.
+        draws: draws for the whole batch, so that an image gets the same noise however many processes share the batch.
+        rows: which rows of the batch x is.
+        batch: images in the whole batch; by default those of x.
+    """
+    corrupted = None
+    if recipe.noise:
+        corrupted = corrupt(x, recipe.noise, normal_like(x, draws, rows, batch))
+    return terms(x, normal_like(x.new_empty(len(x), recipe.latent), draws, rows, batch), corrupted)
+
+
+class _TermsModule(nn.Module):
+    """`Autoencoder.terms` as a module's forward, which DistributedDataParallel needs."""
+
+    def __init__(self, model: Autoencoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, noise: Tensor, corrupted: Tensor | None) -> Terms:
+        return self.model.terms(x, noise, corrupted)
+
+
+class Stepper:
+    """A model, its optimiser and, where the recipe has one, its critic."""
+
+    def __init__(self, model: Autoencoder, recipe: Recipe, steps: int, distributed: DistributedContext) -> None:
+        """
+        Args:
+            model: what is trained, on its device.
+            recipe: its settings.
+            steps: of the whole training, for the schedules.
+            distributed: the processes that share each batch.
+        """
+        self.model, self.recipe, self.steps, self.distributed = model, recipe, steps, distributed
+        self._terms = distributed.parallel(_TermsModule(model))
+        self.adversary = self._make_adversary()
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=model.device.type != "mps")
+
+    def _make_adversary(self) -> Adversary | None:
+        recipe = self.recipe
+        if not recipe.adversarial:
+            return None
+        if self.distributed.size > 1:
+            raise ArmoireError(
+                f"recipe {recipe.name} has a critic, which is trained in one process only; start it without "
+                "torchrun, or with --set adversarial=0"
+            )
+        return Adversary(self.model.architecture.image_channels, recipe.adversarial, recipe.seed, self.model.device)
+
+    def step(self, images: Batches, indices: Tensor, step: int) -> StepDone:
+        """Train on a batch.
+
+        Args:
+            images: the training images.
+            indices: int64 (n,), the rows of the whole batch.
+            step: from 0.
+        """
+        recipe, n = self.recipe, len(indices)
+        lr, beta = learning_rate(recipe, step, self.steps), beta_at(recipe, step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        rows = self.distributed.share(n)
+        x = images.batch(indices[rows])
+        draws = generator(recipe.seed, "step", step, self.model.device)
+        terms = forward(self._terms, x, recipe, draws, rows, n)
+        loss = terms.objective(beta).sum() / n
+        self.optimizer.zero_grad()
+        if self.adversary and step >= recipe.adversarial_from * self.steps:
+            self.adversary.step(x, terms, self.model.likelihood, beta, lr)
+        else:
+            (loss * self.distributed.size).backward()  # gradients are averaged over processes: their parts add up
+        if recipe.clip:  # after the averaging: every process scales by the same norm
+            nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        self.optimizer.step()
+        return StepDone(step + 1, self.steps, self.model, terms, loss.detach(), beta, lr)
+
+    def pack(self) -> dict[str, Tensor]:
+        """Weights and optimiser state as named tensors."""
+        tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()} | pack_optimizer(self.optimizer)
+        return tensors | ({f"adversary.{n}": t for n, t in self.adversary.pack().items()} if self.adversary else {})
+
+    def unpack(self, part: Callable[[str], dict[str, Tensor]]) -> None:
+        """Restore the state of `pack`; `part` returns the tensors of a prefix."""
+        self.model.load_state_dict(part("model"))
+        unpack_optimizer(self.optimizer, part("optimizer"))
+        if self.adversary:
+            self.adversary.unpack(part("adversary"))
