@@ -63,9 +63,9 @@ def child(path: str, resident: bool, steps: int) -> None:
     """Train from a file, and print what was found as JSON."""
     from armoire.images import Fit, ImageSet, SetInfo
     from armoire.images.imageset import make_table
-    from armoire.training import feed, load_recipe, train
+    from armoire.training import batches, fit_epochs, load_recipe
 
-    feed.RESIDENT = 1 << 50 if resident else 0
+    batches.RESIDENT = 1 << 50 if resident else 0
     images = np.load(path, mmap_mode="r")
     n = len(images)
     splits = ["train"] * (n - HELD_OUT) + ["test"] * HELD_OUT
@@ -82,7 +82,7 @@ def child(path: str, resident: bool, steps: int) -> None:
     threading.Thread(target=look, daemon=True).start()
     recipe = load_recipe("celeba-vae")
     with suppress(EnoughError):
-        train(recipe, data, Path(tempfile.mkdtemp()) / "run", device="cpu", progress=watch)
+        fit_epochs(recipe, data, Path(tempfile.mkdtemp()) / "run", device="cpu", progress=watch)
     seconds = np.diff(watch.times)[WARM_UP:]
     print(json.dumps({"rate": recipe.batch / float(np.median(seconds)), "bytes": most}))
 

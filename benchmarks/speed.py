@@ -99,7 +99,7 @@ def multiply_adds(job: Job, act: str) -> float:
     x = torch.rand(1, job.image_channels, job.size, job.size)
     with FlopCounterMode(display=False) as counter:
         if act == "train":
-            model.terms(x).distortion.sum().backward()
+            model.terms(x, torch.zeros(1, job.latent)).distortion.sum().backward()
         else:
             model.encode(x)
     return counter.get_total_flops() / 2

@@ -45,7 +45,7 @@ LONGEST = (
     "tests/browser/test_cell.py",
     "tests/browser/test_first_view.py",
     "tests/end_to_end/test_fashion_mnist.py",
-    "tests/training/test_loop.py",
+    "tests/training/test_trainer.py",
     "tests/publish/test_onnx.py",
     "tests/end_to_end/test_bad_input.py",
     "tests/wardrobe/test_transformer.py",

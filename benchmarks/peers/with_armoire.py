@@ -17,7 +17,7 @@ from laps import SEED, Job, Lap, data, serve, timed
 from armoire.images import Fit, ImageSet, SetInfo
 from armoire.images.imageset import make_table
 from armoire.model import Autoencoder
-from armoire.training import Recipe, train
+from armoire.training import Recipe, fit_epochs
 from armoire.wardrobe.latents import encode_set
 
 RECIPES = {
@@ -95,7 +95,8 @@ def make(job: Job, act: str) -> Lap:
         return lambda: timed(lambda: encode_set(model, images.split("train")))
     waiting = Waiting()
     folder = tempfile.mkdtemp()
-    threading.Thread(target=train, args=(recipe(job), images, folder, False, "cpu", waiting), daemon=True).start()
+    settings = {"device": "cpu", "progress": waiting}
+    threading.Thread(target=fit_epochs, args=(recipe(job), images, folder), kwargs=settings, daemon=True).start()
     return waiting.lap
 
 

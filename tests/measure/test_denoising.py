@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from armoire import evaluate, train
-from armoire.measure.denoising import LEVELS, measure_denoising
-from armoire.training.noise import KINDS, mask, salt_and_pepper
+from armoire.measure.denoising import KINDS, LEVELS, mask, measure_denoising, salt_and_pepper
 
 
 def test_noise_hits_as_many_pixels_as_asked_for():

@@ -11,9 +11,9 @@ from torch.distributions import Normal
 
 from armoire.errors import ArmoireError
 from armoire.model import Bernoulli, CalibratedGaussian, Gaussian, Laplace, to_pixels, to_unit
-from armoire.model.likelihood import make_likelihood
+from armoire.model.kinds import LIKELIHOODS
 
-KINDS = ["bernoulli", "gaussian", "calibrated", "laplace"]
+KINDS = LIKELIHOODS.names()
 
 
 def batch(n: int = 3, c: int = 2, side: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -91,7 +91,7 @@ def test_calibrated_sigma_averages_the_first_ten_batches_and_follows_later_ones(
     for error in errors[10:]:
         expected = 0.9 * expected + 0.1 * error
     assert likelihood.variance.item() == pytest.approx(expected, rel=1e-6)
-    assert likelihood.batches.item() == 12
+    assert likelihood.calibrate.batches.item() == 12
 
 
 def test_calibrated_sigma_rests_in_evaluation():
@@ -145,7 +145,7 @@ def test_published_scale_of_2000_times_the_mean_squared_error():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_likelihood_keeps_the_contract(kind):
-    likelihood, (output, x) = make_likelihood(kind, 0.5).double(), batch()
+    likelihood, (output, x) = LIKELIHOODS.get(kind).build(0.5).double(), batch()
     likelihood.eval()
     mean, distortion = likelihood.mean(output), likelihood.distortion(output, x)
     assert mean.shape == x.shape
@@ -161,7 +161,7 @@ def test_every_likelihood_keeps_the_contract(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_of_the_distortion(kind):
-    likelihood, (output, x) = make_likelihood(kind, 0.5).double().eval(), batch(n=2, c=1, side=2)
+    likelihood, (output, x) = LIKELIHOODS.get(kind).build(0.5).double().eval(), batch(n=2, c=1, side=2)
     output.requires_grad_()
     assert torch.autograd.gradcheck(lambda out: likelihood.distortion(out, x), output)
 
@@ -198,7 +198,7 @@ def test_laplace_is_its_own_density_and_its_scale_the_mean_absolute_error():
 @pytest.mark.parametrize("spread", [2e-3, 0.05, 1.0, 30.0])
 @pytest.mark.parametrize("logit", [-9.0, -0.3, 6.0])
 def test_the_masses_of_all_bytes_add_up_to_one(kind, spread, logit):
-    likelihood = make_likelihood(kind, spread).double().eval()
+    likelihood = LIKELIHOODS.get(kind).build(spread).double().eval()
     if kind == "calibrated":
         likelihood.variance.fill_(spread**2)
     elif kind == "laplace":
@@ -212,7 +212,7 @@ def test_the_masses_of_all_bytes_add_up_to_one(kind, spread, logit):
 @pytest.mark.parametrize("kind", ["gaussian", "laplace"])
 def test_a_mass_is_the_density_times_the_width_of_a_bin(kind):
     """Where a bin is narrow beside the spread, and away from the ends of the scale."""
-    likelihood, draws = make_likelihood(kind, 0.4).double().eval(), torch.Generator().manual_seed(0)
+    likelihood, draws = LIKELIHOODS.get(kind).build(0.4).double().eval(), torch.Generator().manual_seed(0)
     x = torch.randint(1, 255, (3, 1, 8, 8), generator=draws).double() / 255
     output = torch.randn(3, 1, 8, 8, generator=draws, dtype=torch.float64)
     expected = -likelihood.distortion(output, x) - 64 * math.log(255)

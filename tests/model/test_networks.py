@@ -9,7 +9,7 @@ from torch import nn
 
 from armoire.model import Architecture, Autoencoder
 from armoire.model.convolution import HalvingConv, SameConv
-from armoire.model.networks import conv_decoder, conv_encoder, derive_channels, glorot
+from armoire.model.networks import PlainNetwork, conv_decoder, conv_encoder, glorot
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ from armoire.model.networks import conv_decoder, conv_encoder, derive_channels, 
     ],
 )
 def test_channels_lead_from_every_size_down_to_four(size, channels):
-    assert derive_channels(size) == channels
+    assert PlainNetwork.default_channels(size) == channels
     assert size >> len(channels) == 4
 
 
 @pytest.mark.parametrize("size", range(16, 257))
 def test_derived_channels_never_halve_below_four(size):
-    channels = derive_channels(size)
+    channels = PlainNetwork.default_channels(size)
     assert size >> len(channels) >= 4
     assert all(1 <= after / before <= 2 for before, after in pairwise(channels))
     assert max(channels) <= 256

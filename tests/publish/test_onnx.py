@@ -41,7 +41,8 @@ def lived(architecture: Architecture) -> Autoencoder:
                 parameter.add_(torch.randn(parameter.shape, generator=generator) / 4)
         model.train()
         for _ in range(3):
-            model.terms(torch.rand(8, a.image_channels, a.size, a.size, generator=generator), generator)
+            x = torch.rand(8, a.image_channels, a.size, a.size, generator=generator)
+            model.terms(x, torch.randn(8, a.latent, generator=generator))
     return model.eval()
 
 

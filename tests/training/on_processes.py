@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from conftest import TINY, Recorder, make_set
 
 from armoire import TrainingInterruptedError, load_recipe
-from armoire.training import train
+from armoire.training import fit_epochs
 from armoire.training.distributed import join
 from armoire.training.synchronised import SynchronisedBatchNorm
 
@@ -34,7 +34,9 @@ def main(jobs: Path) -> None:
     for job in json.loads(jobs.read_text()):
         recipe = load_recipe(job["recipe"]).change(**TINY | job["changes"])
         try:
-            train(recipe, make_set(job["n"]), job["out"], job["resume"], "cpu", Recorder(job["stop_at"]), job["track"])
+            options = {name: job[name] for name in ("resume", "track", "snapshots")}
+            progress = Recorder(job["stop_at"])
+            fit_epochs(recipe, make_set(job["n"]), job["out"], device="cpu", progress=progress, **options)
         except TrainingInterruptedError:
             assert job["stop_at"]
     statistics(jobs.parent)

@@ -9,11 +9,11 @@ import torch
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.model import Autoencoder, to_unit
-from armoire.training import load_recipe, train
+from armoire.training import fit_epochs, load_recipe
 from armoire.training.adversary import Adversary
-from armoire.training.averages import forward
 from armoire.training.distributed import DistributedContext
 from armoire.training.randomness import generator
+from armoire.training.step import forward
 
 SETTINGS = {
     "likelihood": "calibrated",
@@ -38,7 +38,7 @@ def gradients(recipe, images, weight: float, steps: int = 1) -> tuple[list[torch
     adversary = Adversary(x.shape[1], weight, 0, torch.device("cpu"))
     for step in range(steps):
         model.zero_grad()
-        terms = forward(model, x, recipe, generator(0, "step", step))
+        terms = forward(model.terms, x, recipe, generator(0, "step", step))
         adversary.step(x, terms, model.likelihood, recipe.beta, 1e-3)
     return [p.grad.clone() for p in model.parameters()], adversary
 
@@ -48,7 +48,7 @@ def test_without_a_pull_the_gradients_are_those_of_the_objective(recipe, discs):
     found, _ = gradients(recipe, images, 0.0)
     model = Autoencoder(recipe.architecture(images), generator(0, "weights"))
     x = to_unit(torch.from_numpy(images.split("train").images[:8].copy()))
-    forward(model, x, recipe, generator(0, "step", 0)).objective(recipe.beta).mean().backward()
+    forward(model.terms, x, recipe, generator(0, "step", 0)).objective(recipe.beta).mean().backward()
     for ours, parameter in zip(found, model.parameters(), strict=True):
         torch.testing.assert_close(ours, parameter.grad, rtol=1e-4, atol=1e-6)
 
@@ -80,19 +80,19 @@ def test_the_critic_learns_to_tell(recipe, discs):
 
 def test_a_training_with_a_critic_is_resumed_to_the_bit(recipe, discs, tmp_path, stops_at):
     images = discs()
-    whole = train(recipe, images, tmp_path / "whole", device="cpu")
+    whole = fit_epochs(recipe, images, tmp_path / "whole", device="cpu")
     # Before, in, and after the step in which the critic comes in, the fourth of ten.
     for at in (2, 5, 8):
         with pytest.raises(TrainingInterruptedError):
-            train(recipe, images, tmp_path / f"parts-{at}", resume=True, device="cpu", progress=stops_at(at))
-        parts = train(recipe, images, tmp_path / f"parts-{at}", resume=True, device="cpu")
+            fit_epochs(recipe, images, tmp_path / f"parts-{at}", resume=True, device="cpu", progress=stops_at(at))
+        parts = fit_epochs(recipe, images, tmp_path / f"parts-{at}", resume=True, device="cpu")
         one, other = (run.model().state_dict() for run in (whole, parts))
         assert all(torch.equal(one[name], other[name]) for name in one), at
 
 
 def test_it_changes_what_is_learned(recipe, discs, tmp_path):
     images = discs()
-    runs = [train(recipe.change(adversarial=a), images, tmp_path / str(a), device="cpu") for a in (0.0, 0.7)]
+    runs = [fit_epochs(recipe.change(adversarial=a), images, tmp_path / str(a), device="cpu") for a in (0.0, 0.7)]
     one, other = (run.model().state_dict() for run in runs)
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
@@ -105,11 +105,11 @@ def test_the_global_generator_is_left_alone():
 
 
 def test_several_processes_are_refused(recipe, discs, tmp_path, monkeypatch):
-    from armoire.training import loop
+    from armoire.training import trainer
 
-    monkeypatch.setattr(loop, "join", lambda device: DistributedContext(rank=0, size=2))
-    monkeypatch.setattr(loop, "synchronise", lambda model, distributed: None)
+    monkeypatch.setattr(trainer, "join", lambda device: DistributedContext(rank=0, size=2))
+    monkeypatch.setattr(trainer, "synchronise", lambda model, distributed: None)
     monkeypatch.setattr(DistributedContext, "together", lambda self: contextlib.nullcontext())
     monkeypatch.setattr(DistributedContext, "parallel", lambda self, module: module)
     with pytest.raises(ArmoireError, match="one process only"):
-        train(recipe, discs(), tmp_path / "r", device="cpu")
+        fit_epochs(recipe, discs(), tmp_path / "r", device="cpu")

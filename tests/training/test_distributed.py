@@ -13,10 +13,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from armoire.errors import TrainingInterruptedError
-from armoire.model.draws import SharedDraws, normal_like
-from armoire.training import Run, train
-from armoire.training.checkpoint import list_checkpoints, load_checkpoint
+from armoire.training import Run, fit_epochs
+from armoire.training.checkpointing import list_checkpoints, load_checkpoint
 from armoire.training.distributed import ALONE, DistributedContext
+from armoire.training.randomness import normal_like
 from armoire.training.synchronised import SynchronisedBatchNorm
 
 PROCESSES = 3
@@ -35,7 +35,7 @@ STOP_AT = 8  # in the second of two epochs
 
 def fit(tiny, discs, name: str, out: Path, **rest) -> Run:
     recipe, changes, n = JOBS[name]
-    return train(tiny(recipe, **changes), discs(n), out, device="cpu", **rest)
+    return fit_epochs(tiny(recipe, **changes), discs(n), out, device="cpu", **rest)
 
 
 def objectives(run: Path) -> list[float]:
@@ -48,7 +48,16 @@ def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
     """A folder with what three processes trained, a folder for each job."""
     folder = tmp_path_factory.mktemp("distributed")
     jobs = [
-        {"recipe": r, "changes": c, "n": n, "out": str(folder / name), "resume": False, "stop_at": None, "track": []}
+        {
+            "recipe": r,
+            "changes": c,
+            "n": n,
+            "out": str(folder / name),
+            "resume": False,
+            "stop_at": None,
+            "track": [],
+            "snapshots": None,
+        }
         for name, (r, c, n) in JOBS.items()
     ]
     jobs[0]["track"] = ["tensorboard"]
@@ -140,12 +149,12 @@ def test_a_share_of_a_draw_is_the_draws_share(shape, channels_last):
     whole = normal_like(x, torch.Generator().manual_seed(3))
     for rank in range(4):
         rows = DistributedContext(rank, 4).share(7)
-        part = normal_like(x[rows], SharedDraws(torch.Generator().manual_seed(3), rows, 7))
+        part = normal_like(x[rows], torch.Generator().manual_seed(3), rows, 7)
         assert torch.equal(part, whole[rows])
 
 
 def test_no_rows_draw_nothing():
-    assert normal_like(torch.zeros(0, 2), SharedDraws(torch.Generator(), slice(0, 0), 5)).shape == (0, 2)
+    assert normal_like(torch.zeros(0, 2), torch.Generator(), slice(0, 0), 5).shape == (0, 2)
 
 
 @pytest.mark.parametrize("shape", [(6, 3, 4, 4), (6, 3)])

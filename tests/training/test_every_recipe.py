@@ -9,10 +9,10 @@ import torch
 
 from armoire.model import Autoencoder, to_unit
 from armoire.training import load_recipe, recipe_names
-from armoire.training.averages import forward
 from armoire.training.randomness import generator
 from armoire.training.recipe import parse_recipe
 from armoire.training.schedule import learning_rate
+from armoire.training.step import forward
 
 # The published networks are wide: what is tested here does not depend on their width.
 NARROW = 8
@@ -61,7 +61,7 @@ def test_its_own_network_fits_its_images(name, images):
 def test_it_encodes_decodes_and_costs(name, images):
     recipe, x = narrow(name, images), batch(images)
     model = Autoencoder(recipe.architecture(images), torch.Generator().manual_seed(0)).train()
-    terms = forward(model, x, recipe, torch.Generator().manual_seed(0))
+    terms = forward(model.terms, x, recipe, torch.Generator().manual_seed(0))
     assert terms.z.shape == model.encode(x).mean.shape == (12, recipe.latent)
     assert terms.distortion.shape == terms.rate.shape == (12,)
     assert torch.isfinite(terms.objective(recipe.beta)).all()
@@ -81,7 +81,7 @@ def test_its_steps_lower_the_objective_of_a_batch(name, images):
 
     def objective() -> float:
         with torch.no_grad():
-            return forward(model, x, recipe, generator(0, "step", 0)).objective(recipe.beta).mean().item() - floor
+            return forward(model.terms, x, recipe, generator(0, "step", 0)).objective(recipe.beta).mean().item() - floor
 
     model.train()
     objective()  # a likelihood that calibrates itself starts where the data put it
@@ -90,7 +90,7 @@ def test_its_steps_lower_the_objective_of_a_batch(name, images):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(recipe, step, total=100)
         optimizer.zero_grad()
-        forward(model, x, recipe, generator(0, "step", step)).objective(recipe.beta).mean().backward()
+        forward(model.terms, x, recipe, generator(0, "step", step)).objective(recipe.beta).mean().backward()
         optimizer.step()
     assert objective() < 0.995 * before
 
@@ -98,7 +98,7 @@ def test_its_steps_lower_the_objective_of_a_batch(name, images):
 def test_saved_and_opened_it_is_equal_to_the_bit(name, images, tmp_path):
     recipe, x = narrow(name, images), batch(images)
     model = Autoencoder(recipe.architecture(images), torch.Generator().manual_seed(0)).train()
-    forward(model, x, recipe, torch.Generator().manual_seed(0))
+    forward(model.terms, x, recipe, torch.Generator().manual_seed(0))
     model.eval().save_pretrained(tmp_path)
     again = Autoencoder.from_pretrained(tmp_path)
     assert all(torch.equal(a, again.state_dict()[key]) for key, a in model.state_dict().items())

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from armoire.model import Autoencoder, to_unit
-from armoire.model.likelihood import make_likelihood
+from armoire.model.kinds import LIKELIHOODS
 from armoire.training import load_recipe
 
 PUBLISHED = {"celeba-vae": (64, [64] * 5), "celeba-vae-32": (32, [128] * 4)}
@@ -35,7 +35,7 @@ def test_the_distortion_is_two_thousand_times_the_squared_error(name):
     recipe, (size, _) = load_recipe(name), PUBLISHED[name]
     values = 3 * size * size
     assert recipe.sigma == pytest.approx(math.sqrt(values / (2 * 2000)))
-    cost = make_likelihood("gaussian", recipe.sigma).cost(torch.tensor([0.0, 0.03, 0.1]), values)
+    cost = LIKELIHOODS.get("gaussian").build(recipe.sigma).cost(torch.tensor([0.0, 0.03, 0.1]), values)
     assert (cost - cost[0]).tolist() == pytest.approx([0, 60, 200], rel=1e-4, abs=0.05)
 
 

@@ -162,5 +162,5 @@ def test_the_architecture_follows_recipe_and_data(discs):
 
 def test_a_network_that_images_are_too_small_for_is_told(discs):
     recipe = load_recipe("fashion-vae").change(channels=[4] * 5)
-    with pytest.raises(ArmoireError, match="makes images 32 times smaller, which 16 x 16 does not allow"):
+    with pytest.raises(ArmoireError, match="5 stages do not divide a size of 16 in recipe fashion-vae"):
         recipe.architecture(discs())

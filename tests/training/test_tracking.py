@@ -20,7 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import armoire
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.images.sources.celeba import may_be_shown
-from armoire.training import Run, tracking, train
+from armoire.training import Run, fit_epochs, tracking
 from armoire.training.run import TIMES
 from armoire.training.trackers import KINDS
 from armoire.training.tracking import TRACKERS, Epoch, Story, scalars, tracker_names
@@ -63,7 +63,7 @@ class Killed(BaseException):
 
 
 def fit(recipe, images, out, track="tensorboard", **rest) -> Run:
-    return train(recipe, images, out, device="cpu", track=track, **rest)
+    return fit_epochs(recipe, images, out, device="cpu", track=track, **rest)
 
 
 def bits(run: Run) -> tuple[object, dict[str, bytes]]:
@@ -174,7 +174,7 @@ def test_interrupted_and_resumed_is_one_run_with_each_epoch_once(tmp_path, tiny,
 
 
 @pytest.mark.parametrize(
-    "where", ["armoire.training.loop.save_checkpoint", "armoire.training.tracking.write_checksummed"]
+    "where", ["armoire.training.trainer.save_checkpoint", "armoire.training.tracking.write_checksummed"]
 )
 def test_killed_between_telling_and_saving(tmp_path, tiny, discs, monkeypatch, vae_run, where):
     """The epoch is trained again; what TensorBoard holds of the first time is dropped."""
@@ -222,7 +222,7 @@ def test_killed_before_anything_was_saved_it_may_begin_anew(tmp_path, tiny, disc
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("armoire.training.loop.save_preview", killed)
+        patch.setattr("armoire.training.trainer.save_preview", killed)
         with pytest.raises(Killed):
             fit(tiny(), discs(), tmp_path / "run")
     run = fit(tiny(), discs(), tmp_path / "run")

@@ -18,6 +18,12 @@ def _recipes(context: CompletionContext) -> list[str]:
     return recipe_names() + [str(path) for path in sorted(_folder(context).glob("*.toml"))]
 
 
+def _likelihoods(_context: CompletionContext) -> list[str]:
+    from armoire.model.kinds import LIKELIHOODS
+
+    return LIKELIHOODS.names()
+
+
 def _runs(context: CompletionContext) -> list[tuple[str, str]]:
     """The runs that lie here, and for those elsewhere the folders where the typed path leads."""
     from armoire.training.runs import find_runs
@@ -34,6 +40,8 @@ def _folder(context: CompletionContext) -> Path:
 
 #: The name of a recipe, or a .toml file.
 RecipeName = Annotated[str, Parameter(completer=_recipes)]
+#: The name of a likelihood.
+LikelihoodName = Annotated[str, Parameter(completer=_likelihoods)]
 #: The folder of a run.
 RunFolder = Annotated[Path, Parameter(completer=_runs)]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import Json, RecipeName, Whole
+from armoire.cli.arguments import Json, LikelihoodName, RecipeName, Whole
 from armoire.cli.output import print_json, print_table
 from armoire.console import duration, terminal_progress
 from armoire.errors import ArmoireError
@@ -27,11 +27,12 @@ def train(
     latent: Whole | None = None,
     size: Whole | None = None,
     beta: float | None = None,
-    likelihood: Literal["bernoulli", "gaussian", "calibrated", "laplace"] | None = None,
+    likelihood: LikelihoodName | None = None,
     noise: float | None = None,
     seed: Whole | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     resume: Annotated[bool, Parameter(negative="")] = False,
+    snapshots: Whole | None = None,
     limit: Whole | None = None,
     track: Annotated[list[Literal["tensorboard", "trackio", "wandb"]] | None, Parameter(negative="")] = None,
     setting: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
@@ -52,12 +53,15 @@ def train(
         size: side that a folder's images are fitted to, 16 to 256 pixels, padded to a power of two; by
             default the recipe's.
         beta: weight of the rate in distortion + beta * rate, both in nats an image; by default the recipe's.
-        likelihood: what an error in a pixel costs; by default the recipe's.
+        likelihood: of the pixels: bernoulli, gaussian, calibrated, laplace, or a registered one; by default the
+            recipe's.
         noise: standard deviation of noise on the input, whose pixels are 0 to 1, for a denoising autoencoder; by
             default the recipe's.
         seed: on a CPU the same seed gives the same bits; by default the recipe's.
         device: where to compute; auto takes CUDA where there is a GPU for it, else the CPU; mps is untested.
         resume: go on from the run's last checkpoint.
+        snapshots: keep the weights of so many moments of the training in RUN/snapshots, evenly spaced over its steps,
+            the last one included; by default none.
         limit: train on so many images only, the first, for a quick look; by default all.
         track: show losses, previews and histograms in a tracker too, after each epoch; by default in none; may be given
             more than once.
@@ -84,9 +88,18 @@ def train(
     chosen = armoire.load_recipe(recipe).change(**flags | _settings(setting or []))
     began = time.monotonic()
     if not is_first_process():
-        take_part(chosen, data, out, resume, device)
+        take_part(chosen, data, out, resume=resume, device=device, snapshots=snapshots)
         return
-    wardrobe = armoire.train(chosen, data, out, resume, device, terminal_progress(), track or ())
+    wardrobe = armoire.train(
+        chosen,
+        data,
+        out,
+        resume=resume,
+        device=device,
+        progress=terminal_progress(),
+        track=track or (),
+        snapshots=snapshots,
+    )
     last = wardrobe.run.history[-1]
     seconds = time.monotonic() - began
     if json:

@@ -63,7 +63,7 @@ def needs_plane(wardrobe: Wardrobe) -> str:
 
 def needs_prior(wardrobe: Wardrobe) -> str:
     """A VAE."""
-    if wardrobe.recipe.posterior == "gaussian":
+    if wardrobe.model.posterior.is_stochastic:
         return ""
     return "an autoencoder's places were held to no N(0, I); train a VAE, such as `armoire train fashion-vae`"
 

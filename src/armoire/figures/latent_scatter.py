@@ -80,7 +80,7 @@ def unit_square(axes: Axes) -> None:
 
 
 def _whereabouts(wardrobe: Wardrobe) -> str:
-    what = "place" if wardrobe.recipe.posterior == "point" else "posterior mean"
+    what = "posterior mean" if wardrobe.model.posterior.is_stochastic else "latent"
     d = wardrobe.recipe.latent
     how = "" if d <= 2 else f", {d} dimensions seen along the two in which they differ most"
     return f"One dot an image: its {what}{how}."

@@ -20,7 +20,7 @@ TERMS = {
 def losses(wardrobe: Wardrobe) -> Figure:
     """One panel a term, in nats per image: train and held out by epoch; an autoencoder has distortion alone."""
     history, split = wardrobe.run.history, held_out_split(wardrobe.run.history)
-    terms = list(TERMS) if wardrobe.recipe.posterior == "gaussian" else ["distortion"]
+    terms = list(TERMS) if wardrobe.model.posterior.is_stochastic else ["distortion"]
     last = history[-1]
     epochs = f"{len(history)} epoch{'s' * (len(history) != 1)}"
     page = sheet(

@@ -64,7 +64,7 @@ def morph(wardrobe: Wardrobe) -> Figure:
 
 def ways(wardrobe: Wardrobe) -> tuple[Interpolation, ...]:
     """The kinds of path that mean something for a run."""
-    shell = wardrobe.recipe.posterior == "gaussian" and wardrobe.recipe.latent > 2
+    shell = wardrobe.model.posterior.is_stochastic and wardrobe.recipe.latent > 2
     return ("linear", "spherical") if shell else ("linear",)
 
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from armoire.figures.figure_data import ERRORS, held_out_images, of_data, reconstruct, run_name, unit
 from armoire.figures.style import MARGIN, QUIET, number, sheet, tiles, vector
 from armoire.model import to_pixels
-from armoire.training.noise import corrupt
-from armoire.training.randomness import generator
+from armoire.training.randomness import generator, normal_like
+from armoire.training.step import corrupt
 from armoire.wardrobe import Wardrobe
 
 COLUMNS = 10
@@ -51,7 +51,8 @@ def denoising(wardrobe: Wardrobe) -> Figure:
     noise = wardrobe.recipe.noise or NOISE
     images = np.asarray(held_out_images(wardrobe).first(8).images)
     draws = generator(wardrobe.recipe.seed, "figure denoising", device=wardrobe.model.device)
-    noisy = corrupt(unit(wardrobe.model, images), noise, draws)
+    x = unit(wardrobe.model, images)
+    noisy = corrupt(x, noise, normal_like(x, draws))
     with torch.no_grad():
         made = to_pixels(wardrobe.model(noisy))
     seen = to_pixels(noisy)

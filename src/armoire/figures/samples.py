@@ -61,4 +61,4 @@ def _decoded_alone(wardrobe: Wardrobe) -> Figure:
 
 def _drawn(wardrobe: Wardrobe) -> str:
     prior = wardrobe.prior().name
-    return f"drawn from {prior}" if wardrobe.recipe.posterior == "gaussian" else f"drawn uniformly in {prior}"
+    return f"drawn from {prior}" if wardrobe.model.posterior.is_stochastic else f"drawn uniformly in {prior}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from armoire.images import ImageSet
 from armoire.measure.measure import Context, Measure
@@ -14,10 +17,39 @@ from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
-from armoire.training.noise import KINDS
-from armoire.training.randomness import generator
+from armoire.training.randomness import generator, normal_like
+from armoire.training.step import corrupt
 
 IMAGES = 2000
+
+
+def gaussian(x: Float[Tensor, "n c h w"], level: float, draws: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """The noise of training, of standard deviation `level`."""
+    return corrupt(x, level, normal_like(x, draws))
+
+
+def salt_and_pepper(x: Float[Tensor, "n c h w"], share: float, draws: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """A share of the pixels black or white with equal probability, in all channels."""
+    drawn = _one_channel(x, draws)
+    return torch.where(drawn < share / 2, 0.0, torch.where(drawn > 1 - share / 2, 1.0, x))
+
+
+def mask(x: Float[Tensor, "n c h w"], share: float, draws: torch.Generator) -> Float[Tensor, "n c h w"]:
+    """A share of the pixels black in all channels: the masking noise of Vincent et al. 2008."""
+    return torch.where(_one_channel(x, draws) < share, 0.0, x)
+
+
+def _one_channel(x: Tensor, draws: torch.Generator) -> Tensor:
+    n, _, h, w = x.shape
+    return torch.rand(n, 1, h, w, generator=draws, device=x.device)
+
+
+#: Kinds of noise by name: images, level and generator to noisy images.
+KINDS: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {
+    "gaussian": gaussian,
+    "salt-and-pepper": salt_and_pepper,
+    "masking": mask,
+}
 #: Standard deviations for pixels in [0, 1]; shares of the pixels.
 LEVELS = {
     "gaussian": (0.1, 0.2, 0.3, 0.5, 0.7),

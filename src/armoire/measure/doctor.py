@@ -207,7 +207,7 @@ def _diverged(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
 
 def _too_much(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     recipe, used = wardrobe.recipe, n["dimensions_used"]
-    if recipe.posterior == "point" or (used and n["explained"] > NOTHING_EXPLAINED):
+    if not recipe.posterior_class.is_stochastic or (used and n["explained"] > NOTHING_EXPLAINED):
         return None
     told = f"{used} of {n['dimensions']} dimensions tell anything of an image (more than {ACTIVE_RATE} nats)"
     return Finding(
@@ -220,7 +220,11 @@ def _too_much(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
 
 def _too_little(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
     recipe = wardrobe.recipe
-    if recipe.posterior == "point" or n["ks_mean_of_used"] is None or n["ks_mean_of_used"] < FAR_FROM_NORMAL:
+    if (
+        not recipe.posterior_class.is_stochastic
+        or n["ks_mean_of_used"] is None
+        or n["ks_mean_of_used"] < FAR_FROM_NORMAL
+    ):
         return None
     fitted = wardrobe.priors
     if fitted and n["holes"] < IN_HOLES:
@@ -254,7 +258,7 @@ def _unused(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
 
 
 def _runaway(wardrobe: Wardrobe, n: dict[str, Any]) -> Finding | None:
-    if wardrobe.recipe.posterior == "point" or n["widest"] < WIDEST:
+    if not wardrobe.recipe.posterior_class.is_stochastic or n["widest"] < WIDEST:
         return None
     return Finding(
         "runaway dimensions",

@@ -14,11 +14,11 @@ from torch import Tensor
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.measure.measure import Context, Measure
-from armoire.model import DiagonalGaussian
+from armoire.model import Posterior
 from armoire.priors import Box, Prior
 from armoire.progress import SILENT, Progress
 from armoire.training.batches import Batches
-from armoire.training.randomness import generator
+from armoire.training.randomness import generator, normal_like
 from armoire.wardrobe import Wardrobe
 
 IMAGES = 1000  # held-out images that the bound is averaged over
@@ -34,7 +34,7 @@ def importance_weighted_bound(log_weights: Float[Tensor, "k n"]) -> Float[Tensor
 
 
 def log_weights(
-    posterior: DiagonalGaussian,
+    posterior: Posterior,
     log_likelihood: Callable[[Tensor], Tensor],
     log_prior: Callable[[Tensor], Tensor],
     draws: int,
@@ -51,14 +51,14 @@ def log_weights(
     """
     values = []
     for _ in range(draws):
-        z = posterior.sample(random)
+        z = posterior.sample(normal_like(posterior.mean, random))
         values.append(log_likelihood(z).double() + log_prior(z).double() - posterior.log_prob(z).cpu().double())
     return torch.stack(values)
 
 
 def no_bound(wardrobe: Wardrobe, prior: Prior | None = None) -> str:
     """Why the bound is not defined for a run, "" where it is."""
-    if wardrobe.recipe.posterior == "point":
+    if not wardrobe.model.posterior.is_stochastic:
         return "an autoencoder encodes images as points, which have no density; train a VAE, such as images-vae"
     if isinstance(prior or wardrobe.prior(), Box):
         return "the box prior has no density outside of the box; use --prior normal"
@@ -95,8 +95,6 @@ def likelihood_bound(
     with progress.task("importance sampling", n, "images", rate=True) as task:
         for number, x in enumerate(Batches(part.images[:n], model.device).in_turn(AT_ONCE)):
             posterior = model.encode(x)
-            if not isinstance(posterior, DiagonalGaussian):
-                raise TypeError(f"no density of {type(posterior).__name__}")
 
             def log_likelihood(z: Tensor, x: Tensor = x) -> Tensor:
                 # mps has no float64

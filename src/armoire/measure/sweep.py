@@ -55,7 +55,7 @@ def sweep(
         ArmoireError: the recipe has no rate, no beta is given, or a training failed.
         TrainingInterruptedError: Ctrl-C or SIGTERM; the same call resumes.
     """
-    if recipe.posterior == "point":
+    if not recipe.posterior_class.is_stochastic:
         raise ArmoireError(f"recipe {recipe.name} is a plain autoencoder, which has no rate for beta to weigh")
     chosen = sorted(set(betas))
     if not chosen:

@@ -49,7 +49,7 @@ class Point(Posterior):
     model_name = "autoencoder"
 
     mean: Float[Tensor, "n d"]
-    log_var: ClassVar[None] = None
+    log_var: ClassVar[None] = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def sample(self, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         return self.mean
@@ -66,7 +66,7 @@ class DiagonalGaussian(Posterior):
     model_name = "variational autoencoder"
 
     mean: Float[Tensor, "n d"]
-    log_var: Float[Tensor, "n d"]
+    log_var: Float[Tensor, "n d"]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def sample(self, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """z = mean + exp(log_var / 2) * noise, the reparameterisation."""

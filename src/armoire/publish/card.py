@@ -150,9 +150,9 @@ def eval_results(evaluation: Evaluation) -> list[EvalResult]:
 
 
 def _kind(recipe: Recipe) -> str:
-    if recipe.posterior == "gaussian":
-        return "Variational autoencoder"
-    return "Denoising autoencoder" if recipe.noise else "Autoencoder"
+    posterior = recipe.posterior_class
+    denoising = recipe.noise and not posterior.is_stochastic
+    return "Denoising autoencoder" if denoising else posterior.model_name.capitalize()
 
 
 def _facts(wardrobe: Wardrobe) -> list[tuple[str, str]]:
@@ -163,7 +163,7 @@ def _facts(wardrobe: Wardrobe) -> list[tuple[str, str]]:
         "latent dimensions": str(a.latent),
         "parameters": f"{wardrobe.model.parameter_count():,}",
         "likelihood": recipe.likelihood,
-        "beta": f"{recipe.beta:g}" if recipe.posterior == "gaussian" else "",
+        "beta": f"{recipe.beta:g}" if recipe.posterior_class.is_stochastic else "",
         "drawn from": wardrobe.priors[0] if wardrobe.priors else "",
         "epochs": header.get("epoch", ""),
         "armoire": header.get("armoire_version", ""),

@@ -167,6 +167,7 @@ def _run(wardrobe: Wardrobe) -> dict[str, Any]:
         "name": run.name,
         "recipe": recipe.name,
         "posterior": recipe.posterior,
+        "is_stochastic": wardrobe.model.posterior.is_stochastic,
         "likelihood": recipe.likelihood,
         "beta": recipe.beta,
         "epochs": recipe.epochs,
@@ -213,7 +214,7 @@ def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     assert isinstance(box, Box)
     both = [{"kind": "normal"}, {"kind": "box", "low": _numbers(box.low), "high": _numbers(box.high)}]
     # A plain autoencoder was never asked to lie near N(0, I): there is nothing to draw from but the box.
-    return fitted + (both if wardrobe.recipe.posterior == "gaussian" else both[1:])
+    return fitted + (both if wardrobe.model.posterior.is_stochastic else both[1:])
 
 
 def _familiarity(wardrobe: Wardrobe) -> dict[str, Any] | None:

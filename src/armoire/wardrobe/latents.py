@@ -16,7 +16,7 @@ from armoire.images import ImageSet
 from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
 from armoire.io.artifacts import TableFormat
 from armoire.io.tables import write_table
-from armoire.model import Autoencoder, DiagonalGaussian
+from armoire.model import Autoencoder
 from armoire.priors import LatentDraws
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -159,7 +159,7 @@ def encode_set(model: Autoencoder, images: ImageSet, progress: Progress = SILENT
         for x in Batches(images.images, model.device).in_turn(EVALUATION_BATCH):
             posterior = model.encode(x)
             means.append(posterior.mean.cpu().numpy())
-            if isinstance(posterior, DiagonalGaussian):
+            if posterior.log_var is not None:
                 log_vars.append(posterior.log_var.cpu().numpy())
             task.advance(len(x))
     return Latents(images.table, np.concatenate(means), np.concatenate(log_vars) if log_vars else None)

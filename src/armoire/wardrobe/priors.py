@@ -55,8 +55,7 @@ class RunPriors:
         """
         if kind not in (None, *KINDS):
             raise ArmoireError(f"no prior '{kind}'; {did_you_mean(str(kind), KINDS)}")
-        default = "normal" if self.run.recipe.posterior == "gaussian" else "box"
-        kind = kind or next(iter(self.fitted()), default)
+        kind = kind or next(iter(self.fitted()), self.run.recipe.posterior_class.default_prior)
         if kind == "normal":
             return StandardNormal(self.run.recipe.latent)
         if kind == "box":

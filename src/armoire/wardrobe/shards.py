@@ -23,7 +23,7 @@ from armoire.images.decode import RejectedImageError
 from armoire.images.fit import Fit, no_warnings
 from armoire.images.shards import Decode, Shard
 from armoire.io.files import atomic_path
-from armoire.model import DiagonalGaussian, to_unit
+from armoire.model import to_unit
 from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
@@ -144,7 +144,7 @@ class ShardEncoder:
     def _encode(self, pixels: Sequence[np.ndarray]) -> list[np.ndarray]:
         x = to_unit(torch.from_numpy(np.stack(pixels)).to(self.model.device))
         posterior = self.model.encode(x)
-        found = [posterior.mean, *([posterior.log_var] if isinstance(posterior, DiagonalGaussian) else [])]
+        found = [posterior.mean, *([] if posterior.log_var is None else [posterior.log_var])]
         return [values.cpu().numpy().astype(self.job.dtype) for values in found]
 
     def _write(
@@ -155,7 +155,9 @@ class ShardEncoder:
 
         a = self.model.architecture
         columns: dict[str, pa.Array] = {"id": pa.array(ids, pa.string()), "row": pa.array(rows, pa.int64())}
-        for name, blocks in zip(("mean", "log_var")[: 2 if a.posterior == "gaussian" else 1], latents, strict=False):
+        for name, blocks in zip(
+            ("mean", "log_var") if self.model.posterior.is_stochastic else ("mean",), latents, strict=False
+        ):
             values = np.concatenate(blocks or [np.empty((0, a.latent), self.job.dtype)])
             columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), a.latent)
         facts = {"key": self.job.key, "shard": str(shard.number), "rejected": json.dumps(made.rejected)}

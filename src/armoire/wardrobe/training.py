@@ -17,12 +17,12 @@ from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.io.files import write_bytes
 from armoire.priors.flow import check_installed as check_flow
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.training import Recipe, Run, load_recipe
-from armoire.training import train as train_run
+from armoire.training import Recipe, Run, fit_epochs, load_recipe
+from armoire.training.checkpointing import check_out, lock_folder
 from armoire.training.distributed import join
 from armoire.training.machine import pick_device
-from armoire.training.resuming import check_out, hold_out
 from armoire.training.tracking import tracker_names
+from armoire.training.trainer import OnStep
 from armoire.wardrobe.wardrobe import Wardrobe
 
 
@@ -30,10 +30,13 @@ def train(
     recipe: str | Recipe,
     images: Images | None = None,
     out: str | Path | None = None,
+    *,
     resume: bool = False,
     device: str | torch.device | None = "auto",
     progress: Progress = USUAL,
     track: str | Sequence[str] = (),
+    snapshots: int | None = None,
+    on_step: OnStep | None = None,
     **settings: Any,
 ) -> Wardrobe:
     """Train a recipe, encode its data, and open what came of it.
@@ -49,6 +52,9 @@ def train(
         device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested), or a torch.device.
         progress: where to report.
         track: trackers that follow the training, `tensorboard`, `trackio` or `wandb`: one, or several.
+        snapshots: how many snapshots of the weights to keep in the run's snapshots/, evenly spaced over the steps, the
+            last step included; by default as many as the training that is resumed, or none.
+        on_step: called after each optimiser step with an `armoire.training.StepDone`, in every process.
         **settings: settings of the recipe to change, e.g. epochs=3.
 
     Raises:
@@ -58,7 +64,7 @@ def train(
     chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
     distributed = join(pick_device(device))
     with distributed.together(), contextlib.ExitStack() as stack:
-        run, images = _train(chosen, images, out, resume, device, progress, stack, track)
+        run, images = _train(chosen, images, out, resume, device, progress, stack, track, snapshots, on_step)
         if not distributed.is_first:
             distributed.wait()
             return Wardrobe.open(run.path, images, device)
@@ -72,8 +78,10 @@ def take_part(
     recipe: Recipe,
     images: Images | None = None,
     out: str | Path | None = None,
+    *,
     resume: bool = False,
     device: str | torch.device | None = "auto",
+    snapshots: int | None = None,
 ) -> None:
     """`train` as a process other than the first, which may be on a machine that does not see the run.
 
@@ -82,7 +90,7 @@ def take_part(
     """
     distributed = join(pick_device(device))
     with distributed.together(), contextlib.ExitStack() as stack:
-        _train(recipe, images, out, resume, device, SILENT, stack)
+        _train(recipe, images, out, resume, device, SILENT, stack, snapshots=snapshots)
         distributed.wait()
 
 
@@ -95,6 +103,8 @@ def _train(
     progress: Progress,
     stack: contextlib.ExitStack,
     track: str | Sequence[str] = (),
+    snapshots: int | None = None,
+    on_step: OnStep | None = None,
 ) -> tuple[Run, ImageSet]:
     distributed = join(pick_device(device))
     progress = progress if distributed.is_first else SILENT
@@ -103,12 +113,22 @@ def _train(
     if chosen.prior == "flow":
         distributed.from_first(check_flow)
     distributed.from_first(lambda: tracker_names(track))
-    distributed.from_first(lambda: stack.enter_context(hold_out(path)))
+    distributed.from_first(lambda: stack.enter_context(lock_folder(path)))
     distributed.from_first(lambda: check_out(path, resume))
     images = distributed.in_turns(lambda: load_for(chosen, images, progress))
     images.check()
     chosen = chosen.change(**_data_settings(chosen, images))
-    run = train_run(chosen, images, path, resume, device, progress, track)
+    run = fit_epochs(
+        chosen,
+        images,
+        path,
+        resume=resume,
+        device=device,
+        progress=progress,
+        track=track,
+        snapshots=snapshots,
+        on_step=on_step,
+    )
     if images.info.rejected and images.store and distributed.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
     return run, images

@@ -229,7 +229,7 @@ class Wardrobe:
             self.progress.note(f"{len(train)} training images are too few to fit a prior to: samples come from {usual}")
             return
         prior, facts = fit_prior(kind, train.draws, seed=self.recipe.seed, progress=self.progress)
-        if facts["log_prob"] > facts["log_prob_normal"] or self.recipe.posterior == "point":
+        if facts["log_prob"] > facts["log_prob_normal"] or self.model.posterior.default_prior != "normal":
             self._priors.write(kind, prior, facts)
         else:
             self.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")

@@ -133,7 +133,7 @@ export class Explorer {
     const { dimensions } = manifest.latent
     if (dimensions > 2) [this.across, this.up] = [axis('pc', 0), axis('pc', 1)]
     this.z = dimensions > 2 ? this.wardrobe.mean : new Float32Array(dimensions)
-    if (manifest.run.posterior === 'point') this.z = this.wardrobe.mean
+    if (!manifest.run.is_stochastic) this.z = this.wardrobe.mean
     this.colour = firstColour(manifest)
     this.sliders = { attributes: [], axes: [] }
   }
@@ -234,7 +234,7 @@ export class Explorer {
   }
   /** Whether p = Phi(z) says something of the axes shown. */
   get canP(): boolean {
-    return this.manifest.run.posterior === 'gaussian' && this.across.kind === 'dim' && this.up.kind === 'dim'
+    return this.manifest.run.is_stochastic && this.across.kind === 'dim' && this.up.kind === 'dim'
   }
   get plane(): Plane {
     return this.planeNow

@@ -16,7 +16,7 @@ export interface FileEntry {
 export interface Manifest {
   format: string
   version: number
-  run: { name: string; recipe: string; posterior: 'gaussian' | 'point'; beta: number; model_sha256: string }
+  run: { name: string; recipe: string; is_stochastic: boolean; beta: number; model_sha256: string }
   data: {
     name: string
     splits: string[]

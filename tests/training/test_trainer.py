@@ -15,20 +15,19 @@ from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.images import ImageSet
 from armoire.model import Autoencoder
 from armoire.model.pretrained import read_header
-from armoire.training import Run, train
-from armoire.training.checkpoint import list_checkpoints, load_checkpoint
-from armoire.training.noise import corrupt
-from armoire.training.randomness import generator, permutation
+from armoire.training import Run, fit_epochs
+from armoire.training.checkpointing import list_checkpoints, load_checkpoint, stop_requests
+from armoire.training.randomness import generator, normal_like, permutation
 from armoire.training.recipe import load_recipe
 from armoire.training.schedule import learning_rate
-from armoire.training.stopping import stop_requests
+from armoire.training.step import corrupt
 
 TIMES = ("seconds", "images_per_second")
 STEPS = 5  # an epoch of 40 images in batches of 8
 
 
 def fit(recipe, images, out, **rest) -> Run:
-    return train(recipe, images, out, device="cpu", **rest)
+    return fit_epochs(recipe, images, out, device="cpu", **rest)
 
 
 def weights(run: Run) -> dict[str, torch.Tensor]:
@@ -197,21 +196,21 @@ def test_the_last_two_checkpoints_and_the_best_are_kept(tmp_path, tiny, discs):
 
 
 def test_the_best_is_not_the_last_when_it_gets_worse(tmp_path, tiny, discs, monkeypatch):
-    from armoire.training import loop
+    from armoire.training import trainer
 
     fixed = iter([5.0, 3.0, 4.0])
-    real = loop.average_over
+    real = trainer.average_over
 
     def worse_in_the_end(*given):
         return replace(real(*given), objective=next(fixed))
 
-    monkeypatch.setattr(loop, "average_over", worse_in_the_end)
+    monkeypatch.setattr(trainer, "average_over", worse_in_the_end)
     run = fit(tiny(epochs=3), discs(), tmp_path / "run")
     assert load_checkpoint(run.path / "checkpoints" / "best.safetensors").step == 2 * STEPS
 
 
 def test_a_checkpoint_in_time_holds_what_a_resume_needs(tmp_path, tiny, discs, monkeypatch):
-    monkeypatch.setattr("armoire.training.loop.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr("armoire.training.trainer.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     recipe, images = tiny(), discs()
     whole = fit(recipe, images, tmp_path / "whole")
     partly = fit(recipe, images, tmp_path / "run")
@@ -252,15 +251,15 @@ def test_a_finite_explosion_is_warned_of_and_clipping_prevents_it(tmp_path, tiny
 
 
 def test_the_first_step_that_is_not_finite_is_named(tmp_path, tiny, discs, monkeypatch):
-    from armoire.training import loop
+    from armoire.training import step
 
-    real, step = loop.forward, iter(range(1, 1000))
+    real, number = step.forward, iter(range(1, 1000))
 
     def poisoned(*given):
         terms = real(*given)
-        return replace(terms, distortion=terms.distortion * (math.nan if next(step) == 8 else 1))
+        return replace(terms, distortion=terms.distortion * (math.nan if next(number) == 8 else 1))
 
-    monkeypatch.setattr(loop, "forward", poisoned)
+    monkeypatch.setattr(step, "forward", poisoned)
     with pytest.raises(ArmoireError, match=r"stopped at step 8: .*last good checkpoint is .*step-000000005"):
         fit(tiny(), discs(), tmp_path / "run")
     assert [p.stem for p in list_checkpoints(tmp_path / "run" / "checkpoints")] == ["step-000000005"]
@@ -305,9 +304,9 @@ def test_it_is_the_loop_that_anyone_would_write(tmp_path, tiny, discs, changes):
     for epoch in range(recipe.epochs):
         for chosen in permutation(recipe.seed, epoch, 42).split(recipe.batch):
             draws = generator(recipe.seed, "step", step)
-            seen = corrupt(x[chosen], recipe.noise, draws) if recipe.noise else x[chosen]
+            seen = corrupt(x[chosen], recipe.noise, normal_like(x[chosen], draws)) if recipe.noise else x[chosen]
             q = model.encode(seen)
-            distortion = model.likelihood.distortion(model.decoder(q.sample(draws)), x[chosen])
+            distortion = model.likelihood.distortion(model.decoder(q.sample(normal_like(q.mean, draws))), x[chosen])
             optimizer.zero_grad()
             (distortion + recipe.beta * q.rate()).mean().backward()
             if recipe.clip:
@@ -328,7 +327,7 @@ def test_an_epoch_averages_over_every_training_image_once(tmp_path, tiny, discs)
     model = run.model()
     x = torch.from_numpy(images.split("train").images.copy()).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        distortion = model.terms(x).distortion.mean().item()
+        distortion = model.terms(x, torch.zeros(42, recipe.latent)).distortion.mean().item()
     assert run.history[0]["train_distortion_nats"] == pytest.approx(distortion, rel=1e-5)
 
 
@@ -441,5 +440,5 @@ def test_validation_serves_where_there_is_no_test(tmp_path, tiny, discs):
 @pytest.mark.parametrize("name", ["gpu", "cdua"])
 def test_an_unknown_device_is_told(tmp_path, tiny, discs, name):
     with pytest.raises(ArmoireError, match=f"no device '{name}'"):
-        train(tiny(), discs(), tmp_path / "run", device=name)
+        fit_epochs(tiny(), discs(), tmp_path / "run", device=name)
     assert not (tmp_path / "run").exists()
