@@ -1,41 +1,93 @@
-"""One short class for each tracker that `armoire.training.tracking` knows; their packages are imported at the start."""
+"""The experiment trackers: TensorBoard, trackio, W&B. Their packages are imported when a training starts."""
 
 from __future__ import annotations
 
+import netrc
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
 
-from armoire.training.tracking import Epoch, Story, Tracker
-from armoire.training.wandb_log import steps_told
-
 PROJECT = "armoire"
 BINS = 64
-SECONDS_TO_START, SECONDS_TO_FINISH = 30, 60  # what a network may take of a training's time, at most
+SECONDS_TO_START, SECONDS_TO_FINISH = 30, 60  # at most, for W&B's network
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a tracker gets at the start.
+
+    Attributes:
+        name: of the run.
+        folder: where in the run it may write.
+        settings: the recipe and the data's fingerprint, as plain values.
+        id: of the run in the tracker; the same when a training is resumed.
+        epochs: number of epochs logged before.
+    """
+
+    name: str
+    folder: Path
+    settings: dict[str, Any]
+    id: str
+    epochs: int
+
+
+@dataclass(frozen=True)
+class EpochLog:
+    """What a tracker logs of an epoch, whose number (from 1) is the step of all curves.
+
+    Attributes:
+        number: of the epoch.
+        scalars: by name, with the unit.
+        preview: a picture of images and reconstructions; None where the data may not be shown.
+        histograms: values by name; empty for an epoch that is logged later.
+    """
+
+    number: int
+    scalars: dict[str, float]
+    preview: Path | None = None
+    histograms: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+class Tracker(Protocol):
+    """An experiment tracker."""
+
+    def start(self, info: RunInfo) -> None:
+        """Create the run, or resume it."""
+        ...
+
+    def log(self, epoch: EpochLog) -> None:
+        """Log an epoch."""
+        ...
+
+    def close(self) -> None:
+        """Write or send everything."""
+        ...
 
 
 class TensorBoard:
     """TensorBoard's event files, in the run's folder."""
 
-    def start(self, story: Story) -> int:
-        """Open a file of events; what an earlier one holds past what is known counts as never told."""
+    def start(self, info: RunInfo) -> None:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
-        self.writer = SummaryWriter(str(story.folder), purge_step=story.epochs + 1 if story.epochs else 0)
-        if not story.epochs:
+        # Hides what an earlier file holds of epochs that are trained again.
+        self.writer = SummaryWriter(str(info.folder), purge_step=info.epochs + 1 if info.epochs else 0)
+        if not info.epochs:
+            plain = {key: _plain(value) for key, value in info.settings.items() if value is not None}
             # Not `add_hparams`, which writes them into a run of their own.
-            plain = {key: _plain(value) for key, value in story.settings.items() if value is not None}
             for summary in hparams(plain, {})[:2]:
                 self.writer.file_writer.add_summary(summary, 0)  # pyright: ignore[reportOptionalMemberAccess]
         self.writer.flush()
-        return story.epochs
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Write curves, picture and histograms, through to the disk."""
+    def log(self, epoch: EpochLog) -> None:
         for name, value in epoch.scalars.items():
             self.writer.add_scalar(name, value, epoch.number)
         for name, values in epoch.histograms.items():
@@ -47,24 +99,17 @@ class TensorBoard:
         self.writer.flush()
 
     def close(self) -> None:
-        """Close the file."""
         self.writer.close()
 
 
 class Trackio:
     """trackio, by default a database on this machine."""
 
-    def start(self, story: Story) -> int:
-        """Open the run of this id; what was lost of it with a killed process is told again."""
+    def start(self, info: RunInfo) -> None:
         self.trackio: Any = import_module("trackio")
-        name = f"{story.run.name}-{story.id}"
-        run = self.trackio.init(PROJECT, name, config=story.settings, resume="allow", embed=False)
-        # Its own count: it keeps half a second of what it is told in memory only.
-        following = getattr(run, "_next_step", None)
-        return story.epochs if following is None else max(0, following - 1)
+        self.trackio.init(PROJECT, f"{info.name}-{info.id}", config=info.settings, resume="allow", embed=False)
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Log everything as one step."""
+    def log(self, epoch: EpochLog) -> None:
         values: dict[str, Any] = dict(epoch.scalars)
         for name, found in epoch.histograms.items():
             values[name] = self.trackio.Histogram(found, num_bins=BINS)
@@ -73,50 +118,41 @@ class Trackio:
         self.trackio.log(values, step=epoch.number)
 
     def close(self) -> None:
-        """Wait until all is in the database."""
         self.trackio.finish()
 
 
 class WandB:
-    """Weights & Biases; offline, into the run's folder, where nobody is logged in."""
+    """Weights & Biases; offline, into the run's folder, unless WANDB_MODE or a login says otherwise."""
 
-    def start(self, story: Story) -> int:
-        """Open the run of this id, never asking for a key."""
+    def start(self, info: RunInfo) -> None:
         self.wandb: Any = import_module("wandb")
-        mode = _wandb_mode(self.wandb)
+        mode = _wandb_mode()
         self.run = self.wandb.init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
-            name=story.run.name,
-            id=story.id,
-            dir=str(story.folder),
-            config=story.settings,
+            name=info.name,
+            id=info.id,
+            dir=str(info.folder),
+            config=info.settings,
             mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",
             settings=self.wandb.Settings(
-                # Its capture of what is printed would take the terminal from the progress bar.
-                console="off",
+                console="off",  # it would capture the progress bar
                 init_timeout=SECONDS_TO_START,
                 finish_timeout=SECONDS_TO_FINISH,
                 **_without_paths(self.wandb),
             ),
         )
-        if mode == "online":
-            return max(story.epochs, self.run.step - 1)
-        return max(steps_told(story.folder, story.id), default=0) if mode == "offline" else story.epochs
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Log everything as one step."""
+    def log(self, epoch: EpochLog) -> None:
         values: dict[str, Any] = dict(epoch.scalars)
         for name, found in epoch.histograms.items():
             values[name] = self.wandb.Histogram(np_histogram=np.histogram(found, BINS))
         if epoch.preview:
             values["preview"] = self.wandb.Image(str(epoch.preview))
-        # Uncommitted, it would wait for the next one in memory.
         self.run.log(values, step=epoch.number, commit=True)
 
     def close(self) -> None:
-        """Wait until all is written, or sent."""
         self.run.finish()
 
 
@@ -125,22 +161,21 @@ def _plain(value: object) -> bool | int | float | str:
 
 
 def _without_paths(wandb: Any) -> dict[str, bool]:
-    """Settings of those that a version of W&B has, so that it sends no command line, folder or name of the machine."""
+    """The settings, of those that a version of W&B has, that keep command line, folder and host name private."""
     private = ("x_disable_meta", "disable_git", "disable_code")
     return {name: True for name in private if name in wandb.Settings.model_fields}
 
 
-def _wandb_mode(wandb: Any) -> str:
-    """What WANDB_MODE says; without it online where a login is at hand, else offline."""
+def _wandb_mode() -> str:
+    """$WANDB_MODE; else online with WANDB_API_KEY or a login in netrc, so that W&B never asks for a key."""
     if mode := os.environ.get("WANDB_MODE"):
         return mode
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
     try:
-        logins = import_module("wandb.sdk.lib.wbauth")
-        host = wandb.setup().settings.base_url
-        known = logins.authenticate_session(host=host, source=PROJECT, prompt=False, update_session=False)
-    except Exception:  # a version that keeps logins elsewhere
-        return "offline"
-    return "online" if known else "offline"
+        login = netrc.netrc(os.environ.get("NETRC")).authenticators(host)
+    except (OSError, netrc.NetrcParseError):
+        login = None
+    return "online" if login or os.environ.get("WANDB_API_KEY") else "offline"
 
 
 KINDS: dict[str, type[Tracker]] = {"tensorboard": TensorBoard, "trackio": Trackio, "wandb": WandB}
