@@ -11,10 +11,10 @@ from matplotlib.patches import Circle, Ellipse
 from PIL import Image, ImageFilter
 
 from armoire import Wardrobe
-from armoire.figures.decoded_grid import Grid, holes, make_grid
+from armoire.figures.decoded_grid import Grid, make_grid
 from armoire.figures.style import CLASS_COLOURS
 from armoire.images.grid import image_grid
-from armoire.measure.latent_statistics import HOLE, in_holes
+from armoire.measure.latent_statistics import HOLE, in_holes, standard_deviation
 
 SHOWN = 10_000
 PAIRS = ((1, 3), (7, 9), (2, 8), (5, 6))  # classes: trouser to dress, sneaker to boot, pullover to bag, sandal to shirt
@@ -106,7 +106,7 @@ def new(wardrobe: Wardrobe, look: Look) -> Figure:
     """18 places drawn at random, on the plane and decoded; in another colour where no garment is near."""
     z, _ = latents(wardrobe)
     drawn = wardrobe.sample(18, seed=3)
-    empty = in_holes(drawn, z, HOLE * spread(z))
+    empty = in_holes(drawn, z, HOLE * standard_deviation(z))
     colours = [look.hole if hole else look.drawn for hole in empty]
     figure = page(3.0)
     sheet = blank(figure)
@@ -139,11 +139,6 @@ def _numbers(axes: Axes, points: np.ndarray, colours: list[str]) -> None:
         )
 
 
-def spread(z: np.ndarray) -> float:
-    """Root mean square deviation, averaged over the dimensions."""
-    return float(np.sqrt(z.var(axis=0).mean()))
-
-
 def carpet(wardrobe: Wardrobe, look: Look) -> Figure:
     """The plane decoded everywhere, its holes shaded, the garments on top as dots."""
     z, _ = latents(wardrobe)
@@ -153,7 +148,7 @@ def carpet(wardrobe: Wardrobe, look: Look) -> Figure:
     height = width * (top - bottom) / (right - left)
     figure = page(height + 0.5)
     axes = panel(figure, (WIDTH - width) / 2 + 0.15, 0.45, width, height)
-    empty = holes(grid, z, HOLE * spread(z)).reshape(grid.rows, grid.columns)
+    empty = in_holes(grid.centres, z, HOLE * standard_deviation(z)).reshape(grid.rows, grid.columns)
     shade = np.zeros((*empty.shape, 4))
     shade[empty] = (*to_rgb(look.wash), 1)
     axes.imshow(shade, extent=grid.extent, interpolation="nearest", aspect="auto")

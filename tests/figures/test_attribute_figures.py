@@ -10,7 +10,7 @@ from shape_runs import CLASSES, assert_alike, drawn_images, pictures, words
 
 from armoire import figures
 from armoire.errors import ArmoireError
-from armoire.figures.attributes import STRENGTHS, attribute_figures, chosen, most_known
+from armoire.figures.attributes import STRENGTHS, attribute_figures, chosen, default_attributes
 from armoire.images import Fit, ImageSet, SetInfo
 from armoire.images.imageset import fingerprint, make_table
 from armoire.training import load_recipe
@@ -54,19 +54,24 @@ def test_each_column_is_what_the_direction_makes_and_zero_is_the_reconstruction(
     assert [head for head in heads if head in {"−4", "−3", "−2", "−1", "0", "+1", "+2", "+3", "+4"}] == [
         *("−4", "−3", "−2", "−1", "0", "+1", "+2", "+3", "+4")
     ]
-    assert heads.count("lacks it") == 4
-    assert heads.count("has it") == 2
+    assert heads.count("without") == 4
+    assert heads.count("with") == 2
 
 
 def test_the_caption_tells_what_the_direction_rests_on(run: Wardrobe):
     text, d = words(figures.draw(run, "attribute-Bright")).replace("\n", " "), run.direction("Bright")
-    assert f"one standard deviation of the training images' projection, {d.scale:.2f} latent units" in text
+    assert (
+        f"one standard deviation of the training images' projection on the direction, {d.scale:.2f} latent units"
+        in text
+    )
     assert f"the {d.positives} training images with the attribute and the {d.negatives} without" in text
-    interval = f"{d.separation:.2f} apart (95 % interval {d.separation_low:.2f} to {d.separation_high:.2f})"
+    interval = (
+        f"differ by {d.separation:.2f} of these (95 % interval {d.separation_low:.2f} to {d.separation_high:.2f})"
+    )
     assert interval.replace("-", "−") in text
     assert "Method “partial”" in text
     assert f"Steadiness {d.steadiness:.2f} of 1".replace("-", "−") in text
-    assert ("would make it point elsewhere" in text) == (d.steadiness < 0.7)
+    assert ("would give another direction" in text) == (d.steadiness < 0.7)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,7 @@ def test_those_that_lack_it_come_first_then_some_that_have_it(known: list[int], 
 def test_of_an_attribute_that_is_known_of_no_held_out_image_the_first_are_shown(run: Wardrobe):
     figure = figures.draw(run, "attribute-Ring")
     np.testing.assert_array_equal(np.stack(pictures(figure)[:6]), run.images.split("test").images[:6, ..., 0])
-    assert words(figure).split("\n").count("not known") == 6
+    assert words(figure).split("\n").count("unknown") == 6
 
 
 def test_by_default_come_the_four_with_most_on_their_smaller_side(run: Wardrobe):
@@ -97,7 +102,7 @@ def test_by_default_come_the_four_with_most_on_their_smaller_side(run: Wardrobe)
     }
     assert smaller["Last"] == 15
     assert smaller["Rare"] == 3
-    best = most_known(run)
+    best = default_attributes(run)
     assert len(best) == 4
     assert "Rare" not in best
     assert "Last" not in best
@@ -113,7 +118,7 @@ def test_a_slash_in_a_name_makes_no_folder(run: Wardrobe):
 
 
 def test_the_captions_of_a_report_know_them(vae: Wardrobe):
-    assert figures.described("attribute-Smiling") == "Smiling taken away and added, in held-out images"
+    assert figures.described("attribute-Smiling") == "Smiling removed from and added to held-out images"
     assert figures.described("samples") == figures.FIGURES["samples"].description
     assert figures.described("mine") == ""
 
@@ -133,9 +138,9 @@ def test_what_cannot_be_drawn_is_told_in_a_sentence(run: Wardrobe, name: str, se
 
 
 def test_data_without_attributes_are_told_of_and_have_no_such_figures(vae: Wardrobe):
-    with pytest.raises(ArmoireError, match="of which no attributes are known; train on data that brings some"):
+    with pytest.raises(ArmoireError, match="has no attributes; train on data with attributes"):
         figures.save(vae, ["losses", "attribute-Smiling"])
-    assert most_known(vae) == []
+    assert default_attributes(vae) == []
 
 
 def test_a_slip_is_found_before_anything_is_drawn(run: Wardrobe):

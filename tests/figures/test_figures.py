@@ -19,8 +19,8 @@ from armoire.errors import ArmoireError
 from armoire.figures import figure_data
 from armoire.figures.decoded_grid import make_grid
 from armoire.figures.denoising_levels import differ_in_noise
-from armoire.figures.histograms import VERDICTS, far_from, verdicts, worst_of
-from armoire.figures.loss_choice import penalty, sharpness, sibling
+from armoire.figures.histograms import STATUSES, dimension_statuses, far_from, worst_of
+from armoire.figures.loss_choice import other_loss_run, penalty, sharpness
 from armoire.figures.style import CLASS_COLOURS, WARNING, png
 from armoire.images.grid import image_grid
 from armoire.measure.latent_statistics import ks_distances
@@ -177,11 +177,11 @@ def test_cross_entropy_charges_more_towards_the_extremes():
     assert penalty("mse", 0.7, np.array([0.6, 0.8])) == pytest.approx([0.01, 0.01])
 
 
-def test_loss_choice_shows_what_each_guess_costs_and_the_sibling(pair):
+def test_loss_choice_shows_what_each_guess_costs_and_the_other_loss_run(pair):
     ae, rmse = pair
     figure = figures.draw(ae, "loss-choice")
-    assert sibling(ae).path == rmse.run.path
-    assert sibling(rmse).path == ae.run.path
+    assert other_loss_run(ae).path == rmse.run.path
+    assert other_loss_run(rmse).path == ae.run.path
     bce, mse, *_ = figure.axes
     assert {text.get_text() for text in bce.texts} == {"0.022", "0.028"}
     assert {text.get_text() for text in mse.texts} == {"0.010"}
@@ -194,7 +194,7 @@ def test_loss_choice_shows_what_each_guess_costs_and_the_sibling(pair):
 
 
 def test_loss_choice_without_a_sibling_says_which_to_train(lone: Wardrobe):
-    assert sibling(lone) is None
+    assert other_loss_run(lone) is None
     with pytest.raises(ArmoireError, match="armoire train fashion-ae-rmse --out"):
         figures.draw(lone, "loss-choice")
 
@@ -221,20 +221,20 @@ def test_denoising_shows_noisy_clean_and_output(lone: Wardrobe, vae: Wardrobe):
 def test_histograms_give_each_distance_and_mark_the_worst(colour: Wardrobe):
     figure = figures.draw(colour, "latent-histograms")
     means = colour.latents.split("test").mean
-    ks, judged = ks_distances(means), verdicts(means)
-    worst = worst_of(ks, judged)
+    ks, statuses = ks_distances(means), dimension_statuses(means)
+    worst = worst_of(ks, statuses)
     assert worst is not None
     for k, axes in enumerate(figure.axes[:5]):
-        said = "unused" if judged[k] == "unused" else f"{ks[k]:.2f}"
+        said = "unused" if statuses[k] == "unused" else f"{ks[k]:.2f}"
         assert axes.get_title(loc="left") == f"z{'₀₁₂₃₄'[k]}   {said}"
         assert (axes._left_title.get_color() == WARNING) == (k == worst)
         (curve,) = axes.get_lines()
         assert curve.get_ydata().max() == pytest.approx(1 / np.sqrt(2 * np.pi))
         density, _, _ = axes.patches[0].get_data()
         assert density.sum() * 8 / 40 == pytest.approx(1)
-        assert to_hex(axes.patches[0].get_facecolor()) == VERDICTS[judged[k]].colour
-    for name, verdict in VERDICTS.items():
-        assert (verdict.words in words(figure)) == (name in judged)
+        assert to_hex(axes.patches[0].get_facecolor()) == STATUSES[statuses[k]].colour
+    for name, status in STATUSES.items():
+        assert (status.text in words(figure)) == (name in statuses)
 
 
 def normal(n: int, *scales: float, shift: float = 0) -> np.ndarray:
@@ -244,15 +244,15 @@ def normal(n: int, *scales: float, shift: float = 0) -> np.ndarray:
 
 def test_a_dimension_is_far_close_narrow_or_unused():
     means = np.concatenate([normal(1000, 1, 2, 0.4, 0.05, 0), normal(1000, 1, shift=1)], axis=1)
-    assert verdicts(means) == ["close", "far", "narrow", "unused", "unused", "far"]
+    assert dimension_statuses(means) == ["close", "far", "narrow", "unused", "unused", "far"]
     assert ks_distances(means)[3:5] == pytest.approx([0.45, 0.5], abs=0.03)
 
 
 def test_an_unused_dimension_is_not_said_to_lack_weight_on_the_kl():
-    assert "too little weight on the KL: raise beta" in VERDICTS["far"].words
-    assert "not for lack of weight on the KL" in VERDICTS["unused"].words
-    assert "lower beta" in VERDICTS["narrow"].words
-    assert "raise" not in VERDICTS["narrow"].words + VERDICTS["unused"].words + VERDICTS["close"].words
+    assert "too little weight on the KL: raise beta" in STATUSES["far"].text
+    assert "not for lack of weight on the KL" in STATUSES["unused"].text
+    assert "lower beta" in STATUSES["narrow"].text
+    assert "raise" not in STATUSES["narrow"].text + STATUSES["unused"].text + STATUSES["close"].text
 
 
 def test_the_worst_is_one_that_asks_for_more_weight_where_there_is_any():
@@ -267,9 +267,9 @@ def test_the_worst_is_one_that_asks_for_more_weight_where_there_is_any():
     ("scales", "said"),
     [
         ((0.0, 0.01), "rgb uses none of its dimensions: there is too much weight on the KL"),
-        ((1.0, 1.0), "All dimensions of rgb lie close to N(0, 1), z₀ least"),
-        ((1.0, 0.0), "All used dimensions of rgb lie close to N(0, 1), z₀ least"),
-        ((1.0, 3.0, 0.3), "1 of 3 used dimensions of rgb lies far from N(0, 1), z₁ farthest"),
+        ((1.0, 1.0), "All dimensions of rgb are close to N(0, 1), z₀ least"),
+        ((1.0, 0.0), "All used dimensions of rgb are close to N(0, 1), z₀ least"),
+        ((1.0, 3.0, 0.3), "1 of 3 used dimensions of rgb is far from N(0, 1), z₁ most"),
         ((1.0, 0.3, 0.0), "1 of 2 used dimensions of rgb is narrow, none too wide"),
     ],
 )
@@ -277,7 +277,7 @@ def test_the_title_tells_the_worst_first(
     colour: Wardrobe, monkeypatch: pytest.MonkeyPatch, scales: tuple[float, ...], said: str
 ):
     latents = Latents(colour.latents.table.slice(0, 300), normal(300, *scales), None)
-    monkeypatch.setattr(HISTOGRAMS, "shown", lambda _: latents)
+    monkeypatch.setattr(HISTOGRAMS, "shown_latents", lambda _: latents)
     assert said in flat(words(figures.draw(colour, "latent-histograms")))
 
 
@@ -285,7 +285,7 @@ def test_two_hundred_dimensions_show_the_first_fifty_and_no_words_leave_the_page
     colour: Wardrobe, monkeypatch: pytest.MonkeyPatch
 ):
     latents = Latents(colour.latents.table.slice(0, 300), normal(300, *np.linspace(0, 3, 200)), None)
-    monkeypatch.setattr(HISTOGRAMS, "shown", lambda _: latents)
+    monkeypatch.setattr(HISTOGRAMS, "shown_latents", lambda _: latents)
     figure = figures.draw(colour, "latent-histograms")
     figure.canvas.draw()
     *panels, advice = figure.axes
@@ -347,7 +347,7 @@ def test_an_autoencoder_is_spared_the_figures_of_a_prior(lone: Wardrobe):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("p-space", "an autoencoder's places were held to no N"),
+        ("p-space", "an autoencoder has no prior N"),
         ("p-grid", "fashion-vae"),
         ("latent-histograms", "train a VAE"),
         ("latnet", "no figure 'latnet'; did you mean 'latent'"),
@@ -359,7 +359,7 @@ def test_what_cannot_be_drawn_is_told_in_a_sentence(lone: Wardrobe, name: str, s
 
 
 def test_a_plane_is_refused_in_five_dimensions(colour: Wardrobe):
-    with pytest.raises(ArmoireError, match="d = 5; train one with --latent 2"):
+    with pytest.raises(ArmoireError, match="this run has 5; train one with --latent 2"):
         figures.save(colour, ["plane"])
     assert not Path(colour.run.path / "figures" / "plane.png").exists()
 

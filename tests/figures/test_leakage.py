@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from shape_runs import words
 
-from armoire.figures.leakage import OWN, heat_map
+from armoire.figures.leakage import TARGET, heat_map
 
 NAMES = ["Smiling", "Male", "Young"]
 
@@ -37,7 +37,7 @@ def test_a_panel_a_method_on_one_scale_with_the_target_hatched():
         np.testing.assert_array_equal(shown, expected)
         hatched = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
         assert [patch.get_xy() for patch in hatched] == [(-0.5, -0.5), (0.5, 0.5)]
-        assert {to_hex(patch.get_facecolor()) for patch in hatched} == {OWN}
+        assert {to_hex(patch.get_facecolor()) for patch in hatched} == {TARGET}
         said = ["–" if np.isnan(value) else f"{value:.2f}" for value in matrix.ravel()]
         assert [text.get_text() for text in axes.texts] == said
         assert [label.get_text() for label in axes.get_xticklabels()] == NAMES

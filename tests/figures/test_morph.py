@@ -8,7 +8,7 @@ from shape_runs import assert_alike, drawn_images, pictures, tiny, words
 
 from armoire import figures
 from armoire.errors import ArmoireError
-from armoire.figures.morph import pairs, ways
+from armoire.figures.morph import interpolations, pairs
 from armoire.wardrobe import Wardrobe
 
 
@@ -38,15 +38,15 @@ def test_in_more_dimensions_a_second_line_goes_round(colour: Wardrobe):
     z = colour.encode(held_out.images[np.array(ends).ravel()]).reshape(len(ends), 2, -1)
     for k, (a, b) in enumerate(z):
         lines = shown[20 * k + 2 : 20 * k + 20]
-        assert_alike(lines[:9], colour.decode(colour.path(a, b, kind="linear")))
-        assert_alike(lines[9:], colour.decode(colour.path(a, b, kind="spherical")))
+        assert_alike(lines[:9], colour.decode(colour.interpolate(a, b, kind="linear")))
+        assert_alike(lines[9:], colour.decode(colour.interpolate(a, b, kind="spherical")))
     middle = np.linalg.norm(z.mean(axis=1), axis=1).mean()
-    assert f"the middle of the straight line {middle:.2f}" in words(figure).replace("\n", " ")
+    assert f"{middle:.2f} in the middle of the straight line" in words(figure).replace("\n", " ")
 
 
 def test_an_autoencoder_has_no_shell_to_go_round(lone: Wardrobe, vae: Wardrobe, colour: Wardrobe):
-    assert ways(lone) == ways(vae) == ("linear",)
-    assert ways(colour) == ("linear", "spherical")
+    assert interpolations(lone) == interpolations(vae) == ("linear",)
+    assert interpolations(colour) == ("linear", "spherical")
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,6 @@ def test_a_single_held_out_image_is_too_few(tmp_path):
     images = drawn_images(2)
     run = tiny("fashion-vae", images, tmp_path / "two", batch=1)
     assert len(run.images.split("test")) == 1
-    with pytest.raises(ArmoireError, match="from one held-out image to another, and there is one"):
+    with pytest.raises(ArmoireError, match="needs two held-out images, and there is one"):
         figures.draw(run, "morph")
     assert not figures.FIGURES["morph"].applies(run)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from armoire.figures.style import CLASS_COLOURS, SEQUENCE, dimension, high_enough, number, vector, wrap
+from armoire.figures.style import CLASS_COLOURS, SEQUENCE, dimension, number, tall_enough, vector, wrap
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 SIGHT = {
@@ -49,7 +49,7 @@ def test_a_heat_map_darkens_in_even_steps_for_every_kind_of_sight():
 
 
 def test_a_sheet_is_as_high_as_its_words_and_its_body():
-    short, long = high_enough(3, "Title", "Words"), high_enough(3, "Title", "words " * 60)
+    short, long = tall_enough(3, "Title", "Words"), tall_enough(3, "Title", "words " * 60)
     assert short.top == pytest.approx(3, abs=0.01)
     assert long.top == pytest.approx(3, abs=0.01)
     assert long.figure.get_figheight() > short.figure.get_figheight()

@@ -130,7 +130,7 @@ def test_runs_without_attributes_have_no_edits(vae_run):
     found = evaluate(vae_run)
     assert found.editing is None
     assert found.samples is None
-    with pytest.raises(ArmoireError, match="fewer than two attributes are known"):
+    with pytest.raises(ArmoireError, match="fewer than two attributes"):
         draw(vae_run, "leakage")
 
 

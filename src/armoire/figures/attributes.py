@@ -1,4 +1,4 @@
-"""An attribute, less and more, in images that were never trained on (S21): `attribute-NAME`, one for each."""
+"""Held-out images edited along the direction of an attribute (S21): `attribute-NAME`, one figure per attribute."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from matplotlib.patches import Rectangle
 
 from armoire.figures.figure_data import held_out_images, run_name
 from armoire.figures.figure_kind import FigureKind
-from armoire.figures.style import ACCENT, BODY, INK, MARGIN, QUIET, high_enough, number, picture
+from armoire.figures.style import ACCENT, BODY, INK, MARGIN, QUIET, number, picture, tall_enough
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.directions import FEWEST, Direction
 
 PREFIX = "attribute-"
 STRENGTHS = range(-4, 5)
-LACKING, HAVING = 4, 2  # rows of images without it, and with it
-BY_DEFAULT = 4  # figures drawn where none is asked for by name
-STEADY = 0.7  # below, a direction is called unsteady: half of its square length is chance
-MARKS = {-1: "lacks it", 1: "has it", 0: "not known"}
+WITHOUT, WITH = 4, 2  # rows of images without the attribute, and with it
+BY_DEFAULT = 4  # figures drawn where no name is given
+STEADY = 0.7  # at this steadiness half of the direction's squared length is noise
+MARKS = {-1: "without", 1: "with", 0: "unknown"}
 METHODS = {
-    "difference": "from the mean without it to the mean with it",
-    "partial": "what it adds where the other attributes stay the same",
-    "logistic": "across the border that tells with from without",
+    "difference": "from the mean of the images without it to the mean of those with it",
+    "partial": "its effect with the other attributes held constant",
+    "logistic": "the normal of the decision boundary of logistic regression",
 }
 LABELS, APART, GAP = 0.95, 0.22, 0.07  # inches: names of the rows; between groups; between images
 
 
 def attribute_figure(attribute: str) -> FigureKind:
-    """The figure of one attribute, whether a run knows it or not."""
-    description = f"{attribute} taken away and added, in held-out images"
+    """The figure of one attribute, which no run needs to have."""
+    description = f"{attribute} removed from and added to held-out images"
     return FigureKind(f"{PREFIX}{attribute}", description, partial(edits, attribute=attribute))
 
 
@@ -41,8 +41,8 @@ def attribute_figures(wardrobe: Wardrobe) -> dict[str, FigureKind]:
     return {kind.name: kind for kind in map(attribute_figure, wardrobe.latents.attributes)}
 
 
-def most_known(wardrobe: Wardrobe) -> list[str]:
-    """The attributes drawn by default: those with most training images on their smaller side, at most four."""
+def default_attributes(wardrobe: Wardrobe) -> list[str]:
+    """The four attributes with most training images, counted with or without it, whichever are fewer."""
     train = wardrobe.latents.split("train")
     known = {name: train.attribute(name) for name in train.attributes}
     smaller = {name: min(int((y == 1).sum()), int((y == -1).sum())) for name, y in known.items()}
@@ -51,7 +51,7 @@ def most_known(wardrobe: Wardrobe) -> list[str]:
 
 
 def edits(wardrobe: Wardrobe, attribute: str) -> Figure:
-    """A row a held-out image: the original, then the image made with the attribute at strengths -4 to 4 (S21)."""
+    """A row per held-out image: the original, then the decoded edits at strengths -4 to 4 (S21)."""
     direction = wardrobe.direction(attribute)
     known = wardrobe.latents.split(wardrobe.held_out).attribute(attribute)
     rows = chosen(known)
@@ -59,10 +59,10 @@ def edits(wardrobe: Wardrobe, attribute: str) -> Figure:
     z, marks = wardrobe.encode(originals), known[rows]
     side = (12.8 - 2 * MARGIN - LABELS - APART) / (len(STRENGTHS) + 1) - GAP
     groups = 1 + int((np.diff(marks) != 0).sum())
-    page = high_enough(
+    page = tall_enough(
         len(rows) * (side + GAP) + (groups - 1) * APART + 1.0,
-        f"{attribute}, less and more, in images that {run_name(wardrobe)} was not trained on",
-        _told(direction),
+        f"{run_name(wardrobe)}: held-out images edited along the direction of {attribute}",
+        _subtitle(direction),
     )
     blank = page.blank(MARGIN, 0, page.width - 2 * MARGIN, page.top)
     lefts = LABELS + np.arange(len(STRENGTHS) + 1) * (side + GAP) + np.array([0, *[APART] * len(STRENGTHS)])
@@ -79,38 +79,38 @@ def edits(wardrobe: Wardrobe, attribute: str) -> Figure:
 
 
 def chosen(known: Int8[np.ndarray, " n"]) -> Int[np.ndarray, " rows"]:
-    """Which images are shown: the first 4 that lack the attribute, then the first 2 that have it.
+    """Rows of the images to show: the first 4 without the attribute, then the first 2 with it.
 
-    Where there are too few of one, more of the other; then images of which it is not known.
+    Where one kind has too few, more of the other are shown, then images whose attribute is unknown.
     """
-    lacking, having, unknown = (np.flatnonzero(known == value) for value in (-1, 1, 0))
-    room = LACKING + HAVING
-    with_it = min(len(having), max(HAVING, room - len(lacking)))
-    without = min(len(lacking), room - with_it)
-    return np.concatenate([lacking[:without], having[:with_it], unknown[: room - without - with_it]])
+    negatives, positives, unknown = (np.flatnonzero(known == value) for value in (-1, 1, 0))
+    total = WITHOUT + WITH
+    n = min(len(positives), max(WITH, total - len(negatives)))
+    m = min(len(negatives), total - n)
+    return np.concatenate([negatives[:m], positives[:n], unknown[: total - m - n]])
 
 
-def _told(direction: Direction) -> str:
+def _subtitle(direction: Direction) -> str:
     d = direction
     interval = f"95 % interval {number(d.separation_low)} to {number(d.separation_high)}"
     text = (
-        "A strength of 1 is one standard deviation of the training images' projection, "
-        f"{number(d.scale)} latent units; in it, the means of the {d.positives:,} training images with the attribute "
-        f"and the {d.negatives:,} without lie {number(d.separation)} apart ({interval}). "
+        "A strength of 1 is one standard deviation of the training images' projection on the direction, "
+        f"{number(d.scale)} latent units; the means of the {d.positives:,} training images with the attribute and the "
+        f"{d.negatives:,} without differ by {number(d.separation)} of these ({interval}). "
         f"Method “{d.method}”: {METHODS[d.method]}. Steadiness {number(d.steadiness)} of 1"
     )
-    return f"{text}." if d.steadiness >= STEADY else f"{text}: other images would make it point elsewhere."
+    return f"{text}." if d.steadiness >= STEADY else f"{text}: other training images would give another direction."
 
 
 def _heads(axes: Axes, centres: np.ndarray, top: float) -> None:
-    words = {-4: "less", 0: "reconstruction", 4: "more"}
+    captions = {-4: "less", 0: "reconstruction", 4: "more"}
     axes.text(centres[0], top - 0.2, "original", fontsize=9, color=QUIET, ha="center", va="top")
     for strength, centre in zip(STRENGTHS, centres[1:].tolist(), strict=True):
         colour, weight = (ACCENT, "bold") if strength == 0 else (INK, "normal")
         text = f"{strength:+d}".replace("-", "−") if strength else "0"
         axes.text(centre, top, text, fontsize=BODY, color=colour, weight=weight, ha="center", va="top")
         colour = ACCENT if strength == 0 else QUIET
-        axes.text(centre, top - 0.2, words.get(strength, ""), fontsize=9, color=colour, ha="center", va="top")
+        axes.text(centre, top - 0.2, captions.get(strength, ""), fontsize=9, color=colour, ha="center", va="top")
 
 
 def _frame(axes: Axes, left: float, bottom: float, side: float, top: float) -> None:

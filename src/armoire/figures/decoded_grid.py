@@ -1,25 +1,25 @@
-"""The whole plane decoded on a regular grid, beside what lies there: z (S13) and p = Phi(z) (S15)."""
+"""The latent plane decoded on a regular grid, next to its scatter: in z (S13) and in p = Phi(z) (S15)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from armoire.figures.figure_data import classes_of, of_data, plane_of, run_name, shown
-from armoire.figures.latent_scatter import unit_square
+from armoire.figures.figure_data import classes_of, of_data, plane_of, run_name, shown_latents
+from armoire.figures.latent_scatter import P_NAMES, unit_square
 from armoire.figures.scatter import black, by_class, legend
-from armoire.figures.style import BODY, MARGIN, Sheet, picture, sheet
+from armoire.figures.style import MARGIN, Sheet, picture, sheet
 from armoire.images.grid import image_grid
-from armoire.measure.latent_statistics import HOLE, areas, in_holes
+from armoire.measure.latent_statistics import HOLE, areas, in_holes, standard_deviation
 from armoire.wardrobe import Latents, Wardrobe
 
 HOLES = "#e9dfc9"
-MOST_PIXELS = 1024  # along a side of a decoded plane: more would not be seen on a slide
+MAX_PIXELS = 1024  # along a side of the decoded grid: a slide shows no more
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Grid:
 
     Attributes:
         centres: float32 (rows * columns, 2).
-        columns: tiles in a row.
+        columns: tiles per row.
         extent: left, right, lower and upper edge.
     """
 
@@ -38,12 +38,11 @@ class Grid:
 
     @property
     def rows(self) -> int:
-        """Tiles in a column."""
         return len(self.centres) // self.columns
 
 
 def make_grid(low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], along: int) -> Grid:
-    """Square tiles, `along` of them on the longer side, over a box (a little more where they do not fit evenly)."""
+    """Square tiles that cover a box, `along` of them on its longer side."""
     step = max(float((high - low).max()), 1e-6) / along
     counts = np.maximum(1, np.ceil((high - low) / step - 1e-6).astype(int))
     middle, half = (low + high) / 2, counts * step / 2
@@ -54,116 +53,92 @@ def make_grid(low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], along
 
 
 def plane(wardrobe: Wardrobe) -> Figure:
-    """A regular grid of the latent plane, decoded, beside the scatter on the same axes with its holes shaded (S13)."""
-    latents = shown(wardrobe)
-    z = latents.mean
+    """The latent plane decoded on a regular grid, and the scatter on the same axes with its holes shaded (S13)."""
+    from matplotlib.colors import ListedColormap
+
+    latents = shown_latents(wardrobe)
+    z, distance = latents.mean, HOLE * standard_deviation(latents.mean)
     grid = make_grid(z.min(axis=0), z.max(axis=0), _along(wardrobe))
-    spread = float(np.sqrt(z.var(axis=0).mean()))
-    found = areas(z, latents.labels, wardrobe.run.data.classes, HOLE * spread)
+    found = areas(z, latents.labels, wardrobe.run.data.classes, distance)
     page = sheet(
-        f"{100 * found['empty']:.0f} % of the plane of {run_name(wardrobe)} is empty: what it makes there is made up",
-        f"{of_data(wardrobe, len(latents))}. Left: the box around them, decoded at {len(grid.centres)} places. Right: "
-        f"where they lie.{_mismatch(found)}",
+        f"{run_name(wardrobe)}: {100 * found['empty']:.0f} % of the latent plane has no embedding nearby",
+        f"{of_data(wardrobe, len(latents))}. Left: their bounding box, decoded at {len(grid.centres)} points. Right: "
+        f"their embeddings.{_mismatch(found, '')}",
     )
-    carpet, cloud = _pair(page, plane_of(z).names, grid)
-    picture(carpet, _decoded(wardrobe, grid.centres, grid), grid.extent)
-    carpet.set_aspect("equal", anchor="SW")
-    _shade(cloud, grid, holes(grid, z, HOLE * spread))
-    cloud.set_anchor("SW")
-    _cloud(page, cloud, wardrobe, latents, z, [Patch(color=HOLES, label="no image\nnear")])
+    decoded, scatter = _pair(page, plane_of(z).names, grid)
+    _decode(decoded, wardrobe, grid.centres, grid)
+    empty = in_holes(grid.centres, z, distance).reshape(grid.rows, grid.columns)
+    shades = ListedColormap(["white", HOLES])
+    scatter.imshow(empty, cmap=shades, vmin=0, vmax=1, extent=grid.extent, interpolation="nearest", aspect="equal")
+    for axes in (decoded, scatter):
+        axes.set_aspect("equal", anchor="SW")
+    _scatter(page, scatter, wardrobe, latents, z)
+    lower_right = ((page.width - 1.65) / page.width, 0.95 / page.figure.get_figheight())
+    page.figure.legend(
+        handles=[Patch(color=HOLES, label="no image\nnearby")],
+        loc="lower left",
+        bbox_to_anchor=lower_right,
+        borderaxespad=0,
+        borderpad=0,
+        handlelength=1,
+        handleheight=1,
+        handletextpad=0.6,
+    )
     return page.figure
 
 
 def p_grid(wardrobe: Wardrobe) -> Figure:
-    """Images decoded at z = Phi^-1 of a regular grid in (0, 1), beside the scatter of p (S15)."""
+    """Images decoded at z = Phi^-1(p) on a regular grid of p in (0, 1), and the scatter of p (S15)."""
     from scipy.special import ndtr, ndtri
 
-    latents = shown(wardrobe)
-    p = ndtr(latents.mean.astype(np.float64)).astype(np.float32)
+    latents = shown_latents(wardrobe)
     grid = make_grid(np.zeros(2, np.float32), np.ones(2, np.float32), _along(wardrobe))
     found = areas(latents.mean, latents.labels, wardrobe.run.data.classes, 1.0)
     page = sheet(
-        f"Each tile is as likely as any other: all that {run_name(wardrobe)} makes of N(0, I)",
+        f"{run_name(wardrobe)} decoded evenly over N(0, I): every tile is equally likely",
         f"{of_data(wardrobe, len(latents))}. Left: decoded at z = Φ⁻¹(p) on a regular grid of p in (0, 1). Right: "
-        f"where they lie.{_mismatch(found, 'p_')}",
+        f"their embeddings.{_mismatch(found, 'p_')}",
     )
-    carpet, cloud = _pair(page, ("p₀ = Φ(z₀)", "p₁ = Φ(z₁)"), grid)
-    picture(carpet, _decoded(wardrobe, ndtri(grid.centres.astype(np.float64)).astype(np.float32), grid), grid.extent)
-    _cloud(page, cloud, wardrobe, latents, p, [])
-    for axes in (carpet, cloud):
+    decoded, scatter = _pair(page, P_NAMES, grid)
+    _decode(decoded, wardrobe, ndtri(grid.centres.astype(np.float64)).astype(np.float32), grid)
+    _scatter(page, scatter, wardrobe, latents, ndtr(latents.mean.astype(np.float64)).astype(np.float32))
+    for axes in (decoded, scatter):
         unit_square(axes)
     return page.figure
 
 
-def holes(grid: Grid, embeddings: Float[np.ndarray, "n 2"], distance: float) -> Bool[np.ndarray, " m"]:
-    """Which tiles have a centre farther than `distance` from every embedding."""
-    return in_holes(grid.centres, embeddings, distance)
-
-
 def _along(wardrobe: Wardrobe) -> int:
-    return int(np.clip(MOST_PIXELS // wardrobe.model.architecture.size, 8, 20))
+    return int(np.clip(MAX_PIXELS // wardrobe.model.architecture.size, 8, 20))
 
 
-def _decoded(wardrobe: Wardrobe, z: np.ndarray, grid: Grid) -> np.ndarray:
-    return image_grid(wardrobe.decode(z), grid.columns, gap=0)
+def _decode(axes: Axes, wardrobe: Wardrobe, z: np.ndarray, grid: Grid) -> None:
+    picture(axes, image_grid(wardrobe.decode(z), grid.columns, gap=0), grid.extent)
 
 
 def _pair(page: Sheet, names: tuple[str, str], grid: Grid) -> tuple[Axes, Axes]:
     inch = min(4.8, page.top - 0.85) / max(grid.columns, grid.rows)
     width, height = grid.columns * inch, grid.rows * inch
     lefts = (MARGIN + 0.45, MARGIN + 0.45 + width + 0.4)
-    carpet, cloud = (page.panel(left, page.top - height, width, height) for left in lefts)
-    for axes in (carpet, cloud):
+    decoded, scatter = (page.panel(left, page.top - height, width, height) for left in lefts)
+    for axes in (decoded, scatter):
         axes.set_xlabel(names[0])
         axes.set_xlim(grid.extent[:2])
         axes.set_ylim(grid.extent[2:])
-        axes.set_facecolor("white" if axes is cloud else "none")
-    carpet.set_ylabel(names[1])
-    cloud.tick_params(labelleft=False)
-    return carpet, cloud
+        axes.set_facecolor("white" if axes is scatter else "none")
+    decoded.set_ylabel(names[1])
+    scatter.tick_params(labelleft=False)
+    return decoded, scatter
 
 
-def _shade(axes: Axes, grid: Grid, empty: np.ndarray) -> None:
-    from matplotlib.colors import ListedColormap
-
-    shading = empty.reshape(grid.rows, grid.columns)
-    axes.imshow(
-        shading,
-        cmap=ListedColormap(["white", HOLES]),
-        vmin=0,
-        vmax=1,
-        extent=grid.extent,
-        interpolation="nearest",
-        aspect="equal",
-    )
-
-
-def _cloud(
-    page: Sheet, axes: Axes, wardrobe: Wardrobe, latents: Latents, points: np.ndarray, handles: list[Patch]
-) -> None:
-    classes, left = classes_of(wardrobe), page.width - 1.65
-    if classes:
+def _scatter(page: Sheet, axes: Axes, wardrobe: Wardrobe, latents: Latents, points: np.ndarray) -> None:
+    if classes := classes_of(wardrobe):
         by_class(axes, points, latents.labels)
-        legend(page, classes, latents.labels, left)
+        legend(page, classes, latents.labels, page.width - 1.65)
     else:
         black(axes, points)
-    if handles:
-        anchor = (left / page.width, 0.95 / page.figure.get_figheight())
-        page.figure.legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=anchor,
-            borderaxespad=0,
-            borderpad=0,
-            fontsize=BODY,
-            handlelength=1,
-            handleheight=1,
-            handletextpad=0.6,
-        )
 
 
-def _mismatch(found: dict, prefix: str = "") -> str:
-    if f"{prefix}area_mismatch" not in found:
+def _mismatch(found: dict, prefix: str) -> str:
+    if (share := found.get(f"{prefix}area_mismatch")) is None:
         return ""
-    share = 100 * found[f"{prefix}area_mismatch"]
-    return f" The classes' shares of the area and of the data differ by {share:.0f} %."
+    return f" The classes' shares of the area and of the data differ by {100 * share:.0f} %."

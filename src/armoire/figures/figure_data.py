@@ -1,4 +1,4 @@
-"""What the figures are drawn from: held-out images, where they lie, what is made of them."""
+"""What several figures show: held-out images, their latents and reconstructions, and how runs and data are named."""
 
 from __future__ import annotations
 
@@ -16,24 +16,23 @@ from armoire.wardrobe.axes import principal_axes
 
 FIRST = 5000  # embeddings in a scatter, as in the book's figures
 ERRORS = {
-    "bce": "binary cross-entropy in nats a pixel value",
-    "mse": "squared error a pixel value",
-    "mae": "absolute error a pixel value",
+    "bce": "binary cross-entropy in nats per pixel value",
+    "mse": "squared error per pixel value",
+    "mae": "absolute error per pixel value",
 }
 
 
-def shown(wardrobe: Wardrobe) -> Latents:
+def shown_latents(wardrobe: Wardrobe) -> Latents:
     """The first 5,000 held-out latents."""
     return wardrobe.latents.split(wardrobe.held_out).first(FIRST)
 
 
 def held_out_images(wardrobe: Wardrobe) -> ImageSet:
-    """The images that the model never trained on."""
     return wardrobe.images.split(wardrobe.held_out)
 
 
 def run_name(wardrobe: Wardrobe) -> str:
-    """What a run is called in a title: its folder's name."""
+    """The name of the run's folder, for titles."""
     return wardrobe.run.path.resolve().name
 
 
@@ -43,18 +42,18 @@ def of_data(wardrobe: Wardrobe, n: int) -> str:
 
 
 def classes_of(wardrobe: Wardrobe) -> tuple[str, ...]:
-    """Names of the classes, none where nothing held out is labelled."""
-    return wardrobe.run.data.classes if (shown(wardrobe).labels >= 0).any() else ()
+    """Names of the classes; () if no held-out image is labelled."""
+    return wardrobe.run.data.classes if (shown_latents(wardrobe).labels >= 0).any() else ()
 
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """Embeddings as points on paper.
+    """Embeddings as points of a scatter.
 
     Attributes:
         points: float32 (n, 2).
-        names: what its two axes are called.
-        equal: whether a unit is the same length on both.
+        names: of the two axes.
+        equal: whether both axes have the same unit.
     """
 
     points: Float[np.ndarray, "n 2"]
@@ -63,20 +62,20 @@ class Plane:
 
 
 def plane_of(embeddings: Float[np.ndarray, "n d"]) -> Plane:
-    """Two dimensions as they are; of more, the first two principal components; one over the images' numbers."""
+    """Both dimensions of two; the first two principal components of more; a single dimension over the image number."""
     n, d = embeddings.shape
     if d == 2:
         return Plane(embeddings, ("z₀", "z₁"))
     if d == 1:
         numbers = np.arange(n, dtype=np.float32)[:, None]
-        return Plane(np.concatenate([embeddings, numbers], axis=1), ("z₀", "number of the image"), equal=False)
+        return Plane(np.concatenate([embeddings, numbers], axis=1), ("z₀", "image number"), equal=False)
     axes = principal_axes(embeddings, 2)
     first, second = (f"principal component {k + 1}, {100 * axes.shares[k]:.0f} % of the variance" for k in (0, 1))
     return Plane(axes.project(embeddings), (first, second))
 
 
 def unit(model: Autoencoder, pixels: UInt8[np.ndarray, "n h w c"]) -> Float[Tensor, "n c h w"]:
-    """Stored images as the model takes them."""
+    """Images as the model's input, in [0, 1] on its device."""
     return to_unit(torch.from_numpy(np.array(pixels)).to(model.device))
 
 
@@ -84,7 +83,7 @@ def unit(model: Autoencoder, pixels: UInt8[np.ndarray, "n h w c"]) -> Float[Tens
 def reconstruct(
     model: Autoencoder, pixels: UInt8[np.ndarray, "n h w c"]
 ) -> tuple[UInt8[np.ndarray, "n h w c"], Float[np.ndarray, " n"]]:
-    """What comes back from the posterior means, and each image's error a pixel value in the likelihood's unit."""
+    """Reconstructions from the posterior mean, and each image's error per pixel value in the likelihood's unit."""
     x = unit(model, pixels)
     output = model.decoder(model.encode(x).mean)
     return to_pixels(model.likelihood.mean(output)), model.likelihood.error(output, x).cpu().numpy()

@@ -1,4 +1,4 @@
-"""A figure as the catalogue knows it: what it shows, of which runs, and how it is drawn."""
+"""A kind of figure: its name and description, when it applies to a run, and how to draw it."""
 
 from __future__ import annotations
 
@@ -9,99 +9,94 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError
-from armoire.figures.figure_data import classes_of, shown
-from armoire.figures.loss_choice import sibling, to_train
+from armoire.figures.figure_data import classes_of, shown_latents
+from armoire.figures.loss_choice import how_to_train_pair, other_loss_run
 from armoire.figures.style import style
 from armoire.measure.editing import held_out_editing, leakage_matrix
 from armoire.wardrobe import Wardrobe
 
-Obstacle = Callable[[Wardrobe], str]
+Requirement = Callable[[Wardrobe], str]  # why a run does not meet it and what to do, "" where it does
 
 
 @dataclass(frozen=True)
 class FigureKind:
-    """One figure of a run.
+    """A kind of figure.
 
     Attributes:
         name: of its file, without .png.
         description: what it shows, in one line.
-        obstacles: each says in half a sentence why it cannot be drawn for a run and what to do, "" where it can.
-        wanted: whether it is drawn for a run where no figure is asked for by name.
+        make: draws it.
+        requirements: what a run needs.
+        is_default: whether to draw it for a run where no name is given.
     """
 
     name: str
     description: str
     make: Callable[[Wardrobe], Figure]
-    obstacles: tuple[Obstacle, ...] = ()
-    wanted: Callable[[Wardrobe], bool] = lambda wardrobe: True
+    requirements: tuple[Requirement, ...] = ()
+    is_default: Callable[[Wardrobe], bool] = lambda wardrobe: True
 
-    def obstacle(self, wardrobe: Wardrobe) -> str:
-        """Why it cannot be drawn for a run, "" where it can."""
-        return next((reason for check in self.obstacles if (reason := check(wardrobe))), "")
+    def missing(self, wardrobe: Wardrobe) -> str:
+        """The first requirement that a run does not meet, "" where it meets all."""
+        return next((reason for check in self.requirements if (reason := check(wardrobe))), "")
 
     def applies(self, wardrobe: Wardrobe) -> bool:
-        """Whether it belongs to a run: it can be drawn, and says something there."""
-        return self.wanted(wardrobe) and not self.obstacle(wardrobe)
+        """Whether to draw it for a run where no name is given."""
+        return self.is_default(wardrobe) and not self.missing(wardrobe)
 
     def draw(self, wardrobe: Wardrobe) -> Figure:
-        """Draw it.
+        """Draw it for a run.
 
         Raises:
-            ArmoireError: it cannot be drawn for this run.
+            ArmoireError: the run does not meet a requirement.
         """
-        if reason := self.obstacle(wardrobe):
+        if reason := self.missing(wardrobe):
             raise ArmoireError(f"cannot draw '{self.name}' for {wardrobe.run.path}: {reason}")
         with style():
             return self.make(wardrobe)
 
 
 def needs_plane(wardrobe: Wardrobe) -> str:
-    """Two latent dimensions."""
     d = wardrobe.recipe.latent
-    return "" if d == 2 else f"it shows a plane, and this run has d = {d}; train one with --latent 2"
+    return "" if d == 2 else f"it needs two latent dimensions, and this run has {d}; train one with --latent 2"
 
 
 def needs_prior(wardrobe: Wardrobe) -> str:
-    """A VAE."""
     if wardrobe.model.posterior.is_stochastic:
         return ""
-    return "an autoencoder's places were held to no N(0, I); train a VAE, such as `armoire train fashion-vae`"
+    return "an autoencoder has no prior N(0, I); train a VAE, such as `armoire train fashion-vae`"
 
 
 def needs_classes(wardrobe: Wardrobe) -> str:
-    """Labels on what is held out."""
-    return "" if classes_of(wardrobe) else "its data have no labels; give images in one folder a class"
+    return "" if classes_of(wardrobe) else "its data have no labels; give images in a folder per class"
 
 
 def needs_editing(wardrobe: Wardrobe) -> str:
-    """Edits of two attributes that a judge can tell."""
+    """Edits of two attributes, measured by the attribute classifier."""
     if len(wardrobe.latents.attributes) < 2:
-        return "fewer than two attributes are known of its data; train on data that brings some, such as drawn-faces"
+        return "its data have fewer than two attributes; train on data with attributes, such as drawn-faces"
     try:
         found = held_out_editing(wardrobe, wardrobe.progress)
     except ArmoireError as error:
         return str(error)
-    able = list(found["retention"]) if found else []
-    if found is None or len(able) < 2:
-        return f"of its attributes a judge can tell {len(able)}, and it takes two; give more images"
+    measured = list(found["retention"]) if found else []
+    if found is None or len(measured) < 2:
+        return f"the attribute classifier can predict {len(measured)} attributes, and two are needed; give more images"
     if not any(np.isfinite(leakage_matrix(found, method)[1]).any() for method in found["methods"]):
-        return "no edit moved its attribute by one spread; train longer, or give more images"
+        return "no edit changed its attribute by one standard deviation; train longer, or give more images"
     return ""
 
 
 def needs_pair(wardrobe: Wardrobe) -> str:
-    """Two held-out images."""
-    return "" if len(shown(wardrobe)) > 1 else "it goes from one held-out image to another, and there is one; give more"
+    return "" if len(shown_latents(wardrobe)) > 1 else "it needs two held-out images, and there is one; give more"
 
 
 def needs_history(wardrobe: Wardrobe) -> str:
-    """A finished epoch."""
     try:
-        return "" if wardrobe.run.history else "no epoch was finished; go on with `armoire train --resume`"
+        return "" if wardrobe.run.history else "no epoch is finished; resume with `armoire train --resume`"
     except ArmoireError as error:
         return str(error)
 
 
-def needs_sibling(wardrobe: Wardrobe) -> str:
-    """A run beside it that differs in the loss alone."""
-    return "" if sibling(wardrobe) else to_train(wardrobe)
+def needs_other_loss(wardrobe: Wardrobe) -> str:
+    return "" if other_loss_run(wardrobe) else how_to_train_pair(wardrobe)

@@ -1,4 +1,4 @@
-"""Each latent dimension against the standard normal it was held to (S19)."""
+"""Histograms of the posterior means of each dimension against N(0, 1) (S19)."""
 
 from __future__ import annotations
 
@@ -10,79 +10,78 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from armoire.figures.figure_data import of_data, run_name, shown
+from armoire.figures.figure_data import of_data, run_name, shown_latents
 from armoire.figures.style import INK, MARGIN, QUIET, SMALL, WARNING, Sheet, dimension, number, sheet
 from armoire.measure.latent_statistics import ACTIVE_VARIANCE, ks_distances
 from armoire.wardrobe import Wardrobe
 
 HISTOGRAMS = 50
-FAR = 0.1  # Kolmogorov-Smirnov distance from which a dimension is called far from N(0, 1)
-CHANCE = 1.63  # over the root of n: the distance that 1 % of samples of N(0, 1) itself exceed (Smirnov 1948)
-NARROW = 0.5  # variance of the means below which a dimension is far for the opposite reason
-LINE = 0.25  # inches of a line of advice
+FAR = 0.1  # Kolmogorov-Smirnov distance from N(0, 1)
+CHANCE = 1.63  # / sqrt(n): the distance that 1 % of samples from N(0, 1) itself exceed (Smirnov 1948)
+NARROW = 0.5  # variance of the means
+LINE = 0.25  # inches of a line of the legend
 SPAN = 4.0  # standard deviations shown on either side
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What one can be told of a dimension: the colour of its bars, and what follows."""
+class Status:
+    """The colour of a dimension's bars, and what to do about it."""
 
     colour: str
-    words: str
+    text: str
 
 
-VERDICTS = {
-    "far": Verdict(
+STATUSES = {
+    "far": Status(
         "#e2a688",
-        "far, wide or off its centre. A dimension far from N(0, 1) means too little weight on the KL: raise beta.",
+        "far from N(0, 1), wide or off centre: there is too little weight on the KL: raise beta.",
     ),
-    "close": Verdict("#8fb8ba", "close to N(0, 1): there is enough weight on the KL."),
-    "narrow": Verdict(
+    "close": Status("#8fb8ba", "close to N(0, 1): there is enough weight on the KL."),
+    "narrow": Status(
         "#cbb978",
-        "narrow but in use: the areas of the images take up most of the room. To put more there, lower beta.",
+        "narrow but in use: the posteriors are wide compared with the means. To encode more, lower beta.",
     ),
-    "unused": Verdict(
+    "unused": Status(
         "#cfcac3",
-        "unused, the same for every image: far, but not for lack of weight on the KL. A smaller --latent would do.",
+        "unused, the same for every image, and not for lack of weight on the KL. A smaller --latent would do.",
     ),
 }
 
 
 def histograms(wardrobe: Wardrobe) -> Figure:
     """The first 50 dimensions of the posterior means as histograms with the standard normal curve (S19)."""
-    latents = shown(wardrobe)
+    latents = shown_latents(wardrobe)
     means = latents.mean[:, :HISTOGRAMS]
-    ks, judged = ks_distances(means), verdicts(means)
-    worst = worst_of(ks, judged)
-    page = sheet(_title(wardrobe, judged, worst), _subtitle(wardrobe, len(latents), means.shape[1]))
-    present = {name: judged.count(name) for name in VERDICTS if name in judged}
+    ks, statuses = ks_distances(means), dimension_statuses(means)
+    worst = worst_of(ks, statuses)
+    page = sheet(_title(wardrobe, statuses, worst), _subtitle(wardrobe, len(latents), means.shape[1]))
+    present = {name: statuses.count(name) for name in STATUSES if name in statuses}
     bottom = 0.3 + LINE * len(present)
     for k, axes in enumerate(_small_multiples(page, means.shape[1], bottom)):
-        _histogram(axes, means[:, k], VERDICTS[judged[k]].colour)
-        colour = WARNING if k == worst else QUIET if judged[k] == "unused" else INK
-        text = f"{dimension(k)}   {'unused' if judged[k] == 'unused' else number(float(ks[k]))}"
+        _histogram(axes, means[:, k], STATUSES[statuses[k]].colour)
+        colour = WARNING if k == worst else QUIET if statuses[k] == "unused" else INK
+        text = f"{dimension(k)}   {'unused' if statuses[k] == 'unused' else number(float(ks[k]))}"
         size, weight = SMALL if means.shape[1] > 8 else 13, "bold" if k == worst else "normal"
         axes.set_title(text, fontsize=size, color=colour, weight=weight, loc="left", pad=3)
-    _advice(page, present, bottom)
+    _legend(page, present, bottom)
     return page.figure
 
 
-def verdicts(means: Float[np.ndarray, "n d"]) -> list[str]:
-    """What is to be said of each dimension: far, close, narrow or unused.
+def dimension_statuses(means: Float[np.ndarray, "n d"]) -> list[str]:
+    """The status of each dimension: far, close, narrow or unused.
 
-    Far is what asks for more weight on the KL. A dimension whose means lie close together has the opposite reason to
-    be far: wide posteriors leave little room for their means, or, in an unused one, none; the distance of a point at 0
-    is 0.5.
+    Narrow and unused dimensions are far from N(0, 1) too, but for the opposite reason: their posteriors are wide, and
+    their means vary little or not at all. The distance of a constant 0 is 0.5.
     """
     ks, variance = ks_distances(means), means.var(axis=0)
     rules = [variance <= ACTIVE_VARIANCE, ks <= far_from(len(means)), variance < NARROW]
     return np.select(rules, ["unused", "close", "narrow"], "far").tolist()
 
 
-def worst_of(ks: Float[np.ndarray, " d"], judged: list[str]) -> int | None:
-    """The farthest dimension of those that are far; else of the narrow ones; else of the close ones."""
+def worst_of(ks: Float[np.ndarray, " d"], statuses: list[str]) -> int | None:
+    """The dimension with the largest distance of the far ones; else of the narrow ones; else of the close ones."""
     for name in ("far", "narrow", "close"):
-        if rows := [k for k, verdict in enumerate(judged) if verdict == name]:
+        if rows := [k for k, status in enumerate(statuses) if status == name]:
             return max(rows, key=ks.__getitem__)
     return None
 
@@ -93,7 +92,7 @@ def _histogram(axes: Axes, values: np.ndarray, colour: str) -> None:
     x = np.linspace(-SPAN, SPAN, 161)
     axes.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=INK, linewidth=1.2)
     axes.set_xlim(-SPAN, SPAN)
-    # One height for all; a collapsed dimension is a needle, and may leave through the top.
+    # One scale for all; the needle of a collapsed dimension is cut off.
     axes.set_ylim(0, 0.65)
 
 
@@ -115,18 +114,18 @@ def _small_multiples(page: Sheet, count: int, bottom: float) -> list[Axes]:
     return panels
 
 
-def _title(wardrobe: Wardrobe, judged: list[str], worst: int | None) -> str:
+def _title(wardrobe: Wardrobe, statuses: list[str], worst: int | None) -> str:
     name = run_name(wardrobe)
     if worst is None:
         return f"{name} uses none of its dimensions: there is too much weight on the KL; lower beta"
-    far, narrow, used = judged.count("far"), judged.count("narrow"), len(judged) - judged.count("unused")
+    far, narrow, used = statuses.count("far"), statuses.count("narrow"), len(statuses) - statuses.count("unused")
     of = f"{used} used dimension{'s' * (used != 1)} of {name}"
     if far:
-        return f"{far} of {of} lie{'s' * (far == 1)} far from N(0, 1), {dimension(worst)} farthest"
+        return f"{far} of {of} {'is' if far == 1 else 'are'} far from N(0, 1), {dimension(worst)} most"
     if narrow:
         return f"{narrow} of {of} {'is' if narrow == 1 else 'are'} narrow, none too wide"
-    many = "All dimensions" if used == len(judged) else "All used dimensions"
-    return f"{many} of {name} lie close to N(0, 1), {dimension(worst)} least"
+    many = "All dimensions" if used == len(statuses) else "All used dimensions"
+    return f"{many} of {name} are close to N(0, 1), {dimension(worst)} least"
 
 
 def _subtitle(wardrobe: Wardrobe, n: int, count: int) -> str:
@@ -134,19 +133,19 @@ def _subtitle(wardrobe: Wardrobe, n: int, count: int) -> str:
     part = f"the first {count} of {d} dimensions" if d > count else f"{d} dimension{'s' * (d != 1)}"
     return (
         f"Posterior means of {of_data(wardrobe, n)}, {part}. Line: N(0, 1). Number: Kolmogorov-Smirnov distance to it, "
-        f"0 (equal) to 1; far from {number(far_from(n))} on. The outermost bars hold all beyond −4 and 4."
+        f"0 (equal) to 1; far above {number(far_from(n))}. The outermost bars include all values beyond −4 and 4."
     )
 
 
 def far_from(n: int) -> float:
-    """The distance from which a dimension of n images counts as far."""
+    """The Kolmogorov-Smirnov distance above which a dimension is far from N(0, 1), for n images."""
     return max(FAR, CHANCE / n**0.5)
 
 
-def _advice(page: Sheet, present: dict[str, int], top: float) -> None:
+def _legend(page: Sheet, present: dict[str, int], top: float) -> None:
     blank = page.blank(MARGIN, 0, page.width - 2 * MARGIN, top)
     for line, (name, count) in enumerate(present.items()):
         y = top - (line + 0.7) * LINE
-        blank.add_patch(Rectangle((0, y - 0.02), 0.16, 0.16, color=VERDICTS[name].colour))
+        blank.add_patch(Rectangle((0, y - 0.02), 0.16, 0.16, color=STATUSES[name].colour))
         blank.text(0.52, y, str(count), fontsize=11, color=INK, ha="right", va="baseline")
-        blank.text(0.6, y, VERDICTS[name].words, fontsize=11, color=QUIET, va="baseline")
+        blank.text(0.6, y, STATUSES[name].text, fontsize=11, color=QUIET, va="baseline")

@@ -1,4 +1,4 @@
-"""What else changes when one attribute is moved: a heat map for each method, side by side."""
+"""Leakage of edits into other attributes: a heat map per method."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from armoire.figures.style import (
     SMALL,
     WIDE,
     Sheet,
-    high_enough,
     number,
     style,
+    tall_enough,
 )
 from armoire.measure.editing import held_out_editing, leakage_matrix
 from armoire.wardrobe import Wardrobe
 
-PRINTED = 12  # attributes up to which the numbers stand in the cells
+PRINTED = 12  # attributes up to which the cells show numbers
 SMALLEST, LARGEST = 0.16, 0.62  # inches of a cell
 APART = 0.35  # inches between panels
-OWN = "#d6d2cc"  # the target itself, which is meant to change
+TARGET = "#d6d2cc"
 EXPLANATION = (
-    "Row: the attribute that was moved by one spread. Column: how much each attribute changed, in its own spreads, "
-    "sign aside, on average over images; less is better. Hatched: the target itself. Blank: the target was never moved "
-    "that far; means are over what no method leaves blank."
+    "Row: the target, edited until its logit changes by one standard deviation. Column: mean absolute change of the "
+    "attribute's logit, in its standard deviations; lower is better. Hatched: the target itself. Blank: no edit "
+    "reached that change. Means are over the cells that all methods reach."
 )
 
 
 def leakage(wardrobe: Wardrobe) -> Figure:
-    """The leakage matrix of each method of finding directions, as `armoire evaluate` measures it."""
+    """The leakage matrix of each direction method, as `armoire evaluate` measures it."""
     found = held_out_editing(wardrobe, wardrobe.progress) or {}
     matrices = {method: leakage_matrix(found, method)[1] for method in found["methods"]}
     names = list(found["retention"])
@@ -49,35 +49,35 @@ def heat_map(
     matrices: dict[str, np.ndarray],
     rows: list[str],
     columns: list[str],
-    title: str = "What else changes when one attribute is moved",
+    title: str = "Leakage: what else changes when one attribute is edited",
     subtitle: str = EXPLANATION,
 ) -> Figure:
-    """One panel a method on a shared scale from 0, the mean of all that was not meant to change over each.
+    """A panel per method on a shared scale from 0, with the mean over all attributes other than the targets.
 
     Args:
-        matrices: by method, (len(rows), len(columns)): mean absolute change of each attribute in spreads, when the
-            target was moved by one; NaN where it was not measured.
-        rows: the targets.
-        columns: the attributes that were measured; where one has the name of the row it is the target itself.
-        title: a sentence over all.
-        subtitle: a quieter one under it.
+        matrices: by method, (len(rows), len(columns)): mean absolute change in standard deviations; NaN where it was
+            not measured.
+        rows: names of the targets.
+        columns: names of the measured attributes.
+        title: of the figure.
+        subtitle: below the title.
     """
     with style():
-        return _drawn(matrices, rows, columns, title, subtitle)
+        return _draw(matrices, rows, columns, title, subtitle)
 
 
-def _drawn(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str], title: str, subtitle: str) -> Figure:
+def _draw(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str], title: str, subtitle: str) -> Figure:
     own = np.array([[row == column for column in columns] for row in rows], dtype=bool)
     measured = {method: ~own & np.isfinite(matrix) for method, matrix in matrices.items()}
     most = max((float(matrix[measured[m]].max()) for m, matrix in matrices.items() if measured[m].any()), default=0.0)
-    # Methods compare over what all of them have moved that far.
+    # Means compare only over the cells that all methods reach.
     shared = np.logical_and.reduce(list(measured.values()))
     scale = LinearSegmentedColormap.from_list("armoire", SEQUENCE), Normalize(0, most or 1.0)
     points = SMALL if max(len(rows), len(columns)) <= 20 else 6.5
     left, cell = _room(rows, points), _cell(matrices, rows, columns, points)
     width, height = cell * len(columns), cell * len(rows)
     across = 2 * MARGIN + left + len(matrices) * (width + APART) - APART
-    page = high_enough(height + _room(columns, points) + 1.3, title, subtitle, max(WIDE[0], across))
+    page = tall_enough(height + _room(columns, points) + 1.3, title, subtitle, max(WIDE[0], across))
     for k, (method, matrix) in enumerate(matrices.items()):
         axes = page.panel(MARGIN + left + k * (width + APART), page.top - 0.4 - height, width, height)
         _cells(axes, matrix, own, scale)
@@ -94,7 +94,7 @@ def _drawn(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str],
 
 
 def _cell(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str], points: float) -> float:
-    """Side of a cell in inches: what the panels leave each other, within reason."""
+    """Side of a cell in inches, so that all panels fit the width, within limits."""
     room = WIDE[0] - 2 * MARGIN - _room(rows, points) - APART * (len(matrices) - 1)
     return float(np.clip(room / (len(columns) * len(matrices)), SMALLEST, LARGEST))
 
@@ -107,9 +107,9 @@ def _cells(axes: Axes, matrix: np.ndarray, own: np.ndarray, scale: Scale) -> Non
     axes.imshow(np.ma.masked_where(own | ~np.isfinite(matrix), matrix), cmap=colours, norm=norm, aspect="auto")
     for row, column in np.argwhere(own).tolist():
         corner = (column - 0.5, row - 0.5)
-        axes.add_patch(Rectangle(corner, 1, 1, facecolor=OWN, edgecolor=PAPER, hatch="////", linewidth=0))
+        axes.add_patch(Rectangle(corner, 1, 1, facecolor=TARGET, edgecolor=PAPER, hatch="////", linewidth=0))
     axes.spines[:].set_visible(False)
-    # Hairlines of paper between the cells, where these are large enough to bear them.
+    # Thin gaps between the cells.
     axes.hlines(np.arange(1, len(matrix)) - 0.5, -0.5, matrix.shape[1] - 0.5, color=PAPER, linewidth=0.8)
     axes.vlines(np.arange(1, matrix.shape[1]) - 0.5, -0.5, len(matrix) - 0.5, color=PAPER, linewidth=0.8)
 
@@ -128,9 +128,9 @@ def _key(page: Sheet, scale: Scale, left: float) -> None:
     bar = page.figure.colorbar(ScalarMappable(scale[1], scale[0]), cax=axes, orientation="horizontal")
     bar.outline.set_visible(False)  # type: ignore[operator]
     axes.tick_params(length=2, labelsize=9)
-    page.note("change in spreads", left + 2.75, 0.55)
+    page.note("change in standard deviations", left + 2.75, 0.55)
 
 
 def _room(names: list[str], points: float) -> float:
-    """Inches that the longest name takes."""
+    """Width of the longest name in inches."""
     return 0.15 + points / 72 * 0.6 * max(map(len, names), default=0)

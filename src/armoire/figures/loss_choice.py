@@ -1,4 +1,4 @@
-"""What the choice of the loss does to the images (S5): cross-entropy against squared error."""
+"""Cross-entropy against squared error: the penalty per pixel, and reconstructions of two runs (S5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from armoire.training import Recipe, Run
 from armoire.wardrobe import Wardrobe
 
 COLUMNS = 6
-MEASURED = 500  # held-out images that the numbers are averaged over
+MEASURED = 500  # held-out images
 TARGETS = ((0.7, ACCENT), (0.3, WARNING))
 OF_THE_LOSS = {"likelihood", "sigma", "published_weight", "published_error", "name", "summary", "data"}
 NAMES = {
@@ -31,11 +31,11 @@ NAMES = {
 }
 
 
-def penalty(loss: str, target: float, guess: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """What a guess in (0, 1) costs a pixel value: bce -t log g - (1 - t) log(1 - g), or mse (t - g)^2."""
+def penalty(loss: str, target: float, prediction: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Loss of a prediction g in (0, 1) for a target t: bce -t log g - (1 - t) log(1 - g), or mse (t - g)^2."""
     if loss == "bce":
-        return -target * np.log(guess) - (1 - target) * np.log1p(-guess)
-    return (target - guess) ** 2
+        return -target * np.log(prediction) - (1 - target) * np.log1p(-prediction)
+    return (target - prediction) ** 2
 
 
 def sharpness(images: UInt8[np.ndarray, "n h w c"]) -> float:
@@ -45,43 +45,41 @@ def sharpness(images: UInt8[np.ndarray, "n h w c"]) -> float:
     return float((around - 4 * x[:, 1:-1, 1:-1]).var(axis=(1, 2, 3)).mean())
 
 
-def sibling(wardrobe: Wardrobe) -> Run | None:
-    """A run beside this one, on the same data, whose recipe differs in the loss alone; the first by name."""
+def other_loss_run(wardrobe: Wardrobe) -> Run | None:
+    """The first run by name in the same folder and on the same data whose recipe differs in the loss alone."""
     return paired_run(wardrobe, _differ_in_loss)
 
 
-def to_train(wardrobe: Wardrobe) -> str:
-    """The sentence that says which run is missing."""
+def how_to_train_pair(wardrobe: Wardrobe) -> str:
+    """A message with the command that trains the missing run."""
     recipe, folder = wardrobe.recipe, wardrobe.run.path.parent
     pair = {"fashion-ae": "fashion-ae-rmse", "fashion-ae-rmse": "fashion-ae"}
-    if recipe.name in pair:
-        other = pair[recipe.name]
-        return f"no run beside it differs in the loss alone; `armoire train {other} --out {folder / other}` makes one"
-    kind = "calibrated" if recipe.likelihood == "bernoulli" else "bernoulli"
-    out = folder / f"{wardrobe.run.path.name}-{kind}"
-    return (
-        f"no run beside it differs in the loss alone; `armoire train {recipe.name} --likelihood {kind} --out {out}`, "
-        "with the other settings as they were, makes one"
-    )
+    if other := pair.get(recipe.name):
+        command, same = f"{other} --out {folder / other}", ""
+    else:
+        kind = "calibrated" if recipe.likelihood == "bernoulli" else "bernoulli"
+        out = folder / f"{wardrobe.run.path.name}-{kind}"
+        command, same = f"{recipe.name} --likelihood {kind} --out {out}", " and the same other settings"
+    return f"no run in the same folder differs in the loss alone; train one with `armoire train {command}`{same}"
 
 
 def loss_choice(wardrobe: Wardrobe) -> Figure:
-    """Left what each loss charges; right what came of it in this run and in its sibling."""
-    other = sibling(wardrobe)
+    """Left the penalty of each loss; right reconstructions of this run and of the run with the other loss."""
+    other = other_loss_run(wardrobe)
     if other is None:
-        raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run.path}: {to_train(wardrobe)}")
+        raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run.path}: {how_to_train_pair(wardrobe)}")
     images = held_out_images(wardrobe).first(MEASURED)
     rows = [_Row.of(run_name(wardrobe), wardrobe.recipe, wardrobe.model, images)]
     rows.append(_Row.of(other.path.name, other.recipe, other.model(wardrobe.model.device), images))
     rows.sort(key=lambda row: row.recipe.likelihood != "bernoulli")
     softer, sharper = sorted(rows, key=lambda row: row.sharpness)
     page = sheet(
-        "Cross-entropy charges more for an error towards the extremes; "
-        f"{softer.name} comes out softer than {sharper.name}",
-        f"Left: what a guess costs above the best guess, a pixel value. Right: two runs that differ "
-        f"in it alone, on the first {of_data(wardrobe, len(images))}.",
+        "Cross-entropy penalises errors towards 0 and 1 more; "
+        f"{softer.name} reconstructs less sharply than {sharper.name}",
+        "Left: loss of a prediction for one pixel value, minus its minimum. Right: two runs that differ in the loss "
+        f"alone, on the first {of_data(wardrobe, len(images))}.",
     )
-    _charges(page)
+    _penalties(page)
     _show(page, images, rows)
     return page.figure
 
@@ -90,20 +88,20 @@ def loss_choice(wardrobe: Wardrobe) -> Figure:
 class _Row:
     name: str
     recipe: Recipe
-    made: np.ndarray
+    reconstructed: np.ndarray
     errors: dict[str, float]
-    sharpness: float  # of 1, that of the originals
+    sharpness: float  # relative to the originals
 
     @classmethod
     def of(cls, name: str, recipe: Recipe, model: Autoencoder, images: ImageSet) -> _Row:
-        made, _ = reconstruct(model, images.images)
-        share = sharpness(made) / max(sharpness(np.asarray(images.images)), 1e-12)
-        return cls(name, recipe, made, reconstruction_error(model, images), share)
+        reconstructed, _ = reconstruct(model, images.images)
+        share = sharpness(reconstructed) / max(sharpness(np.asarray(images.images)), 1e-12)
+        return cls(name, recipe, reconstructed, reconstruction_error(model, images), share)
 
     @property
     def numbers(self) -> str:
-        kept = f"sharpness {100 * self.sharpness:.0f} % of the originals'"
-        return f"BCE {self.errors['bce']:.4f}   MSE {self.errors['mse']:.4f}   {kept}"
+        sharpness = f"sharpness {100 * self.sharpness:.0f} % of the originals'"
+        return f"BCE {self.errors['bce']:.4f}   MSE {self.errors['mse']:.4f}   {sharpness}"
 
 
 def _differ_in_loss(a: Recipe, b: Recipe) -> bool:
@@ -111,28 +109,37 @@ def _differ_in_loss(a: Recipe, b: Recipe) -> bool:
     return ours == theirs and a.likelihood != b.likelihood
 
 
-def _charges(page: Sheet) -> None:
+def _penalties(page: Sheet) -> None:
     height = (page.top - 1.2) / 2
     for k, loss in enumerate(("bce", "mse")):
         axes = page.panel(MARGIN + 0.55, 0.8 + (1 - k) * (height + 0.3), 3.9, height - 0.3)
         _curves(axes, loss)
         if k == 1:
-            axes.set_xlabel("guess")
+            axes.set_xlabel("prediction")
 
 
 def _curves(axes: Axes, loss: str) -> None:
-    guess = np.linspace(0.02, 0.98, 193)
+    prediction = np.linspace(0.02, 0.98, 193)
     for target, colour in TARGETS:
         least = penalty(loss, target, np.array([target]))
-        axes.plot(guess, penalty(loss, target, guess) - least, color=colour, linewidth=2, label=f"target {target}")
+        axes.plot(
+            prediction, penalty(loss, target, prediction) - least, color=colour, linewidth=2, label=f"target {target}"
+        )
     near = np.array([0.6, 0.8])
     costs = penalty(loss, 0.7, near) - penalty(loss, 0.7, np.array([0.7]))
     axes.plot(near, costs, linestyle="", marker="o", markersize=6, color=ACCENT)
-    clear = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # the curves would run through the numbers
+    background = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # behind the numbers, where curves pass
     for x, cost, side in zip(near, costs, ("right", "left"), strict=True):
         offset = (-4 if side == "right" else 6, 8)
         axes.annotate(
-            f"{cost:.3f}", (x, cost), offset, textcoords="offset points", fontsize=11, color=ACCENT, ha=side, bbox=clear
+            f"{cost:.3f}",
+            (x, cost),
+            offset,
+            textcoords="offset points",
+            fontsize=11,
+            color=ACCENT,
+            ha=side,
+            bbox=background,
         )
     axes.set_title("BCE, nats" if loss == "bce" else "Squared error", loc="left", fontsize=12, pad=10)
     axes.set_xlim(0, 1)
@@ -150,7 +157,7 @@ def _show(page: Sheet, images: ImageSet, rows: list[_Row]) -> None:
     step = ((page.width - left - MARGIN + 0.1) / COLUMNS, (page.top - low) / 3)
     side = min(step[0] - 0.08, step[1] - 0.55)
     bands = [(originals, "original", "")]
-    bands += [(row.made, f"{row.name}: {NAMES[row.recipe.likelihood]}", row.numbers) for row in rows]
+    bands += [(row.reconstructed, f"{row.name}: {NAMES[row.recipe.likelihood]}", row.numbers) for row in rows]
     for k, (pictures, name, numbers) in enumerate(bands):
         top = page.top - low - k * step[1]
         blank.text(0, top - 0.05, name, fontsize=BODY, color=INK, va="top")

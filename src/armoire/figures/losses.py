@@ -1,4 +1,4 @@
-"""How training went: distortion, rate and objective by epoch, on what was trained on and on what was not."""
+"""Training curves: distortion, rate and objective by epoch, on training and held-out images."""
 
 from __future__ import annotations
 
@@ -7,69 +7,61 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from armoire.figures.figure_data import run_name
-from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, QUIET, sheet
+from armoire.figures.style import ACCENT, BODY, INK, MARGIN, QUIET, plot_grid, sheet
 from armoire.wardrobe import Wardrobe
 
 TERMS = {
-    "distortion": "what is lost: −log p(x|z)",
-    "rate": "what the place costs: KL(q(z|x) ‖ N(0, I))",
-    "objective": "what is minimised",
+    "distortion": "the reconstruction term, −log p(x|z)",
+    "rate": "the regularisation term, KL(q(z|x) ‖ N(0, I))",
+    "objective": "the training loss, distortion + {beta:g} × rate",
 }
 
 
 def losses(wardrobe: Wardrobe) -> Figure:
-    """One panel a term, in nats per image: train and held out by epoch; an autoencoder has distortion alone."""
+    """A panel per term, in nats per image: train and held out by epoch; of an autoencoder the distortion alone."""
     history, split = wardrobe.run.history, held_out_split(wardrobe.run.history)
     terms = list(TERMS) if wardrobe.model.posterior.is_stochastic else ["distortion"]
     last = history[-1]
     epochs = f"{len(history)} epoch{'s' * (len(history) != 1)}"
     page = sheet(
-        f"After {epochs} {run_name(wardrobe)} costs {last[f'{split}_objective_nats']:.1f} nats per held-out image",
-        _subtitle(wardrobe, last, split),
+        f"{run_name(wardrobe)}: {last[f'{split}_objective_nats']:.1f} nats per held-out image after {epochs}",
+        _subtitle(last, split),
     )
-    gap = 0.95  # inches between panels, for the numbers of the next
+    gap = 0.95  # inches between panels, for the tick labels of the next
     width = (page.width - 2 * MARGIN - 0.6 + gap) / len(terms)
     for k, term in enumerate(terms):
         axes = page.panel(MARGIN + 0.6 + k * width, 0.9, width - gap, page.top - 1.65)
         _curves(axes, history, split, term)
         axes.set_title(term.capitalize(), loc="left", fontsize=15, color=INK, pad=26)
-        what = _what(wardrobe, term)
-        axes.annotate(what, (0, 1), (0, 9), "axes fraction", textcoords="offset points", fontsize=10, color=QUIET)
+        text = TERMS[term].format(beta=wardrobe.recipe.beta)
+        axes.annotate(text, (0, 1), (0, 9), "axes fraction", textcoords="offset points", fontsize=10, color=QUIET)
     return page.figure
 
 
 def held_out_split(history: list[dict[str, float]]) -> str:
-    """The split that a history measured on: test, or valid."""
+    """The held-out split of a history: test, or valid."""
     return "test" if "test_objective_nats" in history[0] else "valid"
 
 
 def _curves(axes: Axes, history: list[dict[str, float]], split: str, term: str) -> None:
     epochs = [row["epoch"] for row in history]
+    marker_size = 5 if len(epochs) <= 30 else 0
     for name, label, colour in (("train", "train", QUIET), (split, "held out", ACCENT)):
         values = [row[f"{name}_{term}_nats"] for row in history]
-        axes.plot(
-            epochs, values, color=colour, linewidth=2, marker="o", markersize=5 if len(epochs) <= 30 else 0, label=label
-        )
+        axes.plot(epochs, values, color=colour, linewidth=2, marker="o", markersize=marker_size, label=label)
+    plot_grid(axes)
     axes.set_xlim(min(epochs) - 0.4, max(epochs) + 0.4)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
     axes.margins(y=0.15)
     axes.set_xlabel("epoch")
     axes.set_ylabel("nats per image")
     axes.legend(loc="best", fontsize=BODY)
 
 
-def _what(wardrobe: Wardrobe, term: str) -> str:
-    if term != "objective":
-        return TERMS[term]
-    return f"{TERMS[term]}: distortion + {wardrobe.recipe.beta:g} × rate"
-
-
-def _subtitle(wardrobe: Wardrobe, last: dict[str, float], split: str) -> str:
-    bits = f"Training averages are taken while the weights still move; held out ({split}) after each epoch."
+def _subtitle(last: dict[str, float], split: str) -> str:
+    text = f"Training averages are taken during the epoch, held-out ({split}) averages after it."
     if f"{split}_published_total_loss" not in last:
-        return bits
+        return text
     total, error, kl = (last[f"{split}_published_{key}"] for key in ("total_loss", "reconstruction_loss", "kl_loss"))
     parts = f" = {error:.4g} reconstruction + {kl:.3g} KL" if kl else ""
-    return f"{bits} In the scale of the published code, at the end: {total:.4g}{parts}."
+    return f"{text} Final loss in the scale of the published code: {total:.4g}{parts}."

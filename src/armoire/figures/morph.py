@@ -1,4 +1,4 @@
-"""From one held-out image to another (S22)."""
+"""Interpolation between two held-out images (S22)."""
 
 from __future__ import annotations
 
@@ -9,41 +9,40 @@ from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import classes_of, held_out_images, run_name, shown
-from armoire.figures.style import BODY, INK, MARGIN, QUIET, high_enough, number, picture, wrap
+from armoire.figures.figure_data import classes_of, held_out_images, run_name, shown_latents
+from armoire.figures.style import BODY, INK, MARGIN, QUIET, number, picture, tall_enough, wrap
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.interpolation import Interpolation
 
 PAIRS = 5
 STEPS = 9
 HEADS = ("0", "1/8", "1/4", "3/8", "1/2", "5/8", "3/4", "7/8", "1")
-WORDS = {"linear": "straight", "spherical": "round"}
 CLASSES = 1.2  # inches for the names of the classes
 APART, GAP = 0.2, 0.06  # inches between pairs, and between images
 SIDES = (0.91, 0.68)  # inches of an image in one line, and in two
 
 
 def morph(wardrobe: Wardrobe) -> Figure:
-    """A row a pair: A, 9 images from A's reconstruction to B's, both ends included, then B (S22).
+    """A row per pair: A, 9 images from A's reconstruction to B's, then B (S22).
 
-    In a VAE of more than two dimensions a second line goes round the origin instead of straight: N(0, I) lies in a
-    shell there, which a straight line leaves.
+    For a VAE of more than two dimensions there is a second line with spherical interpolation: the mass of N(0, I) is in
+    a shell around the origin, which a straight line leaves.
     """
-    latents = shown(wardrobe)
+    latents = shown_latents(wardrobe)
     ends = np.array(pairs(latents.labels))
     originals = held_out_images(wardrobe).images[ends.ravel()]
     z = wardrobe.encode(originals).reshape(len(ends), 2, -1)
-    kinds = ways(wardrobe)
+    kinds = interpolations(wardrobe)
     names = _names(wardrobe, latents.labels[ends])
     left = CLASSES if any(map(any, names)) else 0.0
     side = SIDES[len(kinds) - 1]
-    tall = len(kinds) * (side + GAP) - GAP  # an original stands as high as its lines
+    tall = len(kinds) * (side + GAP) - GAP  # an original is as tall as its lines
     first = left + tall + APART
     last = first + STEPS * (side + GAP) - GAP + APART
-    page = high_enough(
+    page = tall_enough(
         len(ends) * (tall + APART) + 0.85,
-        f"{run_name(wardrobe)} turns one held-out image into another in {STEPS} steps",
-        _told(kinds, z),
+        f"{run_name(wardrobe)}: interpolation between held-out images in {STEPS} steps",
+        _subtitle(kinds, z),
         2 * MARGIN + last + tall,
     )
     blank = page.blank(MARGIN, 0, page.width - 2 * MARGIN, page.top)
@@ -58,20 +57,20 @@ def morph(wardrobe: Wardrobe) -> Figure:
             _line(blank, wardrobe.decode(wardrobe.interpolate(a, b, STEPS, kind)), first, y, side)
             if len(kinds) > 1:
                 x = first - APART / 2
-                blank.text(x, y - side / 2, WORDS[kind], fontsize=8, color=QUIET, rotation=90, ha="center", va="center")
+                blank.text(x, y - side / 2, kind, fontsize=8, color=QUIET, rotation=90, ha="center", va="center")
     return page.figure
 
 
-def ways(wardrobe: Wardrobe) -> tuple[Interpolation, ...]:
-    """The kinds of path that mean something for a run."""
+def interpolations(wardrobe: Wardrobe) -> tuple[Interpolation, ...]:
+    """The kinds of interpolation that make sense for a run."""
     shell = wardrobe.model.posterior.is_stochastic and wardrobe.recipe.latent > 2
     return ("linear", "spherical") if shell else ("linear",)
 
 
 def pairs(labels: Int[np.ndarray, " n"]) -> list[tuple[int, int]]:
-    """At most 5 pairs of different images, of different classes where that is known.
+    """At most 5 pairs of images, of different classes where labels are known.
 
-    In turn the first image of each class, then the second of each; without labels 0 and 1, 2 and 3 ..
+    Images are taken in the order: the first of each class, the second of each class, and so on.
     """
     seen: Counter[int] = Counter()
     rank = np.zeros(len(labels), np.int64)
@@ -87,16 +86,16 @@ def pairs(labels: Int[np.ndarray, " n"]) -> list[tuple[int, int]]:
     return found
 
 
-def _told(kinds: tuple[Interpolation, ...], z: np.ndarray) -> str:
-    straight = "z = (1 − t) · z of A + t · z of B, both ends included; A and B as they are stand at the sides."
+def _subtitle(kinds: tuple[Interpolation, ...], z: np.ndarray) -> str:
+    linear = "z(t) = (1 − t) · z(A) + t · z(B), decoded; the originals A and B are at the sides."
     if len(kinds) == 1:
-        return straight
+        return linear
     ends = float(np.linalg.norm(z, axis=2).mean())
     middle = float(np.linalg.norm(z.mean(axis=1), axis=1).mean())
     return (
-        f"Upper lines straight: {straight} Lower lines round: the direction turns evenly, and no step comes nearer the "
-        f"origin than both ends. On average A and B lie {number(ends)} from it, the middle of the straight line "
-        f"{number(middle)}."
+        f"Upper lines: {linear} Lower lines: spherical interpolation, which keeps the distance to the origin between "
+        f"those of A and B. That distance is {number(ends)} on average for A and B, and {number(middle)} in the middle "
+        "of the straight line."
     )
 
 
@@ -120,7 +119,7 @@ def _heads(axes: Axes, a: float, steps: np.ndarray, b: float, top: float) -> Non
     for centre, text in zip(steps.tolist(), HEADS, strict=True):
         axes.text(centre, top, f"t = {text}", fontsize=11, color=INK, ha="center", va="top")
     for centre in steps[[0, -1]].tolist():
-        axes.text(centre, top - 0.2, "made again", fontsize=9, color=QUIET, ha="center", va="top")
+        axes.text(centre, top - 0.2, "reconstruction", fontsize=9, color=QUIET, ha="center", va="top")
 
 
 def _line(axes: Axes, images: np.ndarray, left: float, top: float, side: float) -> None:

@@ -1,4 +1,4 @@
-"""What comes back: originals above reconstructions (S9, S18), and noise that does not (S6)."""
+"""Originals with their reconstructions (S9, S18), and noisy images with their reconstructions (S6)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from armoire.wardrobe import Wardrobe
 
 COLUMNS = 10
 BANDS = 2
-NOISE = 0.3  # shown to a model that was trained without any
-LABELS = 1.25  # inches kept at the left for the names of the rows
+NOISE = 0.3  # for a model trained without noise
+LABELS = 1.25  # inches for the names of the rows
 
 
 def reconstructions(wardrobe: Wardrobe) -> Figure:
     """The first held-out images above their reconstructions, with the error and, on a plane, the z of each (S9)."""
     images = held_out_images(wardrobe).first(COLUMNS * BANDS).images
-    made, errors = reconstruct(wardrobe.model, images)
+    reconstructed, errors = reconstruct(wardrobe.model, images)
     kind = wardrobe.model.likelihood.unit
     page = sheet(
-        f"{run_name(wardrobe)} makes held-out images again from {_place(wardrobe)}",
+        f"{run_name(wardrobe)}: held-out images reconstructed from {_code_size(wardrobe)}",
         f"The first {of_data(wardrobe, len(images))}; {kind.upper()}: {ERRORS[kind]}, {errors.mean():.3f} on average.",
     )
     captions = [f"{kind.upper()} {error:.3f}" for error in errors]
@@ -37,11 +37,11 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
     bands = -(-len(images) // COLUMNS)
     height = (page.top - 0.25) / BANDS
     side = min(step - 0.08, (height - 0.65) / 2)
-    lower = (height - 2 * side - 0.5) / 2  # what is left over goes above and below
+    lower = (height - 2 * side - 0.5) / 2  # centres the rows
     for band in range(bands):
         part, top = slice(band * COLUMNS, (band + 1) * COLUMNS), page.top - 0.2 - lower - band * height
         tiles(blank, images[part], COLUMNS, top, LABELS, side, (step, 0))
-        tiles(blank, made[part], COLUMNS, top - side - 0.06, LABELS, side, (step, 0), captions[part])
+        tiles(blank, reconstructed[part], COLUMNS, top - side - 0.06, LABELS, side, (step, 0), captions[part])
         _name_rows(blank, ("original", "reconstruction"), top, side, side + 0.06)
     return page.figure
 
@@ -54,36 +54,38 @@ def denoising(wardrobe: Wardrobe) -> Figure:
     x = unit(wardrobe.model, images)
     noisy = corrupt(x, noise, normal_like(x, draws))
     with torch.no_grad():
-        made = to_pixels(wardrobe.model(noisy))
-    seen = to_pixels(noisy)
+        denoised = to_pixels(wardrobe.model(noisy))
+    noisy = to_pixels(noisy)
     page = sheet(
-        _denoising_title(wardrobe, noise), _denoising_subtitle(wardrobe, noise, images, seen, made), (12.8, 5.9)
+        _denoising_title(wardrobe, noise), _denoising_subtitle(wardrobe, noise, images, noisy, denoised), (12.8, 5.9)
     )
     blank = page.blank(MARGIN, 0.3, page.width - 2 * MARGIN, page.top - 0.3)
     step = (page.width - 2 * MARGIN - LABELS + 0.1) / 8
     rows = min(step, (page.top - 0.3) / 3)
-    for k, row in enumerate((seen, images, made)):
+    for k, row in enumerate((noisy, images, denoised)):
         tiles(blank, row, 8, page.top - 0.3 - k * rows, LABELS, rows - 0.1, (step, 0))
     _name_rows(blank, ("noisy input", "clean", "output"), page.top - 0.3, rows - 0.1, rows)
     return page.figure
 
 
-def _place(wardrobe: Wardrobe) -> str:
+def _code_size(wardrobe: Wardrobe) -> str:
     d = wardrobe.recipe.latent
-    return f"{d} numbers each" if d > 1 else "one number each"
+    return f"{d} latent dimensions" if d > 1 else "one latent dimension"
 
 
 def _denoising_title(wardrobe: Wardrobe, noise: float) -> str:
     if wardrobe.recipe.noise:
-        return f"{run_name(wardrobe)} takes noise off images it never saw: noise finds no room in the latent space"
-    return f"{run_name(wardrobe)}, trained without noise, shown images with noise of {noise}"
+        return f"{run_name(wardrobe)} removes noise from held-out images"
+    return f"{run_name(wardrobe)}, trained without noise, on noisy images"
 
 
-def _denoising_subtitle(wardrobe: Wardrobe, noise: float, clean: np.ndarray, seen: np.ndarray, made: np.ndarray) -> str:
-    before, after = (float(np.square((part / 255.0) - (clean / 255.0)).mean()) for part in (seen, made))
+def _denoising_subtitle(
+    wardrobe: Wardrobe, noise: float, clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray
+) -> str:
+    before, after = (float(np.square((part / 255.0) - (clean / 255.0)).mean()) for part in (noisy, denoised))
     return (
         f"The first {of_data(wardrobe, len(clean))}; Gaussian noise of standard deviation {noise} on pixels in [0, 1]. "
-        f"Squared error a pixel value: {number(before, 3)} with the noise, {number(after, 3)} after."
+        f"Squared error per pixel value: {number(before, 3)} of the noisy images, {number(after, 3)} of the output."
     )
 
 

@@ -1,11 +1,11 @@
-"""Something new: places drawn at random, and what is made there (S12, S14, S20)."""
+"""Samples from the prior, decoded; on a latent plane with their positions (S12, S14, S20)."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import of_data, plane_of, run_name, shown
+from armoire.figures.figure_data import of_data, plane_of, run_name, shown_latents
 from armoire.figures.scatter import black, label_axes, numbered
 from armoire.figures.style import DRAWN, MARGIN, sheet, tiles, vector
 from armoire.wardrobe import Wardrobe
@@ -15,18 +15,16 @@ IN_MORE = 30
 
 
 def samples(wardrobe: Wardrobe) -> Figure:
-    """18 places drawn on the scatter and decoded; in more than two dimensions 30 decoded draws, 10 x 3."""
-    if wardrobe.recipe.latent == 2:
-        return _on_a_plane(wardrobe)
-    return _decoded_alone(wardrobe)
+    """18 draws on the scatter and decoded; in other than two dimensions 30 decoded draws, 10 x 3."""
+    return _on_a_plane(wardrobe) if wardrobe.recipe.latent == 2 else _decoded(wardrobe)
 
 
 def _on_a_plane(wardrobe: Wardrobe) -> Figure:
-    latents = shown(wardrobe)
+    latents = shown_latents(wardrobe)
     z = wardrobe.sample(ON_A_PLANE, wardrobe.recipe.seed)
     page = sheet(
-        f"{ON_A_PLANE} new images by {run_name(wardrobe)}, {_drawn(wardrobe)}",
-        f"Black: {of_data(wardrobe, len(latents))}. Blue: the places drawn, decoded at right with their z underneath.",
+        f"{ON_A_PLANE} samples of {run_name(wardrobe)}, {_source(wardrobe)}",
+        f"Black: {of_data(wardrobe, len(latents))}. Blue: the draws, decoded at the right above their z.",
     )
     side, plane = min(5.0, page.top - 0.85), plane_of(latents.mean)
     axes = page.panel(MARGIN + 0.45, 0.85, side, side)
@@ -38,27 +36,27 @@ def _on_a_plane(wardrobe: Wardrobe) -> Figure:
     across, down = (page.width - left - MARGIN + 0.15) / 6, (page.top - 0.3) / 3
     side = min(across - 0.14, down - 0.5)
     step = (across, min(down, side + 0.6))
-    tiles(right, wardrobe.decode(z), 6, page.top - 0.3, 0, side, step, [vector(place) for place in z])
+    tiles(right, wardrobe.decode(z), 6, page.top - 0.3, 0, side, step, [vector(row) for row in z])
     corners = [(0.13 + k % 6 * step[0], page.top - 0.43 - k // 6 * step[1]) for k in range(len(z))]
     numbered(right, np.asarray(corners), DRAWN)
     return page.figure
 
 
-def _decoded_alone(wardrobe: Wardrobe) -> Figure:
+def _decoded(wardrobe: Wardrobe) -> Figure:
     z = wardrobe.sample(IN_MORE, wardrobe.recipe.seed)
     page = sheet(
-        f"{IN_MORE} new images by {run_name(wardrobe)}, {_drawn(wardrobe)}",
-        f"Trained on {wardrobe.run.data.name}, {wardrobe.recipe.latent} latent dimensions. None is in the data.",
+        f"{IN_MORE} samples of {run_name(wardrobe)}, {_source(wardrobe)}",
+        f"Trained on {wardrobe.run.data.name}, {wardrobe.recipe.latent} latent dimensions.",
         (12.8, 5.2),
     )
     step = (page.width - 2 * MARGIN + 0.1) / 10
     rows = min(step, (page.top - 0.3) / 3)
     blank = page.blank(MARGIN, 0.3, page.width - 2 * MARGIN + 0.1, page.top - 0.3)
     left = (10 * step - 10 * rows) / 2
-    tiles(blank, wardrobe.decode(np.asarray(z)), 10, page.top - 0.3, left, rows - 0.1, (rows, rows))
+    tiles(blank, wardrobe.decode(z), 10, page.top - 0.3, left, rows - 0.1, (rows, rows))
     return page.figure
 
 
-def _drawn(wardrobe: Wardrobe) -> str:
+def _source(wardrobe: Wardrobe) -> str:
     prior = wardrobe.prior().name
-    return f"drawn from {prior}" if wardrobe.model.posterior.is_stochastic else f"drawn uniformly in {prior}"
+    return f"drawn from {prior}" if wardrobe.model.posterior.is_stochastic else f"drawn uniformly from {prior}"

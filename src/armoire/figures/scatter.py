@@ -1,4 +1,4 @@
-"""Clouds of embeddings, black or by class; the parts that the figures of the latent space share."""
+"""Scatter plots of embeddings, black or coloured by class, with their legend and axis labels."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from armoire.figures.figure_data import Plane
 from armoire.figures.style import BODY, CLASS_COLOURS, CLASS_MARKERS, INK, PAPER, UNLABELLED, Sheet
 
 COLOURED = len(CLASS_COLOURS) * len(CLASS_MARKERS)
-LONGEST = 22  # letters of a class name in a legend
+LONGEST = 22  # characters of a class name in a legend
 
 
 def dot_area(n: int) -> float:
-    """Area of a dot in square points, so that any number of them covers about the same paper."""
+    """Area of a dot in square points, so that any number of dots covers about the same area."""
     return float(np.clip(36_000 / max(n, 1), 5, 40))
 
 
 def black(axes: Axes, points: Float[np.ndarray, "n 2"], alpha: float = 0.45) -> PathCollection:
-    """Every embedding a small black dot (S10)."""
+    """A small black dot per embedding (S10)."""
     x, y = points.T
     return axes.scatter(x, y, s=dot_area(len(points)), c=INK, alpha=alpha, linewidths=0)
 
 
 def by_class(axes: Axes, points: Float[np.ndarray, "n 2"], labels: Int[np.ndarray, " n"]) -> None:
-    """Every embedding a dot in the colour of its class (S11); grey where that is unknown, or past the twentieth."""
-    rounds = np.where((labels >= 0) & (labels < COLOURED), labels // len(CLASS_COLOURS), -1)
-    # In random order: stored by class, the last would lie on top of all others.
+    """A dot per embedding in the colour of its class (S11); grey without a class, or from the 21st class on."""
+    marker_of = np.where((labels >= 0) & (labels < COLOURED), labels // len(CLASS_COLOURS), -1)
+    # Shuffled, because in stored order the last class would cover all others.
     shuffled = np.random.default_rng(0).permutation(len(points))
     for number, marker in ((-1, "o"), *enumerate(CLASS_MARKERS)):
-        rows = shuffled[rounds[shuffled] == number]
+        rows = shuffled[marker_of[shuffled] == number]
         colours = [class_colour(label) for label in labels[rows].tolist()]
         if len(rows):
             x, y = points[rows].T
@@ -41,14 +41,14 @@ def by_class(axes: Axes, points: Float[np.ndarray, "n 2"], labels: Int[np.ndarra
 
 
 def class_colour(label: int) -> str:
-    """The colour of a class number."""
+    """The colour of class `label`; grey for -1, and from the 21st class on."""
     return CLASS_COLOURS[label % len(CLASS_COLOURS)] if 0 <= label < COLOURED else UNLABELLED
 
 
 def legend(
     sheet: Sheet, classes: tuple[str, ...], labels: Int[np.ndarray, " n"], left: float, top: float | None = None
 ) -> Legend:
-    """Names of the classes beside their colours, its upper left corner at (left, top) inches."""
+    """Names and colours of the classes, with the upper left corner at (left, top) inches."""
     handles = [
         _key(_short(name), class_colour(k), CLASS_MARKERS[k // len(CLASS_COLOURS)])
         for k, name in enumerate(classes[:COLOURED])
@@ -71,7 +71,7 @@ def legend(
 
 
 def label_axes(axes: Axes, plane: Plane) -> None:
-    """Name the axes, and give a unit the same length on both where they have the same unit."""
+    """Label the axes, and scale both alike where they have the same unit."""
     axes.set_xlabel(plane.names[0])
     axes.set_ylabel(plane.names[1])
     if plane.equal:
@@ -79,7 +79,7 @@ def label_axes(axes: Axes, plane: Plane) -> None:
 
 
 def numbered(axes: Axes, points: Float[np.ndarray, "n 2"], colour: str) -> PathCollection:
-    """Large dots numbered from 1, to find each again beside its image."""
+    """Large dots numbered from 1, which tell which image belongs to which dot."""
     x, y = points.T
     dots = axes.scatter(x, y, s=190, c=colour, edgecolors=PAPER, linewidths=1, zorder=3)
     for k, (x, y) in enumerate(points.tolist()):
@@ -98,5 +98,5 @@ def _short(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    # matplotlib leaves names that begin with an underscore out of a legend.
+    # matplotlib omits labels that begin with an underscore.
     return f"\u200b{name}" if name.startswith("_") else name

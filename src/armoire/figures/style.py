@@ -1,7 +1,4 @@
-"""How the figures look: paper, ink, one accent, ten colours for classes, and sheets measured in inches.
-
-Everything that is shared by two figures and is not mathematics lives here.
-"""
+"""The look that all figures share: colours, fonts, and pages laid out in inches."""
 
 from __future__ import annotations
 
@@ -19,21 +16,21 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
 PAPER = "#faf8f5"  # oklch(98% 0.004 80)
 INK = "#1b1713"  # oklch(20% 0.010 70)
-QUIET = "#6f6a64"  # oklch(53% 0.010 70): what is read second
+QUIET = "#6f6a64"  # oklch(53% 0.010 70): secondary text
 HAIRLINE = "#dbd8d3"  # ink at 12 % on paper
-ACCENT = "#00646b"  # oklch(46% 0.080 205), deep teal: what is measured
-DRAWN = "#1c6fe0"  # oklch(56% 0.190 258): what was drawn at random (S12 asks for blue)
-WARNING = "#b8400e"  # oklch(53% 0.160 42): what is worst
+ACCENT = "#00646b"  # oklch(46% 0.080 205), deep teal: measured values
+DRAWN = "#1c6fe0"  # oklch(56% 0.190 258): samples (S12 asks for blue)
+WARNING = "#b8400e"  # oklch(53% 0.160 42): the worst value
 
-# Ten colours for classes, class k taking the k-th; the explorer uses the same list.
-# Source: chosen for armoire by a search through sRGB in OKLab (lightness 0.36 to 0.83, chroma 0.07 to 0.15, so that all
-# show on paper and on the dark theme) for the largest smallest distance between any two, for normal sight and for the
-# protanopia, deuteranopia and tritanopia of Machado, Oliveira and Fernandes 2009. That distance is 0.11 for each; the
-# sequence of Petroff 2021 (arXiv:2107.02270) has 0.06. tests/figures/test_style.py measures it again.
+# The k-th colour for class k; the explorer uses the same list. They maximise the smallest distance between two in OKLab
+# (lightness 0.36 to 0.83, chroma 0.07 to 0.15, visible on paper and in the dark theme) for normal vision and for the
+# protanopia, deuteranopia and tritanopia of Machado, Oliveira and Fernandes 2009: 0.11 for each, where the sequence of
+# Petroff 2021 (arXiv:2107.02270) has 0.06; see tests/figures/test_style.py.
 CLASS_COLOURS = (
     "#8ca529",
     "#de739c",
@@ -48,8 +45,8 @@ CLASS_COLOURS = (
 )
 CLASS_MARKERS = ("o", "^")  # classes 10 to 19 take the same colours with another marker
 UNLABELLED = "#b9b5af"
-# From nothing to the most, on paper: OKLab lightness falls evenly from 0.97 to 0.31 while the hue goes from 95 to 215
-# degrees, past the accent, so that it reads in grey and for every kind of sight; tests/figures/test_style.py measures.
+# From zero to the maximum: OKLab lightness falls evenly from 0.97 to 0.31 while the hue goes from 95 to 215 degrees, so
+# that it can be read in grey and with every kind of colour vision; see tests/figures/test_style.py.
 SEQUENCE = ("#fbf4d8", "#daddae", "#b2c88f", "#86b37c", "#5a9c73", "#34846b", "#1e6961", "#1d4e51", "#203439")
 
 DPI = 150
@@ -59,7 +56,7 @@ SQUARE_AND_LEGEND = (11.2, 9.4)
 MARGIN = 0.5  # inches
 TITLE, BODY, SMALL = 19, 12, 10  # points on a 12.8 inch slide
 
-# DejaVu Sans comes with matplotlib, so that a figure looks the same on every machine; it has no Hangul, Han or kana.
+# DejaVu Sans comes with matplotlib, so figures look the same on every machine; these add Hangul, Han and kana.
 FALLBACKS = (
     "Noto Sans CJK KR",
     "Noto Sans KR",
@@ -71,12 +68,12 @@ FALLBACKS = (
 
 
 def style() -> AbstractContextManager[None]:
-    """The settings that figures are made under, whatever the user's matplotlibrc says."""
-    there = {font.name for font in font_manager.fontManager.ttflist}
+    """A context with the settings of all figures, independent of the user's matplotlibrc."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
     settings: dict[str, Any] = {
-        "font.family": ["DejaVu Sans", *(name for name in FALLBACKS if name in there)],
+        "font.family": ["DejaVu Sans", *(name for name in FALLBACKS if name in installed)],
         "font.size": BODY,
-        # Names of classes and runs are other people's: a $ in them is a dollar.
+        # Names of classes and runs are untrusted: a $ in them is no formula.
         "text.parse_math": False,
         "text.color": INK,
         "axes.facecolor": PAPER,
@@ -99,7 +96,7 @@ def style() -> AbstractContextManager[None]:
 
 
 class ShownFigure(Figure):
-    """A matplotlib figure that a notebook shows although pyplot knows nothing of it."""
+    """A matplotlib figure that a notebook displays without pyplot."""
 
     def _repr_png_(self) -> bytes:
         with style():
@@ -108,12 +105,12 @@ class ShownFigure(Figure):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A figure with its title written, and how high the room under it reaches. All lengths in inches.
+    """A figure with its title block. All lengths in inches.
 
     Attributes:
         figure: the matplotlib figure.
         width: its width.
-        top: height of the lower edge of the title block above the figure's lower edge.
+        top: distance from the lower edge of the figure to the title block.
     """
 
     figure: Figure
@@ -121,13 +118,13 @@ class Sheet:
     top: float
 
     def panel(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Axes for data, with a hairline on the left and below."""
+        """Axes for data, with spines at the left and the bottom only."""
         axes = self._axes(left, bottom, width, height)
         axes.spines[["top", "right"]].set_visible(False)
         return axes
 
     def blank(self, left: float, bottom: float, width: float, height: float) -> Axes:
-        """Axes without ticks or frame whose units are inches, to lay pictures and words out on."""
+        """Axes without ticks or frame whose units are inches, for images and text."""
         axes = self._axes(left, bottom, width, height)
         axes.set_axis_off()
         axes.set_xlim(0, width)
@@ -135,7 +132,7 @@ class Sheet:
         return axes
 
     def note(self, text: str, left: float = MARGIN, bottom: float = 0.3, **style: Any) -> None:
-        """Small words, by default along the lower edge."""
+        """Small text, by default along the lower edge."""
         height = self.figure.get_figheight()
         self.figure.text(left / self.width, bottom / height, text, **{"fontsize": SMALL, "color": QUIET, **style})
 
@@ -145,7 +142,7 @@ class Sheet:
 
 
 def sheet(title: str, subtitle: str, size: tuple[float, float] = WIDE) -> Sheet:
-    """A sheet of paper with a sentence on it and a quieter one underneath, both wrapped to its width."""
+    """A page with a title and a subtitle, both wrapped to its width."""
     width, height = size
     figure = ShownFigure(figsize=size, dpi=DPI, facecolor=PAPER)
     FigureCanvasAgg(figure)
@@ -159,8 +156,8 @@ def sheet(title: str, subtitle: str, size: tuple[float, float] = WIDE) -> Sheet:
     return Sheet(figure, width, top - 0.12)
 
 
-def high_enough(body: float, title: str, subtitle: str, width: float = WIDE[0]) -> Sheet:
-    """A sheet that has `body` inches under its title block, however many lines that takes."""
+def tall_enough(body: float, title: str, subtitle: str, width: float = WIDE[0]) -> Sheet:
+    """A page with `body` inches below its title block, however many lines the title takes."""
     head = WIDE[1] - sheet(title, subtitle, (width, WIDE[1])).top
     return sheet(title, subtitle, (width, round(head + body, 2)))
 
@@ -171,10 +168,16 @@ def wrap(text: str, width: float, points: float, weight: str = "normal") -> str:
     return "\n".join(textwrap.wrap(text, max(16, int(width / letter)), break_on_hyphens=False))
 
 
+def plot_grid(axes: Axes) -> None:
+    """Horizontal grid lines at about six ticks."""
+    axes.grid(axis="y", color=HAIRLINE, linewidth=0.6)
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+
+
 def picture(
     axes: Axes, image: UInt8[ndarray, "h w c"], extent: tuple[float, float, float, float], **style: Any
 ) -> AxesImage:
-    """Show an image as its values are (0 black, 255 white) at extent (left, right, bottom, top), in data units."""
+    """Show an image, 0 black and 255 white, at extent (left, right, bottom, top) in data units."""
     shown = image[..., 0] if image.shape[-1] == 1 else image
     return axes.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto", **style)
 
@@ -189,12 +192,12 @@ def tiles(
     step: tuple[float, float],
     captions: Sequence[str] = (),
 ) -> None:
-    """Lay images out row by row on blank axes, a caption under each.
+    """Show images row by row on blank axes, with a caption below each.
 
     Args:
         axes: from `Sheet.blank`.
         images: uint8 (n, h, w, c).
-        columns: images in a row.
+        columns: images per row.
         top: upper edge of the first row, inches.
         left: left edge of the first column, inches.
         side: side of an image, inches.
@@ -209,7 +212,7 @@ def tiles(
 
 
 def vector(z: Sequence[float] | ndarray) -> str:
-    """A place in words, as short as keeps two digits behind the point where there is room: (−1.23, 0.45)."""
+    """A latent as text: (−1.23, 0.45)."""
     return f"({', '.join(number(float(value)) for value in z)})"
 
 
@@ -219,12 +222,12 @@ def dimension(k: int) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number with a true minus sign; one digit fewer from ten on."""
+    """A number with a minus sign (U+2212), and one digit fewer from 10 on."""
     return f"{value:.{digits - 1 if abs(value) >= 9.995 else digits}f}".replace("-", "−")
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG; the same figure gives the same bytes."""
+    """The PNG file of a figure; the same figure gives the same bytes."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
