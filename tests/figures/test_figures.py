@@ -269,7 +269,7 @@ def test_the_worst_is_one_that_asks_for_more_weight_where_there_is_any():
         ((0.0, 0.01), "rgb uses none of its dimensions: there is too much weight on the KL"),
         ((1.0, 1.0), "All dimensions of rgb are close to N(0, 1), z₀ least"),
         ((1.0, 0.0), "All used dimensions of rgb are close to N(0, 1), z₀ least"),
-        ((1.0, 3.0, 0.3), "1 of 3 used dimensions of rgb is far from N(0, 1), z₁ most"),
+        ((1.0, 3.0, 0.3), "1 of 3 used dimensions of rgb is far from N(0, 1), farthest z₁"),
         ((1.0, 0.3, 0.0), "1 of 2 used dimensions of rgb is narrow, none too wide"),
     ],
 )

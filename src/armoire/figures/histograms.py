@@ -121,7 +121,7 @@ def _title(wardrobe: Wardrobe, statuses: list[str], worst: int | None) -> str:
     far, narrow, used = statuses.count("far"), statuses.count("narrow"), len(statuses) - statuses.count("unused")
     of = f"{used} used dimension{'s' * (used != 1)} of {name}"
     if far:
-        return f"{far} of {of} {'is' if far == 1 else 'are'} far from N(0, 1), {dimension(worst)} most"
+        return f"{far} of {of} {'is' if far == 1 else 'are'} far from N(0, 1), farthest {dimension(worst)}"
     if narrow:
         return f"{narrow} of {of} {'is' if narrow == 1 else 'are'} narrow, none too wide"
     many = "All dimensions" if used == len(statuses) else "All used dimensions"

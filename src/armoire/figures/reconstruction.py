@@ -75,7 +75,7 @@ def _code_size(wardrobe: Wardrobe) -> str:
 
 def _denoising_title(wardrobe: Wardrobe, noise: float) -> str:
     if wardrobe.recipe.noise:
-        return f"{run_name(wardrobe)} removes noise from held-out images"
+        return f"{run_name(wardrobe)}: held-out images with noise, and denoised"
     return f"{run_name(wardrobe)}, trained without noise, on noisy images"
 
 
