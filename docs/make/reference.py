@@ -102,7 +102,7 @@ def _setting(key: str) -> tuple[str, str, str]:
 
 def figures() -> str:
     """Every figure, and what a run has to have for it."""
-    rows = [(f"`{kind.name}`", kind.description, _needs(kind.obstacles)) for kind in FIGURES.values()]
+    rows = [(f"`{kind.name}`", kind.description, _needs(kind.requirements)) for kind in FIGURES.values()]
     return "\n".join([HEAD, FIGURE_LIST, table(("figure", "shows", "needs"), [*rows, OF_ATTRIBUTES])])
 
 

@@ -56,23 +56,27 @@ class FigureKind:
             return self.make(wardrobe)
 
 
+# Their docstrings are the column "needs" of the documentation.
 def needs_plane(wardrobe: Wardrobe) -> str:
+    """Two latent dimensions."""
     d = wardrobe.recipe.latent
     return "" if d == 2 else f"it needs two latent dimensions, and this run has {d}; train one with --latent 2"
 
 
 def needs_prior(wardrobe: Wardrobe) -> str:
+    """A VAE."""
     if wardrobe.model.posterior.is_stochastic:
         return ""
     return "an autoencoder has no prior N(0, I); train a VAE, such as `armoire train fashion-vae`"
 
 
 def needs_classes(wardrobe: Wardrobe) -> str:
+    """Labelled held-out images."""
     return "" if classes_of(wardrobe) else "its data have no labels; give images in a folder per class"
 
 
 def needs_editing(wardrobe: Wardrobe) -> str:
-    """Edits of two attributes, measured by the attribute classifier."""
+    """Two attributes that the attribute classifier predicts well enough."""
     if len(wardrobe.latents.attributes) < 2:
         return "its data have fewer than two attributes; train on data with attributes, such as drawn-faces"
     try:
@@ -88,10 +92,12 @@ def needs_editing(wardrobe: Wardrobe) -> str:
 
 
 def needs_pair(wardrobe: Wardrobe) -> str:
+    """Two held-out images."""
     return "" if len(shown_latents(wardrobe)) > 1 else "it needs two held-out images, and there is one; give more"
 
 
 def needs_history(wardrobe: Wardrobe) -> str:
+    """A finished epoch."""
     try:
         return "" if wardrobe.run.history else "no epoch is finished; resume with `armoire train --resume`"
     except ArmoireError as error:
@@ -99,4 +105,5 @@ def needs_history(wardrobe: Wardrobe) -> str:
 
 
 def needs_other_loss(wardrobe: Wardrobe) -> str:
+    """A run in the same folder that differs in the loss alone."""
     return "" if other_loss_run(wardrobe) else how_to_train_pair(wardrobe)
