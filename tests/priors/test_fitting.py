@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 
 from armoire import Wardrobe, train
+from armoire.cli import main
 from armoire.errors import ArmoireError
 from armoire.io.artifacts import Artifacts
 from armoire.io.tensors import write_tensors
-from armoire.priors import Box, LatentDraws, StandardNormal, fit_prior
+from armoire.priors import PRIORS, Box, LatentDraws, Prior, StandardNormal, fit_prior
 from armoire.priors.whitening import Whitening
 from armoire.training import load_recipe
 from armoire.wardrobe.priors import RunPriors, prior_format
@@ -293,3 +294,54 @@ def test_a_recipes_prior_is_not_kept_where_it_fits_worse_than_the_normal(tiny, d
     wardrobe = train(tiny(prior="gmm"), discs(), tmp_path / "r", device="cpu", progress=recorder)
     assert wardrobe.priors == []
     assert any("N(0, I)" in line for line in recorder.notes)
+
+
+class Point(Prior):
+    """All mass on one latent: what a package of somebody else's could bring."""
+
+    is_stored = True
+    name = "one point"
+
+    def __init__(self, z: np.ndarray) -> None:
+        self.z = z
+
+    @property
+    def dimensions(self) -> int:
+        return len(self.z)
+
+    @classmethod
+    def fit(cls, train, held_out, *, random, seed, progress):
+        return cls(train.mean.mean(axis=0)), {"log_prob": 9.0, "log_prob_normal": 0.0, "held_out": len(held_out)}
+
+    def sample(self, n, random, temperature=1.0):
+        return np.tile(self.z, (n, 1))
+
+    def _log_prob(self, z):
+        return np.where((z == self.z).all(axis=1), np.inf, -np.inf)
+
+    def state(self):
+        return {"z": torch.from_numpy(self.z)}, {}
+
+    @classmethod
+    def from_state(cls, tensors, settings, latent):
+        return cls(tensors["z"].numpy())
+
+
+def test_a_registered_kind_is_fitted_stored_and_drawn_from(tiny, discs, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(PRIORS, "_registered", {"point": Point})
+    images = discs(n=100, test=20)
+    wardrobe = train(tiny("images-vae", latent=2, prior="point"), images, tmp_path / "run", device="cpu")
+    assert wardrobe.priors == ["point"]
+    assert Wardrobe.open(tmp_path / "run", images).prior().name == "one point"
+    main(["prior", str(tmp_path / "run"), "--kind", "point", "--json"])
+    assert json.loads(capsys.readouterr().out)["name"] == "one point"
+    main(["sample", str(tmp_path / "run"), "--prior", "point", "-n", "3", "--out", str(tmp_path / "s.npy")])
+    assert len(np.load(tmp_path / "s.npy")) == 3
+
+
+def test_a_density_checks_its_latents():
+    for prior in (StandardNormal(2), Box(np.zeros(2), np.ones(2)), fit_prior("gmm", latents(ring(100)))[0]):
+        assert prior.log_prob([0.5, 0.5]).shape == (1,)
+        for z in ([[1.0, 2.0, 3.0]], [[np.nan, 0.0]], [["a", "b"]]):
+            with pytest.raises(ArmoireError, match="latents must be"):
+                prior.log_prob(z)

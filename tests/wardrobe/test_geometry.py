@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import kstest
 
 from armoire.errors import ArmoireError
-from armoire.priors import Box, StandardNormal
+from armoire.priors import Box, LatentDraws, StandardNormal
 from armoire.wardrobe.interpolation import interpolate
 from armoire.wardrobe.neighbours import nearest
 from armoire.wardrobe.priors import RunPriors
@@ -123,7 +123,7 @@ def test_the_box_is_filled_evenly():
 def test_the_prior_goes_by_the_posterior_unless_it_is_named(vae_run, ae_run):
     embeddings = np.array([[0.0, 5.0], [2.0, -1.0], [1.0, 1.0]], np.float32)
 
-    of_vae, of_ae = (RunPriors(wardrobe.run, lambda: embeddings) for wardrobe in (vae_run, ae_run))
+    of_vae, of_ae = (RunPriors(wardrobe.run, lambda _: LatentDraws(embeddings, None)) for wardrobe in (vae_run, ae_run))
     assert of_vae.get() == StandardNormal(2)
     box = of_ae.get()
     assert (box.low.tolist(), box.high.tolist()) == ([0.0, -1.0], [2.0, 5.0])

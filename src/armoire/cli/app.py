@@ -85,6 +85,10 @@ COMMANDS = {
         "List the recipes, or print one in full, as TOML that can be changed and given to train.",
         "armoire recipes fashion-vae",
     ),
+    "cache": (
+        "List what armoire stores outside of runs, with sizes, or remove it.",
+        "armoire cache --clear",
+    ),
     "check": (
         "Tell what is installed here: versions, devices, caches, what is missing and how to get it.",
         "armoire check",

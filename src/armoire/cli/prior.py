@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from armoire.cli.arguments import Json, RunFolder, Whole
 from armoire.cli.output import print_json, print_table
 from armoire.console import terminal_progress
@@ -14,18 +12,19 @@ def prior(
     run: RunFolder,
     /,
     *,
-    kind: Literal["gmm", "flow"] = "flow",
+    kind: str = "flow",
     seed: Whole = 0,
     json: Json = False,
 ) -> None:
-    """Fit a prior to where the training images lie, and keep it in the run: samples are drawn from it from then on.
+    """Fit a prior to the training images' latents and store it in the run: sample draws from it from then on.
 
-    With it a plain autoencoder becomes a generator, and a variational one draws from where its images are and no longer
-    from the holes between them. sample, evaluate, figures and explore use it; --prior normal goes back.
+    It makes a plain autoencoder a generator, and lets a variational one draw from the regions its images occupy rather
+    than from the holes between them. sample, evaluate, figures and explore use it; --prior normal undoes that.
 
     Args:
         run: folder of a run.
-        kind: flow, a neural spline flow; or gmm, a mixture of Gaussians, as many as held-out latents ask for.
+        kind: flow, a neural spline flow; gmm, a mixture of Gaussians, their number chosen by held-out latents; or a
+            registered kind.
         seed: of the fit.
         json: print one JSON object.
     """
@@ -41,7 +40,7 @@ def prior(
         return
     rows = [
         ("prior", name),
-        ("log p(z)", f"{found['log_prob']:.3f} nats a latent, of {found['held_out']:,} training latents kept apart"),
+        ("log p(z)", f"{found['log_prob']:.3f} nats a latent, over {found['held_out']:,} held-out training latents"),
         ("N(0, I)", f"{found['log_prob_normal']:.3f} nats"),
         ("next", f"armoire sample {run} --out samples.png"),
     ]

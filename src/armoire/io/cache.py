@@ -82,7 +82,7 @@ def _parts(kind: Path) -> list[Path]:
         owners = [owner for host in _folders(kind) for owner in _folders(host) if owner.name != "datasets"]
         owners += [owner for host in _folders(kind) for owner in _folders(host / "datasets")]
         return sorted(repository for owner in owners for repository in _folders(owner))
-    return sorted(path for path in kind.iterdir() if path.suffix != LOCK and not is_being_written(path))
+    return sorted(path for path in kind.iterdir() if not path.name.endswith(LOCK) and not is_being_written(path))
 
 
 def _size(path: Path) -> int:

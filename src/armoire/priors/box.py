@@ -31,7 +31,7 @@ class Box(Prior):
     def fit(
         cls, train: LatentDraws, held_out: LatentDraws, *, random: np.random.Generator, seed: int, progress: Progress
     ) -> tuple[Prior, dict[str, Any]]:
-        prior = cls(train.mean.min(axis=0), train.mean.max(axis=0))
+        prior = cls(held_out.mean.min(axis=0), held_out.mean.max(axis=0))
         return prior, fit_report(prior, held_out.draw(random))
 
     def sample(self, n: int, random: np.random.Generator, temperature: float = 1.0) -> Float[np.ndarray, "n d"]:

@@ -45,7 +45,8 @@ class LatentDraws:
 class Prior(abc.ABC):
     """A distribution p(z) over latents of d dimensions.
 
-    A new kind is one file: a subclass with `fit`, `sample` and `_log_prob`, and a line in `armoire.priors.KINDS`.
+    A new kind is one file: a subclass with `fit`, `sample` and `_log_prob`, and a line in
+    `armoire.priors.kinds`, or `PRIORS.register`, or an entry point of the group `armoire.priors`.
     One that is trained, and therefore stored in a run, also has `state` and `from_state`.
     """
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.io.files import parse_toml, read_text
 from armoire.model.kinds import LIKELIHOODS, NETWORKS, POSTERIORS
+from armoire.priors.kinds import PRIORS
 from armoire.registry import Registry
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ def _kind_of(registry: Registry[Any]) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _check_prior(name: str) -> str:
+    if name not in (known := ["none", *PRIORS.names()]):
+        raise ValueError(", ".join(f"'{kind}'" for kind in known))
+    return name
 
 
 class Recipe(BaseModel):
@@ -99,7 +106,7 @@ class Recipe(BaseModel):
         Share, Field(description="share of the steps that are done before the critic comes in")
     ] = 0.5
     prior: Annotated[
-        Literal["none", "gmm", "flow"], Field(description="fitted to the training latents at the end, to draw from")
+        str, AfterValidator(_check_prior), Field(description="fitted to the training latents at the end, to draw from")
     ] = "none"
 
     epochs: Annotated[int, Field(ge=1, description="passes over the training images")] = 5

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from armoire.errors import ArmoireError, did_you_mean
+from armoire.errors import ArmoireError
 from armoire.io.artifacts import TensorFormat
-from armoire.priors import KINDS, Box, Prior, StandardNormal, stored_kinds
+from armoire.priors import PRIORS, LatentDraws, Prior, StandardNormal, stored_kinds
+from armoire.progress import SILENT
 from armoire.training import Run
 
 #: A fitted prior and its fit report.
@@ -30,7 +31,7 @@ def prior_format(kind: str, latent: int) -> TensorFormat[Fitted]:
         tensors, header = content
         if header["kind"] != kind:
             raise ValueError(f"it holds no prior of kind {kind}")
-        return KINDS[kind].from_state(tensors, header["settings"], latent), dict(header["report"])
+        return PRIORS.get(kind).from_state(tensors, header["settings"], latent), dict(header["report"])
 
     return TensorFormat("armoire-prior-2", encode, decode)
 
@@ -38,13 +39,13 @@ def prior_format(kind: str, latent: int) -> TensorFormat[Fitted]:
 class RunPriors:
     """The priors of one run, each read when it is first asked for."""
 
-    def __init__(self, run: Run, held_out: Callable[[], np.ndarray]) -> None:
+    def __init__(self, run: Run, latents: Callable[[str], LatentDraws]) -> None:
         """
         Args:
             run: the run.
-            held_out: gives the embeddings (n, d) of the held-out images.
+            latents: gives those of the images to fit to, `train` or `held-out`.
         """
-        self.run, self._held_out = run, held_out
+        self.run, self._latents = run, latents
         self._fitted: dict[str, Fitted | None] = {}
 
     def get(self, kind: str | None = None) -> Prior:
@@ -53,14 +54,15 @@ class RunPriors:
         Raises:
             ArmoireError: there is no such kind, or it was not fitted to this run, or its file is damaged.
         """
-        if kind not in (None, *KINDS):
-            raise ArmoireError(f"no prior '{kind}'; {did_you_mean(str(kind), KINDS)}")
+        if kind:
+            PRIORS.get(kind)
         kind = kind or next(iter(self.fitted()), self.run.recipe.posterior_class.default_prior)
         if kind == "normal":
             return StandardNormal(self.run.recipe.latent)
-        if kind == "box":
-            embeddings = self._held_out()
-            return Box(embeddings.min(axis=0), embeddings.max(axis=0))
+        if not PRIORS.get(kind).is_stored:
+            train, held_out, seed = self._latents("train"), self._latents("held-out"), self.run.recipe.seed
+            random = np.random.default_rng(seed)
+            return PRIORS.get(kind).fit(train, held_out, random=random, seed=seed, progress=SILENT)[0]
         if (fitted := self._find(kind)) is not None:
             return fitted[0]
         stale = " (the one there is of other weights or data)" if (self.run.path / _name(kind)).exists() else ""

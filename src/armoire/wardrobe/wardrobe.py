@@ -327,7 +327,7 @@ class Wardrobe:
 
     @cached_property
     def _priors(self) -> RunPriors:
-        return RunPriors(self.run, lambda: self.latents.split(self.held_out).mean)
+        return RunPriors(self.run, lambda part: self.latents.split(self.held_out if part == "held-out" else part).draws)
 
     def explore(self, **settings: Any) -> AnyWidget:
         """The explorer in a cell of a notebook: see `armoire.explore`.

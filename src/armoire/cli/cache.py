@@ -1,0 +1,37 @@
+"""`armoire cache`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from armoire.cli.arguments import Json
+from armoire.cli.output import print_json, print_table
+from armoire.console import terminal_progress
+
+
+def cache(*, clear: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
+    """List what is stored outside of runs, with sizes: packed data sets, downloads, features, exported engines.
+
+    The folder is $ARMOIRE_CACHE, else ~/.cache/armoire. All of it can be downloaded or computed again.
+
+    Args:
+        clear: remove it, except what another process is writing.
+        json: print one JSON object.
+    """
+    from armoire.io.cache import KINDS, cache_entries, clear_cache
+    from armoire.io.files import cache_folder
+
+    folder = cache_folder()
+    entries = clear_cache(terminal_progress().note) if clear else cache_entries()
+    total = sum(entry.bytes for entry in entries)
+    if json:
+        rows = [{"kind": e.kind, "path": str(e.path), "bytes": e.bytes} for e in entries]
+        print_json({"folder": str(folder), "cleared": clear, "bytes": total, "entries": rows})
+        return
+    table = [
+        (KINDS.get(e.kind, e.kind), e.path.relative_to(folder / e.kind).as_posix(), f"{e.bytes / 1e6:,.1f} MB")
+        for e in entries
+    ]
+    print_table([*table, ("removed" if clear else "total", str(folder), f"{total / 1e6:,.1f} MB")])
