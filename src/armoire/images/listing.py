@@ -17,9 +17,7 @@ from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.io.files import sha256
 
 # Common companions of image files. Any other file is tried, and reported if it cannot be read.
-SIDECAR_ENDINGS = {
-    ".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".db", ".ini",
-}  # fmt: skip
+SIDECARS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".db", ".ini"}
 LARGEST_FILE = 256_000_000  # bytes
 LARGEST_IN_MEMORY = 16_000_000  # bytes of a member of a zip
 
@@ -70,7 +68,7 @@ def list_folder(path: Path) -> FileListing:
             # Tables hold UTF-8; a file name need not be UTF-8.
             utf8 = name.encode("utf-8", "backslashreplace").decode()
             paths[utf8] = path / name
-            if Path(file).suffix.lower() in SIDECAR_ENDINGS:
+            if Path(file).suffix.lower() in SIDECARS:
                 sidecars[utf8] = stamp
             else:
                 names.append(utf8)
@@ -93,7 +91,7 @@ def list_zip(path: Path) -> FileListing:
         raise ArmoireError(f"{path} is not a zip ({error}); give a folder or zip of images, not one file") from None
     files = [m for m in archive.infolist() if m.filename and not m.is_dir()]
     members = {m.filename: m for m in files if not is_hidden(m.filename)}
-    names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in SIDECAR_ENDINGS)
+    names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in SIDECARS)
     status = path.stat()
     sidecars = dict.fromkeys(members.keys() - set(names), "")  # the archive's stamp covers them
     digest = _digest([f"{status.st_size}\0{status.st_mtime_ns}"])

@@ -43,13 +43,7 @@ class Scratch:
     """
 
     def __init__(self, store: Path, key: str, shape: tuple[int, ...]) -> None:
-        """Resume what a dead process left of the same reading, else begin; the caller holds the store's lock.
-
-        Args:
-            store: the store to be built.
-            key: equal where the same images are read in the same way.
-            shape: of `pixels`.
-        """
+        """Resume a dead process's reading of the same `key`, else begin; the caller holds the store's lock."""
         make_folder(store.parent)
         self.folder = scratch_of(store)
         self._pixels, self._done = self.folder / "pixels.npy", self.folder / "done.jsonl"

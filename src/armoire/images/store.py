@@ -140,13 +140,13 @@ def write_store(
     rejected: Sequence[tuple[str, str]] = (),
     order: np.ndarray | None = None,
 ) -> ImageSet:
-    """Write a store atomically and open it.
+    """Write a store atomically and open it; fills in the fingerprint and counts of `info`.
 
     Args:
         folder: the store.
         images: uint8 (m, h, w, c).
         table: n rows, in the final order.
-        info: its fingerprint and counts are filled in here.
+        info: of the set.
         rejected: (name, reason) of images that could not be read.
         order: n indices into `images`; by default all in order.
     """

@@ -41,16 +41,13 @@ class Annotations:
 
 
 def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int], only: str = "") -> Annotations:
-    """Read one file.
+    """Read one file; ArmoireError with the line number where it cannot be parsed.
 
     Args:
         listing: the files of the source.
         name: of the file.
         meaning: the values allowed in a cell, and the integer of each.
         only: the column's name, where there must be exactly one.
-
-    Raises:
-        ArmoireError: it cannot be parsed; the message has the line number.
     """
     rows = _rows(listing, name)
     line, header = next(rows, (1, []))
@@ -81,14 +78,9 @@ def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int]
 
 
 def join(files: Sequence[Annotations], row_of: Mapping[str, int]) -> dict[str, Int8[np.ndarray, " n"]]:
-    """The columns of several files in alphabetical order, 0 where no file has a value.
+    """The columns of several files in alphabetical order, 0 where unknown; ArmoireError where two files disagree.
 
-    Args:
-        files: the annotation files.
-        row_of: row in the result of each image, by its file name without ending.
-
-    Raises:
-        ArmoireError: two files disagree.
+    `row_of` gives each image's row in the result, by its file name without ending.
     """
     names = sorted({column for file in files for column in file.columns})
     joined = {name: np.zeros(len(row_of), np.int8) for name in names}

@@ -31,55 +31,31 @@ LIPS, INSIDE, TEETH, INK = (206, 62, 92), (104, 28, 42), (252, 248, 242), (44, 3
 
 @dataclass(frozen=True)
 class Face:
-    """The generative factors of a drawn face; lengths in 64ths of the image, angles in radians.
+    """The generative factors of a drawn face; lengths in 64ths of the image, angles in radians, hues 0 to 1."""
 
-    Attributes:
-        smile: depth of the mouth's middle below the ends of a chord of 14 units, divided by half the chord; negative
-            where the corners hang down.
-        mouth_open: distance of the lips.
-        mouth_width: half the mouth's width.
-        hair: one of HAIR.
-        hair_shade: -1 (darker) to 1 (lighter).
-        hair_length: 0 (at the ears) to 1 (on the shoulders).
-        bangs: whether hair covers the forehead.
-        skin: 0 (lightest) to 1 (darkest).
-        yaw: rotation to the side, positive to the right of the image.
-        tilt: rotation in the plane, positive to the right of the image.
-        background: hue, 0 to 1 (rose, yellow, green, blue; never purple, which only lips are).
-        background_light: 0 (deep) to 1 (pale).
-        clothes: hue, 0 to 1.
-        iris: hue, 0 to 1.
-        eye_open: half the height of the eyes.
-        brow: height by which the brows are raised.
-        width: half the width of the head.
-        height: half the height of the head.
-        x: offset of the head to the right of the centre.
-        y: offset of the head below the centre.
-    """
-
-    smile: float
-    mouth_open: float
-    mouth_width: float
+    smile: float  # sagitta of the mouth over a chord of 14 units, divided by 7; negative where the corners hang down
+    mouth_open: float  # distance of the lips
+    mouth_width: float  # half the mouth's width
     glasses: bool
     round_glasses: bool
-    hair: str
-    hair_shade: float
-    hair_length: float
+    hair: str  # one of HAIR
+    hair_shade: float  # -1 (darker) to 1 (lighter)
+    hair_length: float  # 0 (at the ears) to 1 (on the shoulders)
     bangs: bool
     beard: bool
-    skin: float
-    yaw: float
-    tilt: float
-    background: float
-    background_light: float
-    clothes: float
-    iris: float
-    eye_open: float
-    brow: float
-    width: float
-    height: float
-    x: float
-    y: float
+    skin: float  # 0 (lightest) to 1 (darkest)
+    yaw: float  # rotation to the side, positive to the right of the image
+    tilt: float  # rotation in the plane, positive to the right of the image
+    background: float  # hue (rose, yellow, green, blue; never purple, which only lips are)
+    background_light: float  # 0 (deep) to 1 (pale)
+    clothes: float  # hue
+    iris: float  # hue
+    eye_open: float  # half the height of the eyes
+    brow: float  # height by which the brows are raised
+    width: float  # half the width of the head
+    height: float  # half the height of the head
+    x: float  # offset of the head to the right of the centre
+    y: float  # offset of the head below the centre
 
     @property
     def hair_colour(self) -> Colour:
