@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -58,32 +58,19 @@ class ShardedSource:
 
 @dataclass(frozen=True)
 class FileShard:
-    """Files below a folder, each as its name in UTF-8 and its absolute path."""
+    """Files below a folder, as names in UTF-8 and absolute paths, or members of a zip, as names."""
 
-    files: tuple[tuple[str, str], ...]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def pictures(self) -> Iterator[tuple[str, Decode]]:
-        for name, path in self.files:
-            yield name, decoder(lambda path=Path(path): open_file(path))
-
-
-@dataclass(frozen=True)
-class ZipShard:
-    """Members of a zip."""
-
-    archive: str
     names: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    archive: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
 
     def pictures(self) -> Iterator[tuple[str, Decode]]:
-        listing = _listing(self.archive)
-        for name in self.names:
-            yield name, decoder(lambda name=name: listing.open(name))
+        open_one = _listing(self.archive).open if self.archive else lambda path: open_file(Path(path))
+        for name, where in zip(self.names, self.paths or self.names, strict=True):
+            yield name, decoder(partial(open_one, where))
 
 
 @dataclass(frozen=True)
@@ -113,11 +100,8 @@ def shard_files(path: Path, listing: FileListing, size: int) -> ShardedSource:
     shards: list[Shard] = []
     for start, stop in spans(len(names), size):
         part = tuple(names[start:stop])
-        if listing.paths:
-            files = tuple((name, str(absolute / listing.paths[name].relative_to(path))) for name in part)
-            shards.append(FileShard(files))
-        else:
-            shards.append(ZipShard(str(absolute), part))
+        paths = tuple(str(absolute / listing.paths[name].relative_to(path)) for name in part if listing.paths)
+        shards.append(FileShard(part, paths, "" if listing.paths else str(absolute)))
     return ShardedSource(str(absolute), listing.digest, shards)
 
 

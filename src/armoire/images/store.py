@@ -47,29 +47,24 @@ Read = Callable[[int], Iterable[Decode]]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One image as its source lists it: its id, and its split and class where the source states them."""
-
-    id: str
-    split: str | None = None
-    label: str | None = None
-
-
-@dataclass(frozen=True)
 class Build:
     """Everything that a store is built from.
 
     Attributes:
-        entries: one per image.
+        ids: one per image.
+        splits: None where the source states none.
+        labels: class names, None where the source states none.
         read: the images.
         info: metadata; `listing` changes with the source.
         channels: 1 or 3; None for 1 where every pixel of every image is grey, else 3.
-        attributes: one value per entry: 1 yes, -1 no, 0 unknown.
-        splits_are_final: keep the stated splits even where none is left to train on, or none is held out. Entries
+        attributes: one value per image: 1 yes, -1 no, 0 unknown.
+        splits_are_final: keep the stated splits even where none is left to train on, or none is held out. Images
             without a stated split are divided into 90 % train and 10 % test by their content.
     """
 
-    entries: Sequence[Entry]
+    ids: Sequence[str]
+    splits: Sequence[str | None]
+    labels: Sequence[str | None]
     read: Read
     info: SetInfo
     channels: int | None
@@ -171,7 +166,7 @@ def write_store(
 
 
 def build_store(folder: Path, build: Build, progress: Progress) -> ImageSet:
-    """Decode every entry in parallel and pack those that can be read; a killed build resumes where it stopped."""
+    """Decode all images in parallel and pack those that can be read; a killed build resumes where it stopped."""
     info, channels = build.info, build.channels
     with file_lock(_lock(folder), f"{info.source or info.name}, which is being read,", progress.note):
         ready = _current(folder, info.listing)
@@ -180,8 +175,8 @@ def build_store(folder: Path, build: Build, progress: Progress) -> ImageSet:
             return ready  # built by another process in the meantime
         sweep(folder.parent, folder.name)
         fit = replace(info.fit, channels=channels or 3)
-        shape = (len(build.entries), fit.canvas, fit.canvas, fit.channels)
-        ids = (f"{entry.id}\0".encode() for entry in build.entries)
+        shape = (len(build.ids), fit.canvas, fit.canvas, fit.channels)
+        ids = (f"{name}\0".encode() for name in build.ids)
         scratch = Scratch(folder, sha256(info.listing.encode(), fit.to_json().encode(), *ids), shape)
         try:
             built = _pack(folder, build, scratch, _decode_all(build.read, fit, scratch, progress, info.name))
@@ -193,23 +188,22 @@ def build_store(folder: Path, build: Build, progress: Progress) -> ImageSet:
 
 
 def _pack(folder: Path, build: Build, scratch: Scratch, outcomes: Sequence[Outcome]) -> ImageSet:
-    entries, channels = build.entries, build.channels
     readable = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
-    rejected = [(e.id, o.reason) for e, o in zip(entries, outcomes, strict=True) if o.reason]
+    rejected = [(name, o.reason) for name, o in zip(build.ids, outcomes, strict=True) if o.reason]
     if len(readable) < 2:
         raise ArmoireError(_too_few(build.info.source, len(readable), rejected))
-    splits = [entries[i].split or outcomes[i].split for i in readable]
+    splits = [build.splits[i] or outcomes[i].split for i in readable]
     splits = splits if build.splits_are_final else _complete(splits)
     by_split = sorted(range(len(readable)), key=lambda k: SPLITS.index(splits[k]))
-    order = np.asarray(readable)[by_split]
-    rows = [entries[i] for i in order]
-    classes, labels = _classes([e.label for e in rows])
+    rows = [readable[k] for k in by_split]
+    order = np.asarray(rows)
+    classes, labels = _classes([build.labels[i] for i in rows])
     attributes = {name: values[order] for name, values in build.attributes.items()}
-    channels = channels or (1 if all(outcomes[i].grey for i in readable) else 3)
+    channels = build.channels or (1 if all(outcomes[i].grey for i in readable) else 3)
     return write_store(
         folder,
         scratch.pixels if channels == scratch.pixels.shape[3] else scratch.pixels[..., :channels],
-        make_table([e.id for e in rows], [splits[k] for k in by_split], labels, attributes),
+        make_table([build.ids[i] for i in rows], [splits[k] for k in by_split], labels, attributes),
         replace(build.info, fit=replace(build.info.fit, channels=channels), classes=classes),
         rejected,
         order,

@@ -35,9 +35,10 @@ class Annotations:
     images: list[str]
     values: Int8[np.ndarray, "n k"]
 
-    def column(self, name: str) -> dict[str, int]:
-        """One column by image."""
-        return dict(zip(self.images, self.values[:, self.columns.index(name)].tolist(), strict=True))
+    def value(self, image: str, column: str) -> int:
+        """One value, 0 where unknown."""
+        known = image in self.images and column in self.columns
+        return int(self.values[self.images.index(image), self.columns.index(column)]) if known else 0
 
 
 def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int], only: str = "") -> Annotations:
@@ -87,21 +88,16 @@ def join(files: Sequence[Annotations], row_of: Mapping[str, int]) -> dict[str, I
     for file in files:
         rows = np.array([row_of.get(image, -1) for image in file.images])
         for column, values in zip(file.columns, file.values.T, strict=True):
-            known = (rows >= 0) & (values != 0)
+            known = np.flatnonzero((rows >= 0) & (values != 0))
             before, new = joined[column][rows[known]], values[known]
-            if ((before != 0) & (before != new)).any():
-                raise ArmoireError(_disagreement(files, file, column, row_of))
+            for i in known[(before != 0) & (before != new)][:1]:
+                image = file.images[i]
+                other = next(o for o in files if o.value(image, column) not in (0, values[i]))
+                raise ArmoireError(
+                    f"{other.name} and {file.name} disagree on {column} of image {image}; fix or remove one of them"
+                )
             joined[column][rows[known]] = new
     return joined
-
-
-def _disagreement(files: Sequence[Annotations], file: Annotations, column: str, row_of: Mapping[str, int]) -> str:
-    values = file.column(column)
-    for other in (other for other in files if other is not file and column in other.columns):
-        for image, value in other.column(column).items():
-            if image in row_of and value and values.get(image, value) not in (0, value):
-                return f"{other.name} and {file.name} disagree on {column} of image {image}; fix or remove one of them"
-    raise AssertionError(column)
 
 
 def _rows(listing: FileListing, name: str) -> Iterator[tuple[int, list[str]]]:

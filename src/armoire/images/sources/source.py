@@ -12,7 +12,7 @@ from armoire.images.columns import Columns
 from armoire.images.fit import Fit, How, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo
 from armoire.images.listing import FileListing, name_below
-from armoire.images.store import Build, Entry, Read, build_store, ready_store
+from armoire.images.store import Build, Read, build_store, ready_store
 from armoire.progress import USUAL, Progress
 
 DEFAULT_SIZE = 64
@@ -120,11 +120,13 @@ def pack(
     source, path = read(), request.path
     root = path.parent if path.is_file() else path
     ids = _unique([name_below(name, root) for name in source.ids])
-    entries = [Entry(*row) for row in zip(ids, source.columns.splits, source.columns.labels, strict=True)]
+    columns = source.columns
     info = SetInfo(
         name, request.source, fit, listing=digest, ignored=source.ignored, attribute_files=source.attribute_files
     )
-    build = Build(entries, source.read, info, channels, source.columns.attributes, source.splits_are_final)
+    build = Build(
+        ids, columns.splits, columns.labels, source.read, info, channels, columns.attributes, source.splits_are_final
+    )
     return build_store(store, build, request.progress)
 
 
