@@ -1,4 +1,4 @@
-"""The explorer in a cell, as Python sees it: what is handed over, what is not, and the places on the shelf."""
+"""The explorer in a cell, as Python sees it: what is handed over, what is not, and its pinned latents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from traitlets import TraitError
 import armoire
 from armoire.errors import ArmoireError
 from armoire.publish import page, site
-from armoire.publish.cell import PART, cell_files, explore, parts
+from armoire.publish.cell import cell_files, explore
+from armoire.publish.widget import PART, pieces
 
 BUILT = ("index.html", "licenses.md", "assets/index-Abc12345.js", "assets/ort-Abc12345.wasm")
 CELL = ("cell/cell.html", "cell/widget.js")
@@ -58,11 +59,11 @@ def test_a_file_comes_in_parts_that_make_it_whole(tmp_path):
     for size in (0, 1, PART - 1, PART, PART + 1, 2 * PART):
         file = tmp_path / "file"
         file.write_bytes(bytes(i % 251 for i in range(size)))
-        pieces = list(parts(file))
-        assert b"".join(piece for piece, _, _ in pieces) == file.read_bytes()
-        assert [last for _, _, last in pieces] == [False] * (len(pieces) - 1) + [True]
-        assert {total for _, total, _ in pieces} == {size}
-        assert all(len(piece) <= PART for piece, _, _ in pieces)
+        found = list(pieces(file))
+        assert b"".join(piece for piece, _, _ in found) == file.read_bytes()
+        assert [last for _, _, last in found] == [False] * (len(found) - 1) + [True]
+        assert {total for _, total, _ in found} == {size}
+        assert all(len(piece) <= PART for piece, _, _ in found)
 
 
 def test_what_is_asked_for_is_sent_to_who_asked(cell):
@@ -72,7 +73,7 @@ def test_what_is_asked_for_is_sent_to_who_asked(cell):
 
 
 @pytest.mark.parametrize(
-    "path", ["data/../../recipe.toml", "/etc/passwd", "data/.made-of.json", "widget.js", "", None, 3, ["cell.html"]]
+    "path", ["data/../../recipe.toml", "/etc/passwd", "data/.cache_key.json", "widget.js", "", None, 3, ["cell.html"]]
 )
 def test_nothing_else_is_sent(cell, path):
     assert ask(cell, path=path) == [({"id": "view 7", "kind": "missing", "why": "there is no such file here"}, [])]
@@ -92,7 +93,7 @@ def test_a_file_that_has_gone_is_told_of(cell, tmp_path):
     ]
 
 
-def test_pinned_places_come_and_go_as_float32(cell):
+def test_pinned_latents_come_and_go_as_float32(cell):
     assert cell.pinned.shape == (0, 2)
     assert cell.pinned.dtype == np.float32
     cell.set_state({"pinned": memoryview(np.float32([[1, 2], [3, 4.5]]).tobytes())})
@@ -100,7 +101,7 @@ def test_pinned_places_come_and_go_as_float32(cell):
     seen: list[np.ndarray] = []
     cell.observe(lambda change: seen.append(change["new"]), "pinned")
     cell.pinned = [[0.1, -1]]
-    assert [places.tolist() for places in seen] == [np.float32([[0.1, -1]]).tolist()]
+    assert [latents.tolist() for latents in seen] == [np.float32([[0.1, -1]]).tolist()]
     assert bytes(cell.get_state("pinned")["pinned"]) == np.float32([[0.1, -1]]).tobytes()
     cell.pinned = np.float32([[0.1, -1]])  # the same again
     assert len(seen) == 1
@@ -120,19 +121,19 @@ def test_pinned_is_a_copy_that_cannot_be_written_to(cell):
 
 
 @pytest.mark.parametrize(
-    ("places", "said"),
+    ("latents", "message"),
     [
         ([[1, 2, 3]], r"has 2 latent dimensions: pinned should be \(n, 2\), not \(1, 3\)"),
         ([[[1, 2]]], r"not \(1, 1, 2\)"),
         ([[1, float("nan")]], "finite"),
-        (np.zeros((1001, 2)), "room for 1,000 places, not for 1,001"),
-        ("boots", "places of the latent space"),
-        ([[1, 2], [3]], "places of the latent space"),
+        (np.zeros((1001, 2)), "at most 1,000 latents can be pinned, not 1,001"),
+        ("boots", "latents, numbers"),
+        ([[1, 2], [3]], "latents, numbers"),
     ],
 )
-def test_what_is_no_place_is_refused(cell, places, said):
-    with pytest.raises(TraitError, match=said):
-        cell.pinned = places
+def test_what_are_no_latents_is_refused(cell, latents, message):
+    with pytest.raises(TraitError, match=message):
+        cell.pinned = latents
 
 
 def test_a_run_a_path_and_a_wardrobe_are_explored_alike(built, vae_run):

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from io import BytesIO
 from pathlib import Path
 
@@ -110,9 +109,6 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-# ---------------------------------------------------------------------- what is in it
-
-
 def test_every_file_is_named_with_its_length_and_digest(made):
     manifest = manifest_of(made)
     named = {"manifest.json"}
@@ -123,7 +119,7 @@ def test_every_file_is_named_with_its_length_and_digest(made):
         assert entry.get("sha256") in (None, hashlib.sha256(content).hexdigest())
         if "dtype" in entry:
             assert entry["bytes"] == np.dtype(entry["dtype"]).itemsize * np.prod(entry["shape"])
-    assert {p.name for p in made.iterdir()} == named | {".made-of.json"}
+    assert {p.name for p in made.iterdir()} == named | {".cache_key.json"}
 
 
 def test_shapes_and_kinds(made):
@@ -191,7 +187,10 @@ def test_priors_and_familiarity_are_those_of_the_run(made, made_of_ae, faces_run
     assert normal == {"kind": "normal"}
     np.testing.assert_allclose(box["low"], held_out.min(axis=0), rtol=1e-6)
     np.testing.assert_allclose(box["high"], held_out.max(axis=0), rtol=1e-6)
-    assert [prior["kind"] for prior in manifest_of(made_of_ae)["priors"]] == ["box"]
+    ae = manifest_of(made_of_ae)
+    assert [prior["kind"] for prior in ae["priors"]] == ["box"]
+    assert not {"attributes", "directions"} & ae["files"].keys()
+    assert ae["directions"] == ae["data"]["attributes"] == []
     usual = faces_run.error_percentiles
     assert manifest_of(made)["familiarity"] == {"percentiles": list(usual.percentiles), "images": 20}
 
@@ -222,15 +221,6 @@ def test_the_models_are_those_that_export_writes(made, faces_run, tmp_path):
     write_onnx(faces_run, tmp_path)
     for name in ("encoder.onnx", "decoder.onnx"):
         assert (made / name).read_bytes() == (tmp_path / name).read_bytes()
-
-
-def test_what_a_run_lacks_is_absent(made_of_ae):
-    manifest = manifest_of(made_of_ae)
-    assert not {"attributes", "directions"} & manifest["files"].keys()
-    assert manifest["directions"] == manifest["data"]["attributes"] == []
-
-
-# ---------------------------------------------------------------------- thumbnails
 
 
 @pytest.mark.parametrize(("folder", "wardrobe"), [("made", "faces_run"), ("made_of_ae", "ae_run")])
@@ -279,35 +269,29 @@ def test_thumbnails_are_means_of_whole_blocks(size, channels):
     assert small[1, 3, 5, 0] == round(float(images[1, 3 * k : 4 * k, 5 * k : 6 * k, 0].mean()))
 
 
-@pytest.mark.parametrize("size", [16, 32, 64, 256])
-@pytest.mark.parametrize("n", [1, 2, 50, 70_000, 100_000])
+@pytest.mark.parametrize("size", [16, 64, 256])
+@pytest.mark.parametrize("n", [1, 50, 100_000])
 def test_a_sheet_is_never_larger_than_a_browser_decodes_quickly(size, n):
     side, columns = layout(n, size)
     assert side * columns <= 1024
     assert columns * columns >= n or side * (columns + 1) > 1024
 
 
-def test_near_images_come_near_each_other():
+def test_thumbnails_follow_each_other_as_on_the_map():
     points = np.random.default_rng(0).random((4096, 2), np.float32)
     order = in_neighbourhoods(points)
     assert sorted(order) == list(range(4096))
     # 64 images that follow each other fill a 64th of the square: a side of an eighth.
     extents = np.ptp(points[order].reshape(64, 64, 2), axis=1)
     assert np.median(extents) < 0.2
-
-
-@pytest.mark.parametrize("n", [1, 2, 3])
-def test_an_order_of_few(n):
-    assert sorted(in_neighbourhoods(np.zeros((n, 2), np.float32))) == list(range(n))
+    for n in (1, 2, 3):
+        assert sorted(in_neighbourhoods(np.zeros((n, 2), np.float32))) == list(range(n))
 
 
 def test_as_many_are_shown_as_a_page_can_hold():
     assert len(sitedata.shown_rows(70_000, 2)) == 70_000
     assert len(sitedata.shown_rows(202_599, 2)) == 100_000
     assert len(set(sitedata.shown_rows(202_599, 200))) == 80_000
-
-
-# ---------------------------------------------------------------------- the description
 
 
 def documented() -> dict[str, set[str]]:
@@ -334,10 +318,7 @@ def test_every_key_is_documented_and_every_documented_key_is_there(made, made_of
 def test_every_file_is_documented(made):
     block = DOCS[DOCS.index("data/\n") :]
     told = set(re.findall(r"^  ([\w.-]+\.\w+) ", block[: block.index("```")], flags=re.MULTILINE))
-    assert {re.sub(r"\d{3}", "NNN", p.name) for p in made.iterdir()} - {".made-of.json"} == told
-
-
-# ---------------------------------------------------------------------- odd runs
+    assert {re.sub(r"\d{3}", "NNN", p.name) for p in made.iterdir()} - {".cache_key.json"} == told
 
 
 def test_one_dimension(tmp_path, tiny, discs, quick):
@@ -385,9 +366,6 @@ def test_labels_that_int16_does_not_hold_are_unknown(tmp_path, quick, tiny, pict
     assert sorted(labels) == [-1, -1, *range(1, 10), 32_767]
 
 
-# ---------------------------------------------------------------------- when it is made
-
-
 def test_it_is_made_once(copied, discs, quick):
     folder = site.site_data(copied, images=discs())
     assert folder == copied.path / "explorer"
@@ -397,32 +375,16 @@ def test_it_is_made_once(copied, discs, quick):
     assert quick == ["vae"]
 
 
-def spoil_manifest(run: Run, monkeypatch) -> None:
-    (run.path / "explorer/manifest.json").write_text("{")
-
-
-def spoil_key(run: Run, monkeypatch) -> None:
-    (run.path / "explorer/.made-of.json").write_text("[]")
-
-
 def cut_file(run: Run, monkeypatch) -> None:
     os.truncate(run.path / "explorer/latents.f32", 7)
-
-
-def lose_sheet(run: Run, monkeypatch) -> None:
-    (run.path / "explorer/sheet-000.jpg").unlink()
-
-
-def newer_format(run: Run, monkeypatch) -> None:
-    monkeypatch.setattr(site, "VERSION", 2)
 
 
 def newer_armoire(run: Run, monkeypatch) -> None:
     monkeypatch.setattr(site.metadata, "version", lambda name: "99.0")
 
 
-@pytest.mark.parametrize("change", [spoil_manifest, spoil_key, cut_file, lose_sheet, newer_format, newer_armoire])
-def test_it_is_made_again_where_it_is_damaged_or_of_another_version(copied, discs, quick, monkeypatch, change):
+@pytest.mark.parametrize("change", [cut_file, newer_armoire])
+def test_damaged_data_and_those_of_another_version_are_written_again(copied, discs, quick, monkeypatch, change):
     folder = site.site_data(copied, images=discs())
     change(copied, monkeypatch)
     site.site_data(copied, images=discs())
@@ -444,23 +406,13 @@ def test_another_model_and_another_name_are_shown(copied, discs, quick, tiny):
 
 def test_a_run_that_may_only_be_read_is_shown_from_the_cache(copied, discs, quick, monkeypatch, cache):
     before = tree(copied.path)
-    monkeypatch.setattr(site.os, "access", lambda path, mode: False)
+    monkeypatch.setattr("armoire.io.artifacts.os.access", lambda path, mode: False)
     folder = site.site_data(copied, images=discs())
-    assert folder.parent == cache / "explorers"
+    assert folder.parent == cache / "explorer"
     assert manifest_of(folder)["sheets"]
     assert site.site_data(copied, images=discs()) == folder
     assert quick == ["vae"]
     assert tree(copied.path) == before
-
-
-def test_what_a_killed_process_left_is_swept_after_a_day(copied, discs, quick):
-    for name, age in (("old", 30 * 3600), ("new", 60)):
-        left = copied.path / f".explorer.{name}.part"
-        left.mkdir()
-        (left / "manifest.json").touch()
-        os.utime(left, (time.time() - age,) * 2)
-    site.site_data(copied, images=discs())
-    assert [p.name for p in copied.path.glob(".explorer.*")] == [".explorer.new.part"]
 
 
 def test_what_is_ready_is_found_without_torch(copied, discs, quick, built):
@@ -474,31 +426,19 @@ def test_what_is_ready_is_found_without_torch(copied, discs, quick, built):
     assert done.stdout == "[]\n"
 
 
-# ---------------------------------------------------------------------- what goes out
-
-
 @pytest.fixture
 def ready(copied, discs, quick, built) -> Run:
     site.site_data(copied, images=discs())
     return copied
 
 
-def test_the_site_is_the_page_and_its_data(ready, built):
+def test_an_export_holds_what_is_served_and_replaces_an_older_one(ready, tmp_path, built):
     files = site.site_files(ready)
     assert files["/"] == files["/index.html"] == built / "index.html"
     assert {"/assets/index-CY6avwgp.js", "/data/manifest.json", "/data/sheet-000.jpg"} <= files.keys()
     assert not any("/." in name for name in files)
-
-
-def test_an_export_holds_what_is_served_and_nothing_hidden(ready, tmp_path):
-    site.export_site(ready, tmp_path / "deep/site")
-    served = {name[1:]: file.read_bytes() for name, file in site.site_files(ready).items() if name != "/"}
-    assert tree(tmp_path / "deep/site") == served
-    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["site"]
-
-
-def test_an_older_export_is_replaced_as_a_whole(ready, tmp_path, built):
     site.export_site(ready, tmp_path / "site")
+    assert tree(tmp_path / "site") == {name[1:]: file.read_bytes() for name, file in files.items() if name != "/"}
     (tmp_path / "site/.DS_Store").touch()
     (built / "assets/index-CY6avwgp.js").rename(built / "assets/index-NEWnew12.js")
     site.export_site(ready, tmp_path / "site")
@@ -521,14 +461,15 @@ def test_an_export_that_fails_leaves_the_older_one(ready, tmp_path, monkeypatch)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
-def test_an_empty_folder_a_link_and_a_relative_path(ready, tmp_path, monkeypatch):
+def test_an_empty_folder_a_link_a_relative_path_and_a_folder_in_the_run(ready, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to("empty")
     monkeypatch.chdir(tmp_path)
     site.export_site(ready, Path("link"))
     assert (tmp_path / "link").is_symlink()
     site.export_site(ready, Path("empty/../new"))
-    assert tree(tmp_path / "empty") == tree(tmp_path / "new")
+    site.export_site(ready, ready.path / "site")
+    assert tree(tmp_path / "empty") == tree(tmp_path / "new") == tree(ready.path / "site")
 
 
 def prepare(place: str, run: Run, tmp_path: Path) -> Path:
@@ -539,8 +480,6 @@ def prepare(place: str, run: Run, tmp_path: Path) -> Path:
         (folder / "thesis.tex").write_text("years of work")
     elif place == "a file":
         return Path(shutil.copy(run.path / "recipe.toml", folder / "file"))
-    elif place == "below a file":
-        return Path(shutil.copy(run.path / "recipe.toml", folder / "file")) / "site"
     elif place == "a repository around an export":
         site.export_site(run, folder)
         (folder / ".git").mkdir()
@@ -550,10 +489,8 @@ def prepare(place: str, run: Run, tmp_path: Path) -> Path:
     elif place == "another data folder":
         (folder / "data").mkdir()
         (folder / "data/manifest.json").write_text('["armoire-site"]')
-    elif place == "where the data are kept":
+    elif place == "where the data are stored":
         return run.path / "explorer"
-    elif place == "below where the data are kept":
-        return run.path / "explorer/site"
     elif place == "the run":
         return run.path
     return folder
@@ -562,12 +499,10 @@ def prepare(place: str, run: Run, tmp_path: Path) -> Path:
 REFUSED = {
     "other things": "there exists and is no exported explorer; choose an empty or a new folder",
     "a file": "file is a file; choose",
-    "below a file": "cannot write .*site: not a directory",
     "a repository around an export": "holds an exported explorer and also .git, which would be lost; choose",
     "notes in its data": "also data/notes.txt, which would be lost",
     "another data folder": "exists and is no exported explorer",
-    "where the data are kept": "is where armoire keeps what it made of the run; choose another folder",
-    "below where the data are kept": "is where armoire keeps",
+    "where the data are stored": "is where armoire stores the explorer of the run; choose another folder",
     "the run": "exists and is no exported explorer",
 }
 
@@ -581,16 +516,11 @@ def test_nothing_but_an_export_is_ever_replaced(ready, tmp_path, place):
     assert tree(tmp_path) == before
 
 
-def test_the_ground_is_not_taken_from_under_ones_feet(ready, tmp_path, monkeypatch):
+def test_the_current_folder_is_not_replaced(ready, tmp_path, monkeypatch):
     site.export_site(ready, tmp_path / "site")
     monkeypatch.chdir(tmp_path / "site/data")
-    with pytest.raises(ArmoireError, match="would be replaced, and you are in it; go elsewhere"):
+    with pytest.raises(ArmoireError, match="would be replaced, and is the current folder"):
         site.export_site(ready, Path(".."))
-
-
-def test_inside_the_run_there_is_room(ready):
-    site.export_site(ready, ready.path / "site")
-    assert (ready.path / "site/index.html").is_file()
 
 
 def test_without_the_page_nothing_is_begun(copied, quick, built, tmp_path):

@@ -33,7 +33,7 @@ MOST_SECONDS = 10
 MOST_GROWN = 128  # MB
 ODD = (None, -1, 0, 3, 10**9, 2**63, 1.5, math.nan, math.inf, "", "x", "../x", [], [0], [10**9], [[]], {}, True)
 FILES = (MODEL, "recipe.toml", "history.csv", "latents.parquet", "error_percentiles.json", "directions/partial.parquet")
-FILES += ("priors/gmm.safetensors", "diverged.json", "explorer/manifest.json", "explorer/.made-of.json")
+FILES += ("priors/gmm.safetensors", "diverged.json", "explorer/manifest.json", "explorer/.cache_key.json")
 DEEP = "[" * 100_000
 FORGED = "a row short"  # a whole table, of fewer images: nothing in it tells that it is not the run's own
 

@@ -1,8 +1,7 @@
-"""The explorer in a cell of a notebook: which files its frame may ask for, and how they are handed over in parts."""
+"""The explorer in a cell of a notebook, and the files that its frame may request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +9,13 @@ from armoire.errors import ArmoireError
 from armoire.extras import missing_extra
 from armoire.images import ImageSet
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.publish.page import cell_folder
+from armoire.publish.page import HEIGHT, LOWEST, cell_folder
 from armoire.publish.site import site_files
 from armoire.training.run import Run
 
 if TYPE_CHECKING:
     from armoire.publish.widget import Cell
     from armoire.wardrobe import Wardrobe
-
-HEIGHT, LOWEST = 720, 240  # CSS pixels
-PART = 1 << 20  # bytes in a message: a notebook's server may refuse very large ones
 
 
 def explore(
@@ -28,20 +24,19 @@ def explore(
     images: ImageSet | None = None,
     progress: Progress | None = None,
 ) -> Cell:
-    """The explorer of a run as a widget, to be shown in a cell of Jupyter, VS Code or Colab (extra `notebook`).
+    """The explorer of a run as a widget in a cell of Jupyter, VS Code or Colab (extra `notebook`).
 
-    All that it shows comes from the kernel, so that it needs no port and no network. What one pins there is in
-    `pinned`, float32 (n, d); places that are set there hang on the shelf.
+    Its data come from the kernel, so that it needs no port and no network. Its `pinned`, float32 (n, d), are the
+    latents pinned in the page; set it to pin others.
 
     Args:
-        run: a run's folder, a Run, or a Wardrobe; that of a Wardrobe is `wardrobe.explore()` too.
-        height: of the widget in CSS pixels, 240 at least.
-        images: the run's data, where they are at hand.
-        progress: where to report; by default where a Wardrobe does, else a bar below the cell.
+        run: a run's folder, a Run, or a Wardrobe, for which it is `wardrobe.explore()` too.
+        height: of the widget in CSS pixels, at least 240.
+        images: the run's data, if loaded.
+        progress: where to report; by default as the Wardrobe does, else a bar below the cell.
 
     Raises:
-        ArmoireError: there is no such run, anywidget is not installed, the height is too small, or the page was left
-            out of this install.
+        ArmoireError: no such run, no anywidget, a height that is too small, or this install has no page.
     """
     if height < LOWEST:
         raise ArmoireError(f"height should be {LOWEST} pixels or more, not {height}")
@@ -61,26 +56,9 @@ def explore(
 
 
 def cell_files(run: Run, progress: Progress = SILENT, images: ImageSet | None = None) -> dict[str, Path]:
-    """Every file that the frame may ask for, by its name: the document, the engine, and the site's data."""
+    """Every file that the frame may request, by its name: the document, the engine, and the site's data."""
     page = cell_folder()
     files = site_files(run, progress, images)
     engine = next(file for file in files.values() if file.suffix == ".wasm")
     data = {name[1:]: file for name, file in files.items() if name.startswith("/data/")}
     return {"cell.html": page / "cell.html", "engine": engine} | data
-
-
-def parts(file: Path) -> Iterator[tuple[bytes, int, bool]]:
-    """A file in pieces: the bytes of each, the length of the whole, and whether it is the last.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    left = total = file.stat().st_size
-    with file.open("rb") as stream:
-        while True:
-            piece = stream.read(PART)
-            left -= len(piece)
-            last = left <= 0 or not piece
-            yield piece, total, last
-            if last:
-                return

@@ -1,4 +1,4 @@
-"""Where the explorer's built page lies, and the same page for a cell of a notebook."""
+"""The explorer's built page, for browsers and for notebooks, and the format of the data that it reads."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from pathlib import Path
 
 from armoire.errors import ArmoireError
 
-CELL = "cell"  # folder beside the page's own files, and no part of a site
+FORMAT, VERSION, MANIFEST = "armoire-site", 1, "manifest.json"
+CELL = "cell"  # folder next to the page's own files, not part of a site
+HEIGHT, LOWEST = 720, 240  # CSS pixels of a widget
 
 
 def page_folder() -> Path:
-    """The folder with the built page: index.html, licenses.md, assets/, and cell/ for notebooks.
-
-    Raises:
-        ArmoireError: this armoire was installed without it.
-    """
+    """The folder with the built page: index.html, licenses.md, assets/, and cell/ for notebooks."""
     folder = Path(str(resources.files("armoire"))) / "explorer"
     if not (folder / "index.html").is_file():
         raise ArmoireError(
@@ -26,15 +24,11 @@ def page_folder() -> Path:
 
 
 def cell_folder() -> Path:
-    """The folder with what a notebook shows: widget.js, and the document in its frame, cell.html.
-
-    Raises:
-        ArmoireError: as `page_folder`.
-    """
+    """The folder with the page for notebooks: widget.js, and the document in its frame, cell.html."""
     folder = page_folder() / CELL
     if not all((folder / name).is_file() for name in ("cell.html", "widget.js")):
         raise ArmoireError(
-            f"the explorer for notebooks is not in {folder}: the page was built before there was one; install armoire "
+            f"the explorer for notebooks is not in {folder}: the page is older than it; install armoire "
             "again, in a checkout with: pip install -e ."
         )
     return folder

@@ -1,4 +1,4 @@
-"""What the explorer's page shows of a run: its manifest, and the arrays, models and thumbnails that it names."""
+"""The data of the explorer's page: manifest, arrays, models and thumbnails of a run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from armoire.measure.latent_statistics import ks_distances, latent_statistics
 from armoire.priors import Box
 from armoire.progress import SILENT, Progress
 from armoire.publish.onnx import export_run
+from armoire.publish.page import FORMAT, MANIFEST, VERSION
 from armoire.publish.sheets import in_neighbourhoods, layout, make_sheets
-from armoire.publish.site import FORMAT, MANIFEST, VERSION
 from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import PrincipalAxes, principal_axes
 from armoire.wardrobe.directions import Direction
@@ -28,12 +28,12 @@ from armoire.wardrobe.directions import Direction
 POINTS = 100_000  # images shown at most
 LATENTS = 64_000_000  # bytes of latents at most: what a page can load and search while a pointer moves
 AXES = 10
-DRAWS = 4096  # places drawn beforehand from a fitted prior
+DRAWS = 4096  # samples of a fitted prior, drawn in advance
 LARGEST_LABEL = np.iinfo(np.int16).max
 
 
-def images_shown(wardrobe: Wardrobe, progress: Progress = SILENT) -> ImageSet | None:
-    """The images of `wardrobe.latents`, row by row; None, and a note, where they are gone."""
+def load_images(wardrobe: Wardrobe, progress: Progress = SILENT) -> ImageSet | None:
+    """The images of `wardrobe.latents`, row by row; None, and a note, if they cannot be loaded."""
     try:
         return wardrobe.images_used
     except ArmoireError as error:
@@ -42,14 +42,7 @@ def images_shown(wardrobe: Wardrobe, progress: Progress = SILENT) -> ImageSet | 
 
 
 def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progress: Progress = SILENT) -> None:
-    """Write manifest.json and all files that it names.
-
-    Args:
-        wardrobe: what to show.
-        folder: where to; it is there, and empty.
-        images: see `images_shown`.
-        progress: where to report.
-    """
+    """Write manifest.json and all files that it names into an empty folder."""
     out = _Writer(folder)
     latents = wardrobe.latents
     train = latents.split("train")
@@ -94,10 +87,10 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
 
 
 def shown_rows(n: int, dimensions: int, seed: int = 0) -> Int[np.ndarray, " k"]:
-    """Which of n images the page shows, and in which order: as many as it can hold, drawn and ordered at random.
+    """Rows (k,) of the n images that the page shows, as many as it can hold, in random order.
 
-    At random, because a data set sorted by class would otherwise show its last class on top of all others, and what has
-    come of a slow download should be a sample of the whole.
+    In another order, a data set sorted by class would show its last class on top of all others, and a slow download
+    would begin with one class.
     """
     most = min(POINTS, max(1, LATENTS // (4 * dimensions)))
     return np.random.default_rng(seed).permutation(n)[:most]
@@ -105,7 +98,7 @@ def shown_rows(n: int, dimensions: int, seed: int = 0) -> Int[np.ndarray, " k"]:
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes the files of a folder and keeps what the manifest says of them."""
+    """Writes files and collects their entries in the manifest."""
 
     folder: Path
     written: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -120,10 +113,10 @@ class _Writer:
 
 
 def _write_table(latents: Latents, rows: np.ndarray, out: _Writer) -> dict[str, int]:
-    """Where the images shown lie and what is known of each; returns how many images each split has in all."""
+    """Write latents, labels, splits, attributes and ids of the images shown; returns the size of each split."""
     out.array("latents", "latents.f32", latents.mean[rows].astype("<f4"))
     labels = latents.labels[rows]
-    # Of more classes than int16 counts, the last have no name; a wrong one would be worse.
+    # More classes than int16 counts are shown as unknown.
     out.array("labels", "labels.i16", np.where(labels > LARGEST_LABEL, -1, labels).astype("<i2"))
     split_of, sizes = latents.table["split"].to_pylist(), latents.splits
     numbers = {name: k for k, name in enumerate(sizes)}
@@ -139,7 +132,7 @@ def _write_table(latents: Latents, rows: np.ndarray, out: _Writer) -> dict[str, 
 def _write_sheets(
     images: ImageSet, rows: np.ndarray, plane: np.ndarray, out: _Writer, progress: Progress
 ) -> dict[str, Any]:
-    """Thumbnails of the images shown, and where each is; `plane` is where they lie on the map."""
+    """Write thumbnails of the images shown and their order; `plane` (k, 2) are their positions on the map."""
     order = in_neighbourhoods(plane)
     tiles = np.empty(len(rows), np.uint32)
     tiles[order] = np.arange(len(rows), dtype=np.uint32)
@@ -156,7 +149,7 @@ def _write_sheets(
 
 
 def _plane(z: np.ndarray, axes: PrincipalAxes) -> np.ndarray:
-    """Places on the map that a page opens with."""
+    """Positions (k, 2) on the map that the page opens with."""
     points = z if z.shape[1] == 2 else axes.project(z)
     return points[:, [0, min(1, points.shape[1] - 1)]]
 
@@ -178,7 +171,7 @@ def _run(wardrobe: Wardrobe) -> dict[str, Any]:
 
 
 def _data(wardrobe: Wardrobe, latents: Latents, split_sizes: dict[str, int], shown: int) -> dict[str, Any]:
-    # The name and nothing else of its source: a page that is passed on should not tell where the data lie here.
+    # The name alone: the page must not reveal the folder of the data.
     data = wardrobe.run.data
     classes = data.classes if (latents.labels >= 0).any() else ()
     return {
@@ -204,7 +197,7 @@ def _direction(direction: Direction) -> dict[str, Any]:
 
 
 def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
-    """Where the page may draw from, first what the run itself draws from. A fitted prior is drawn from beforehand."""
+    """The priors of the page, the run's own first; samples of fitted ones are drawn in advance."""
     fitted = []
     for kind in wardrobe.priors:
         draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.latent)), prior=kind)
@@ -213,7 +206,7 @@ def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     box = wardrobe.prior("box")
     assert isinstance(box, Box)
     both = [{"kind": "normal"}, {"kind": "box", "low": _numbers(box.low), "high": _numbers(box.high)}]
-    # A plain autoencoder was never asked to lie near N(0, I): there is nothing to draw from but the box.
+    # A plain autoencoder's latents are not near N(0, I).
     return fitted + (both if wardrobe.model.posterior.is_stochastic else both[1:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,40 +10,40 @@ import anywidget
 import numpy as np
 import traitlets
 
-from armoire.publish.cell import HEIGHT, LOWEST, parts
-from armoire.publish.page import cell_folder
+from armoire.publish.page import HEIGHT, LOWEST, cell_folder
 from armoire.training.run import Run
 
-MOST = 1000  # on the shelf: web/src/host/cell.ts
+MOST = 1000  # pins: web/src/host/cell.ts
+PART = 1 << 20  # bytes in a message: a notebook's server may refuse very large ones
 
 
-class _Places(traitlets.TraitType):
-    """Places of the latent space as float32 (n, d): kept as a copy that cannot be written to."""
+class _Latents(traitlets.TraitType):
+    """Latents as a read-only copy, float32 (n, d)."""
 
-    info_text = "places of the latent space, numbers (n, d)"
+    info_text = "latents, numbers (n, d)"
 
     def validate(self, obj: Any, value: Any) -> np.ndarray:
         try:
-            places = np.array(value, dtype=np.float32)
+            latents = np.array(value, dtype=np.float32)
         except (TypeError, ValueError):
             self.error(obj, value)
         d = obj.run.recipe.latent
-        places = places.reshape(0, d) if places.size == 0 else np.atleast_2d(places)
-        if places.ndim != 2 or places.shape[1] != d:
+        latents = latents.reshape(0, d) if latents.size == 0 else np.atleast_2d(latents)
+        if latents.ndim != 2 or latents.shape[1] != d:
             raise traitlets.TraitError(
-                f"{obj.run.path} has {d} latent dimensions: pinned should be (n, {d}), not {places.shape}"
+                f"{obj.run.path} has {d} latent dimensions: pinned should be (n, {d}), not {latents.shape}"
             )
-        if len(places) > MOST:
+        if len(latents) > MOST:
             raise traitlets.TraitError(
-                f"the shelf has room for {MOST:,} places, not for {len(places):,}; pin some of them"
+                f"at most {MOST:,} latents can be pinned, not {len(latents):,}; pin some of them"
             )
-        if not np.isfinite(places).all():
+        if not np.isfinite(latents).all():
             raise traitlets.TraitError("pinned should be finite numbers; some of these are not")
-        places.flags.writeable = False
-        return places
+        latents.flags.writeable = False
+        return latents
 
     def set(self, obj: Any, value: Any) -> None:
-        # traitlets would take every array for another one, and say so to whoever observes.
+        # traitlets would compare arrays by identity, and notify observers each time.
         after: Any = self._validate(obj, value)
         if self.name not in obj._trait_values or not np.array_equal(obj.pinned, after):
             super().set(obj, after)
@@ -52,19 +53,19 @@ class Cell(anywidget.AnyWidget):
     """The explorer of a run in a notebook. Made by `wardrobe.explore()` or `armoire.explore(run)`.
 
     Attributes:
-        pinned: the places on the shelf, float32 (n, d), n at most 1,000, read-only. Set it to hang others there;
+        pinned: the pinned latents, float32 (n, d), n at most 1,000, read-only. Set it to pin others;
             `observe(function, "pinned")` calls a function whenever it changes.
         height: of the widget in CSS pixels.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
     _title = traitlets.Unicode().tag(sync=True)
-    _address = traitlets.Unicode().tag(sync=True)  # what else of the page's state is kept, as its links write it
+    _address = traitlets.Unicode().tag(sync=True)  # the rest of the page's state, in the form of its links
     _choices = traitlets.Dict().tag(sync=True)  # of theme and language
     height = traitlets.Int(HEIGHT, min=LOWEST).tag(sync=True)
-    pinned = _Places().tag(
+    pinned = _Latents().tag(
         sync=True,
-        to_json=lambda places, _: memoryview(places.astype("<f4").tobytes()),
+        to_json=lambda latents, _: memoryview(latents.astype("<f4").tobytes()),
         from_json=lambda raw, cell: np.frombuffer(raw or b"", "<f4").reshape(-1, cell.run.recipe.latent),
     )
 
@@ -80,17 +81,30 @@ class Cell(anywidget.AnyWidget):
         return f"Cell({str(self.run.path)!r}, {n} pinned; a notebook shows the explorer here)"
 
 
-def _answer(cell: Cell, asked: Any, _buffers: object) -> None:
-    """Send the file that the frame asked for, and no other."""
-    if not isinstance(asked, dict) or asked.get("kind") != "get":
+def _answer(cell: Cell, request: Any, _buffers: object) -> None:
+    """Send the file that the frame requested, if it is one of the site's."""
+    if not isinstance(request, dict) or request.get("kind") != "get":
         return
-    path, said = asked.get("path"), {"id": asked.get("id")}
+    path, reply = request.get("path"), {"id": request.get("id")}
     file = cell._files.get(path) if isinstance(path, str) else None
     if file is None:
-        cell.send(said | {"kind": "missing", "why": "there is no such file here"})
+        cell.send(reply | {"kind": "missing", "why": "there is no such file here"})
         return
     try:
-        for piece, total, last in parts(file):
-            cell.send(said | {"kind": "part", "total": total, "last": last}, [piece])
+        for piece, total, last in pieces(file):
+            cell.send(reply | {"kind": "part", "total": total, "last": last}, [piece])
     except OSError as error:
-        cell.send(said | {"kind": "missing", "why": error.strerror or str(error)})
+        cell.send(reply | {"kind": "missing", "why": error.strerror or str(error)})
+
+
+def pieces(file: Path) -> Iterator[tuple[bytes, int, bool]]:
+    """The file in pieces: bytes, length of the whole, and whether it is the last."""
+    left = total = file.stat().st_size
+    with file.open("rb") as stream:
+        while True:
+            piece = stream.read(PART)
+            left -= len(piece)
+            last = left <= 0 or not piece
+            yield piece, total, last
+            if last:
+                return
