@@ -13,7 +13,6 @@ from half_images import halves
 from armoire import Wardrobe, evaluate, train
 from armoire.errors import ArmoireError
 from armoire.figures import draw
-from armoire.io.files import with_checksum
 from armoire.measure.editing import held_out_editing
 
 NETWORK = {"channels": [16], "blocks": "residual", "norm": "group", "activation": "silu", "likelihood": "calibrated"}
@@ -67,41 +66,16 @@ def test_samples_of_a_trained_run_are_measured(found):
     assert samples["drawn_from"] == "N(0, I)"
 
 
-def test_edits_are_kept_in_the_run_and_belong_to_its_weights(wardrobe, images, found, monkeypatch):
+def test_edits_are_cached_in_the_run_with_its_weights(wardrobe, images, found, monkeypatch):
     path = wardrobe.run.path / "editing.json"
-    kept = json.loads(path.read_text())
-    assert kept["editing"] == found.editing
-    assert kept["made_of"]["model_sha256"] == wardrobe.run.model_sha256()
-
-    def again():
-        return held_out_editing(Wardrobe.open(wardrobe.run.path, images))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(import_module("armoire.measure.editing"), "measure_editing", None)
-        assert again() == found.editing
-    for text in (
-        "{",
-        "[]",
-        json.dumps(with_checksum({"editing": {}, "made_of": {}})),
-        path.read_text().replace("0.", "1.", 1),
-    ):
-        path.write_text(text)
-        assert again() == found.editing
-        assert json.loads(path.read_text()) == kept
-
-
-def test_a_run_that_may_only_be_read_is_measured_once(wardrobe, images, found, monkeypatch):
-    module = import_module("armoire.measure.editing")
-
-    def refused(*_):
-        raise ArmoireError("cannot write")
-
-    (wardrobe.run.path / "editing.json").unlink()
-    monkeypatch.setattr(module, "write_checksummed", refused)
-    opened = Wardrobe.open(wardrobe.run.path, images)
-    assert held_out_editing(opened) == found.editing
-    monkeypatch.setattr(module, "measure_editing", None)
-    assert held_out_editing(opened) == found.editing
+    cached = json.loads(path.read_text())
+    assert cached["content"] == found.editing
+    assert cached["cache_key"]["model_sha256"] == wardrobe.run.model_sha256()
+    path.write_text(path.read_text().replace("0.", "1.", 1))
+    assert held_out_editing(Wardrobe.open(wardrobe.run.path, images)) == found.editing
+    assert json.loads(path.read_text()) == cached
+    monkeypatch.setattr(import_module("armoire.measure.editing"), "measure_editing", None)
+    assert held_out_editing(Wardrobe.open(wardrobe.run.path, images)) == found.editing
 
 
 def test_a_held_out_part_alone_is_judged_by_the_runs_own_data(wardrobe, images, found):

@@ -130,7 +130,7 @@ def test_the_card_is_read_back_as_it_was_meant(hub, run, monkeypatch):
     assert results["rate"].metric_value == found.elbo["rate_nats"]
     assert results["mse"].dataset_split == "test"
     assert results["mse"].dataset_args["n"] == found.data["n"]
-    for words in ("hf:me/run", "armoire train recipe.toml", "Seed 0", "## Limits", "![places drawn at random"):
+    for words in ("hf:me/run", "armoire train recipe.toml", "Seed 0", "## Limits", "![samples from the prior"):
         assert words in text
 
 

@@ -7,8 +7,7 @@ attribute each.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +17,8 @@ from torch import Tensor, nn
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
-from armoire.io.files import cache_folder, make_folder, sha256
-from armoire.io.tensors import open_tensors, write_tensors
+from armoire.io.artifacts import Artifacts, TensorFormat
+from armoire.io.files import cache_folder, sha256
 from armoire.model.networks import glorot, normalisation
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -100,22 +99,25 @@ def _classifier_data(images: ImageSet) -> tuple[tuple[str, ...], Int8[np.ndarray
 def load_attribute_classifier(
     images: ImageSet, device: torch.device, progress: Progress = SILENT
 ) -> AttributeClassifier:
-    """The classifier of a data set, from the cache; trained on the training images and stored there otherwise."""
-    train = images.split("train")
+    """The classifier of a data set, from the cache; trained on the training images and cached otherwise."""
+    train, fingerprint = images.split("train"), images.info.fingerprint
     attributes, known = _classifier_data(train)
-    key = f"{VERSION} {images.info.fingerprint}"
-    path = cache_folder() / "attribute-classifiers" / f"{sha256(key.encode())[:24]}.safetensors"
     _, height, _, channels = images.images.shape
     classifier = AttributeClassifier(channels, min(SIDE, height), attributes).to(device)
-    if not _restore(classifier, path):
+
+    def decode(content: tuple[dict[str, Tensor], Any]) -> AttributeClassifier:
+        classifier.load_state_dict(content[0])
+        return classifier
+
+    def fit() -> AttributeClassifier:
         _train(classifier, Batches(train.images, device), known, progress)
-        facts = {"format": FORMAT, "attributes": json.dumps(attributes), "data_fingerprint": images.info.fingerprint}
-        try:
-            make_folder(path.parent)
-            write_tensors(path, classifier.state_dict(), facts)
-        except ArmoireError as error:
-            progress.note(f"the attribute classifier cannot be cached, and will be trained again: {error}")
-    return classifier.eval()
+        return classifier
+
+    cached = TensorFormat(FORMAT, lambda classifier: (classifier.state_dict(), list(classifier.attributes)), decode)
+    name = sha256(VERSION.encode(), fingerprint.encode())[:24]
+    cache = Artifacts(cache_folder() / "attribute-classifiers", lambda: {"data_fingerprint": fingerprint})
+    settings = {"version": VERSION}
+    return cache.get(f"{name}.safetensors", cached, fit, settings=settings, progress=progress).eval()
 
 
 def held_back(n: int) -> Bool[np.ndarray, " n"]:
@@ -145,14 +147,6 @@ def balanced_accuracy(predicted: Bool[np.ndarray, " n"], known: Int8[np.ndarray,
     if min(len(positives), len(negatives)) < FEWEST:
         return None
     return float((positives.mean() + 1 - negatives.mean()) / 2)
-
-
-def _restore(classifier: AttributeClassifier, path: Path) -> bool:
-    try:
-        classifier.load_state_dict(open_tensors(path, FORMAT).read())
-    except (OSError, ValueError, RuntimeError):
-        return False  # missing, damaged, or of another version
-    return True
 
 
 def _train(classifier: AttributeClassifier, images: Batches, known: np.ndarray, progress: Progress) -> None:

@@ -7,21 +7,18 @@ photographs.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int8
 
-from armoire.errors import ArmoireError
 from armoire.images import ImageSet
-from armoire.io.files import read_checksummed, write_checksummed
+from armoire.io.artifacts import JsonFormat
 from armoire.measure.attribute_classifier import (
     FEWEST,
     VERSION,
@@ -39,7 +36,7 @@ from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
 from armoire.wardrobe import METHODS, Direction, Wardrobe
 
-FORMAT = "armoire-editing-1"
+EDITING = JsonFormat[dict[str, Any]]("armoire-editing-1")
 ACCURATE = 0.75  # balanced accuracy below which an attribute is not measured
 STRENGTHS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
 EDITED = 200  # images per attribute
@@ -144,32 +141,23 @@ def measure_editing(
     return found
 
 
-# Of read-only runs, in which the numbers cannot be stored.
-_in_memory: WeakKeyDictionary[Wardrobe, dict[str, Any]] = WeakKeyDictionary()
-
-
 def held_out_editing(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any] | None:
     """`measure_editing` on the held-out images of a run, cached in RUN/editing.json; None without attributes.
 
     Raises:
         ArmoireError: it was not measured before, and the data are gone.
     """
-    path, key = wardrobe.run.path / "editing.json", wardrobe.key() | {"format": FORMAT, "classifier": VERSION}
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        cached = read_checksummed(path)
-        if cached["made_of"] == key:
-            return cached["editing"]
-    if wardrobe in _in_memory:
-        return _in_memory[wardrobe]
+
+    def measure() -> dict[str, Any]:
+        images = wardrobe.images
+        classifier = load_attribute_classifier(images, wardrobe.model.device, progress)
+        part, z = images.split(images.held_out), wardrobe.latents.split(images.held_out).mean
+        return measure_editing(wardrobe, classifier, images, part, z, progress)
+
     if not wardrobe.latents.attributes:
         return None
-    images = wardrobe.images
-    classifier = load_attribute_classifier(images, wardrobe.model.device, progress)
-    part, z = images.split(images.held_out), wardrobe.latents.split(images.held_out).mean
-    found = _in_memory[wardrobe] = measure_editing(wardrobe, classifier, images, part, z, progress)
-    with contextlib.suppress(ArmoireError):
-        write_checksummed(path, {"made_of": key, "editing": found})
-    return found
+    settings = {"classifier": VERSION}
+    return wardrobe.run.artifacts.get("editing.json", EDITING, measure, settings=settings, progress=progress)
 
 
 def _compute(context: Context) -> dict[str, Any] | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from armoire.checks import check_temperature
 from armoire.errors import ArmoireError
 from armoire.images import Images
-from armoire.io.files import read_checksummed, write_checksummed
+from armoire.io.artifacts import JsonFormat
 from armoire.measure.measure import MEASURES, Context, Options
 from armoire.measure.report_tables import html_report
 from armoire.progress import USUAL, Progress
@@ -19,7 +19,6 @@ from armoire.training import Run
 from armoire.wardrobe import RunLike, Wardrobe
 
 FILE = "evaluation.json"
-FORMAT = "armoire-evaluation-2"
 ON_REQUEST = ("samples", "likelihood", "denoising")
 
 Numbers = dict[str, Any]
@@ -67,6 +66,9 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         return html_report(self.to_dict())
+
+
+EVALUATION = JsonFormat("armoire-evaluation-1", Evaluation.to_dict, Evaluation.from_dict)
 
 
 def evaluate(
@@ -132,23 +134,19 @@ def _description(context: Context) -> dict[str, Any]:
 def store_evaluation(run: Run, found: Evaluation, samples_requested: bool) -> None:
     """Write RUN/evaluation.json; a measure on request that was not computed now keeps its numbers from before."""
     before = stored_evaluation(run)
-    values = found.to_dict()
+    stored = replace(found, editing=None)  # has a file of its own
     for name in ON_REQUEST:
-        computed = values[name] and (name != "samples" or samples_requested)
+        computed = getattr(found, name) and (name != "samples" or samples_requested)
         if before and not computed and (earlier := getattr(before, name)):
-            values[name] = earlier
-    del values["editing"]  # has a file of its own
-    with contextlib.suppress(ArmoireError):  # a read-only run
-        write_checksummed(run.path / FILE, {"made_of": _cache_key(run), "evaluation": values})
+            stored = replace(stored, **{name: earlier})
+    run.artifacts.write(FILE, EVALUATION, stored)
 
 
 def stored_evaluation(run: Run) -> Evaluation | None:
-    """The last evaluation of these weights, without edits; None where there is none."""
-    try:
-        found = read_checksummed(run.path / FILE)
-        return Evaluation.from_dict(found["evaluation"]) if found["made_of"] == _cache_key(run) else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    """The last evaluation of these weights, without edits; None where there is none, or it is damaged."""
+    with contextlib.suppress(ArmoireError):
+        return run.artifacts.read(FILE, EVALUATION)
+    return None
 
 
 def last_epoch(run: Run) -> Evaluation:
@@ -162,7 +160,3 @@ def last_epoch(run: Run) -> Evaluation:
     names = ("distortion_nats", "rate_nats", "objective_nats")
     elbo = {name: row[f"{split}_{name}"] for name in names if f"{split}_{name}" in row}
     return Evaluation({"name": run.data.name, "split": split, "n": None}, elbo=elbo)
-
-
-def _cache_key(run: Run) -> dict[str, str]:
-    return run.key() | {"format": FORMAT}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import importlib.util
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,8 @@ from armoire import graphs
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
 from armoire.images import ImageSet
-from armoire.images.mapped import open_array
-from armoire.io.files import atomic_path, cache_folder, make_folder, sha256, write_bytes
+from armoire.io.artifacts import Artifacts, TensorFormat
+from armoire.io.files import cache_folder, sha256, write_bytes
 from armoire.measure.attribute_classifier import VERSION, AttributeClassifier, load_attribute_classifier
 from armoire.progress import SILENT, Progress
 from armoire.training.batches import Batches
@@ -33,6 +34,11 @@ EXTRACTORS = ("efficientnet-lite0", "classifier", "inception")
 BATCH = 50
 SIDE = 224  # of EfficientNet-Lite0's input
 CACHED_FROM = 500  # images; the features of fewer are computed again
+CACHED = TensorFormat[np.ndarray](
+    "armoire-features-1",
+    lambda features: ({"features": torch.from_numpy(features)}, None),
+    lambda content: content[0]["features"].numpy(),
+)
 
 
 class Extractor(abc.ABC):
@@ -68,21 +74,16 @@ class Extractor(abc.ABC):
     ) -> Float[np.ndarray, "n f"]:
         """Features of some rows of a data set, from the cache if possible: they are the same for every model."""
         rows = np.asarray(rows, np.int64)
-        name = sha256(self.key.encode(), images.info.fingerprint.encode(), _ids(images, rows))[:32]
-        path = cache_folder() / "features" / f"{name}.npy"
-        with contextlib.suppress(OSError, ValueError):
-            cached = open_array(path, None)
-            if len(cached) == len(rows) and cached.ndim == 2 and cached.dtype == np.float32:
-                return cached
-        found = self.extract(np.asarray(images.images)[rows], what, progress)
-        if len(rows) >= CACHED_FROM:
-            try:
-                make_folder(path.parent)
-                with atomic_path(path) as temporary:
-                    np.save(temporary, found)
-            except ArmoireError as error:
-                progress.note(f"features cannot be cached, and will be computed again: {error}")
-        return found
+
+        def extract() -> Float[np.ndarray, "n f"]:
+            return self.extract(np.asarray(images.images)[rows], what, progress)
+
+        if len(rows) < CACHED_FROM:
+            return extract()
+        settings = {"extractor": self.key, "images": sha256(_ids(images, rows))}
+        name = sha256(json.dumps(settings).encode(), images.info.fingerprint.encode())[:32]
+        cache = Artifacts(cache_folder() / "features", lambda: {"data_fingerprint": images.info.fingerprint})
+        return cache.get(f"{name}.safetensors", CACHED, extract, settings=settings, progress=progress)
 
 
 class EfficientNetLite0(Extractor):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 from collections.abc import Sequence
 from io import StringIO
@@ -11,7 +10,8 @@ from typing import Any
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
-from armoire.io.files import read_checksummed, write_checksummed, write_text
+from armoire.io.artifacts import JsonFormat
+from armoire.io.files import write_text
 from armoire.measure.evaluation import Evaluation, evaluate
 from armoire.measure.features import has_efficientnet
 from armoire.progress import USUAL, Progress
@@ -19,7 +19,7 @@ from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe, train
 from armoire.wardrobe.training import load_for
 
-FORMAT = "armoire-sweep-1"
+SWEEP = JsonFormat[dict[str, Any]]("armoire-sweep-1")
 TABLE = "sweep.csv"
 SAMPLES = 2000
 
@@ -74,24 +74,17 @@ def sweep(
 
 
 def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: Progress) -> dict[str, Any]:
-    name = features or ("efficientnet-lite0" if has_efficientnet() else "classifier")
-    path = wardrobe.run.path / "sweep.json"
-    key = wardrobe.key() | {"format": FORMAT, "samples": str(samples), "features": name if samples else ""}
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        cached = read_checksummed(path)
-        if cached["made_of"] == key:
-            return cached["measured"]
-    found = evaluate(
-        wardrobe,
-        samples=samples or None,
-        features=name if samples else None,
-        prior="normal",
-        skip=("editing",) if samples else ("editing", "samples"),
-        progress=progress,
-    )
-    row = _row(found)
-    write_checksummed(path, {"made_of": key, "measured": row})
-    return row
+    """The numbers of a row, cached in RUN/sweep.json."""
+    name = (features or ("efficientnet-lite0" if has_efficientnet() else "classifier")) if samples else None
+
+    def measure() -> dict[str, Any]:
+        skip = ("editing",) if samples else ("editing", "samples")
+        return _row(
+            evaluate(wardrobe, samples=samples or None, features=name, prior="normal", skip=skip, progress=progress)
+        )
+
+    settings = {"samples": samples, "features": name}
+    return wardrobe.run.artifacts.get("sweep.json", SWEEP, measure, settings=settings, progress=progress)
 
 
 def _row(found: Evaluation) -> dict[str, Any]:
