@@ -14,6 +14,7 @@ import armoire
 from armoire.cli.app import COMMANDS
 from armoire.figures import FIGURES
 from armoire.training import Recipe
+from armoire.training.recipe import describe
 
 HEAD = "<!-- Written by docs/make/reference.py while the site is built. -->"
 
@@ -97,7 +98,7 @@ def _recipe(name: str) -> str:
 def _setting(key: str) -> tuple[str, str, str]:
     field = Recipe.model_fields[key]
     default = "" if field.is_required() or field.default in (None, "") else f"`{field.default}`"
-    return f"`{key}`", "`[]`" if field.default == () else default, field.description or ""
+    return f"`{key}`", "`[]`" if field.default == () else default, describe(key)
 
 
 def figures() -> str:

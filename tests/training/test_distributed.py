@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from armoire.errors import TrainingInterruptedError
@@ -60,7 +61,7 @@ def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
         }
         for name, (r, c, n) in JOBS.items()
     ]
-    jobs[0]["track"] = ["tensorboard"]
+    jobs[0] |= {"track": ["tensorboard"], "snapshots": 3}
     jobs[-1]["stop_at"] = STOP_AT
     with pytest.raises(TrainingInterruptedError):
         fit(tiny, discs, "stopped", folder / "begun alone", progress=stops_at(STOP_AT))
@@ -94,6 +95,13 @@ def test_only_the_first_process_tracks(trained):
     (events,) = tracked.glob("events.out.tfevents.*")
     found = EventAccumulator(str(events)).Reload().Scalars("objective_nats/test")
     assert [event.step for event in found] == [1, 2]
+
+
+def test_the_first_process_writes_snapshots(trained):
+    run = Run(trained / next(iter(JOBS)))
+    assert list(run.snapshots) == [4, 8, 12]
+    last, model = load_file(run.snapshot(12)), load_file(run.path / "model.safetensors")
+    assert all(torch.equal(last[name], t) for name, t in model.items())
 
 
 def test_batch_norm_trains_as_in_one_process(tmp_path, tiny, discs, trained):

@@ -17,7 +17,7 @@ from armoire.training.batches import Batches
 from armoire.training.checkpointing import lock_folder
 from armoire.training.randomness import generator, normal_like, permutation
 from armoire.training.recipe import Recipe
-from armoire.training.schedule import learning_rate
+from armoire.training.schedule import beta_at, learning_rate
 from armoire.training.step import corrupt, forward
 
 CPU = torch.device("cpu")
@@ -45,6 +45,16 @@ def test_a_learning_rate_is_positive_and_never_above_the_largest(total, warmup, 
     recipe = Recipe(name="r", lr=0.01, warmup=warmup)
     rate = learning_rate(recipe, int(place * total), total)
     assert 0 < rate <= 0.01
+
+
+def test_beta_warms_up_in_each_cycle():
+    def betas(**changes):
+        return [beta_at(Recipe(name="r", beta=4.0, **changes), step, 12) for step in range(12)]
+
+    assert betas() == betas(beta_cycles=3) == [4.0] * 12
+    assert betas(beta_warmup=0.5) == pytest.approx([0, 2 / 3, 4 / 3, 2, 8 / 3, 10 / 3] + [4] * 6)
+    assert betas(beta_warmup=0.5, beta_cycles=3) == [0.0, 2.0, 4.0, 4.0] * 3
+    assert betas(beta_warmup=1, beta_cycles=2)[:6] == pytest.approx([4 * step / 6 for step in range(6)])
 
 
 @given(seed=st.integers(0, 2**40), epoch=st.integers(0, 100), n=st.integers(1, 200))

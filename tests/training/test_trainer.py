@@ -19,7 +19,7 @@ from armoire.training import Run, fit_epochs
 from armoire.training.checkpointing import list_checkpoints, load_checkpoint, stop_requests
 from armoire.training.randomness import generator, normal_like, permutation
 from armoire.training.recipe import load_recipe
-from armoire.training.schedule import learning_rate
+from armoire.training.schedule import beta_at, learning_rate
 from armoire.training.step import corrupt
 
 TIMES = ("seconds", "images_per_second")
@@ -293,7 +293,10 @@ def test_the_history_agrees_with_itself(vae_run):
     assert rows[1]["train_objective_nats"] < rows[0]["train_objective_nats"]
 
 
-@pytest.mark.parametrize("changes", [{"beta": 7.0}, {"noise": 0.4}, {"schedule": "constant"}, {"clip": 0.5}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"beta": 7.0, "beta_warmup": 0.5, "beta_cycles": 2}, {"noise": 0.4}, {"schedule": "constant"}, {"clip": 0.5}],
+)
 def test_it_is_the_loop_that_anyone_would_write(tmp_path, tiny, discs, changes):
     recipe, images = tiny(**changes), discs(n=42)
     run = fit(recipe, images, tmp_path / "run")
@@ -308,7 +311,7 @@ def test_it_is_the_loop_that_anyone_would_write(tmp_path, tiny, discs, changes):
             q = model.encode(seen)
             distortion = model.likelihood.distortion(model.decoder(q.sample(normal_like(q.mean, draws))), x[chosen])
             optimizer.zero_grad()
-            (distortion + recipe.beta * q.rate()).mean().backward()
+            (distortion + beta_at(recipe, step, 12) * q.rate()).mean().backward()
             if recipe.clip:
                 torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             optimizer.param_groups[0]["lr"] = learning_rate(recipe, step, 12)
@@ -329,6 +332,58 @@ def test_an_epoch_averages_over_every_training_image_once(tmp_path, tiny, discs)
     with torch.no_grad():
         distortion = model.terms(x, torch.zeros(42, recipe.latent)).distortion.mean().item()
     assert run.history[0]["train_distortion_nats"] == pytest.approx(distortion, rel=1e-5)
+
+
+def test_snapshots_are_evenly_spaced_and_exact_under_resume(tmp_path, uninterrupted, stops_at):
+    recipe, images, _ = uninterrupted
+    whole = fit(recipe, images, tmp_path / "whole", snapshots=4)
+    assert list(whole.snapshots) == [4, 8, 12, 15]
+    assert all(read_header(path)["step"] == str(step) for step, path in whole.snapshots.items())
+    last = Autoencoder.from_pretrained(whole.snapshot(15)).state_dict()
+    assert all(torch.equal(t, last[name]) for name, t in whole.model().state_dict().items())
+    with pytest.raises(TrainingInterruptedError):
+        fit(recipe, images, tmp_path / "parts", snapshots=4, progress=stops_at(6))
+    with pytest.raises(ArmoireError, match=r"begun with snapshots 4 \(now 5\)"):
+        fit(recipe, images, tmp_path / "parts", resume=True, snapshots=5)
+    parts = fit(recipe, images, tmp_path / "parts", resume=True)  # as many as before
+    for step, path in whole.snapshots.items():
+        one, other = load_file(path), load_file(parts.snapshot(step))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_snapshots_of_a_training_that_begins_again_are_removed(tmp_path, tiny, discs):
+    begun = tmp_path / "run" / "snapshots" / "step-000099.safetensors"
+    begun.parent.mkdir(parents=True)
+    begun.touch()
+    assert list(fit(tiny(), discs(), tmp_path / "run", snapshots=1).snapshots) == [10]
+
+
+def test_no_snapshot_is_taken_of_weights_that_are_not_finite(tmp_path, tiny, discs):
+    with pytest.raises(ArmoireError, match="no longer finite"):
+        fit(tiny(lr=1e30, schedule="constant"), discs(), tmp_path / "run", snapshots=10)
+    assert all(finite(path) for path in (tmp_path / "run").rglob("*.safetensors"))
+
+
+def test_a_function_is_called_after_each_step(tmp_path, tiny, discs):
+    recipe, seen = tiny(beta_warmup=0.5), []
+    run = fit(recipe, discs(), tmp_path / "run", on_step=seen.append)
+    assert [(done.step, done.total) for done in seen] == [(step, 10) for step in range(1, 11)]
+    assert [done.beta for done in seen] == [beta_at(recipe, step, 10) for step in range(10)]
+    for done in seen:
+        objective = done.terms.objective(done.beta).mean().item()
+        assert done.objective.item() == pytest.approx(objective, rel=1e-5)
+    assert all(torch.equal(t, run.model().state_dict()[name]) for name, t in seen[-1].model.state_dict().items())
+    assert [row["beta"] for row in run.history] == [seen[4].beta, seen[9].beta]
+
+
+def test_its_error_ends_the_training_which_goes_on_from_the_last_checkpoint(tmp_path, tiny, discs):
+    def fail(done):
+        if done.step == 7:
+            raise RuntimeError("of the caller's own")
+
+    with pytest.raises(RuntimeError, match="own"):
+        fit(tiny(), discs(), tmp_path / "run", on_step=fail)
+    assert_same(fit(tiny(), discs(), tmp_path / "run", resume=True), fit(tiny(), discs(), tmp_path / "whole"))
 
 
 def test_what_a_run_holds(vae_run):

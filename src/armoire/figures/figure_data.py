@@ -15,11 +15,6 @@ from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import principal_axes
 
 FIRST = 5000  # embeddings in a scatter, as in the book's figures
-ERRORS = {
-    "bce": "binary cross-entropy in nats per pixel value",
-    "mse": "squared error per pixel value",
-    "mae": "absolute error per pixel value",
-}
 
 
 def shown_latents(wardrobe: Wardrobe) -> Latents:

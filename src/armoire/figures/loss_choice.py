@@ -16,6 +16,7 @@ from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, PAPER, QU
 from armoire.images import ImageSet
 from armoire.measure.reconstruction import reconstruction_error
 from armoire.model import Autoencoder
+from armoire.model.kinds import LIKELIHOODS
 from armoire.training import Recipe, Run
 from armoire.wardrobe import Wardrobe
 
@@ -23,12 +24,6 @@ COLUMNS = 6
 MEASURED = 500  # held-out images
 TARGETS = ((0.7, ACCENT), (0.3, WARNING))
 OF_THE_LOSS = {"likelihood", "sigma", "published_weight", "published_error", "name", "summary", "data"}
-NAMES = {
-    "bernoulli": "binary cross-entropy",
-    "gaussian": "squared error",
-    "calibrated": "root mean squared error",
-    "laplace": "absolute error",
-}
 
 
 def penalty(loss: str, target: float, prediction: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -157,7 +152,10 @@ def _show(page: Sheet, images: ImageSet, rows: list[_Row]) -> None:
     step = ((page.width - left - MARGIN + 0.1) / COLUMNS, (page.top - low) / 3)
     side = min(step[0] - 0.08, step[1] - 0.55)
     bands = [(originals, "original", "")]
-    bands += [(row.reconstructed, f"{row.name}: {NAMES[row.recipe.likelihood]}", row.numbers) for row in rows]
+    bands += [
+        (row.reconstructed, f"{row.name}: {LIKELIHOODS.get(row.recipe.likelihood).loss_name}", row.numbers)
+        for row in rows
+    ]
     for k, (pictures, name, numbers) in enumerate(bands):
         top = page.top - low - k * step[1]
         blank.text(0, top - 0.05, name, fontsize=BODY, color=INK, va="top")

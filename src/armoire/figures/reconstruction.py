@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import ERRORS, held_out_images, of_data, reconstruct, run_name, unit
+from armoire.figures.figure_data import held_out_images, of_data, reconstruct, run_name, unit
 from armoire.figures.style import MARGIN, QUIET, number, sheet, tiles, vector
 from armoire.model import to_pixels
 from armoire.training.randomness import generator, normal_like
@@ -24,10 +24,12 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
     """The first held-out images above their reconstructions, with the error and, on a plane, the z of each (S9)."""
     images = held_out_images(wardrobe).first(COLUMNS * BANDS).images
     reconstructed, errors = reconstruct(wardrobe.model, images)
-    kind = wardrobe.model.likelihood.unit
+    likelihood = wardrobe.model.likelihood
+    kind = likelihood.unit
     page = sheet(
         f"{run_name(wardrobe)}: held-out images reconstructed from {_code_size(wardrobe)}",
-        f"The first {of_data(wardrobe, len(images))}; {kind.upper()}: {ERRORS[kind]}, {errors.mean():.3f} on average.",
+        f"The first {of_data(wardrobe, len(images))}; "
+        f"{kind.upper()}: {likelihood.error_name}, {errors.mean():.3f} on average.",
     )
     captions = [f"{kind.upper()} {error:.3f}" for error in errors]
     if wardrobe.recipe.latent == 2:

@@ -9,6 +9,7 @@ from armoire.lazy import lazily
 if TYPE_CHECKING:
     from armoire.model.architecture import Architecture
     from armoire.model.autoencoder import Autoencoder, Terms
+    from armoire.model.kinds import LIKELIHOODS, NETWORKS, POSTERIORS
     from armoire.model.likelihood import (
         Bernoulli,
         CalibratedGaussian,
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
         to_pixels,
         to_unit,
     )
+    from armoire.model.networks import Network, PlainNetwork
     from armoire.model.posterior import DiagonalGaussian, Point, Posterior
 
 __all__ = [
+    "LIKELIHOODS",
+    "NETWORKS",
+    "POSTERIORS",
     "Architecture",
     "Autoencoder",
     "Bernoulli",
@@ -29,6 +34,8 @@ __all__ = [
     "Gaussian",
     "Laplace",
     "Likelihood",
+    "Network",
+    "PlainNetwork",
     "Point",
     "Posterior",
     "Terms",
@@ -42,7 +49,9 @@ __getattr__ = lazily(
     {
         "architecture": ("Architecture",),
         "autoencoder": ("Autoencoder", "Terms"),
+        "kinds": ("LIKELIHOODS", "NETWORKS", "POSTERIORS"),
         "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Laplace", "Likelihood", "to_pixels", "to_unit"),
+        "networks": ("Network", "PlainNetwork"),
         "posterior": ("DiagonalGaussian", "Point", "Posterior"),
     },
 )

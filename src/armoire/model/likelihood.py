@@ -31,8 +31,9 @@ def to_pixels(images: Float[Tensor, "n c h w"]) -> UInt8[np.ndarray, "n h w c"]:
 class Likelihood(nn.Module, abc.ABC):
     """Abstract p(x|z) given a decoder's output, one value for each pixel value."""
 
-    unit: ClassVar[str]  # of `error`: "bce" in nats, "mse" or "mae"; another where none of these applies
-    loss_name: ClassVar[str]  # in words, e.g. "squared error"
+    unit: ClassVar[str]  # short name of `error`: "bce", "mse", "mae", or another where none of these applies
+    error_name: ClassVar[str]  # of `error` in words, with its unit
+    loss_name: ClassVar[str]  # what minimising the distortion minimises
     no_mass: ClassVar[str] = "this likelihood has no log_mass"  # why `log_mass` is undefined, "" where it is defined
 
     @classmethod
@@ -71,6 +72,7 @@ class Bernoulli(Likelihood):
     """
 
     unit, loss_name = "bce", "binary cross-entropy"
+    error_name = "binary cross-entropy in nats per pixel value"
     no_mass = (
         "the bernoulli likelihood is not normalised over grey pixels; train with --likelihood calibrated or gaussian"
     )
@@ -100,7 +102,7 @@ def _bins(x: Tensor, mean: Tensor, scale: float) -> tuple[Tensor, Tensor]:
 class Gaussian(Likelihood):
     """p(x|z) = N(sigmoid(output), sigma^2), sigma fixed and in units of the pixel range."""
 
-    unit, loss_name, no_mass = "mse", "squared error", ""
+    unit, loss_name, error_name, no_mass = "mse", "squared error", "squared error per pixel value", ""
 
     def __init__(self, sigma: float) -> None:
         super().__init__()
@@ -191,7 +193,7 @@ class Laplace(Likelihood):
     by the mean: edges are sharper, and rare details are left out.
     """
 
-    unit, loss_name, no_mass = "mae", "absolute error", ""
+    unit, loss_name, error_name, no_mass = "mae", "absolute error", "absolute error per pixel value", ""
     SMALLEST = 1 / (4 * 255)  # the mean rounding error of a byte
 
     def __init__(self) -> None:

@@ -28,6 +28,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 REAL = {"sigma", "beta", "beta_warmup", "noise", "lr", "warmup", "clip", "published_weight"}
 REAL |= {"adversarial", "adversarial_from"}
 
+REGISTRIES: dict[str, Registry[Any]] = {"posterior": POSTERIORS, "likelihood": LIKELIHOODS, "blocks": NETWORKS}
+
 
 def _kind_of(registry: Registry[Any]) -> AfterValidator:
     def check(name: str) -> str:
@@ -72,7 +74,7 @@ class Recipe(BaseModel):
     likelihood: Annotated[
         str,
         _kind_of(LIKELIHOODS),
-        Field(description="of the pixels: bernoulli, gaussian, calibrated (a gaussian of fitted sigma), laplace"),
+        Field(description="of the pixels; calibrated: a gaussian whose sigma follows the error"),
     ] = "bernoulli"
     sigma: Annotated[Positive, Field(description="standard deviation of the gaussian likelihood, of 1")] = 1.0
     beta: Annotated[
@@ -93,7 +95,7 @@ class Recipe(BaseModel):
         ),
     ] = ()
     blocks: Annotated[
-        str, _kind_of(NETWORKS), Field(description="the network: plain convolutions, or residual with linear maps")
+        str, _kind_of(NETWORKS), Field(description="the network; residual: with linear maps in parallel")
     ] = "plain"
     norm: Annotated[Literal["none", "batch", "group"], Field(description="normalisation at each convolution")] = "none"
     activation: Annotated[Literal["relu", "leaky_relu", "silu"], Field(description="at each convolution")] = "relu"
@@ -192,8 +194,14 @@ class Recipe(BaseModel):
             value = getattr(self, key)
             if value is None or (not everything and value == field.default):
                 continue
-            lines.append(f"{key} = {_toml(value)}" + (f"  # {field.description}" if comments else ""))
+            lines.append(f"{key} = {_toml(value)}" + (f"  # {describe(key)}" if comments else ""))
         return "\n".join(lines) + "\n"
+
+
+def describe(key: str) -> str:
+    """What a setting is, with the names of all registered kinds where it is one."""
+    description = Recipe.model_fields[key].description or ""
+    return f"{description}; {', '.join(REGISTRIES[key])}" if key in REGISTRIES else description
 
 
 def recipe_names() -> list[str]:
