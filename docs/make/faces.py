@@ -70,6 +70,6 @@ def morph(wardrobe: Wardrobe, look: Look) -> Figure:
     figure = page(3 * step)
     axes = blank(figure)
     for k in range(3):
-        way = wardrobe.decode(wardrobe.interpolate(z[2 * k], z[2 * k + 1], 9))
+        way = wardrobe.decode(wardrobe.interpolate(z[2 * k], z[2 * k + 1], steps=9))
         row(axes, way, look, 0.03, k * step + 0.03, step - 0.06, step)
     return figure

@@ -265,7 +265,7 @@ def morph(wardrobe: Wardrobe, look: Look) -> Figure:
     axes = blank(figure)
     for k, pair in enumerate(PAIRS):
         a, b = (z[typical(wardrobe, images, z, labels, number)] for number in pair)
-        row(axes, wardrobe.decode(wardrobe.interpolate(a, b, 9)), look, 0.04, k * step + 0.04, step - 0.08, step)
+        row(axes, wardrobe.decode(wardrobe.interpolate(a, b, steps=9)), look, 0.04, k * step + 0.04, step - 0.08, step)
     return figure
 
 

@@ -200,7 +200,7 @@ def test_a_morph_goes_from_one_to_the_other_as_python_does(visit, discs_site):
 
 def test_a_morph_is_saved_as_png_and_gif(visit, discs_site):
     visitor = visit(discs_site).open()
-    steps = discs_site.wardrobe.interpolate(*morphing(visitor), 9)
+    steps = discs_site.wardrobe.interpolate(*morphing(visitor), steps=9)
     with visitor.page.expect_download() as waited:
         visitor.button("Save PNG").click()
     assert waited.value.suggested_filename == "morph.png"

@@ -101,10 +101,10 @@ def test_a_spherical_path_stays_between_the_lengths_of_its_ends(faces: Path) -> 
     z, middles = wardrobe.latents.mean, []
     for a, b in pairwise(z):
         low, high = sorted(np.linalg.norm(end) for end in (a, b))
-        lengths = np.linalg.norm(wardrobe.interpolate(a, b, 9, "spherical"), axis=1)
+        lengths = np.linalg.norm(wardrobe.interpolate(a, b, steps=9, kind="spherical"), axis=1)
         assert (lengths >= low * (1 - 1e-5)).all()
         assert (lengths <= high * (1 + 1e-5)).all()
-        middles.append(np.linalg.norm(wardrobe.interpolate(a, b, 9)[4]) < low)
+        middles.append(np.linalg.norm(wardrobe.interpolate(a, b, steps=9)[4]) < low)
     assert any(middles), "no straight line comes nearer the origin: these places cannot tell the two apart"
 
 

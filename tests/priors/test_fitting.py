@@ -290,7 +290,7 @@ def test_own_images_end_with_a_fitted_prior_unless_they_are_too_few(tiny, discs,
 
 def test_a_recipes_prior_is_not_kept_where_it_fits_worse_than_the_normal(tiny, discs, tmp_path, recorder, monkeypatch):
     facts = {"log_prob": -3.0, "log_prob_normal": -2.5}
-    monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_prior", lambda *_, **__: (StandardNormal(2), facts))
+    monkeypatch.setattr("armoire.wardrobe.training.fit_prior", lambda *_, **__: (StandardNormal(2), facts))
     wardrobe = train(tiny(prior="gmm"), discs(), tmp_path / "r", device="cpu", progress=recorder)
     assert wardrobe.priors == []
     assert any("N(0, I)" in line for line in recorder.notes)

@@ -270,7 +270,7 @@ def test_nearest_of_a_place_taken_is_what_lies_there(vae_run):
 def test_a_path_goes_from_a_to_b(vae_run):
     a, b = vae_run.latents.mean[:2]
     for kind in ("linear", "spherical"):
-        z = vae_run.interpolate(a, b, 5, kind)
+        z = vae_run.interpolate(a, b, steps=5, kind=kind)
         assert z.shape == (5, 2)
         assert np.array_equal(z[[0, -1]], [a, b])
 

@@ -43,6 +43,6 @@ def morph(
     progress = terminal_progress()
     wardrobe, originals = open_with_images(run, [image_a, image_b], progress)
     a, b = wardrobe.encode(originals)
-    save_strip(wardrobe.decode(wardrobe.interpolate(a, b, steps, path)), out)
+    save_strip(wardrobe.decode(wardrobe.interpolate(a, b, steps=steps, kind=path)), out)
     note_outliers(wardrobe, [image_a, image_b], originals, progress)
     print(out)

@@ -54,7 +54,7 @@ def morph(wardrobe: Wardrobe) -> Figure:
             picture(blank, image, (x, x + tall, top - tall, top))
         for line, kind in enumerate(kinds):
             y = top - line * (side + GAP)
-            _line(blank, wardrobe.decode(wardrobe.interpolate(a, b, STEPS, kind)), first, y, side)
+            _line(blank, wardrobe.decode(wardrobe.interpolate(a, b, steps=STEPS, kind=kind)), first, y, side)
             if len(kinds) > 1:
                 x = first - APART / 2
                 blank.text(x, y - side / 2, kind, fontsize=8, color=QUIET, rotation=90, ha="center", va="center")

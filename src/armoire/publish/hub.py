@@ -19,6 +19,7 @@ from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card
 from armoire.training import Run
 from armoire.wardrobe import RunLike, Wardrobe
+from armoire.wardrobe.training import finish
 
 TO_DRAW = "samples"
 
@@ -51,7 +52,7 @@ def push(
     check_token()  # before the work
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
     with contextlib.suppress(ArmoireError):  # whose data are gone: it goes as it is
-        wardrobe.hang()
+        finish(wardrobe)
     evaluation = measured(wardrobe, progress)
     pictures = _pictures(wardrobe, progress) if figures and wardrobe.run.is_showable else []
     files: dict[str, Path | bytes] = {**run_files(wardrobe)}

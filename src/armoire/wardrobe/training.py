@@ -11,10 +11,9 @@ import torch
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet, from_array, load_images
-from armoire.images.fit import parse_colour
 from armoire.images.inputs import Images
-from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.io.files import write_bytes
+from armoire.priors import FEWEST, fit_prior
 from armoire.priors.flow import check_installed as check_flow
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, fit_epochs, load_recipe
@@ -23,6 +22,7 @@ from armoire.training.distributed import join
 from armoire.training.machine import pick_device
 from armoire.training.tracking import tracker_names
 from armoire.training.trainer import OnStep
+from armoire.wardrobe.own_training import data_settings
 from armoire.wardrobe.wardrobe import Wardrobe
 
 
@@ -69,9 +69,28 @@ def train(
             distributed.wait()
             return Wardrobe.open(run.path, images, device)
         wardrobe = Wardrobe.open(run.path, images, device, progress)
-        wardrobe.hang()
+        finish(wardrobe)
         distributed.wait()
         return wardrobe
+
+
+def finish(wardrobe: Wardrobe) -> None:
+    """Encode the data, measure the error percentiles and fit the recipe's prior, where a run lacks them."""
+    _ = wardrobe.latents, wardrobe.error_percentiles
+    kind, train = wardrobe.recipe.prior, wardrobe.latents.split("train")
+    if kind == "none" or wardrobe.has_prior(kind):
+        return
+    if len(train) < FEWEST:
+        default = wardrobe.prior().name
+        wardrobe.progress.note(
+            f"{len(train)} training images are too few to fit a prior to: samples come from {default}"
+        )
+        return
+    prior, report = fit_prior(kind, train.draws, seed=wardrobe.recipe.seed, progress=wardrobe.progress)
+    if report["log_prob"] > report["log_prob_normal"] or wardrobe.recipe.posterior_class.default_prior != "normal":
+        wardrobe.store_prior(kind, prior, report)
+    else:
+        wardrobe.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
 
 
 def take_part(
@@ -117,7 +136,7 @@ def _train(
     distributed.from_first(lambda: check_out(path, resume))
     images = distributed.in_turns(lambda: load_for(chosen, images, progress))
     images.check()
-    chosen = chosen.change(**_data_settings(chosen, images))
+    chosen = chosen.change(**data_settings(chosen, images))
     run = fit_epochs(
         chosen,
         images,
@@ -148,13 +167,3 @@ def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> Image
     if not source:
         raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")
     return load_images(source, recipe.size, recipe.fit, recipe.background, progress)
-
-
-def _data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:
-    """The settings that say which data a recipe was trained on, so that the run's recipe.toml is the whole truth."""
-    info = images.info
-    if not info.source or info.source == FASHION:
-        return {"data": info.source}
-    same = parse_colour(recipe.background) == info.fit.background
-    colour = recipe.background if same else info.fit.background_hex
-    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": colour}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
+import weakref
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +24,12 @@ from armoire.images.imageset import SetInfo, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
 from armoire.images.sources import source_path
 from armoire.images.sources.fashion_mnist import NAME as FASHION
+from armoire.io.files import atomic_folder
 from armoire.lazy import in_a_later_room
 from armoire.model import Autoencoder, to_pixels, to_unit
-from armoire.priors import FEWEST, Prior, fit_prior
+from armoire.priors import Prior, fit_prior
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.training import Recipe, Run
+from armoire.training import Recipe, Run, load_recipe
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
 from armoire.wardrobe.directions import (
@@ -42,6 +46,7 @@ from armoire.wardrobe.interpolation import Interpolation, interpolate
 from armoire.wardrobe.latents import LATENTS, Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
 from armoire.wardrobe.outliers import PERCENTILES, ErrorPercentiles, measure_percentiles, squared_errors
+from armoire.wardrobe.own_training import write_run
 from armoire.wardrobe.priors import RunPriors
 
 if TYPE_CHECKING:
@@ -94,6 +99,46 @@ class Wardrobe:
         keep_memory()
         run = path if isinstance(path, Run) else Run.open(path, progress)
         return cls(run, run.model(pick_device(device)), images, progress)
+
+    @classmethod
+    def from_model(
+        cls,
+        model: Autoencoder,
+        images: ImageSet,
+        recipe: str | Recipe,
+        *,
+        steps: int = 1,
+        progress: Progress = USUAL,
+    ) -> Wardrobe:
+        """Open a model that was trained by one's own loop, as a run in a temporary folder; `save` keeps it.
+
+        Args:
+            model: the trained model.
+            images: what it was trained on.
+            recipe: a recipe or the name of one, whose architecture need not be the model's.
+            steps: optimiser steps that were done.
+            progress: where to report.
+        """
+        temporary = Path(tempfile.mkdtemp(prefix="armoire-"))
+        chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+        model.eval()
+        run = write_run(temporary / chosen.name, model, images, chosen, steps=steps)
+        wardrobe = cls(run, model, images, progress)
+        weakref.finalize(wardrobe, shutil.rmtree, temporary, ignore_errors=True)
+        return wardrobe
+
+    def save(self, path: str | Path) -> Wardrobe:
+        """Copy the run to a new folder, and open it there.
+
+        Raises:
+            ArmoireError: the folder is not empty, or cannot be written.
+        """
+        target = Path(path)
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise ArmoireError(f"{target} exists and is not an empty folder; choose another")
+        with atomic_folder(target) as beside:
+            shutil.copytree(self.run.path, beside, dirs_exist_ok=True)
+        return Wardrobe(Run.open(target, self.progress), self.model, self._images, self.progress)
 
     def __repr__(self) -> str:
         return f"Wardrobe({str(self.run.path)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
@@ -218,22 +263,6 @@ class Wardrobe:
         """Which data and weights something kept beside the model was made of: of others it is made again."""
         return self.run.key()
 
-    def hang(self) -> None:
-        """Encode and measure the data and fit the recipe's prior, if that is not done yet, so that the run is whole."""
-        _ = self.latents, self.error_percentiles
-        if (kind := self.recipe.prior) == "none" or self._priors.has(kind):
-            return
-        train = self.latents.split("train")
-        if len(train) < FEWEST:
-            usual = self.prior().name
-            self.progress.note(f"{len(train)} training images are too few to fit a prior to: samples come from {usual}")
-            return
-        prior, facts = fit_prior(kind, train.draws, seed=self.recipe.seed, progress=self.progress)
-        if facts["log_prob"] > facts["log_prob_normal"] or self.model.posterior.default_prior != "normal":
-            self._priors.write(kind, prior, facts)
-        else:
-            self.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
-
     def squared_errors(self, images: Images) -> Float[np.ndarray, " n"]:
         """Mean squared error a pixel value of each reconstruction, to be compared with `error_percentiles`."""
         return squared_errors(self.model, self.preprocess(images))
@@ -325,6 +354,10 @@ class Wardrobe:
         self._priors.write(kind, prior, facts)
         return facts
 
+    def store_prior(self, kind: str, prior: Prior, report: dict[str, Any]) -> None:
+        """Store a prior that was fitted to the training latents, with its fit report; `sample` draws from it."""
+        self._priors.write(kind, prior, report)
+
     @cached_property
     def _priors(self) -> RunPriors:
         return RunPriors(self.run, lambda part: self.latents.split(self.held_out if part == "held-out" else part).draws)
@@ -346,7 +379,7 @@ class Wardrobe:
         return "test" if "test" in self.latents.splits else "valid"
 
     def interpolate(
-        self, a: Any, b: Any, steps: int = 9, kind: Interpolation = "linear"
+        self, a: Any, b: Any, *, steps: int = 9, kind: Interpolation = "linear"
     ) -> Float[np.ndarray, "steps d"]:
         """Latents from a to b, both ends included; see `armoire.wardrobe.interpolation.interpolate`."""
         d = self.recipe.latent

@@ -1,0 +1,58 @@
+"""A run of a model that was trained outside of armoire, by one's own training loop."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from armoire.images import ImageSet
+from armoire.images.fit import parse_colour
+from armoire.images.sources.fashion_mnist import NAME as FASHION
+from armoire.io.files import write_text
+from armoire.model import Autoencoder
+from armoire.training import Recipe, Run
+from armoire.training.averages import average_over
+from armoire.training.batches import Batches
+from armoire.training.checkpointing import check_out, lock_folder
+from armoire.training.history import measured
+
+
+def write_run(path: Path, model: Autoencoder, images: ImageSet, recipe: Recipe, *, steps: int = 1) -> Run:
+    """Write recipe, weights and a history of one row, the model's averages over training and held-out images.
+
+    Args:
+        path: a new or empty folder.
+        model: the trained model; its architecture replaces what the recipe says of it.
+        images: what it was trained on.
+        recipe: the remaining settings: beta, noise, seed, prior.
+        steps: optimiser steps that were done.
+
+    Raises:
+        ArmoireError: the folder holds something else, or cannot be written.
+    """
+    a = model.architecture
+    described = {field.name: getattr(a, field.name) for field in fields(a) if field.name in Recipe.model_fields}
+    described |= data_settings(recipe, images) | {"size": a.size}
+    recipe = Recipe.model_validate(recipe.model_dump() | described | {"epochs": 1})
+    row: dict[str, float] = {"epoch": 1, "step": steps}
+    for split in dict.fromkeys(("train", images.held_out)):
+        part = Batches(images.split(split).images, model.device)
+        row |= measured(recipe, split, average_over(model, part, recipe))
+    run = Run(path)
+    with lock_folder(path):
+        check_out(path, resume=False)
+        write_text(path / "recipe.toml", recipe.to_toml(comments=True))
+        run.write_history([row])
+        run.write_model(model, recipe, images, steps, 1, [row])
+    return run
+
+
+def data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:
+    """The settings that say which data a recipe was trained on, so that the run's recipe.toml alone repeats it."""
+    info = images.info
+    if not info.source or info.source == FASHION:
+        return {"data": info.source}
+    same = parse_colour(recipe.background) == info.fit.background
+    colour = recipe.background if same else info.fit.background_hex
+    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": colour}
