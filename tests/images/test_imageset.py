@@ -116,7 +116,7 @@ def test_an_array_that_will_not_do_is_told(array):
 
 
 @given(n=st.integers(1, 12), columns=st.integers(1, 15), channels=st.sampled_from([1, 3]))
-def test_every_picture_lies_in_its_place_of_a_mosaic(n, columns, channels):
+def test_a_grid_has_every_image_at_its_position(n, columns, channels):
     images = np.random.default_rng(n).integers(0, 255, (n, 5, 4, channels), dtype=np.uint8)
     sheet = image_grid(images, columns, gap=2)
     wide = min(columns, n)

@@ -164,19 +164,6 @@ def test_damaged_scratch_is_passed_over(faces, cache, recorder, damage):
     assert scratches(cache) == []
 
 
-def test_scratch_of_the_same_is_taken_over_and_of_another_is_not(tmp_path):
-    store, shape = tmp_path / "store", (4, 2, 2, 3)
-    mine = Scratch(store, "key", shape)
-    mine.pixels[:2] = 7
-    mine.append([Outcome(), Outcome("damaged", False, "test")])
-    again = Scratch(store, "key", shape)
-    assert again.outcomes == [Outcome(), Outcome("damaged", False, "test")]
-    assert (again.pixels[:2] == 7).all()
-    assert Scratch(store, "another key", shape).outcomes == []
-    again.delete()
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_two_readings_at_once_build_one_store(faces, tmp_path, cache):
     """The second waits for the first, and uses what it made."""
     words = [sys.executable, "-c", READ_PATIENTLY, f"celeba:{faces}", str(tmp_path / "waits")]
