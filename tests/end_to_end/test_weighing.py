@@ -44,7 +44,7 @@ def test_doctor(armoire: Armoire, copied: Path) -> None:
     in_words = armoire("doctor", "run")
     assert in_words.code == 0
     for finding in found["findings"]:
-        assert all(finding[name] in in_words.out for name in ("name", "evidence", "cause", "mend"))
+        assert all(finding[name] in in_words.out for name in ("name", "evidence", "cause", "fix"))
 
 
 def test_doctor_of_a_training_that_exploded(armoire: Armoire, pictures: Path) -> None:
@@ -53,9 +53,9 @@ def test_doctor_of_a_training_that_exploded(armoire: Armoire, pictures: Path) ->
     told = armoire("doctor", "run")
     assert told.code == 0, told.err
     assert told.out.startswith("diverged training")
-    mend = told.out.split("mend")[1].split()
-    assert mend[:2] == ["armoire", "train"]
-    assert armoire(*mend[1:]).code == 0, "what it says must work"
+    fix = told.out.split("\n  fix")[1].split()
+    assert fix[:2] == ["armoire", "train"]
+    assert armoire(*fix[1:]).code == 0, "what it says must work"
 
 
 def test_sweep(armoire: Armoire, pictures: Path) -> None:

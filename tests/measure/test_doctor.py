@@ -13,7 +13,7 @@ from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo, from_array
 from armoire.images.imageset import fingerprint
-from armoire.measure import doctor
+from armoire.measure import doctor_rules
 from armoire.measure.doctor import dead_units, examine, examine_stopped
 
 
@@ -25,7 +25,7 @@ def data(discs):
 @pytest.fixture(autouse=True)
 def discs_take_few_steps(monkeypatch):
     """As many as the runs here have are enough for discs of 16 pixels."""
-    monkeypatch.setattr(doctor, "FEWEST_STEPS", 100)
+    monkeypatch.setattr(doctor_rules, "FEWEST_STEPS", 100)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def names(wardrobe: Wardrobe, images: ImageSet | None = None) -> list[str]:
     found = examine(wardrobe, images)
     for finding in found.findings:
         assert finding.evidence and finding.cause
-        assert "armoire" in finding.mend
+        assert "armoire" in finding.fix
     assert found.to_dict()["healthy"] == (not found.findings)
     return [finding.name for finding in found.findings]
 
@@ -70,12 +70,12 @@ def test_many_more_dimensions_than_the_data_have(healthy, data, tmp_path):
 def test_many_dimensions_that_share_a_little_are_unused_too(healthy):
     """512 dimensions on Fashion-MNIST hold 11.3 nats, none of them nothing; CelebA's published 200 hold 14.7."""
     thin = {"dimensions": 512, "dimensions_used": 443, "rate_by_dimension_nats": [11.3 / 512] * 512}
-    finding = doctor._unused(healthy, thin)
+    finding = doctor_rules._unused_dimensions(healthy, thin)
     assert finding.name == "unused dimensions"
-    assert "512 dimensions tell 11.3 nats of an image together, 0.022 each" in finding.evidence
-    assert "--latent 16" in finding.mend
+    assert "512 dimensions have a rate of 11.3 nats together, 0.022 each" in finding.evidence
+    assert "--latent 16" in finding.fix
     published = {"dimensions": 200, "dimensions_used": 197, "rate_by_dimension_nats": [14.7 / 200] * 200}
-    assert doctor._unused(healthy, published) is None
+    assert doctor_rules._unused_dimensions(healthy, published) is None
 
 
 def test_a_learning_rate_of_1(tiny, data, tmp_path):
@@ -98,7 +98,7 @@ def test_a_training_that_exploded_is_told_of_without_a_model(tiny, data, tmp_pat
     (finding,) = examine_stopped(tmp_path / "r").findings
     assert finding.name == "diverged training"
     assert "at step" in finding.evidence
-    assert "--lr 0.001" in finding.mend
+    assert "--lr 0.001" in finding.fix
     train(recipe.change(lr=1e-3), data, tmp_path / "r", resume=True, device="cpu")
     assert examine_stopped(tmp_path / "r") is None
 
@@ -142,26 +142,26 @@ def test_a_box_has_holes(healthy, data, tmp_path):
 
 
 def advice(wardrobe: Wardrobe) -> str:
-    return " ".join(finding.mend for finding in examine(wardrobe).findings)
+    return " ".join(finding.fix for finding in examine(wardrobe).findings)
 
 
 def test_a_prior_that_was_fitted_is_not_recommended_again(healthy, data, tmp_path, monkeypatch):
     wardrobe = train(healthy.recipe.change(beta=1e-8, epochs=12), data, tmp_path / "r", device="cpu")
     with monkeypatch.context() as strict:
-        strict.setattr(doctor, "IN_HOLES", 0.0)  # how many draws of N(0, I) lie in holes differs by processor
+        strict.setattr(doctor_rules, "IN_HOLES", 0.0)  # how many draws of N(0, I) lie in holes differs by processor
         assert {"too little regularisation", "prior holes"} <= set(names(wardrobe))
         assert f"armoire prior {wardrobe.run.path} --kind flow" in advice(wardrobe)
     wardrobe.fit_prior("gmm")
     assert not {"too little regularisation", "prior holes"} & set(names(wardrobe))
     # One that helps nothing: samples from it lie in holes all the same.
-    monkeypatch.setattr(doctor, "IN_HOLES", 0.0)
+    monkeypatch.setattr(doctor_rules, "IN_HOLES", 0.0)
     assert {"too little regularisation", "prior holes"} <= set(names(wardrobe))
     assert "armoire prior" not in advice(wardrobe)
     assert "600 training images are too few" in " ".join(finding.cause for finding in examine(wardrobe).findings)
 
 
 def test_few_steps_are_blamed_before_the_settings(healthy, discs, tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor, "FEWEST_STEPS", 1000)
+    monkeypatch.setattr(doctor_rules, "FEWEST_STEPS", 1000)
     wardrobe = train(
         healthy.recipe.change(latent=32, batch=32, epochs=4, lr=1e-4, clip=1.0, prior="gmm", beta=1.0),
         discs(60, test=20),
@@ -171,13 +171,13 @@ def test_few_steps_are_blamed_before_the_settings(healthy, discs, tmp_path, monk
     finding = examine(wardrobe).findings[0]
     assert finding.name == "too little training"
     assert "8 steps on 60 images" in finding.evidence
-    assert "--epochs 1000" in finding.mend
+    assert "--epochs 1000" in finding.fix
     assert "beta" not in " ".join([finding.cause, advice(wardrobe)])
     assert "armoire prior" not in advice(wardrobe)
 
 
 def test_few_steps_alone_are_no_illness(healthy, monkeypatch):
-    monkeypatch.setattr(doctor, "FEWEST_STEPS", 100_000)
+    monkeypatch.setattr(doctor_rules, "FEWEST_STEPS", 100_000)
     assert names(healthy) == []
 
 

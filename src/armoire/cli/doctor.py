@@ -24,7 +24,7 @@ def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = No
     found = examine_stopped(run, progress)
     if found is None:
         wardrobe = Wardrobe.open(run, progress=progress)
-        found = examine(wardrobe, wardrobe.load_other(data) if data else None, split, progress)
+        found = examine(wardrobe, wardrobe.load_other(data) if data else None, split=split, progress=progress)
     if json:
         print_json({"run": str(run), **found.to_dict()})
         return
@@ -37,4 +37,4 @@ def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = No
         )
     for k, finding in enumerate(found.findings):
         print(("\n" if k else "") + finding.name)
-        print_table([("  found", finding.evidence), ("  cause", finding.cause), ("  mend", finding.mend)])
+        print_table([("  found", finding.evidence), ("  cause", finding.cause), ("  fix", finding.fix)])
