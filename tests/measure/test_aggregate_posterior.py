@@ -61,7 +61,7 @@ def test_holes_are_where_no_latent_is():
     assert holes(*left, draws) == pytest.approx(0.45, abs=0.06)
 
 
-def test_health_holds_them_all():
+def test_aggregate_statistics_hold_them_all():
     random = np.random.default_rng(0)
     train, held_out = latents(random.normal(size=(2000, 2)), 0.1), latents(random.normal(size=(500, 2)), 0.1)
     found = aggregate_statistics(train, held_out, StandardNormal(2))

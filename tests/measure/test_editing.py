@@ -25,7 +25,7 @@ from armoire.measure.bootstrap import interval
 from armoire.measure.editing import _bracket, leakage_matrix, measure_editing
 from armoire.measure.features import Classifier
 from armoire.measure.report_tables import edit_summaries, excluded_attributes
-from armoire.measure.samples import frechet_distance, measure_samples
+from armoire.measure.samples import measure_samples
 from armoire.training.batches import Batches
 
 
@@ -254,16 +254,6 @@ def test_the_strength_of_one_spread_lies_between_those_tried():
     assert _bracket([0.5, 1.5, 2, 2, 2, 2, 2, 2]) == ((0.5, 0.5), (1.0, 1.5))
     assert _bracket([2.0] * 8) == ((0.0, 0.0), (0.5, 2.0))
     assert _bracket([0.1] * 8) is None
-
-
-def test_the_frechet_distance_of_gaussians():
-    random = np.random.default_rng(0)
-    a = random.normal(size=(20_000, 3))
-    shifted = frechet_distance(a, a + np.array([1, 2, 0]))
-    assert shifted == pytest.approx(5, abs=1e-3)
-    # tr(C + 4 C - 2 (4 C C)^1/2) = tr C
-    assert frechet_distance(a, 2 * a - a.mean(axis=0)) == pytest.approx(np.trace(np.cov(a.T)), rel=1e-2)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
 
 
 def test_samples_like_the_data_are_near_and_others_far(images, classifier):

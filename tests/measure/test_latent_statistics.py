@@ -114,19 +114,3 @@ def test_a_collapsed_cloud_is_all_hole():
     assert found["hole_distance"] == 0.0
     assert found["active_units"] == 0
     assert found["ks_max"] == pytest.approx(0.5)
-
-
-def test_two_dimensions_have_areas_and_numbers_repeat():
-    z = np.random.default_rng(0).standard_normal((300, 2)).astype(np.float32)
-    labels = np.arange(300) % 3
-    one = latent_statistics(z, labels, ("a", "b", "c"), StandardNormal(2))
-    assert one == latent_statistics(z, labels, ("a", "b", "c"), StandardNormal(2))
-    assert set(one["areas"]) == {
-        "box",
-        "empty",
-        "data_share",
-        "area_share",
-        "area_mismatch",
-        "p_area_share",
-        "p_area_mismatch",
-    }
