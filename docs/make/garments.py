@@ -139,7 +139,7 @@ def _numbers(axes: Axes, points: np.ndarray, colours: list[str]) -> None:
         )
 
 
-def carpet(wardrobe: Wardrobe, look: Look) -> Figure:
+def decoded_grid(wardrobe: Wardrobe, look: Look) -> Figure:
     """The plane decoded everywhere, its holes shaded, the garments on top as dots."""
     z, _ = latents(wardrobe)
     grid = make_grid(z.min(axis=0), z.max(axis=0), 24)

@@ -32,7 +32,7 @@ PICTURES: dict[str, tuple[Planned, Callable[[Wardrobe, Look], Figure]]] = {
     "ae-again": (AUTOENCODER, garments.again),
     "ae-places": (AUTOENCODER, garments.where),
     "ae-new": (AUTOENCODER, garments.new),
-    "ae-plane": (AUTOENCODER, garments.carpet),
+    "ae-plane": (AUTOENCODER, garments.decoded_grid),
     "vae-areas": (VARIATIONAL, garments.areas),
     "vae-new": (VARIATIONAL, garments.new),
     "vae-square": (VARIATIONAL, garments.square),

@@ -23,7 +23,7 @@ STRICT = (
     "img-src 'self' https: http: data:; font-src 'self' https:; connect-src https:; child-src https: data: blob:"
 )
 PAGE = """<!doctype html><html><head><meta charset="utf-8"></head>
-<body style="margin: 0; background: PAPER"><div id="cell"></div><div id="second"></div>
+<body style="margin: 0; background: BACKGROUND"><div id="cell"></div><div id="second"></div>
 <script type="module">
 import factory from '/widget.js'
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer)
@@ -69,7 +69,7 @@ window.end = show('cell')
 class Notebook:
     """A page with a cell in it: what is seen there, and the `Cell` that Python has."""
 
-    def __init__(self, page: Any, cell: Any, paper: str = "white", silent: str = "-") -> None:
+    def __init__(self, page: Any, cell: Any, background: str = "white", silent: str = "-") -> None:
         self.page, self.cell = page, cell
         self.said: list[str] = []
         self.asked: list[str] = []
@@ -77,14 +77,14 @@ class Notebook:
         page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.expose_function("python", self.python)
-        page.route("**/*", lambda route: self.serve(route, paper))
+        page.route("**/*", lambda route: self.serve(route, background))
         page.goto(HOME)
 
-    def serve(self, route: Any, paper: str) -> None:
+    def serve(self, route: Any, background: str) -> None:
         url = route.request.url
         if url == HOME:
             headers = {"content-type": "text/html", "content-security-policy": STRICT}
-            route.fulfill(body=PAGE.replace("PAPER", paper), headers=headers)
+            route.fulfill(body=PAGE.replace("PAPER", background), headers=headers)
         elif url == f"{HOME}widget.js":
             route.fulfill(body=self.cell._esm, headers={"content-type": "text/javascript"})
         else:
@@ -134,10 +134,10 @@ class Notebook:
         self.page.mouse.click(box["x"] + box["width"] * across, box["y"] + box["height"] * down)
 
     @property
-    def shelf(self) -> Any:
+    def pins(self) -> Any:
         return self.frame.locator("[data-item]")
 
-    def on_shelf(self, k: int) -> np.ndarray:
+    def pinned_image(self, k: int) -> np.ndarray:
         """The red of the picture of an item, (h, w)."""
         read = """(canvas) => {
           const { width, height } = canvas
@@ -145,7 +145,7 @@ class Notebook:
           copy.drawImage(canvas, 0, 0)
           return [...copy.getImageData(0, 0, width, height).data]
         }"""
-        pixels = np.array(self.shelf.nth(k).locator("canvas").evaluate(read), dtype=int)
+        pixels = np.array(self.pins.nth(k).locator("canvas").evaluate(read), dtype=int)
         side = int(np.sqrt(len(pixels) / 4))
         return pixels.reshape(side, side, 4)[..., 0]
 
@@ -159,10 +159,10 @@ def notebook(browser, discs_site):
     """Opens a notebook; what the browser complains of, or asks another for, fails the test."""
     opened: list[Notebook] = []
 
-    def come(cell: Any = None, paper: str = "white", silent: str = "-", **settings: Any) -> Notebook:
+    def come(cell: Any = None, background: str = "white", silent: str = "-", **settings: Any) -> Notebook:
         context = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, "locale": "en-GB"} | settings)
         cell = cell or explore(discs_site.wardrobe, height=600)
-        opened.append(Notebook(context.new_page(), cell, paper, silent))
+        opened.append(Notebook(context.new_page(), cell, background, silent))
         return opened[-1]
 
     yield come
@@ -177,27 +177,27 @@ def test_what_is_pinned_is_there_in_python_and_can_be_made_again(notebook, discs
     here.click(0.3, 0.4)
     here.until(lambda: len(here.cell.pinned) == 2)
     assert here.cell.pinned.dtype == np.float32
-    # The picture on the shelf is that which Python makes of the pinned place.
+    # The picture on the pins is that which Python makes of the pinned place.
     made = discs_site.wardrobe.decode(here.cell.pinned).astype(int)
     for k in range(2):
-        here.until(lambda k=k: np.abs(here.on_shelf(k) - made[k, ..., 0]).max() <= 1)
-    here.shelf.first.focus()
+        here.until(lambda k=k: np.abs(here.pinned_image(k) - made[k, ..., 0]).max() <= 1)
+    here.pins.first.focus()
     here.page.keyboard.press("Delete")
     here.until(lambda: len(here.cell.pinned) == 1)
 
 
-def test_places_that_python_sets_hang_on_the_shelf_and_undo_takes_them_off(notebook):
+def test_latents_that_python_sets_are_pinned_and_undo_unpins_them(notebook):
     here = notebook().open()
     here.hand("pinned", [[0, 0], [1, 1], [-1, 0.5]])
-    here.until(lambda: here.shelf.count() == 3)
+    here.until(lambda: here.pins.count() == 3)
     assert here.cell.pinned.tolist() == [[0, 0], [1, 1], [-1, 0.5]]
     here.hand("pinned", [[1, 1]])
-    here.until(lambda: here.shelf.count() == 1)
+    here.until(lambda: here.pins.count() == 1)
     here.frame.get_by_role("button", name="Undo").click()
     here.until(lambda: len(here.cell.pinned) == 3)
     many = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)  # more than a page of its own holds
     here.hand("pinned", many)
-    here.until(lambda: here.shelf.count() == 100)
+    here.until(lambda: here.pins.count() == 100)
     here.click(0.5, 0.5)
     here.until(lambda: len(here.cell.pinned) == 101)
     assert np.array_equal(here.cell.pinned[:100], many)
@@ -213,7 +213,7 @@ def test_what_is_done_quickly_is_not_undone_by_what_comes_back(notebook):
             here.page.keyboard.press("z")
     here.until(lambda: len(here.cell.pinned) == 8)
     here.page.wait_for_timeout(1000)
-    assert (here.shelf.count(), len(here.cell.pinned)) == (8, 8)
+    assert (here.pins.count(), len(here.cell.pinned)) == (8, 8)
 
 
 @pytest.mark.slow
@@ -221,20 +221,20 @@ def test_a_second_view_and_one_that_is_put_elsewhere_show_the_same(notebook):
     here = notebook().open()
     here.click(0.4, 0.6)
     here.until(lambda: len(here.cell.pinned) == 1)
-    here.frame.get_by_role("tab", name="Health").click()
-    here.until(lambda: "health" in here.cell._address)
+    here.frame.get_by_role("tab", name="Diagnostics").click()
+    here.until(lambda: "diagnostics" in here.cell._address)
     here.page.evaluate("void show('second')")
     second = here.page.frame_locator("#second iframe")
     second.locator("[data-item]").wait_for()
-    second.get_by_role("tab", name="Health", selected=True).wait_for()
+    second.get_by_role("tab", name="Diagnostics", selected=True).wait_for()
     second.locator("[data-item]").press("Delete")
-    here.until(lambda: here.shelf.count() == 0)
+    here.until(lambda: here.pins.count() == 0)
     # A notebook may take an output out of its document and put it in again: the frame begins anew.
     here.hand("pinned", [[0.5, 0.5]])
     here.page.evaluate("document.body.append(document.getElementById('cell'))")
     again = here.page.frame_locator("#cell iframe")
     again.locator("[data-item]").wait_for()
-    again.get_by_role("tab", name="Health", selected=True).wait_for()
+    again.get_by_role("tab", name="Diagnostics", selected=True).wait_for()
     assert here.cell.pinned.tolist() == [[0.5, 0.5]]
 
 
@@ -247,12 +247,12 @@ def test_a_frame_that_begins_anew_needs_no_kernel_and_keeps_its_slots(notebook):
     here.page.evaluate("model.send = () => { throw new Error('Cannot send') }; 0")  # as after a restart
     here.page.evaluate("document.body.append(document.getElementById('cell'))")
     here.open()
-    here.until(lambda: here.shelf.count() == 2)
+    here.until(lambda: here.pins.count() == 2)
     pressed = here.frame.locator("[aria-pressed=true]")
     here.until(lambda: {"A", "B"} <= set(pressed.all_inner_texts()))
     here.frame.get_by_role("tab", name="Edit").click()
     assert here.frame.get_by_role("button", name="Undo").is_disabled()
-    here.until(lambda: np.ptp(here.on_shelf(0)) > 0)  # the engine came along
+    here.until(lambda: np.ptp(here.pinned_image(0)) > 0)  # the engine came along
 
 
 @pytest.mark.slow
@@ -272,8 +272,8 @@ def test_a_kernel_that_was_restarted_is_told_of(notebook):
     here.page.evaluate("model.send = () => { throw new Error('Cannot send') }; 0")
     here.page.evaluate("model.save_changes = () => { throw new Error('Cannot send') }; 0")
     here.click(0.4, 0.4)  # goes on without
-    here.until(lambda: here.shelf.count() == 1)
-    here.frame.get_by_role("tab", name="Yours").click()
+    here.until(lambda: here.pins.count() == 1)
+    here.frame.get_by_role("tab", name="Your image").click()
     picture = {"name": "a.png", "mimeType": "image/png", "buffer": PNG}
     here.frame.locator("input[type=file]").set_input_files(picture)
     here.until(lambda: here.frame.get_by_text("Run this cell again").count() > 0)
@@ -312,7 +312,7 @@ def test_a_theme_that_was_chosen_stays(notebook):
 
 @pytest.mark.slow
 def test_it_is_as_dark_and_as_high_as_the_notebook_says(notebook):
-    here = notebook(paper="#111").open()
+    here = notebook(background="#111").open()
     root = here.frame.locator("html")
     here.until(lambda: "dark" in (root.get_attribute("class") or ""))
     here.page.evaluate("document.body.style.background = 'white'")
@@ -339,7 +339,7 @@ def test_a_python_that_does_not_answer_is_told_of(notebook):
     nothing, page_alone = notebook(silent=""), notebook(silent="data/")
     said = nothing.page.locator("#cell [role=status]"), page_alone.frame.locator("#app [role=status]")
     for sentence in said:
-        assert "on its way from Python" in sentence.inner_text()
+        assert "Waiting for the explorer from Python" in sentence.inner_text()
     for sentence in said:
         nothing.until(lambda sentence=sentence: "run this cell again" in sentence.inner_text())
 

@@ -76,7 +76,7 @@ NOWHERE = [
 ]
 
 
-@pytest.mark.parametrize("more", ["&carpet=1", "&x=dim3&y=dim5&p=1"])
+@pytest.mark.parametrize("more", ["&grid=1", "&x=dim3&y=dim5&p=1"])
 def test_a_link_to_a_view_of_nothing_opens_on_the_whole_map(visit, site_in, more):
     site = site_in(64)
     visitor = visit(site, reduced_motion="reduce").go(f"view={NOWHERE[0]}{more}")

@@ -132,8 +132,8 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
     canvas.scroll_into_view_if_needed()
     canvas.click(position={"x": 200, "y": 150})
     canvas.click(position={"x": 120, "y": 100})
-    shelf = notebook.frame.locator("[data-item]")
-    notebook.until(lambda: shelf.count() == 2)
+    pins = notebook.frame.locator("[data-item]")
+    notebook.until(lambda: pins.count() == 2)
     said: list[str] = []
 
     def both_have_come() -> bool:
@@ -150,7 +150,7 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
     discs_site.wardrobe.decode(z)
 
     notebook.run(2)
-    notebook.until(lambda: shelf.count() == 3)
+    notebook.until(lambda: pins.count() == 3)
     assert "PINNED [[0.0, 0.0], [1.0, 1.0], [-1.0, 0.5]] float32" in notebook.run(1).output(1)
 
     # The theme follows JupyterLab's own.

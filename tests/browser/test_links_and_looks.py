@@ -26,12 +26,12 @@ def test_a_link_brings_everything_back(visit, faces_site):
     for place in ((-100, 60), (120, -80)):
         visitor.pin(*place)
     visitor.page.get_by_label("Colour").select_option("attribute:Bangs")
-    visitor.page.get_by_label("Across").select_option("dim3")
-    visitor.page.get_by_label("Up").select_option("dim1")
+    visitor.page.get_by_label("X axis").select_option("dim3")
+    visitor.page.get_by_label("Y axis").select_option("dim1")
     visitor.page.keyboard.press("p")
     visitor.page.get_by_role("list", name="Legend").get_by_role("button").nth(1).click()
     visitor.page.locator("[data-slider=d2]").fill("2.5")
-    visitor.page.keyboard.press("c")
+    visitor.page.keyboard.press("g")
     visitor.map.focus()
     visitor.page.keyboard.press("+")
     visitor.button("Copy link").click()
@@ -39,7 +39,7 @@ def test_a_link_brings_everything_back(visit, faces_site):
     link = visitor.page.evaluate("navigator.clipboard.readText()")
     visitor.view()
     kept = visitor.address()
-    assert kept.keys() == {*("lang", "z", "view", "x", "y", "p", "carpet", "colour", "hidden", "tab", "edit", "shelf")}
+    assert kept.keys() == {*("lang", "z", "view", "x", "y", "p", "grid", "colour", "hidden", "tab", "edit", "pins")}
     assert (kept["x"], kept["y"], kept["colour"], kept["hidden"]) == ("dim3", "dim1", "attribute:Bangs", "no")
     assert urlsplit(link).fragment == visitor.hash()
     z = visitor.picture()[0]
@@ -48,10 +48,10 @@ def test_a_link_brings_everything_back(visit, faces_site):
     again.picture_at(z)
     again.view()
     assert again.address() == kept
-    assert len(again.shelf()) == 2
+    assert len(again.pins()) == 2
     assert again.page.locator("[data-slider=d2]").input_value() == "2.5"
     assert again.button("p = Φ(z)").get_attribute("aria-pressed") == "true"
-    assert again.button("Carpet").get_attribute("aria-pressed") == "true"
+    assert again.button("Decoded grid").get_attribute("aria-pressed") == "true"
 
 
 def test_tab_morph_and_slots_come_back(visit, discs_site):
@@ -77,10 +77,10 @@ def test_going_to_another_link_of_the_same_page(visit, discs_site):
     visitor.until(lambda: visitor.address().get("z"))
     kept = visitor.hash()
     visitor.pin(-120, -30)
-    visitor.until(lambda: len(visitor.shelf()) == 2)
+    visitor.until(lambda: len(visitor.pins()) == 2)
     visitor.page.evaluate("hash => { location.hash = hash }", kept)
     visitor.picture_at(z)
-    visitor.until(lambda: len(visitor.shelf()) == 1)
+    visitor.until(lambda: len(visitor.pins()) == 1)
 
 
 def test_a_link_to_another_plane_of_the_same_page_keeps_its_view(visit, discs_site):
@@ -105,9 +105,9 @@ def test_a_link_to_another_plane_of_the_same_page_keeps_its_view(visit, discs_si
 @pytest.mark.parametrize(
     "damaged",
     [
-        "z=AAAA&view=1_2_3&x=dim99&p=&colour=attribute:Nobody&tab=kitchen&edit=d99_1~a0_x&shelf=~~*&morph=7_8_9_cubic",
-        "%E0%A4%A&z=%00&view=NaN_0_-1_1&sample=1e99_77&hidden=~&lang=xx&carpet=2",
-        "view=1e308_1e308_1e-300_1&z=AADAfwAAwH8&shelf=" + "A" * 4000,
+        "z=AAAA&view=1_2_3&x=dim99&p=&colour=attribute:Nobody&tab=kitchen&edit=d99_1~a0_x&pins=~~*&morph=7_8_9_cubic",
+        "%E0%A4%A&z=%00&view=NaN_0_-1_1&sample=1e99_77&hidden=~&lang=xx&grid=2",
+        "view=1e308_1e308_1e-300_1&z=AADAfwAAwH8&pins=" + "A" * 4000,
     ],
 )
 def test_a_damaged_link_opens_the_page_all_the_same(visit, discs_site, damaged):
@@ -143,11 +143,11 @@ def test_korean_all_through(visit, discs_site, faces_site):
         for key, text in english.items()
         if text != korean[key] and re.search("[a-z]{2}", re.sub(r"\{\w+\}", "", text))
     ]
-    for site, tabs in ((discs_site, ("morph", "sample", "yours", "health")), (faces_site, ("edit",))):
+    for site, tabs in ((discs_site, ("morph", "sample", "yourImage", "diagnostics")), (faces_site, ("edit",))):
         visitor = visit(site).open("lang=ko")
         assert visitor.page.locator("html").get_attribute("lang") == "ko"
         names = visitor.page.get_by_role("tab").all_inner_texts()
-        assert names == [korean[key] for key in ("edit", "morph", "sample", "yours", "health")]
+        assert names == [korean[key] for key in ("edit", "morph", "sample", "yourImage", "diagnostics")]
         visitor.page.keyboard.press("?")
         for tab in tabs:
             visitor.page.locator(f"#tab-{tab}").evaluate("(tab) => tab.click()")
@@ -185,7 +185,7 @@ def test_dark_and_light(visit, discs_site):
     theme.select_option("light")
     visitor.until(lambda: "dark" not in (html.get_attribute("class") or ""))
     assert style(html, "backgroundColor") != dark
-    # Ink on paper is a way of looking: the values stay.
+    # Inverting grey changes how images are shown: the values stay.
     assert style(live, "filter") == "invert(1)"
     assert (visitor.picture()[1] == values).all()
     nearest = visitor.page.locator(".nearest button").first
@@ -196,7 +196,7 @@ def test_dark_and_light(visit, discs_site):
         return visitor.pixel(box["x"] - 1, box["y"] + box["height"] / 2)
 
     inverted = outline()
-    visitor.button("Ink on paper").click()
+    visitor.button("Invert grey").click()
     visitor.until(lambda: style(live, "filter") == "none")
     assert outline() == inverted  # only pictures are
     assert len({inverted, visitor.pixel(*visitor.middle(-400, 0))}) == 2
@@ -217,7 +217,7 @@ def test_nothing_is_wider_than_the_window(visit, faces_site, language):
     visitor = visit(faces_site).open(f"lang={language}")
     for width, height in ((1440, 900), (1024, 768), (844, 390), (390, 844)):
         visitor.page.set_viewport_size({"width": width, "height": height})
-        for tab in ("edit", "morph", "sample", "yours", "health"):
+        for tab in ("edit", "morph", "sample", "yourImage", "diagnostics"):
             visitor.page.locator(f"#tab-{tab}").evaluate("(tab) => tab.click()")
             panel = visitor.seen("[role=tabpanel]")
             assert visitor.sideways() <= 0
@@ -239,7 +239,7 @@ def test_on_a_telephone_the_sheet_is_drawn_up_and_fingers_move_the_probe(visit, 
     visitor.page.touchscreen.tap(left, top)
     place = visitor.at_pixel(left, top)
     assert alike(visitor.picture_at(place, 1e-3), discs_site.made(visitor.picture()[0]))
-    visitor.until(lambda: len(visitor.shelf()) == 1)
+    visitor.until(lambda: len(visitor.pins()) == 1)
     assert visitor.sideways() <= 0
 
 
@@ -258,19 +258,19 @@ def test_a_run_without_attributes_has_no_sliders_for_them(visit, discs_site, fac
     visitor = visit(discs_site).open()
     assert visitor.page.get_by_text("Attributes", exact=True).count() == 0
     assert visitor.page.locator("[data-slider]").count() == 2
-    assert visitor.page.get_by_label("Across").count() == 0
+    assert visitor.page.get_by_label("X axis").count() == 0
     visitor = visit(faces_site).open()
     assert visitor.page.get_by_text("Attributes", exact=True).is_visible()
     assert visitor.page.locator("[data-slider^=d]").count() == len(faces_site.wardrobe.directions())
     assert visitor.button("p = Φ(z)").count() == 0  # of principal components p says nothing
-    assert visitor.button("Ink on paper").count() == 0
+    assert visitor.button("Invert grey").count() == 0
 
 
 def test_a_plain_autoencoder_has_no_p_space_and_no_normal_prior(visit, plain_site):
     visitor = visit(plain_site).open("p=1&tab=sample")
     assert visitor.button("p = Φ(z)").count() == 0
     assert visitor.page.locator("[data-place]").inner_text().startswith("z = ")
-    assert visitor.page.get_by_text("drawn from the box of the embeddings").is_visible()
+    assert visitor.page.get_by_text("drawn from the bounding box of the embeddings").is_visible()
     visitor.page.keyboard.press("p")
     place = visitor.hover(40, 40)
     assert alike(visitor.picture_at(place), plain_site.made(place))
@@ -286,14 +286,14 @@ def test_a_folder_that_nobody_sorted(visit, folder_site):
     before = visitor.pictures()
     visitor.hover(40, 40)
     visitor.until(lambda: visitor.pictures() > before)
-    visitor.tab("Health")
+    visitor.tab("Diagnostics")
     assert visitor.page.get_by_text("Share of the plane").count() == 0
 
 
 def test_what_a_site_lacks_is_not_offered(visit, discs_site, tmp_path):
     files = {key: value for key, value in discs_site.manifest["files"].items() if key != "encoder"}
-    lacking = discs_site.changed(tmp_path, files=files, health=None, sheets=None)
-    visitor = visit(lacking).open("tab=yours")
+    lacking = discs_site.changed(tmp_path, files=files, diagnostics=None, sheets=None)
+    visitor = visit(lacking).open("tab=yourImage")
     assert tabs(visitor) == ["Edit", "Morph", "Sample"]
     assert visitor.page.locator(".nearest canvas").count() == 0
     assert len(visitor.distances()) == 6

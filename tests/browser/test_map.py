@@ -1,4 +1,4 @@
-"""The map: what is made under the pointer, p = Phi(z), the carpet, pins, groups, and the keyboard alone."""
+"""The map: what is made under the pointer, p = Phi(z), the grid, pins, groups, and the keyboard alone."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_points_glide_into_p_space_and_arrive(visit, discs_site):
     assert (before != visitor.layer(1)).any()
 
 
-def test_the_carpet_is_laid_of_pictures_made_at_its_tiles(visit, discs_site):
+def test_the_decoded_grid_is_made_of_images_decoded_at_its_tiles(visit, discs_site):
     visitor = visit(discs_site, **STILL).open()
 
     def finest_is_laid() -> bool:
-        middle, tile = visitor.carpet_tile(16)
+        middle, tile = visitor.grid_tile(16)
         return alike(tile, discs_site.made(middle))
 
-    visitor.page.keyboard.press("c")
+    visitor.page.keyboard.press("g")
     visitor.until(lambda: visitor.layer(0)[..., 3].all())
     visitor.until(finest_is_laid)
     coarse = visitor.layer(0)
@@ -83,13 +83,13 @@ def test_the_carpet_is_laid_of_pictures_made_at_its_tiles(visit, discs_site):
     visitor.until(lambda: visitor.view()[2] > 8 * view[2])
     visitor.until(finest_is_laid)  # of a level that is 3 finer or more
     assert (coarse != visitor.layer(0)).any()
-    visitor.button("Carpet").click()
+    visitor.button("Decoded grid").click()
     visitor.until(lambda: visitor.map.locator("canvas").first.is_hidden())
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_in_p_space_the_carpet_fills_the_unit_square(visit, discs_site, width):
-    visitor = visit(discs_site, viewport={"width": width, "height": 800}, **STILL).open("p=1&carpet=1")
+def test_in_p_space_the_decoded_grid_fills_the_unit_square(visit, discs_site, width):
+    visitor = visit(discs_site, viewport={"width": width, "height": 800}, **STILL).open("p=1&grid=1")
     x, y, *_ = visitor.box()
     left, bottom = np.round(np.subtract(visitor.on_screen(0, 0), (x, y))).astype(int)
     right, top = np.round(np.subtract(visitor.on_screen(1, 1), (x, y))).astype(int)
@@ -98,7 +98,7 @@ def test_in_p_space_the_carpet_fills_the_unit_square(visit, discs_site, width):
     assert not visitor.layer(0)[:, right + 1 :, 3].any()
 
     def finest_is_laid() -> bool:
-        middle, tile = visitor.carpet_tile(16)
+        middle, tile = visitor.grid_tile(16)
         return alike(tile, discs_site.made(norm.ppf(middle)))
 
     visitor.until(finest_is_laid)
@@ -150,7 +150,7 @@ def test_class_bars_have_the_colour_of_the_legend_and_axes_are_opaque(visit, dis
     ]
     left, bottom = 40, 24
     for inverted in (theme == "light", theme == "dark"):
-        invert = visitor.button("Ink on paper")
+        invert = visitor.button("Invert grey")
         assert invert.get_attribute("aria-pressed") == str(inverted).lower()
         visitor.view()
         shown = visitor.screenshot()
@@ -166,7 +166,7 @@ def test_class_bars_have_the_colour_of_the_legend_and_axes_are_opaque(visit, dis
     for k in range(legend.count()):
         legend.nth(k).click()
     visitor.until(visitor.map.locator("canvas").nth(2).is_hidden)
-    visitor.page.keyboard.press("c")
+    visitor.page.keyboard.press("g")
     visitor.until(lambda: visitor.layer(0)[..., 3].all())
     bare = visitor.screenshot()
     assert (bare[:, :left] == shown[:, :left]).all()
@@ -179,7 +179,7 @@ def test_values_of_the_axes_are_written_whole_far_in(visit, discs_site):
     visitor.view()
     words = [word for word in visitor.words_on_map() if re.fullmatch(r"\u2212\d+\.\d{4,}", word)]
     assert len(words) >= 4
-    # A text that begins to the left of the map would leave ink in its first pixels.
+    # A text that begins to the left of the map would leave text in its first pixels.
     edge = visitor.layer(4)[30:-24, :2]
     assert (edge == edge[0, 0]).all()
 
@@ -211,7 +211,7 @@ def test_dragging_moves_the_map_and_pins_nothing(visit, discs_site):
     after = visitor.view()
     assert np.allclose((after - before)[:2] * before[2], (-60, 40), atol=0.1)
     assert np.isclose(after[2], before[2])
-    assert visitor.shelf() == []
+    assert visitor.pins() == []
 
 
 def test_a_group_of_the_legend_is_hidden_and_comes_back(visit, discs_site):
@@ -278,14 +278,14 @@ def test_everything_can_be_done_by_key(visit, discs_site):
     z = (-7 * A_STEP / scale, A_STEP / scale)
     assert alike(visitor.picture_at(z), discs_site.made(visitor.picture()[0]))
     keyboard.press("Enter")
-    visitor.until(lambda: len(visitor.shelf()) == 1)
-    assert np.allclose(visitor.shelf()[0], z, atol=1e-5)
+    visitor.until(lambda: len(visitor.pins()) == 1)
+    assert np.allclose(visitor.pins()[0], z, atol=1e-5)
     keyboard.press("+")
     visitor.until(lambda: np.isclose(visitor.view()[2], 1.4 * scale, rtol=1e-4))
     keyboard.press("0")
     visitor.until(lambda: np.isclose(visitor.view()[2], scale, rtol=1e-4))
     keyboard.press("z")
-    visitor.until(lambda: len(visitor.shelf()) == 0)
+    visitor.until(lambda: len(visitor.pins()) == 0)
 
 
 def test_every_stop_of_the_tab_key_is_seen(visit, faces_site):

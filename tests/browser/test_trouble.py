@@ -35,7 +35,7 @@ def test_a_model_that_was_cut_short(visit, discs_site, tmp_path):
     whole = discs_site.files["/data/decoder.onnx"].read_bytes()
     visitor = visit(damaged(discs_site, tmp_path, whole[:-100])).go()
     words = visitor.seen("[data-live] [role=alert]").inner_text()
-    came = f"{len(whole) - 100:,} bytes came instead of {len(whole):,}"
+    came = f"{len(whole) - 100:,} bytes received, {len(whole):,} expected"
     assert words == f"decoder.onnx is damaged: {came}. Export the explorer again."
     map_works(visitor)
 
@@ -45,7 +45,7 @@ def test_a_model_with_a_flipped_bit(visit, discs_site, tmp_path):
     content[len(content) // 2] ^= 1
     visitor = visit(damaged(discs_site, tmp_path, bytes(content))).go()
     words = visitor.seen("[data-live] [role=alert]").inner_text()
-    assert words.startswith("decoder.onnx is damaged: its SHA-256 is not the one that the manifest names.")
+    assert words.startswith("decoder.onnx is damaged: its SHA-256 differs from the manifest.")
     map_works(visitor)
 
 
@@ -53,12 +53,12 @@ def test_a_model_that_is_gone(visit, discs_site):
     files = {path: file for path, file in discs_site.files.items() if path != "/data/decoder.onnx"}
     visitor = visit(files)
     visitor.expect("status of 404.*decoder.onnx")
-    visitor.go("carpet=1&tab=sample")
+    visitor.go("grid=1&tab=sample")
     words = visitor.seen("[data-live] [role=alert]").inner_text()
     assert words == "decoder.onnx could not be read (HTTP 404). Export the explorer again."
     map_works(visitor)
-    assert visitor.button("Carpet").count() == 0
-    for key in ("Enter", "c", "s", "r", "p", "z"):
+    assert visitor.button("Decoded grid").count() == 0
+    for key in ("Enter", "g", "s", "r", "p", "z"):
         visitor.page.keyboard.press(key)
     map_works(visitor)
 
@@ -71,8 +71,8 @@ def test_a_model_that_is_none(visit, discs_site, tmp_path):
     files = discs_site.changed(tmp_path, files=discs_site.manifest["files"] | {"decoder": entry})
     visitor = visit(files | {"/data/decoder.onnx": damaged(discs_site, tmp_path, content)["/data/decoder.onnx"]}).go()
     words = visitor.seen("[data-live] [role=alert]").inner_text()
-    assert words.startswith("No pictures can be made: the engine did not start (")
-    assert words.endswith("The map still works. Loading the page again may help.")
+    assert words.startswith("Images cannot be decoded: the engine did not start (")
+    assert words.endswith("The map still works. Reload the page to try again.")
     map_works(visitor)
 
 
@@ -80,11 +80,11 @@ def test_an_encoder_that_is_gone(visit, discs_site, as_png):
     files = {path: file for path, file in discs_site.files.items() if path != "/data/encoder.onnx"}
     visitor = visit(files)
     visitor.expect("status of 404.*encoder.onnx")
-    visitor.open("tab=yours")
+    visitor.open("tab=yourImage")
     image = as_png(discs_site.wardrobe.images.images[0])
     choose = visitor.page.locator("input[type=file]")
     choose.set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": image})
-    visitor.notice("Your own picture cannot be placed: encoder.onnx could not be read (HTTP 404)")
+    visitor.notice("Your image cannot be encoded: encoder.onnx could not be read (HTTP 404)")
     place = visitor.hover(50, 50)
     assert alike(visitor.picture_at(place), discs_site.made(place))
 
@@ -94,7 +94,7 @@ def test_a_browser_without_webassembly(visit, discs_site):
     visitor.page.add_init_script("delete globalThis.WebAssembly")
     visitor.go()
     words = visitor.seen("[data-live] [role=alert]").inner_text()
-    assert words.startswith("This browser runs no WebAssembly, so no pictures can be made. The map still works.")
+    assert words.startswith("This browser cannot run WebAssembly, so images cannot be decoded. The map still works.")
     map_works(visitor)
 
 
@@ -118,8 +118,8 @@ def test_latents_that_are_gone(visit, discs_site):
 @pytest.mark.parametrize(
     ("language", "begins"),
     [
-        ("en", "No wardrobe is here: data/manifest.json could not be read (HTTP 404)."),
-        ("ko", "옷장을 찾을 수 없습니다."),
+        ("en", "data/manifest.json could not be read (HTTP 404)."),
+        ("ko", "data/manifest.json을 읽지 못했습니다(HTTP 404)."),
     ],
 )
 def test_no_manifest_is_one_sentence_instead_of_a_page(visit, discs_site, language, begins):
@@ -134,9 +134,9 @@ def test_no_manifest_is_one_sentence_instead_of_a_page(visit, discs_site, langua
 
 def test_a_manifest_of_a_newer_version_or_of_something_else(visit, discs_site, tmp_path):
     for name, changes, begins in (
-        ("newer", {"version": 99}, "This wardrobe was written by a newer armoire (format 99). Update the page:"),
-        ("other", {"format": "recipe-book"}, "data/manifest.json describes no wardrobe."),
-        ("half", {"format": None}, "data/manifest.json describes no wardrobe."),
+        ("newer", {"version": 99}, "These files were written by a newer armoire (format 99). Update the page:"),
+        ("other", {"format": "recipe-book"}, "data/manifest.json is not a manifest of armoire."),
+        ("half", {"format": None}, "data/manifest.json is not a manifest of armoire."),
     ):
         folder = tmp_path / name
         folder.mkdir()
@@ -149,7 +149,7 @@ def test_a_manifest_that_is_no_json(visit, discs_site, tmp_path):
     file = tmp_path / "manifest.json"
     file.write_text("<!doctype html>")
     visitor = visit(discs_site.files | {"/data/manifest.json": file}).go()
-    assert visitor.seen(".sorry").inner_text().startswith("No wardrobe is here: data/manifest.json could not be read (")
+    assert visitor.seen(".sorry").inner_text().startswith("data/manifest.json could not be read (")
 
 
 def test_a_drawing_surface_that_was_taken_back(visit, discs_site):
@@ -157,7 +157,7 @@ def test_a_drawing_surface_that_was_taken_back(visit, discs_site):
     before = visitor.layer(1)
     canvas = visitor.map.locator("canvas").nth(1)
     canvas.evaluate("(one) => one.dispatchEvent(new Event('contextlost', { cancelable: true }))")
-    visitor.notice("The browser has taken the drawing surface back; it is drawn again as soon as it returns.")
+    visitor.notice("The browser has released the drawing surface; the map is redrawn as soon as it is available again.")
     canvas.evaluate("(one) => { one.getContext('2d').reset(); one.dispatchEvent(new Event('contextrestored')) }")
     visitor.until(lambda: (visitor.layer(1) == before).all())
 
@@ -195,7 +195,7 @@ def test_an_exported_folder_works_anywhere_and_without_the_network_once_it_is_th
             assert alike(visitor.picture_at(place), discs_site.made(place))
         visitor.pin(20, 20)
         visitor.page.keyboard.press("s")
-        visitor.page.keyboard.press("c")
+        visitor.page.keyboard.press("g")
         visitor.until(lambda: visitor.layer(0)[..., 3].all())
 
 

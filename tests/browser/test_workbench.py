@@ -1,4 +1,4 @@
-"""Beside the map: samples, sliders, the shelf, morphs, and a picture of one's own."""
+"""Beside the map: samples, sliders, the pins, morphs, and a picture of one's own."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_samples_are_drawn_and_a_link_draws_the_same(visit, faces_site):
     visitor.until(lambda: visitor.address().get("sample") == "2_0")
     again = visit(faces_site).open(visitor.hash())
     assert same(tray(again), second)
-    again.page.get_by_label("drawn from").select_option("the box of the embeddings")
+    again.page.get_by_label("drawn from").select_option("the bounding box of the embeddings")
     other_tray(again, second)
 
 
@@ -59,9 +59,9 @@ def test_a_fitted_prior_is_drawn_from(visit, folder_site):
     drawn_from = visitor.page.get_by_label("drawn from")
     assert drawn_from.locator("option:checked").inner_text() == "the fitted mixture"
     visitor.button("Pin all").click()
-    visitor.until(lambda: len(visitor.shelf()) == 18)
+    visitor.until(lambda: len(visitor.pins()) == 18)
     drawn = folder_site.wardrobe.sample(4096, prior="gmm")
-    for z in visitor.shelf():
+    for z in visitor.pins():
         assert np.abs(drawn - z).max(axis=1).min() < 1e-5
     drawn_from.select_option("N(0, I)")
     other_tray(visitor, fitted)
@@ -76,10 +76,10 @@ def test_a_sample_is_looked_at_and_pinned(visit, faces_site):
     z, shown = visitor.picture()
     assert alike(shown, faces_site.made(z))
     visitor.button("Pin sample 5").click()
-    visitor.until(lambda: len(visitor.shelf()) == 1)
-    assert np.array_equal(visitor.shelf()[0], z)
+    visitor.until(lambda: len(visitor.pins()) == 1)
+    assert np.array_equal(visitor.pins()[0], z)
     visitor.button("Pin all").click()
-    visitor.until(lambda: len(visitor.shelf()) == 19)
+    visitor.until(lambda: len(visitor.pins()) == 19)
 
 
 def test_sliders_move_along_the_directions_of_python(visit, faces_site):
@@ -101,9 +101,9 @@ def test_sliders_move_along_the_directions_of_python(visit, faces_site):
     assert alike(visitor.picture_at(both), faces_site.made(both))
     component.dblclick()
     visitor.picture_at(z)
-    visitor.button("Pin the edited one").click()
-    visitor.until(lambda: len(visitor.shelf()) == 1)
-    assert np.allclose(visitor.shelf()[0], z, atol=1e-5)
+    visitor.button("Pin the edited image").click()
+    visitor.until(lambda: len(visitor.pins()) == 1)
+    assert np.allclose(visitor.pins()[0], z, atol=1e-5)
 
 
 def test_sliders_are_set_back_and_undone(visit, faces_site):
@@ -124,7 +124,7 @@ def test_sliders_are_set_back_and_undone(visit, faces_site):
     assert visitor.button("Undo").is_disabled()
 
 
-def test_the_shelf_keeps_what_is_pinned_in_the_order_one_wants(visit, discs_site):
+def test_pins_keep_the_order_one_wants(visit, discs_site):
     visitor = visit(discs_site).open()
     pinned = [visitor.pin(*place) for place in (*ENDS, (0, 0))]
     items = visitor.page.locator("[data-item]")
@@ -133,7 +133,7 @@ def test_the_shelf_keeps_what_is_pinned_in_the_order_one_wants(visit, discs_site
         assert alike(pixels(items.nth(k).locator("canvas")), discs_site.made(z))
 
     def order() -> list[int]:
-        return [next(k for k, z in enumerate(pinned) if np.array_equal(z, hung)) for hung in visitor.shelf()]
+        return [next(k for k, z in enumerate(pinned) if np.array_equal(z, hung)) for hung in visitor.pins()]
 
     items.nth(0).focus()
     visitor.page.keyboard.press("Shift+ArrowRight")
@@ -147,16 +147,16 @@ def test_the_shelf_keeps_what_is_pinned_in_the_order_one_wants(visit, discs_site
         visitor.until(lambda expected=expected: order() == expected)
     items.nth(0).click()
     visitor.picture_at(pinned[0])
-    visitor.button("Drop").first.click()
+    visitor.button("Remove").first.click()
     visitor.until(lambda: order() == [1])
 
 
-def test_the_shelf_is_ordered_with_the_mouse(visit, discs_site):
+def test_pins_are_ordered_with_the_mouse(visit, discs_site):
     visitor = visit(discs_site).open()
     first, second = (visitor.pin(*place) for place in ENDS)
     items = visitor.page.locator("[data-item]")
     items.nth(0).drag_to(items.nth(1))
-    visitor.until(lambda: np.array_equal(visitor.shelf(), [second, first]))
+    visitor.until(lambda: np.array_equal(visitor.pins(), [second, first]))
     visitor.tab("Morph")
     items.nth(1).drag_to(visitor.page.locator("[data-slot=a]"))
     items.nth(0).drag_to(visitor.page.locator("[data-slot=b]"))
@@ -178,7 +178,7 @@ def morphing(visitor: Visitor) -> tuple[np.ndarray, np.ndarray]:
 def test_a_morph_goes_from_one_to_the_other_as_python_does(visit, discs_site):
     visitor = visit(discs_site).open()
     a, b = morphing(visitor)
-    path = discs_site.wardrobe.path
+    path = discs_site.wardrobe.interpolate
     visitor.picture_at((a + b) / 2)
     scrub = visitor.page.locator("[data-scrub]")
     for t, end in (("0", a), ("1", b)):
@@ -186,12 +186,12 @@ def test_a_morph_goes_from_one_to_the_other_as_python_does(visit, discs_site):
         assert alike(visitor.picture_at(end, 1e-6), discs_site.made(end))
     visitor.button("spherical").click()
     scrub.fill("0.5")
-    middle = path(a, b, 3, "spherical")[1]
+    middle = path(a, b, steps=3, kind="spherical")[1]
     assert not np.allclose(middle, (a + b) / 2, atol=1e-3)
     assert alike(visitor.picture_at(middle), discs_site.made(middle))
     strip = visitor.page.locator(".strip canvas")
     assert strip.count() == 9
-    steps = path(a, b, 9, "spherical")
+    steps = path(a, b, steps=9, kind="spherical")
     made = [discs_site.made(z) for z in steps]
     visitor.until(lambda: all(map(alike, pixels_of_all(strip), made)))
     visitor.button("25 %").click()
@@ -228,7 +228,7 @@ def test_a_picture_of_ones_own_is_placed_where_python_places_it(visit, request, 
     site = request.getfixturevalue(which)
     wardrobe = site.wardrobe
     image = wardrobe.images.images[0]
-    visitor = visit(site).open("tab=yours")
+    visitor = visit(site).open("tab=yourImage")
     assert visitor.page.get_by_text("It stays on this computer.", exact=True).is_visible()
     asked = len(visitor.requests())
     choose(visitor, "mine.png", as_png(image))
@@ -240,7 +240,7 @@ def test_a_picture_of_ones_own_is_placed_where_python_places_it(visit, request, 
     words = said.inner_text().removeprefix("Squared error ")
     assert float(words.split(":")[0]) == pytest.approx(error, rel=0.1)
     below = np.searchsorted(wardrobe.error_percentiles.percentiles, error)
-    assert abs(int(words.split("that of ")[1].split(" %")[0]) - below) <= 3
+    assert abs(int(words.split("for ")[1].split(" %")[0]) - below) <= 3
     shown = visitor.page.locator(".three canvas")
     assert alike(pixels(shown.nth(1)), image)
     assert alike(pixels(shown.nth(2)), site.made(z))
@@ -256,16 +256,16 @@ def test_a_picture_of_ones_own_is_placed_where_python_places_it(visit, request, 
 
 def test_a_grey_picture_can_be_inverted_first(visit, discs_site, as_png):
     image = discs_site.wardrobe.images.images[0]
-    visitor = visit(discs_site).open("tab=yours")
-    choose(visitor, "ink.png", as_png(255 - image))
+    visitor = visit(discs_site).open("tab=yourImage")
+    choose(visitor, "inverted.png", as_png(255 - image))
     visitor.page.get_by_label("Invert it first").check()
     visitor.picture_at(discs_site.wardrobe.encode(image)[0], 1e-3)
 
 
 def test_what_is_no_picture_is_told_in_a_sentence(visit, discs_site, as_png):
-    visitor = visit(discs_site).open("tab=yours")
+    visitor = visit(discs_site).open("tab=yourImage")
     choose(visitor, "letter.png", b"Dear Sir or Madam")
-    visitor.notice("letter.png could not be read as a picture. JPEG, PNG, WebP, GIF and BMP will do.")
+    visitor.notice("letter.png could not be read as an image. Supported formats: JPEG, PNG, WebP, GIF and BMP.")
     image = discs_site.wardrobe.images.images[3]
     choose(visitor, "picture.png", as_png(image))
     visitor.picture_at(discs_site.wardrobe.encode(image)[0], 1e-3)
@@ -286,12 +286,12 @@ def test_a_picture_is_dropped_anywhere(visit, discs_site, as_png):
             [name, base64.b64encode(content).decode()],
         )
         visitor.map.dispatch_event("dragover", {"dataTransfer": held})
-        visitor.page.get_by_text("Drop the picture. It stays on this computer.").wait_for()
+        visitor.page.get_by_text("Drop the image. It stays on this computer.").wait_for()
         visitor.map.dispatch_event("drop", {"dataTransfer": held})
 
     drop("mine.png", as_png(image))
     visitor.picture_at(discs_site.wardrobe.encode(image)[0], 1e-3)
-    assert visitor.page.get_by_role("tab", name="Yours").get_attribute("aria-selected") == "true"
+    assert visitor.page.get_by_role("tab", name="Your image").get_attribute("aria-selected") == "true"
     drop("letter.png", b"Dear Sir or Madam")
     visitor.notice("letter.png could not be read")
 
@@ -301,22 +301,26 @@ def test_a_photograph_of_another_size_is_fitted_as_python_fits_it(visit, faces_s
     photograph = Image.fromarray(random.integers(0, 255, (9, 13, 3), np.uint8)).resize((130, 90))
     buffer = BytesIO()
     photograph.save(buffer, "PNG")
-    visitor = visit(faces_site).open("tab=yours")
+    visitor = visit(faces_site).open("tab=yourImage")
     choose(visitor, "photograph.png", buffer.getvalue())
     visitor.picture_at(faces_site.wardrobe.encode(photograph)[0], 1e-3)
     assert alike(pixels(visitor.page.locator(".three canvas").nth(1)), faces_site.wardrobe.preprocess(photograph)[0])
 
 
-def test_health_shows_what_was_measured(visit, discs_site):
-    visitor = visit(discs_site).open("tab=health")
-    health = discs_site.manifest["health"]
+def test_diagnostics_show_what_was_measured(visit, discs_site):
+    visitor = visit(discs_site).open("tab=diagnostics")
+    diagnostics = discs_site.manifest["diagnostics"]
     panel = visitor.page.get_by_role("tabpanel")
     words = panel.inner_text()
-    assert f"{health['active_units']} of 2 dimensions in use" in words
-    worst = int(np.argmax(health["ks"]))
-    assert panel.locator("figcaption").first.inner_text().split() == [f"z{worst}", "KS", f"{health['ks'][worst]:.3f}"]
+    assert f"{diagnostics['active_units']} of 2 dimensions in use" in words
+    worst = int(np.argmax(diagnostics["ks"]))
+    assert panel.locator("figcaption").first.inner_text().split() == [
+        f"z{worst}",
+        "KS",
+        f"{diagnostics['ks'][worst]:.3f}",
+    ]
     visitor.until(lambda: panel.locator(".bars").first.get_attribute("d"))
     rows = panel.locator("li")
     assert rows.count() == 3
-    share = 100 * health["areas"]["area_share"]["a"]
+    share = 100 * diagnostics["areas"]["area_share"]["a"]
     assert rows.first.get_attribute("aria-label").startswith(f"a: {share:.{0 if share >= 10 else 1}f} % of the plane")

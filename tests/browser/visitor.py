@@ -19,7 +19,7 @@ T = TypeVar("T")
 # Only against waiting for ever: no test asks whether anything is fast.
 PATIENCE_SECONDS = 90
 A_STEP = 8  # pixels of the map that an arrow key moves the probe
-FINEST = 36  # CSS pixels of a carpet's finest tile, at least
+FINEST = 36  # CSS pixels of a grid's finest tile, at least
 
 # Runs before the page: each picture is read in the moment it was drawn, with the place it was made at.
 WATCH = """
@@ -213,15 +213,15 @@ class Visitor:
         return self.at_pixel(*place)
 
     def pin(self, right: float, down: float) -> np.ndarray:
-        """Click the map and wait for what hangs on the shelf then; its place."""
-        before = len(self.shelf())
+        """Click the map and wait for the new pin; its latent."""
+        before = len(self.pins())
         self.page.mouse.click(*self.middle(right, down))
-        self.until(lambda: len(self.shelf()) == before + 1)
-        self.until(lambda: np.allclose(self.picture()[0], self.shelf()[-1], atol=1e-6))
-        return self.shelf()[-1]
+        self.until(lambda: len(self.pins()) == before + 1)
+        self.until(lambda: np.allclose(self.picture()[0], self.pins()[-1], atol=1e-6))
+        return self.pins()[-1]
 
     def layer(self, number: int) -> np.ndarray:
-        """A canvas of the map, from below: carpet, points, thumbnails, bars, marks. uint8 (h, w, 4)."""
+        """A canvas of the map, from below: grid, points, thumbnails, bars, marks. uint8 (h, w, 4)."""
         return pixels(self.map.locator("canvas").nth(number))
 
     def screenshot(self, clip: tuple[float, float, float, float] | None = None) -> np.ndarray:
@@ -233,7 +233,7 @@ class Visitor:
         """The colour of a pixel of the page, as it is seen."""
         return tuple(self.screenshot((int(left), int(top), 1, 1))[0, 0].tolist())
 
-    def carpet_tile(self, side: int) -> tuple[np.ndarray, np.ndarray]:
+    def grid_tile(self, side: int) -> tuple[np.ndarray, np.ndarray]:
         """A tile of the finest level that lies wholly in view: the point of its middle, and pixels (side, side, 4)."""
         view = self.view()
         cell = 2.0 ** -np.floor(np.log2(view[2] / FINEST))
@@ -263,12 +263,12 @@ class Visitor:
         self.page.evaluate(REST)
         return np.array([float(value) for value in self.map.get_attribute("data-view").split()])
 
-    def shelf(self) -> list[np.ndarray]:
-        """The places on the shelf, as the address has them."""
+    def pins(self) -> list[np.ndarray]:
+        """The places on the pins, as the address has them."""
         hung = self.page.locator("[data-item]").count()
 
         def read() -> list[np.ndarray]:
-            return [vector(text) for text in self.address().get("shelf", "").split("~") if text]
+            return [vector(text) for text in self.address().get("pins", "").split("~") if text]
 
         self.until(lambda: len(read()) == hung)
         return read()

@@ -179,7 +179,7 @@ def test_axes_and_directions_are_those_of_the_run(made, faces_run):
         assert {name: getattr(direction, name) for name in entry} == entry
 
 
-def test_priors_and_familiarity_are_those_of_the_run(made, made_of_ae, faces_run):
+def test_priors_and_error_percentiles_are_those_of_the_run(made, made_of_ae, faces_run):
     fitted, normal, box = manifest_of(made)["priors"]
     assert fitted == {"kind": "gmm", "file": "draws_gmm"}
     np.testing.assert_array_equal(array(made, "draws_gmm"), faces_run.sample(4096, prior="gmm"))
@@ -192,7 +192,7 @@ def test_priors_and_familiarity_are_those_of_the_run(made, made_of_ae, faces_run
     assert not {"attributes", "directions"} & ae["files"].keys()
     assert ae["directions"] == ae["data"]["attributes"] == []
     usual = faces_run.error_percentiles
-    assert manifest_of(made)["familiarity"] == {"percentiles": list(usual.percentiles), "images": 20}
+    assert manifest_of(made)["error_percentiles"] == {"percentiles": list(usual.percentiles), "images": 20}
 
 
 def test_a_prior_fitted_later_comes_onto_the_page(copied, discs, quick):
@@ -206,15 +206,15 @@ def test_a_prior_fitted_later_comes_onto_the_page(copied, discs, quick):
     assert len(quick) == 2
 
 
-def test_health_is_what_evaluate_says(made, made_of_ae, ae_run):
-    health, latent = manifest_of(made_of_ae)["health"], evaluate(ae_run).latent
-    assert (health.pop("split"), health.pop("n")) == ("test", 10)
-    ks = health.pop("ks")
+def test_diagnostics_is_what_evaluate_says(made, made_of_ae, ae_run):
+    diagnostics, latent = manifest_of(made_of_ae)["diagnostics"], evaluate(ae_run).latent
+    assert (diagnostics.pop("split"), diagnostics.pop("n")) == ("test", 10)
+    ks = diagnostics.pop("ks")
     assert max(ks) == pytest.approx(latent["ks_max"], rel=1e-6)
     assert np.mean(ks) == pytest.approx(latent["ks_mean"], rel=1e-6)
-    assert health == {name: latent[name] for name in health}
-    assert {"areas", "drawn_in_holes", "spread", "active_units"} <= health.keys()
-    assert "areas" not in manifest_of(made)["health"]  # of three dimensions
+    assert diagnostics == {name: latent[name] for name in diagnostics}
+    assert {"areas", "drawn_in_holes", "spread", "active_units"} <= diagnostics.keys()
+    assert "areas" not in manifest_of(made)["diagnostics"]  # of three dimensions
 
 
 def test_the_models_are_those_that_export_writes(made, faces_run, tmp_path):
@@ -345,7 +345,7 @@ def test_data_that_are_gone(copied, discs, quick, recorder):
     (copied.path / "error_percentiles.json").unlink()
     folder = site.site_data(copied, recorder)
     manifest = manifest_of(folder)
-    assert manifest["sheets"] is manifest["familiarity"] is None
+    assert manifest["sheets"] is manifest["error_percentiles"] is None
     assert "tiles" not in manifest["files"]
     assert "no thumbnails of real images: " in recorder.notes[0]
     site.site_data(copied)

@@ -34,14 +34,14 @@ export async function open(): Promise<void> {
     const theme = host.chosen('theme')
     if (theme === 'light' || theme === 'dark') explorer.theme = theme
     const { d } = explorer.wardrobe
-    explorer.restore(read(host.address(), d), host.shelf(d))
-    host.onShelf(d, (places) => explorer.setShelf(places))
+    explorer.restore(read(host.address(), d), host.pins(d))
+    host.onPins(d, (places) => explorer.setPins(places))
     root.replaceChildren()
     mount(App, { target: root, props: { explorer } })
     $effect.root(() => {
       $effect(() => host.choose('language', explorer.language))
       $effect(() => host.choose('theme', explorer.theme))
-      $effect(() => host.keepShelf(explorer.shelf.map((item) => item.z)))
+      $effect(() => host.storePins(explorer.pins.map((item) => item.z)))
     })
   } catch (error) {
     sorry(root, error)

@@ -18,7 +18,7 @@ function render(model: Model, el: HTMLElement, files: Files): () => void {
   const frame = document.createElement('iframe')
   frame.setAttribute('sandbox', 'allow-scripts')
   let port: MessagePort | null = null
-  /** What hangs on the shelf, as this view knows it. */
+  /** The pinned latents as last sent to or received from Python. */
   let known = new ArrayBuffer(0)
   /** What is still on its way to the frame that is there now. */
   let coming: (() => void)[] = []

@@ -79,8 +79,8 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
         ],
         "directions": [_direction(direction) for direction in directions],
         "priors": priors,
-        "familiarity": _familiarity(wardrobe),
-        "health": _health(wardrobe),
+        "error_percentiles": _error_percentiles(wardrobe),
+        "diagnostics": _diagnostics(wardrobe),
     }
     # Strict JSON: a browser knows no NaN.
     write_bytes(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, allow_nan=False, indent=1).encode())
@@ -210,12 +210,12 @@ def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     return fitted + (both if wardrobe.model.posterior.is_stochastic else both[1:])
 
 
-def _familiarity(wardrobe: Wardrobe) -> dict[str, Any] | None:
+def _error_percentiles(wardrobe: Wardrobe) -> dict[str, Any] | None:
     usual = wardrobe.error_percentiles
     return {"percentiles": list(usual.percentiles), "images": usual.images} if usual else None
 
 
-def _health(wardrobe: Wardrobe) -> dict[str, Any]:
+def _diagnostics(wardrobe: Wardrobe) -> dict[str, Any]:
     latents = wardrobe.latents.split(wardrobe.held_out)
     statistics = latent_statistics(latents.mean, latents.labels, wardrobe.run.data.classes, wardrobe.prior())
     names = ("ks_max", "ks_mean", "active_units", "spread", "drawn_in_holes", "areas")

@@ -1,11 +1,11 @@
-/** Everything that is drawn of the map, on five layers: carpet, points, thumbnails, their bars, and what is written over them. */
+/** Everything that is drawn of the map, on five layers: grid, points, thumbnails, their bars, and what is written over them. */
 
 import { axesOf } from '../lib/axes'
 import { css, type Group } from '../lib/colours'
 import type { Plane } from '../lib/plane'
 import { GUTTER, toPlane, toScreen, type Size, type View } from '../lib/view'
 import type { Wardrobe } from '../lib/wardrobe'
-import type { Carpet } from './carpet'
+import type { DecodedGrid } from './grid'
 import { ProcessorPoints, type Cloud, type PointRenderer } from './points'
 import type { Thumbnails } from './sheets'
 import { GraphicsPoints, hasGraphics } from './webgl'
@@ -19,7 +19,7 @@ const GLIDE_MS = 400
 const { bottom: BOTTOM } = GUTTER
 
 export interface Layers {
-  carpet: HTMLCanvasElement
+  grid: HTMLCanvasElement
   points: HTMLCanvasElement
   thumbnails: HTMLCanvasElement
   /** The bars under thumbnails have a layer of their own: greys are inverted by a filter that covers a whole layer. */
@@ -40,7 +40,7 @@ export interface Scene {
   groups: Group[]
   groupOf: Uint8Array
   hidden: ReadonlySet<string>
-  carpet: Carpet | null
+  grid: DecodedGrid | null
   /** The circles of N(0, I), one and two standard deviations, are worth showing. */
   circles: boolean
   marks: Mark[]
@@ -81,7 +81,7 @@ export class MapPainter {
       return found
     }
     this.contexts = {
-      carpet: context(layers.carpet),
+      grid: context(layers.grid),
       thumbnails: context(layers.thumbnails),
       bars: context(layers.bars),
       marks: context(layers.marks),
@@ -201,12 +201,12 @@ export class MapPainter {
     const drawn = asPictures > 0 && near !== null && this.paintThumbnails(scene, near.rows, spacing, asPictures)
     // An empty sheet of glass still costs a browser without a graphics processor as much as a full one.
     this.layers.thumbnails.hidden = this.layers.bars.hidden = !drawn
-    this.layers.carpet.hidden = scene.carpet === null
-    // Under thumbnails dots are only a hint of more; over a carpet they let the pictures through.
-    const opacity = (drawn ? 1 - 0.75 * asPictures : 1) * (scene.carpet ? 0.55 : 1)
+    this.layers.grid.hidden = scene.grid === null
+    // Under thumbnails dots are only a hint of more; over a grid they let the pictures through.
+    const opacity = (drawn ? 1 - 0.75 * asPictures : 1) * (scene.grid ? 0.55 : 1)
     this.renderer.draw(cloud, scene.view, opacity, this.stale)
     this.stale = false
-    const fading = this.paintCarpet(scene)
+    const fading = this.paintGrid(scene)
     if (fading || this.from) this.invalidate()
   }
 
@@ -268,10 +268,10 @@ export class MapPainter {
     return drawn > 0
   }
 
-  private paintCarpet(scene: Scene): boolean {
-    if (!scene.carpet) return false
-    this.clear('carpet')
-    return scene.carpet.draw(this.contexts.carpet, scene.view, this.size, scene.look, scene.still)
+  private paintGrid(scene: Scene): boolean {
+    if (!scene.grid) return false
+    this.clear('grid')
+    return scene.grid.draw(this.contexts.grid, scene.view, this.size, scene.look, scene.still)
   }
 
   private paintMarks(scene: Scene): void {
@@ -281,13 +281,13 @@ export class MapPainter {
     const colour = (name: string) => style.getPropertyValue(`--${name}`)
     if (scene.plane.p) this.square(context, scene.view, colour('quiet'))
     else if (scene.circles) this.circles(context, scene.view, colour('hair-strong'))
-    const left = this.axes(context, scene, colour('quiet'), colour('hair'), colour('paper'))
+    const left = this.axes(context, scene, colour('quiet'), colour('hair'), colour('background'))
     // A mark out of sight is no mark on the axes.
     context.save()
     context.beginPath()
     context.rect(left, 0, this.size.width - left, this.size.height - BOTTOM)
     context.clip()
-    for (const mark of scene.marks) this.mark(context, scene.view, mark, colour('accent'), colour('paper'))
+    for (const mark of scene.marks) this.mark(context, scene.view, mark, colour('accent'), colour('background'))
     context.restore()
   }
 
@@ -310,14 +310,14 @@ export class MapPainter {
     }
   }
 
-  private axes(context: CanvasRenderingContext2D, scene: Scene, ink: string, hair: string, paper: string): number {
+  private axes(context: CanvasRenderingContext2D, scene: Scene, foreground: string, hair: string, background: string): number {
     const { width, height } = this.size
     context.font = `11px ${getComputedStyle(this.layers.marks).fontFamily}`
     const { axisNames, view, plane } = scene
     const widthOf = (text: string) => context.measureText(text).width
-    const { left, across, up, names } = axesOf(view, this.size, axisNames, plane.p, widthOf)
-    // Opaque: what is written here is read against paper, not against pictures.
-    context.fillStyle = paper
+    const { left, xAxis, yAxis, names } = axesOf(view, this.size, axisNames, plane.p, widthOf)
+    // Opaque: labels are not readable over images.
+    context.fillStyle = background
     context.fillRect(0, height - BOTTOM, width, BOTTOM)
     context.fillRect(0, 0, left, height - BOTTOM)
     context.strokeStyle = hair
@@ -326,29 +326,29 @@ export class MapPainter {
     context.lineTo(left + 0.5, height - BOTTOM + 0.5)
     context.lineTo(width, height - BOTTOM + 0.5)
     context.stroke()
-    context.fillStyle = ink
+    context.fillStyle = foreground
     const write = (text: string, x: number, y: number, align: CanvasTextAlign) => {
       context.textAlign = align
       context.textBaseline = 'middle'
       if (text) context.fillText(text, x, y)
     }
-    for (const { at, text } of across) {
+    for (const { at, text } of xAxis) {
       context.fillRect(Math.round(at), height - BOTTOM, 1, 4)
       write(text, at, height - BOTTOM / 2 + 1, 'center')
     }
     write(axisNames[0], width - 8, height - BOTTOM / 2 + 1, 'right')
-    for (const { at, text } of up) {
+    for (const { at, text } of yAxis) {
       context.fillRect(left - 4, Math.round(at), 4, 1)
       write(text, left - 7, at, 'right')
     }
-    context.fillStyle = paper
+    context.fillStyle = background
     context.fillRect(4, 4, names[1] + 8, 18)
-    context.fillStyle = ink
+    context.fillStyle = foreground
     write(axisNames[1], 8, 14, 'left')
     return left
   }
 
-  private mark(context: CanvasRenderingContext2D, view: View, mark: Mark, accent: string, paper: string): void {
+  private mark(context: CanvasRenderingContext2D, view: View, mark: Mark, accent: string, background: string): void {
     const [x, y] = toScreen(view, this.size, ...mark.point)
     const ring = (radius: number, width: number, colour: string) => {
       context.beginPath()
@@ -362,7 +362,7 @@ export class MapPainter {
       ring(9, 2, accent)
       context.setLineDash([])
     } else {
-      ring(mark.kind === 'item' ? 5 : 3.5, 3, paper)
+      ring(mark.kind === 'item' ? 5 : 3.5, 3, background)
       ring(mark.kind === 'item' ? 5 : 3.5, 1.5, accent)
     }
   }

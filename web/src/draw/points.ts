@@ -25,7 +25,7 @@ export interface PointRenderer {
   dispose(): void
 }
 
-/** Side of a dot in CSS pixels, so that any number of them leaves paper between. */
+/** Side of a dot in CSS pixels, so that background stays visible between any number of them. */
 export function dotSize(n: number): number {
   return Math.min(Math.max(Math.sqrt(40000 / Math.max(n, 1)), 1.5), 5)
 }

@@ -26,18 +26,18 @@ interface Coming {
 
 class Cell implements Host {
   readonly again = 'runAgain'
-  readonly keepsShelf = true
-  readonly room = 1000 // as many as Python may hang there (publish/widget.py)
+  readonly storesPins = true
+  readonly room = 1000 // as many as Python accepts (publish/widget.py)
   private readonly coming = new Map<number, Coming>()
   private next = 1
   private text: string
   private choices: Readonly<Record<string, string>>
   private dark: boolean
-  /** What hangs on the shelf, as it was last told to either side. */
+  /** The pinned latents as last sent to or received from Python. */
   private told: ArrayBuffer
   private kept: readonly Float32Array[] = []
   private useDark: (dark: boolean) => void = () => {}
-  private useShelf: (places: ArrayBuffer) => void = () => {}
+  private usePins: (places: ArrayBuffer) => void = () => {}
 
   constructor(
     welcome: Welcome,
@@ -103,12 +103,12 @@ class Cell implements Host {
     this.say({ kind: 'save', blob, name })
   }
 
-  shelf(d: number): Float32Array[] {
+  pins(d: number): Float32Array[] {
     return apart(this.told, d)
   }
 
-  keepShelf(places: readonly Float32Array[]): void {
-    // Each picture that comes changes the shelf too, and none of its places.
+  storePins(places: readonly Float32Array[]): void {
+    // Each picture that comes changes the pins too, and none of its places.
     if (places.length === this.kept.length && places.every((z, k) => z === this.kept[k])) return
     this.kept = places
     const bytes = joined(places)
@@ -117,8 +117,8 @@ class Cell implements Host {
     this.say({ kind: 'pinned', places: bytes })
   }
 
-  onShelf(d: number, use: (places: Float32Array[]) => void): void {
-    this.useShelf = (places) => use(apart(places, d))
+  onPins(d: number, use: (places: Float32Array[]) => void): void {
+    this.usePins = (places) => use(apart(places, d))
   }
 
   private get(path: string): Promise<Response> {
@@ -146,7 +146,7 @@ class Cell implements Host {
       this.useDark(message.dark)
     } else {
       this.told = message.places
-      this.useShelf(message.places)
+      this.usePins(message.places)
     }
   }
 

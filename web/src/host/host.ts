@@ -24,16 +24,16 @@ export interface Host {
   chosen(name: string): string | null
   choose(name: string, value: string): void
   save(blob: Blob, name: string): void
-  /** The most that may hang on the shelf. */
+  /** The largest number of pins. */
   readonly room: number
-  /** Whether the shelf is kept apart from the address. */
-  readonly keepsShelf: boolean
+  /** Whether the pins is kept apart from the address. */
+  readonly storesPins: boolean
   /** What hung there, of d numbers each, where it is kept. */
-  shelf(d: number): Float32Array[] | undefined
-  /** Called whenever the shelf may have changed. */
-  keepShelf(places: readonly Float32Array[]): void
+  pins(d: number): Float32Array[] | undefined
+  /** Called whenever the pins may have changed. */
+  storePins(places: readonly Float32Array[]): void
   /** Called when somebody else has hung other places there, of d numbers each. */
-  onShelf(d: number, use: (places: Float32Array[]) => void): void
+  onPins(d: number, use: (places: Float32Array[]) => void): void
 }
 
 /** Set once, before anything else happens. */

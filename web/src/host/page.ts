@@ -42,8 +42,8 @@ export const page: Host = {
   },
   save,
   room: 60,
-  keepsShelf: false,
-  shelf: () => undefined,
-  keepShelf() {},
-  onShelf() {},
+  storesPins: false,
+  pins: () => undefined,
+  storePins() {},
+  onPins() {},
 }

@@ -4,15 +4,15 @@ import { read, write, type Address } from './address'
 const whole: Address = {
   z: Float32Array.from([0.25, -1.5]),
   view: { x: 3.12345678, y: -2, width: 0.0025, height: 0.001 },
-  across: { kind: 'pc', k: 0 },
-  up: { kind: 'dim', k: 1 },
+  xAxis: { kind: 'pc', k: 0 },
+  yAxis: { kind: 'dim', k: 1 },
   p: true,
-  carpet: true,
+  grid: true,
   colour: { by: 'attribute', name: 'Blond_Hair: & more' },
   hidden: ['0', 'no'],
   tab: 'morph',
   strengths: { d3: 1.5, a0: -2 },
-  shelf: [Float32Array.from([1, 2]), Float32Array.from([-0.1, 3e-7])],
+  pins: [Float32Array.from([1, 2]), Float32Array.from([-0.1, 3e-7])],
   morph: { a: 0, b: 1, t: 0.25, kind: 'spherical' },
   sample: { seed: 7, prior: 1 },
   language: 'ko',
@@ -25,7 +25,7 @@ describe('an address', () => {
 
   it('says nothing of what is as at first', () => {
     expect(write({})).toBe('')
-    expect(write({ strengths: { d0: 0 }, shelf: [], hidden: [] })).toBe('')
+    expect(write({ strengths: { d0: 0 }, pins: [], hidden: [] })).toBe('')
   })
 
   it.each([
@@ -41,7 +41,7 @@ describe('an address', () => {
     ['tab=basement', { tab: undefined }],
     ['edit=d1_1e9~q_3~a2_0.5', { strengths: { a2: 0.5 } }],
     ['edit=d1_999', { strengths: { d1: 5 } }],
-    ['x=pc', { across: undefined }],
+    ['x=pc', { xAxis: undefined }],
     ['morph=0_1_7_linear', { morph: { a: 0, b: 1, t: 1, kind: 'linear' } }],
     ['morph=0_1_.5_cubic', { morph: undefined }],
     ['%E0%A4%A', {}],

@@ -6,7 +6,7 @@ import type { PathKind } from './paths'
 import type { Axis } from './plane'
 import type { Extent } from './view'
 
-export const TABS = ['edit', 'morph', 'sample', 'yours', 'health'] as const
+export const TABS = ['edit', 'morph', 'sample', 'yourImage', 'diagnostics'] as const
 export type Tab = (typeof TABS)[number]
 
 /** What a link holds; what is not there is as it is at first. */
@@ -14,16 +14,16 @@ export interface Address {
   z?: Float32Array
   /** What the map shows of its plane; the whole of it where there is none. */
   view?: Extent
-  across?: Axis
-  up?: Axis
+  xAxis?: Axis
+  yAxis?: Axis
   p?: boolean
-  carpet?: boolean
+  grid?: boolean
   colour?: ColourBy
   hidden?: string[]
   tab?: Tab
   /** Strengths that are not 0, by direction or axis: `d3` or `a0`. */
   strengths?: Record<string, number>
-  shelf?: Float32Array[]
+  pins?: Float32Array[]
   morph?: { a: number; b: number; t: number; kind: PathKind }
   sample?: { seed: number; prior: number }
   language?: string
@@ -43,16 +43,16 @@ export function write(address: Address): string {
   set('z', address.z && toBase64url(address.z))
   // The middle of a small extent takes more digits than its size.
   set('view', view && [view.x, view.y, view.width, view.height].map((value) => Number(value.toPrecision(9))).join('_'))
-  set('x', address.across && axisText(address.across))
-  set('y', address.up && axisText(address.up))
+  set('x', address.xAxis && axisText(address.xAxis))
+  set('y', address.yAxis && axisText(address.yAxis))
   set('p', address.p ? '1' : undefined)
-  set('carpet', address.carpet ? '1' : undefined)
+  set('grid', address.grid ? '1' : undefined)
   set('colour', colour && (colour.by === 'attribute' ? `attribute:${colour.name}` : colour.by))
   set('hidden', address.hidden?.join('~'))
   set('tab', address.tab)
   const strengths = Object.entries(address.strengths ?? {}).filter(([, value]) => value !== 0)
   set('edit', strengths.map(([key, value]) => `${key}_${Number(value.toFixed(2))}`).join('~'))
-  set('shelf', address.shelf?.map(toBase64url).join('~'))
+  set('pins', address.pins?.map(toBase64url).join('~'))
   set('morph', morph && [morph.a, morph.b, Number(morph.t.toFixed(4)), morph.kind].join('_'))
   set('sample', sample && `${sample.seed}_${sample.prior}`)
   return parts.toString()
@@ -69,20 +69,20 @@ export function read(hash: string, d: number): Address {
   const address: Address = {
     language: get('lang') || undefined,
     z: vector(get('z')),
-    across: axis(get('x')),
-    up: axis(get('y')),
+    xAxis: axis(get('x')),
+    yAxis: axis(get('y')),
     colour: colourBy(get('colour')),
     tab: TABS.find((tab) => tab === get('tab')),
   }
   const view = numbers(get('view'), 4)
   if (view && view[2] > 0 && view[3] > 0) address.view = { x: view[0], y: view[1], width: view[2], height: view[3] }
   if (parts.has('p')) address.p = get('p') === '1'
-  if (parts.has('carpet')) address.carpet = get('carpet') === '1'
+  if (parts.has('grid')) address.grid = get('grid') === '1'
   if (get('hidden')) address.hidden = get('hidden').split('~')
   const strengths = get('edit').split('~').map((part) => /^([da]\d+)_(-?[\d.]+)$/.exec(part))
   const known = strengths.flatMap((part) => (part ? [[part[1], clamp(Number(part[2]), STRONGEST)] as const] : []))
   if (known.length > 0) address.strengths = Object.fromEntries(known.filter(([, value]) => Number.isFinite(value)))
-  if (get('shelf')) address.shelf = get('shelf').split('~').flatMap((part) => vector(part) ?? [])
+  if (get('pins')) address.pins = get('pins').split('~').flatMap((part) => vector(part) ?? [])
   const morph = /^(-?\d+)_(-?\d+)_([\d.]+)_(linear|spherical)$/.exec(get('morph'))
   if (morph) {
     const t = Math.min(1, Math.max(0, Number(morph[3]) || 0))

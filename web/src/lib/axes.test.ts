@@ -21,16 +21,16 @@ const cases = sizes.flatMap((size) => extents.flatMap((extent) => [true, false].
 
 describe('the axes', () => {
   it.each(cases)('are written whole, apart from one another: $extent in $size', ({ size, extent, unit }) => {
-    const { left, across, up, names: named } = axesOf(viewOf(extent, size), size, names, unit, widthOf)
+    const { left, xAxis, yAxis, names: named } = axesOf(viewOf(extent, size), size, names, unit, widthOf)
     expect(left).toBeGreaterThanOrEqual(GUTTER.left)
-    for (const { text, at } of up) {
+    for (const { text, at } of yAxis) {
       if (!text) continue
       expect(left - 7 - widthOf(text)).toBeGreaterThan(0)
       expect(at).toBeGreaterThan(28)
       expect(at).toBeLessThan(size.height - GUTTER.bottom)
     }
     let end = 0
-    for (const { text, at } of across.filter(({ text }) => text)) {
+    for (const { text, at } of xAxis.filter(({ text }) => text)) {
       expect(at - widthOf(text) / 2).toBeGreaterThan(end)
       end = at + widthOf(text) / 2
     }
@@ -38,15 +38,15 @@ describe('the axes', () => {
   })
 
   it('have values with a sign where the map is far in', () => {
-    const { up } = axesOf(viewOf(extents[1], sizes[0]), sizes[0], names, false, widthOf)
-    const written = up.map(({ text }) => text).filter(Boolean)
+    const { yAxis } = axesOf(viewOf(extents[1], sizes[0]), sizes[0], names, false, widthOf)
+    const written = yAxis.map(({ text }) => text).filter(Boolean)
     expect(written.length).toBeGreaterThan(2)
     for (const text of written) expect(text).toMatch(new RegExp(`^${MINUS}2\\.[67]\\d{2,}$`))
   })
 
   it('of probabilities end where these do', () => {
-    const { across, up } = axesOf(viewOf(extents[4], sizes[0]), sizes[0], names, true, widthOf)
-    for (const ticks of [across, up]) {
+    const { xAxis, yAxis } = axesOf(viewOf(extents[4], sizes[0]), sizes[0], names, true, widthOf)
+    for (const ticks of [xAxis, yAxis]) {
       const values = ticks.filter(({ text }) => text).map(({ text }) => Number(text))
       expect(Math.min(...values)).toBe(0)
       expect(Math.max(...values)).toBe(1)

@@ -18,8 +18,8 @@ export interface Tick {
 export interface Axes {
   /** Width of the gutter on the left: as wide as the values in it, at least `GUTTER.left`. */
   left: number
-  across: Tick[]
-  up: Tick[]
+  xAxis: Tick[]
+  yAxis: Tick[]
   /** Widths of the two names. */
   names: [number, number]
 }
@@ -49,11 +49,11 @@ export function axesOf(
   // The name of the vertical axis is written above its values.
   const bottom = toPlane(view, size, 0, floor)[1]
   const top = toPlane(view, size, 0, 0)[1]
-  const up = labelled(bottom, top, Math.max(2, height / 90)).map(({ value, text }) => {
+  const yAxis = labelled(bottom, top, Math.max(2, height / 90)).map(({ value, text }) => {
     const at = toScreen(view, size, 0, value)[1]
     return { at, text: at > 28 && at < floor - AIR ? text : '' }
   })
-  const left = Math.max(GUTTER.left, ...up.map(({ text }) => Math.ceil(widthOf(text)) + TICK + AIR))
+  const left = Math.max(GUTTER.left, ...yAxis.map(({ text }) => Math.ceil(widthOf(text)) + TICK + AIR))
 
   // The name of the horizontal axis is written to the right of its values.
   const [low, high] = [toPlane(view, size, left, 0)[0], toPlane(view, size, width, 0)[0]]
@@ -63,10 +63,10 @@ export function axesOf(
   const crowded = () => found.length > 1 && (found[1].value - found[0].value) * view.scale < widest() + AIR
   const widest = () => Math.max(...found.map(({ text }) => widthOf(text)))
   while (about > 0.1 && crowded()) found = labelled(low, high, (about /= 1.5))
-  const across = found.map(({ value, text }) => {
+  const xAxis = found.map(({ value, text }) => {
     const at = toScreen(view, size, value, 0)[0]
     const half = widthOf(text) / 2
     return { at, text: at - half > TICK && at + half < end ? text : '' }
   })
-  return { left, across, up, names: widths }
+  return { left, xAxis, yAxis, names: widths }
 }

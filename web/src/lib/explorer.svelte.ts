@@ -1,4 +1,4 @@
-/** The state of the page: what is shown, where one is, what one has done. Components read it, and call its verbs. */
+/** The state of the page: what is shown, where one is, what one has done. Components read it, and call its actions. */
 
 import { Thumbnails } from '../draw/sheets'
 import { host } from '../host/host'
@@ -33,7 +33,7 @@ interface Moment {
   z: Float32Array
   name: string
   strengths: Readonly<Record<string, number>>
-  shelf: readonly Item[]
+  pins: readonly Item[]
   a: number | null
   b: number | null
   /** What was begun then: more of the same needs no moment of its own. */
@@ -65,14 +65,14 @@ export class Explorer {
   language = $state<Language>('en')
   theme = $state<'auto' | 'light' | 'dark'>('auto')
   systemDark = $state(false)
-  /** Grey pictures shown as ink on paper; null: on light, not on dark. */
-  inkChosen = $state<boolean | null>(null)
+  /** Whether grey images are shown inverted; null: in the light theme only. */
+  invertGreyChosen = $state<boolean | null>(null)
   still = $state(false)
 
-  across = $state.raw<Axis>({ kind: 'dim', k: 0 })
-  up = $state.raw<Axis>({ kind: 'dim', k: 1 })
+  xAxis = $state.raw<Axis>({ kind: 'dim', k: 0 })
+  yAxis = $state.raw<Axis>({ kind: 'dim', k: 1 })
   p = $state(false)
-  carpet = $state(false)
+  grid = $state(false)
   colour = $state.raw<ColourBy>({ by: 'none' })
   hidden = $state.raw<ReadonlySet<string>>(new Set())
   /** What the map shows of the plane, in its units. Pixels are derived from it, and never stored. */
@@ -92,7 +92,7 @@ export class Explorer {
   near = $state.raw<Found | null>(null)
   nearTrouble = $state('')
 
-  shelf = $state.raw<readonly Item[]>([])
+  pins = $state.raw<readonly Item[]>([])
   a = $state<number | null>(null)
   b = $state<number | null>(null)
   t = $state(0.5)
@@ -111,7 +111,7 @@ export class Explorer {
   idsCame = $state(false)
   bytes = $state<Partial<Record<'points' | 'decoder' | 'engine', { loaded: number; total: number }>>>({})
   notices = $state.raw<readonly Notice[]>([])
-  keysShown = $state(false)
+  shortcutsShown = $state(false)
 
   private readonly past: Moment[] = []
   private nextId = 1
@@ -131,7 +131,7 @@ export class Explorer {
       (why) => (this.nearTrouble = why),
     )
     const { dimensions } = manifest.latent
-    if (dimensions > 2) [this.across, this.up] = [axis('pc', 0), axis('pc', 1)]
+    if (dimensions > 2) [this.xAxis, this.yAxis] = [axis('pc', 0), axis('pc', 1)]
     this.z = dimensions > 2 ? this.wardrobe.mean : new Float32Array(dimensions)
     if (!manifest.run.is_stochastic) this.z = this.wardrobe.mean
     this.colour = firstColour(manifest)
@@ -180,7 +180,7 @@ export class Explorer {
       delete this.bytes.engine
     }
     this.look()
-    for (const item of this.shelf) void this.picturing(item)
+    for (const item of this.pins) void this.picturing(item)
   }
 
   private makeSliders(): void {
@@ -229,12 +229,12 @@ export class Explorer {
   get dark(): boolean {
     return this.theme === 'auto' ? this.systemDark : this.theme === 'dark'
   }
-  get ink(): boolean {
-    return this.grey && (this.inkChosen ?? !this.dark)
+  get invertsGrey(): boolean {
+    return this.grey && (this.invertGreyChosen ?? !this.dark)
   }
   /** Whether p = Phi(z) says something of the axes shown. */
   get canP(): boolean {
-    return this.manifest.run.is_stochastic && this.across.kind === 'dim' && this.up.kind === 'dim'
+    return this.manifest.run.is_stochastic && this.xAxis.kind === 'dim' && this.yAxis.kind === 'dim'
   }
   get plane(): Plane {
     return this.planeNow
@@ -243,8 +243,8 @@ export class Explorer {
     void this.slidersReady // the axes have come, before the first row
     return new Plane(
       { d: this.wardrobe.d, mean: this.wardrobe.mean, axis: (k) => this.wardrobe.axis(k) },
-      this.across,
-      this.up,
+      this.xAxis,
+      this.yAxis,
       this.p && this.canP,
     )
   })
@@ -414,13 +414,13 @@ export class Explorer {
     this.look()
   }
 
-  // ------------------------------------------------------------------ the shelf
+  // ------------------------------------------------------------------ the pins
 
   /** Pin what is shown, and be held there. */
   pin(z = this.shown, name = ''): Item {
     this.remember()
     const item: Item = { id: this.nextId++, z, picture: null, name: name || (z === this.z ? this.name : '') }
-    this.shelf = this.withRoom(item)
+    this.pins = this.withRoom(item)
     this.settled = true
     this.z = z
     this.name = item.name
@@ -432,59 +432,59 @@ export class Explorer {
     return item
   }
 
-  /** The shelf with more on it; what was pinned first goes where there is no room. */
+  /** The pins with more on it; what was pinned first goes where there is no room. */
   private withRoom(...items: Item[]): Item[] {
-    return [...this.shelf, ...items].slice(-host.room)
+    return [...this.pins, ...items].slice(-host.room)
   }
 
   pinAll(places: readonly Float32Array[]): void {
     this.remember()
     const items = places.map((z) => ({ id: this.nextId++, z, picture: null, name: '' }))
-    this.shelf = this.withRoom(...items)
+    this.pins = this.withRoom(...items)
     for (const item of items) void this.picturing(item)
   }
 
-  /** Have these places on the shelf and no others; what lies there already stays the item that it is. */
-  setShelf(places: readonly Float32Array[]): void {
+  /** Have these places on the pins and no others; what lies there already stays the item that it is. */
+  setPins(places: readonly Float32Array[]): void {
     const same = (a: Float32Array, b?: Float32Array) => b !== undefined && a.every((value, i) => value === b[i])
-    if (places.length === this.shelf.length && places.every((z, k) => same(z, this.shelf[k].z))) return
+    if (places.length === this.pins.length && places.every((z, k) => same(z, this.pins[k].z))) return
     this.remember()
-    const left = [...this.shelf]
-    this.shelf = places.map((z) => {
+    const left = [...this.pins]
+    this.pins = places.map((z) => {
       const known = left.findIndex((item) => same(z, item.z))
       return known < 0 ? { id: this.nextId++, z, picture: null, name: '' } : left.splice(known, 1)[0]
     })
     if (!this.item(this.a)) this.a = null
     if (!this.item(this.b)) this.b = null
-    for (const item of this.shelf) void this.picturing(item)
+    for (const item of this.pins) void this.picturing(item)
   }
 
   drop(id: number): void {
     this.remember()
-    this.shelf = this.shelf.filter((item) => item.id !== id)
+    this.pins = this.pins.filter((item) => item.id !== id)
     if (this.a === id) this.a = null
     if (this.b === id) this.b = null
   }
 
   /** Move an item to a place among the others. */
   reorder(id: number, to: number): void {
-    const from = this.shelf.findIndex((item) => item.id === id)
-    const target = Math.min(Math.max(to, 0), this.shelf.length - 1)
+    const from = this.pins.findIndex((item) => item.id === id)
+    const target = Math.min(Math.max(to, 0), this.pins.length - 1)
     if (from < 0 || from === target) return
     this.remember()
-    const shelf = [...this.shelf]
-    shelf.splice(target, 0, ...shelf.splice(from, 1))
-    this.shelf = shelf
+    const pins = [...this.pins]
+    pins.splice(target, 0, ...pins.splice(from, 1))
+    this.pins = pins
   }
 
   item(id: number | null): Item | undefined {
-    return id === null ? undefined : this.shelf.find((item) => item.id === id)
+    return id === null ? undefined : this.pins.find((item) => item.id === id)
   }
 
   private async picturing(item: Item): Promise<void> {
     if (!this.model || item.picture) return
     const picture = await this.model.picture(item.z)
-    this.shelf = this.shelf.map((other) => (other.id === item.id ? { ...other, picture } : other))
+    this.pins = this.pins.map((other) => (other.id === item.id ? { ...other, picture } : other))
   }
 
   // ------------------------------------------------------------------ morphing
@@ -519,7 +519,7 @@ export class Explorer {
 
   /** Read, fit, encode and place a picture; it is not sent anywhere. */
   async bring(file: File): Promise<void> {
-    this.tab = 'yours'
+    this.tab = 'yourImage'
     try {
       const { picture, pixels } = await readPicture(file)
       this.own?.picture.close()
@@ -554,7 +554,7 @@ export class Explorer {
       throw new SiteError('noEncoder', { why: this.sentence(error) })
     }
     if (this.own?.pixels !== own.pixels) return // another was dropped meanwhile
-    const usual = manifest.familiarity
+    const usual = manifest.error_percentiles
     this.own = { ...this.own, placed, percentile: usual ? percentile(placed.error, usual.percentiles) : null }
     this.goTo(placed.z, this.say('yourPicture'))
   }
@@ -563,8 +563,8 @@ export class Explorer {
 
   private remember(begun = ''): void {
     if (begun && this.past.at(-1)?.begun === begun) return
-    const { z, name, strengths, shelf, a, b } = this
-    this.past.push({ z, name, strengths, shelf, a, b, begun })
+    const { z, name, strengths, pins, a, b } = this
+    this.past.push({ z, name, strengths, pins, a, b, begun })
     if (this.past.length > MOST_UNDO) this.past.shift()
     this.undoable = true
   }
@@ -575,44 +575,44 @@ export class Explorer {
     this.undoable = this.past.length > 0
     const { z, name, strengths, a, b } = moment
     Object.assign(this, { z, name, strengths, a, b })
-    const now = new Map(this.shelf.map((item) => [item.id, item]))
-    this.shelf = moment.shelf.map((item) => now.get(item.id) ?? item)
-    for (const item of this.shelf) void this.picturing(item)
+    const now = new Map(this.pins.map((item) => [item.id, item]))
+    this.pins = moment.pins.map((item) => now.get(item.id) ?? item)
+    for (const item of this.pins) void this.picturing(item)
     this.hover = this.aside = null
     this.look()
   }
 
   // ------------------------------------------------------------------ the address
 
-  address(withShelf = true): Address {
-    const place = (id: number | null) => this.shelf.findIndex((item) => item.id === id)
-    const slots = (withShelf || host.keepsShelf) && (this.a !== null || this.b !== null)
+  address(withPins = true): Address {
+    const place = (id: number | null) => this.pins.findIndex((item) => item.id === id)
+    const slots = (withPins || host.storesPins) && (this.a !== null || this.b !== null)
     return {
       language: this.language,
       z: this.settled ? this.z : undefined,
       view: this.view === 'whole' ? undefined : this.view,
-      across: this.wardrobe.d > 2 ? this.across : undefined,
-      up: this.wardrobe.d > 2 ? this.up : undefined,
+      xAxis: this.wardrobe.d > 2 ? this.xAxis : undefined,
+      yAxis: this.wardrobe.d > 2 ? this.yAxis : undefined,
       p: this.p || undefined,
-      carpet: this.carpet || undefined,
+      grid: this.grid || undefined,
       colour: this.colour,
       hidden: [...this.hidden],
       tab: this.tab,
       strengths: { ...this.strengths },
-      shelf: withShelf && !host.keepsShelf ? this.shelf.map((item) => item.z) : [],
+      pins: withPins && !host.storesPins ? this.pins.map((item) => item.z) : [],
       morph: slots ? { a: place(this.a), b: place(this.b), t: this.t, kind: this.kind } : undefined,
       sample: this.seed === 1 && this.prior === 0 ? undefined : { seed: this.seed, prior: this.prior },
     }
   }
 
-  /** The address, without the shelf where it would be too long; says whether it was left out. */
+  /** The address, without the pins where it would be too long; says whether it was left out. */
   hash(): { text: string; whole: boolean } {
     const text = write(this.address())
     return text.length <= LONGEST ? { text, whole: true } : { text: write(this.address(false)), whole: false }
   }
 
   /** Show another plane, and the whole of it: a view holds for one plane only. */
-  showPlane(change: { across?: Axis; up?: Axis; p?: boolean }): void {
+  showPlane(change: { xAxis?: Axis; yAxis?: Axis; p?: boolean }): void {
     Object.assign(this, change)
     this.view = 'whole'
   }
@@ -623,13 +623,13 @@ export class Explorer {
     const { axes, latent } = this.manifest
     const side = ({ kind, k }: Axis) =>
       kind === 'pc' ? { middle: 0, spread: axes[k].scale } : { middle: latent.mean[k] ?? 0, spread: latent.spread[k] ?? 0 }
-    const [x, y] = [side(this.across), side(this.up)]
+    const [x, y] = [side(this.xAxis), side(this.yAxis)]
     const spread = Math.max(x.spread, y.spread) || 1
     return isUseful(view, { x: x.middle, y: y.middle, width: spread, height: spread }, 1e4)
   }
 
-  /** Take over what a link says, as far as this wardrobe has it, and the shelf where that is kept apart. */
-  restore(address: Address, shelf = address.shelf): void {
+  /** Take over what a link says, as far as this wardrobe has it, and the pins where that is kept apart. */
+  restore(address: Address, pins = address.pins): void {
     const { manifest } = this
     if (address.z) {
       this.z = address.z
@@ -638,13 +638,13 @@ export class Explorer {
     this.strengths = {}
     const fits = (one: Axis) => one.k < (one.kind === 'pc' ? manifest.axes.length : this.wardrobe.d)
     if (this.wardrobe.d > 2) {
-      if (address.across && fits(address.across)) this.across = address.across
-      if (address.up && fits(address.up)) this.up = address.up
+      if (address.xAxis && fits(address.xAxis)) this.xAxis = address.xAxis
+      if (address.yAxis && fits(address.yAxis)) this.yAxis = address.yAxis
     }
     this.p = address.p ?? false
     this.view = address.view && this.mayShow(address.view) ? address.view : 'whole'
     if (address.view) this.viewsCame++
-    this.carpet = address.carpet ?? false
+    this.grid = address.grid ?? false
     const { colour } = address
     const known = colour?.by !== 'attribute' || manifest.data.attributes.includes(colour.name)
     if (colour && known && (colour.by !== 'class' || manifest.data.classes.length > 0)) this.colour = colour
@@ -652,15 +652,15 @@ export class Explorer {
     if (address.tab) this.tab = address.tab
     const exists = (key: string) => Number(key.slice(1)) < manifest[key.startsWith('d') ? 'directions' : 'axes'].length
     this.strengths = Object.fromEntries(Object.entries(address.strengths ?? {}).filter(([key]) => exists(key)))
-    this.shelf = (shelf ?? []).map((z) => ({ id: this.nextId++, z, picture: null, name: '' }))
+    this.pins = (pins ?? []).map((z) => ({ id: this.nextId++, z, picture: null, name: '' }))
     if (address.morph) {
-      this.a = this.shelf[address.morph.a]?.id ?? null
-      this.b = this.shelf[address.morph.b]?.id ?? null
+      this.a = this.pins[address.morph.a]?.id ?? null
+      this.b = this.pins[address.morph.b]?.id ?? null
       this.t = address.morph.t
       this.kind = address.morph.kind
     }
     if (address.sample && manifest.priors[address.sample.prior]) Object.assign(this, address.sample)
-    for (const item of this.shelf) void this.picturing(item)
+    for (const item of this.pins) void this.picturing(item)
     this.hover = this.aside = null
     this.look()
   }

@@ -20,8 +20,8 @@ describe('a plane', () => {
     ['principal axes', pc(0), pc(1), false],
     ['dimensions', dim(0), dim(2), false],
     ['p', dim(0), dim(1), true],
-  ])('of %s leads from a point to a place and back', (_, across, up, p) => {
-    const plane = new Plane(source, across, up, p)
+  ])('of %s leads from a point to a place and back', (_, xAxis, yAxis, p) => {
+    const plane = new Plane(source, xAxis, yAxis, p)
     const point: [number, number] = p ? [0.3, 0.9] : [0.7, -1.2]
     const anchor = Float32Array.of(0.5, -0.25, 2)
     close(plane.point(plane.place(...point, anchor)), point)

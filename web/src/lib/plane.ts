@@ -18,8 +18,8 @@ export class Plane {
 
   constructor(
     source: PlaneSource,
-    readonly across: Axis,
-    readonly up: Axis,
+    readonly xAxis: Axis,
+    readonly yAxis: Axis,
     /** Points are p = Phi(z) instead of z; only where both axes are latent dimensions. */
     readonly p: boolean,
   ) {
@@ -30,10 +30,10 @@ export class Plane {
       if (axis.k < d) unit[axis.k] = 1
       return unit
     }
-    this.u = vector(across)
-    this.v = vector(up)
+    this.u = vector(xAxis)
+    this.v = vector(yAxis)
     const origin = (axis: Axis, along: Float32Array) => (axis.kind === 'pc' ? dot(source.mean, along) : 0)
-    this.offset = [origin(across, this.u), origin(up, this.v)]
+    this.offset = [origin(xAxis, this.u), origin(yAxis, this.v)]
   }
 
   /** The point of a place, in latent units. */

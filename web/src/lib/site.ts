@@ -35,8 +35,8 @@ export interface Manifest {
   axes: { scale: number; share: number }[]
   directions: Direction[]
   priors: PriorEntry[]
-  familiarity: { percentiles: number[]; images: number } | null
-  health: Health | null
+  error_percentiles: { percentiles: number[]; images: number } | null
+  diagnostics: Diagnostics | null
 }
 
 export type FileName =
@@ -76,7 +76,7 @@ export type PriorEntry =
   | { kind: 'box'; low: number[]; high: number[] }
   | { kind: 'gmm' | 'flow'; file: 'draws_gmm' | 'draws_flow' }
 
-export interface Health {
+export interface Diagnostics {
   split: string
   n: number
   ks: number[]

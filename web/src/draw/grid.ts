@@ -1,4 +1,4 @@
-/** The carpet: decoded pictures laid in a grid over the map, coarse first, finer where one looks. */
+/** The grid: decoded pictures laid in a grid over the map, coarse first, finer where one looks. */
 
 import type { Model, Picture } from '../lib/model'
 import { toPlane, toScreen, type Size, type View } from '../lib/view'
@@ -16,14 +16,14 @@ interface TileOf {
   born: number
 }
 
-export interface CarpetPlane {
+export interface GridPlane {
   /** The place at a point of the map. */
   place(x: number, y: number): Float32Array
   /** The unit square is all there is (p = Phi(z)). */
   unit: boolean
 }
 
-export class Carpet {
+export class DecodedGrid {
   private readonly atlas: HTMLCanvasElement
   private readonly context: CanvasRenderingContext2D
   private readonly columns: number
@@ -31,7 +31,7 @@ export class Carpet {
   private readonly tiles = new Map<string, TileOf>()
   private readonly asked = new Set<string>()
   private abort = new AbortController()
-  private plane: CarpetPlane | null = null
+  private plane: GridPlane | null = null
   private wanted = ''
   onTile: () => void = () => {}
 
@@ -52,7 +52,7 @@ export class Carpet {
   }
 
   /** Another plane: nothing that was laid holds for it. */
-  reset(plane: CarpetPlane): void {
+  reset(plane: GridPlane): void {
     this.plane = plane
     this.stop()
     this.tiles.clear()
