@@ -30,7 +30,7 @@ class PageError(Exception):
 
 
 class PageHook(BuildHookInterface):
-    """Sees to it that the page is there before hatchling collects the files."""
+    """Builds the page before hatchling collects the files."""
 
     PLUGIN_NAME = "custom"
 

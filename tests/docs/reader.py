@@ -122,7 +122,7 @@ def _write_parquet(folder: Path, files: list[Path]) -> None:
 
 
 def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
-    """Put discs into the cache in the place of Fashion-MNIST's garments, of which 70,000 would take long."""
+    """Put discs into the cache in place of Fashion-MNIST's 70,000 images."""
     from armoire.images import Fit, SetInfo, make_table
     from armoire.images.sources import fashion_mnist
     from armoire.images.store import store_path, write_store

@@ -47,15 +47,15 @@ def test_every_flag_of_a_verb_is_described(verb, written, cli):
 
 
 def test_a_flag_that_is_not_described_is_missed(written):
-    def verb(*, told: int = 1, untold: int = 2) -> None:
+    def verb(*, described: int = 1, undescribed: int = 2) -> None:
         """Do something.
 
         Args:
-            told: of which something is said.
+            described: an option.
         """
 
     assert [written.described(argument) for argument in written.arguments(verb)] == [
-        "of which something is said. Default: `1`.",
+        "an option. Default: `1`.",
         "",
     ]
 

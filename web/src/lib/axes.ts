@@ -27,7 +27,7 @@ export interface Axes {
 /**
  * Lay out the axes of a view.
  *
- * @param unit limits the values to 0..1, outside of which there is no probability.
+ * @param unit limits the values to 0..1, the range of a probability.
  * @param widthOf measures a text.
  */
 export function axesOf(

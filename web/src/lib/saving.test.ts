@@ -91,7 +91,7 @@ describe('gif', () => {
   })
 
   it('has one palette for all coloured frames', () => {
-    // Two frames of eight colours each, of which none is in both.
+    // Two frames of eight colours each, none of them in both.
     const colours = noise(16 * 3, 5)
     const frames = [0, 1].map((half) =>
       new Uint8ClampedArray(24 * 24 * 4).map((_, i) => {
