@@ -6,19 +6,19 @@ import numpy as np
 from jaxtyping import Shaped
 
 REPLICATES = 1000
-LARGEST = 2_000_000  # values drawn at once
+MAX_VALUES = 2_000_000  # drawn at once
 Interval = dict[str, float]
 
 
 def interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> Interval:
-    """Mean of one value an image, and the interval in which it lies for 95 % of resamples of the images.
+    """The mean over images and its 95 % bootstrap interval, from one value per image.
 
     Returns:
         value, low, high.
     """
     values = np.asarray(values, np.float64)
     random = np.random.default_rng(seed)
-    at_once = max(1, LARGEST // len(values))
+    at_once = max(1, MAX_VALUES // len(values))
     means = np.concatenate(
         [
             values[random.integers(0, len(values), (min(at_once, REPLICATES - k), len(values)))].mean(axis=1)
