@@ -1,4 +1,4 @@
-"""Pages of reference that are written by what they are about: the verbs' own help, the recipes, the figures."""
+"""Pages of reference that are written by what they are about: the commands' own help, the recipes, the figures."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ HEAD = "<!-- Written by docs/make/reference.py while the site is built. -->"
 CLI = """
 # The command line
 
-`armoire VERB --help` prints what stands here, which is taken from it. Results go to stdout, progress and warnings to
-stderr; `--json` prints one JSON object. Exit codes: 0 done, 2 something to mend (one sentence says what, where and
+`armoire COMMAND --help` prints what stands here, which is taken from it. Results go to stdout, progress and warnings to
+stderr; `--json` prints one JSON object. Exit codes: 0 done, 2 for you to fix (one sentence says what, where and
 how), 130 interrupted after saving, 1 a bug of ours.
 """
 RECIPES = """
@@ -41,26 +41,28 @@ OF_ATTRIBUTES = ("`attribute-NAME`", "an attribute taken away and added in held-
 
 
 def cli() -> str:
-    """Every verb: what it does, what it takes, and an example."""
-    index = table(("verb", "what it does"), ((f"[`{verb}`](#{verb})", what) for verb, (what, _) in COMMANDS.items()))
-    return "\n".join([HEAD, CLI, index, *map(_verb, COMMANDS)])
+    """Every command: what it does, what it takes, and an example."""
+    index = table(
+        ("command", "what it does"), ((f"[`{command}`](#{command})", what) for command, (what, _) in COMMANDS.items())
+    )
+    return "\n".join([HEAD, CLI, index, *map(_command, COMMANDS)])
 
 
-def _verb(verb: str) -> str:
-    what, example = COMMANDS[verb]
-    rows = ((_usage(argument), described(argument)) for argument in arguments(function_of(verb)))
-    return f"\n## {verb}\n\n{what}\n\n```sh\n{example}\n```\n\n{table(('', ''), rows)}"
+def _command(command: str) -> str:
+    what, example = COMMANDS[command]
+    rows = ((_usage(argument), described(argument)) for argument in arguments(function_of(command)))
+    return f"\n## {command}\n\n{what}\n\n```sh\n{example}\n```\n\n{table(('', ''), rows)}"
 
 
-def function_of(verb: str) -> Callable[..., Any]:
-    """The function of a verb."""
-    return getattr(import_module(f"armoire.cli.{verb}"), verb)
+def function_of(command: str) -> Callable[..., Any]:
+    """The function of a command."""
+    return getattr(import_module(f"armoire.cli.{command}"), command)
 
 
-def arguments(verb: Callable[..., Any]) -> list[Argument]:
-    """What a verb takes, as its parser knows it."""
+def arguments(command: Callable[..., Any]) -> list[Argument]:
+    """What a command takes, as its parser knows it."""
     app = App(help_flags=[], version_flags=[], help_format="plaintext")
-    app.default(verb)
+    app.default(command)
     return list(app.assemble_argument_collection(parse_docstring=True))
 
 

@@ -1,4 +1,4 @@
-"""Imports that wait until something is used: torch alone takes two seconds, and some methods lead to a later room."""
+"""Imports at first use: torch alone takes two seconds, and one method calls a function of a later layer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from typing import Any
 
 
 def lazily(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """A module's `__getattr__` (PEP 562) that finds its public names in its modules.
-
-    Args:
-        package: the module's own name.
-        modules: which names each of its modules offers.
-    """
+    """A package's `__getattr__` (PEP 562): imports the public names, listed by submodule, when they are used."""
     where = {name: module for module, names in modules.items() for name in names}
 
     def get(name: str) -> Any:
@@ -24,9 +19,6 @@ def lazily(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str]
     return get
 
 
-def in_a_later_room(module: str, name: str) -> Callable[..., Any]:
-    """A function of a room that comes after the one that asks, which must not know it otherwise.
-
-    For verbs that people look for on a noun of an earlier room (docs/decisions/030); tests/test_imports.py names all.
-    """
+def from_later_layer(module: str, name: str) -> Callable[..., Any]:
+    """A function of a later layer, for a method that users expect on an earlier class (docs/decisions/030)."""
     return getattr(importlib.import_module(module), name)

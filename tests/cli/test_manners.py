@@ -37,34 +37,34 @@ def make_run(path: Path, done: int, asked: int = 3, name: str = "images-vae", at
         os.utime(file, (at, at))
 
 
-def test_a_newcomer_is_told_three_commands(typed):
-    told = typed()
-    assert [line.split("  ")[1] for line in told.splitlines() if line.startswith("  armoire ")] == [
+def test_a_newcomer_is_shown_three_commands(typed):
+    shown = typed()
+    assert [line.split("  ")[1] for line in shown.splitlines() if line.startswith("  armoire ")] == [
         "armoire train fashion-vae",
         "armoire explore runs/fashion-vae",
         "armoire figures runs/fashion-vae",
     ]
-    assert "Runs here" not in told
+    assert "Runs here" not in shown
 
 
 def test_runs_are_listed_with_what_comes_next(typed, tmp_path):
     make_run(tmp_path / "runs" / "old", done=3, at=1_000_000)
     make_run(tmp_path / "my faces", done=3, at=2_000_000)
     (tmp_path / "runs" / "none").mkdir()
-    told = typed()
-    rows = told[told.index("Runs here") :].splitlines()
+    shown = typed()
+    rows = shown[shown.index("Runs here") :].splitlines()
     assert rows[1].split() == ["'my", "faces'", "images-vae", "3", "epochs,", *rows[1].split()[5:]]
     assert rows[2].split()[0] == "runs/old"
-    assert told.count("  armoire ") == 3
-    assert "  armoire explore 'my faces'" in told
+    assert shown.count("  armoire ") == 3
+    assert "  armoire explore 'my faces'" in shown
 
 
 def test_a_stopped_run_is_to_be_gone_on_with(typed, tmp_path):
     make_run(tmp_path / "runs" / "half", done=1)
-    told = typed()
-    assert "stopped after 1 of 3 epochs" in told
-    assert "armoire train runs/half/recipe.toml --out runs/half --resume" in told
-    assert told.count("  armoire ") == 3
+    shown = typed()
+    assert "stopped after 1 of 3 epochs" in shown
+    assert "armoire train runs/half/recipe.toml --out runs/half --resume" in shown
+    assert shown.count("  armoire ") == 3
 
 
 def test_more_runs_than_fit_are_counted(typed, tmp_path):
@@ -90,27 +90,27 @@ def test_a_run_that_was_trained_is_found(vae_run):
     assert found.epochs == found.asked
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_help_tells_defaults_and_an_example_at_any_width(verb, capsys, monkeypatch):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_tells_defaults_and_an_example_at_any_width(command, capsys, monkeypatch):
     for width in (60, 80, 132):
         monkeypatch.setenv("COLUMNS", str(width))
-        main([verb, "--help"])
-        told = capsys.readouterr().out
-        assert max(map(len, told.splitlines())) <= width, (verb, width)
-        example = " ".join(told[told.index("Example: ") :].split())
-        assert example == " ".join(f"Example: {COMMANDS[verb][1]}".split())
-    flags = re.split(r"\n(?=│ [*-])", told[told.index("╭") : told.rindex("╯")])
+        main([command, "--help"])
+        shown = capsys.readouterr().out
+        assert max(map(len, shown.splitlines())) <= width, (command, width)
+        example = " ".join(shown[shown.index("Example: ") :].split())
+        assert example == " ".join(f"Example: {COMMANDS[command][1]}".split())
+    flags = re.split(r"\n(?=│ [*-])", shown[shown.index("╭") : shown.rindex("╯")])
     for flag in flags:
         words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", flag).split())
         if words.startswith("--"):
             assert re.search(r"\[required\]|default", words), words
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_each_example_is_one_that_can_be_typed(verb):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_example_is_one_that_can_be_typed(command):
     import shlex
 
-    _, *arguments = shlex.split(COMMANDS[verb][1])
+    _, *arguments = shlex.split(COMMANDS[command][1])
     build().parse_args(arguments, exit_on_error=False, print_error=False)
 
 
@@ -129,7 +129,7 @@ def on_a_terminal(*arguments: str, width: int = 60, **environment: str) -> str:
         command, stdin=child, stdout=child, stderr=child, env=env | {"TERM": "xterm-256color"} | environment
     ):
         os.close(child)
-        told = b""
+        shown = b""
         while True:
             try:
                 part = os.read(parent, 65536)
@@ -137,9 +137,9 @@ def on_a_terminal(*arguments: str, width: int = 60, **environment: str) -> str:
                 break
             if not part:
                 break
-            told += part
+            shown += part
     os.close(parent)
-    return told.decode()
+    return shown.decode()
 
 
 def test_colours_are_left_out_where_they_are_not_wanted():
@@ -148,9 +148,9 @@ def test_colours_are_left_out_where_they_are_not_wanted():
 
 
 def test_a_narrow_terminal_is_written_within():
-    told = on_a_terminal("recipes", width=60)
-    assert max(map(len, told.splitlines())) <= 60
-    assert "fashion-vae" in told
+    shown = on_a_terminal("recipes", width=60)
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "fashion-vae" in shown
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -160,7 +160,7 @@ def test_a_shell_can_be_taught(typed, shell):
     assert "reconstruct" in script
 
 
-def test_bash_completes_verbs_flags_recipes_and_runs(tmp_path, typed):
+def test_bash_completes_commands_flags_recipes_and_runs(tmp_path, typed):
     make_run(tmp_path / "runs" / "old", done=3)
     (tmp_path / "elsewhere" / "wardrobes").mkdir(parents=True)
     (tmp_path / "armoire.bash").write_text(typed("completion", "bash"))
@@ -176,9 +176,9 @@ complete_ rec; complete_ train --lat; complete_ train fashion-d; complete_ sampl
 """
     env = os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
-    told = [line.split() for line in done.stdout.splitlines()]
-    assert (sorted(told[0]), *told[1:3]) == (["recipes", "reconstruct"], ["--latent"], ["fashion-dae"]), done
-    assert told[3:] == [["runs/old"], ["elsewhere/wardrobes"]], done
+    shown = [line.split() for line in done.stdout.splitlines()]
+    assert (sorted(shown[0]), *shown[1:3]) == (["recipes", "reconstruct"], ["--latent"], ["fashion-dae"]), done
+    assert shown[3:] == [["runs/old"], ["elsewhere/wardrobes"]], done
 
 
 def test_it_is_installed_where_the_shell_looks(tmp_path, typed, monkeypatch):

@@ -37,9 +37,9 @@ def test_what_a_page_prints_runs(page, reader):
             reader.python(block, names)
 
 
-@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "explore"])  # it serves until Ctrl-C
-def test_the_example_in_a_verbs_help_runs(verb, reader):
-    reader.type(COMMANDS[verb][1])
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "explore"])  # it serves until Ctrl-C
+def test_the_example_in_a_commands_help_runs(command, reader):
+    reader.type(COMMANDS[command][1])
 
 
 def test_nothing_is_printed_where_it_would_not_be_run():

@@ -34,27 +34,27 @@ def cli(written):
     return written.cli()
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_every_flag_of_a_verb_is_described(verb, written, cli):
-    section = (cli[cli.index(f"\n## {verb}\n") + 1 :] + "\n## ").partition("\n## ")[0]
-    function = written.function_of(verb)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_flag_of_a_command_is_described(command, written, cli):
+    section = (cli[cli.index(f"\n## {command}\n") + 1 :] + "\n## ").partition("\n## ")[0]
+    function = written.function_of(command)
     taken = written.arguments(function)
     assert len(taken) == len(inspect.signature(function).parameters) > 0
     for argument in taken:
-        assert (words := written.described(argument)), f"{verb}: the docstring says nothing of {argument.names[0]}"
+        assert (words := written.described(argument)), f"{command}: the docstring says nothing of {argument.names[0]}"
         line = next(line for line in section.splitlines() if line.startswith(f"| `{argument.names[0]}`"))
         assert words.replace("|", "\\|") in line
 
 
 def test_a_flag_that_is_not_described_is_missed(written):
-    def verb(*, described: int = 1, undescribed: int = 2) -> None:
+    def command(*, described: int = 1, undescribed: int = 2) -> None:
         """Do something.
 
         Args:
             described: an option.
         """
 
-    assert [written.described(argument) for argument in written.arguments(verb)] == [
+    assert [written.described(argument) for argument in written.arguments(command)] == [
         "an option. Default: `1`.",
         "",
     ]

@@ -160,7 +160,7 @@ def test_an_edit_shows_original_reconstruction_and_every_strength(
     assert lines[1].startswith("strength 1  ")
     assert lines[1].endswith("in the latent space, one standard deviation of the training images along it")
     assert lines[2:] == [
-        "column 1    the original, as fitted",
+        "column 1    the original, as prepared",
         "column 2    its reconstruction, strength 0",
         "column 3    strength -2",
         "column 4    strength +0",

@@ -37,7 +37,7 @@ def prepared(
     armoire = Armoire(cwd, env, server)
     done = armoire("explore", "run", "--export", "site")
     assert (done.code, done.out) == (0, "site\n"), done.err
-    assert "see that you may share them" in done.err
+    assert "check that you may share them" in done.err
     assert done.err.splitlines()[-1].endswith("python3 -m http.server -b 127.0.0.1 -d site")
     return armoire
 
@@ -59,7 +59,7 @@ def open_page(armoire: Armoire, *flags: object, ending: int = signal.SIGINT) -> 
         yield url
         process.send_signal(ending)
         out, err = process.communicate(timeout=120)
-        assert (process.returncode, out, err) == (0, "", "Ctrl-C ends it\n")
+        assert (process.returncode, out, err) == (0, "", "press Ctrl-C to stop\n")
     finally:
         process.kill()
         process.communicate()
@@ -105,7 +105,7 @@ def test_others_may_look_where_that_is_asked_for_and_it_is_said(prepared: Armoir
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out) == (0, "")
-    assert "whoever reaches this machine by 0.0.0.0 can see the run's images" in err
+    assert "everyone who can reach 0.0.0.0 can see the run's images" in err
     assert_one_sentence(prepared("explore", "run", "--host", "192.0.2.1", "--no-browser"), "cannot listen on 192.0.2.1")
     assert_one_sentence(prepared("explore", "run", "--host", "::1", "--export", "s"), "--export")
 
@@ -156,7 +156,7 @@ WRONG = {
     "a folder that holds something": ("explore {run} --export {pictures}", "is no exported explorer", "choose"),
     "a file": ("explore {run} --export {pictures}/disc/001.png", "is a file", "choose"),
     "where nothing can be": ("explore {run} --export /proc/made", "cannot write"),
-    "here": ("explore {run} --export .", "you are in it"),
+    "here": ("explore {run} --export .", "is the current folder"),
     "a port and no server": ("explore {run} --export made --port 8000", "leave it out, or --port"),
     "no port": ("explore {run} --port 99999", "there is no port 99999"),
     "half a port": ("explore {run} --port 80.5", "80.5"),

@@ -1,4 +1,4 @@
-"""The command line: one verb, one function; it parses, calls, prints, and knows no mathematics."""
+"""The command line: one command per file, which parses, calls and prints."""
 
 from armoire.cli.app import main
 

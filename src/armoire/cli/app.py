@@ -1,4 +1,4 @@
-"""The verbs, loaded when they are called, and how the program ends."""
+"""The commands, imported when they are called, and exit codes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cyclopts import App, CycloptsError
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 
-# command, a module and its function of that name: (what it does, an example)
+# Each is the function of that name in the module of that name: (help, example).
 COMMANDS = {
     "train": (
-        "Train a recipe on a data set and leave a run behind: a folder with everything needed to use the model.",
+        "Train a recipe on a data set, and write a run: a folder with everything needed to use the model.",
         "armoire train images-vae --data my-photos/ --size 64 --latent 32",
     ),
     "figures": (
-        "Draw what a run looks like, and its report.html.",
+        "Draw figures of a run, and its report.html.",
         "armoire figures runs/fashion-vae latent-by-label samples",
     ),
     "evaluate": (
@@ -26,11 +26,11 @@ COMMANDS = {
         "armoire evaluate runs/fashion-vae --json",
     ),
     "doctor": (
-        "Say in plain words what is wrong with a run, why, and which command mends it.",
+        "Report what is wrong with a run, why, and which command fixes it.",
         "armoire doctor runs/fashion-vae",
     ),
     "sweep": (
-        "Train a recipe at several betas: what a nat of rate buys, as a curve and a table.",
+        "Train a recipe at several betas: rate against distortion, as a curve and a table.",
         "armoire sweep fashion-vae --beta 0.1,0.5,1,2,4,8",
     ),
     "beta": (
@@ -38,31 +38,31 @@ COMMANDS = {
         'armoire beta --from "2000*mse" --size 64 --channels 3',
     ),
     "sample": (
-        "Make new images from places drawn at random.",
+        "Generate images from latents drawn from a prior.",
         "armoire sample runs/fashion-vae -n 30 --out samples.png",
     ),
     "prior": (
-        "Fit a prior to where the training images lie: samples are drawn from it from then on.",
+        "Fit a prior to the training images' latents, from which samples are drawn then.",
         "armoire prior runs/fashion-ae --kind flow",
     ),
     "reconstruct": (
-        "Put image files through a run and save originals (as fitted) above reconstructions.",
+        "Reconstruct image files, and save the originals above the reconstructions.",
         "armoire reconstruct runs/fashion-vae shoe.png --out shoe-again.png",
     ),
     "edit": (
-        "Give an image file more or less of an attribute, such as a smile, and save a strip of what comes of it.",
+        "Give an image more or less of an attribute, such as a smile, and save a strip of the edits.",
         "armoire edit runs/drawn-faces-vae me.png --attribute Smiling --strength -2,2 --out smiles.png",
     ),
     "morph": (
-        "Turn one image file into another, in steps side by side or as a film.",
+        "Interpolate between two images, in steps side by side or as an animation.",
         "armoire morph runs/fashion-vae shoe.png shirt.png --steps 24 --out shoe-to-shirt.gif",
     ),
     "nearest": (
-        "Find the images of a run's data set that lie nearest to an image file in the latent space.",
+        "Find the images of a run's data set that are nearest to an image in the latent space.",
         "armoire nearest runs/fashion-vae shoe.png -n 3",
     ),
     "encode": (
-        "Write where every image of a data set lies, as Parquet: one file, or a folder of shards for huge sets.",
+        "Write the latents of a data set as Parquet: one file, or a folder of shards for huge sets.",
         "armoire encode runs/fashion-vae fashion-mnist --out latents.parquet",
     ),
     "export": (
@@ -70,19 +70,19 @@ COMMANDS = {
         "armoire export runs/fashion-vae --onnx fashion-onnx/",
     ),
     "push": (
-        "Put a run on the Hugging Face Hub, with a card that says what it is; hf:OWNER/NAME names it then.",
+        "Upload a run to the Hugging Face Hub with a model card; it can be used as hf:OWNER/NAME then.",
         "armoire push runs/fashion-vae OWNER/fashion-vae --private",
     ),
     "explore": (
-        "Open a run in a browser: walk over its map while the picture under the pointer is made.",
+        "Open a run in a browser: explore its map while the picture under the pointer is decoded.",
         "armoire explore runs/fashion-vae",
     ),
     "data": (
-        "Read a data set in, if that is not done yet, and describe it.",
+        "Read a data set and describe it.",
         "armoire data my-photos/ --size 64",
     ),
     "recipes": (
-        "List the recipes, or print one in full, as TOML that can be changed and given to train.",
+        "List the recipes, or print one as TOML that can be changed and given to train.",
         "armoire recipes fashion-vae",
     ),
     "cache": (
@@ -90,11 +90,11 @@ COMMANDS = {
         "armoire cache --clear",
     ),
     "check": (
-        "Tell what is installed here: versions, devices, caches, what is missing and how to get it.",
+        "Report versions, devices and caches, and what is missing and how to install it.",
         "armoire check",
     ),
     "completion": (
-        "Teach a shell to complete armoire's verbs, flags, recipes and runs.",
+        "Complete armoire's commands, flags, recipes and runs in your shell.",
         "armoire completion bash --install",
     ),
 }
@@ -104,7 +104,7 @@ def build() -> App:
     """The program and its commands."""
     app = App(
         name="armoire",
-        help="Give it images, and it gives you a wardrobe: a latent space that people can use.",
+        help="Train autoencoders and VAEs on your own images; explore, edit, measure and share their latent space.",
         version=lambda: metadata.version("armoire"),
         help_format="plaintext",
         result_action="return_value",
@@ -115,10 +115,10 @@ def build() -> App:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run `armoire` and leave with its exit code: 0 done, 2 yours to mend, 130 interrupted, 1 a bug of ours."""
+    """Run `armoire` and leave with its exit code: 0 done, 2 for the user to fix, 130 interrupted, 1 a bug of ours."""
     arguments = sys.argv[1:] if arguments is None else arguments
     signal.signal(signal.SIGTERM, _interrupt)
-    # What goes wrong on the way to the Hub is told once, by us.
+    # Errors of the Hub are reported once, by us.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
@@ -136,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         _leave(130, "interrupted")
     except BrokenPipeError:
-        # The reader of a pipe has gone, which is no error; Python would complain of it once more at exit.
+        # The reader of a pipe is gone, which is no error; Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -147,7 +147,7 @@ def _greet() -> None:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    # As Ctrl-C does, so that what was begun is tidied up on the way out.
+    # As Ctrl-C does, so that cleanup runs.
     raise KeyboardInterrupt
 
 
@@ -159,8 +159,8 @@ def _leave(code: int, sentence: str) -> None:
 
 
 def _leave_together(code: int, sentence: str) -> None:
-    """Leave as one of the processes that torchrun started, of which one tells why."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # torchrun's, as soon as one has left
+    """Exit as one of torchrun's processes, of which only one reports why."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # torchrun's, as soon as one has exited
         signal.signal(number, signal.SIG_IGN)
     from armoire.training.distributed import may_tell
 
@@ -168,5 +168,5 @@ def _leave_together(code: int, sentence: str) -> None:
         print(f"armoire: {sentence}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    # Not by sys.exit: what talks to the others could wait for one that has gone.
+    # Not sys.exit: torch.distributed could wait for a process that is gone.
     os._exit(code)

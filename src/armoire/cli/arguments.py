@@ -1,10 +1,10 @@
-"""What a shell is offered for arguments that name something: recipes, runs."""
+"""Types of arguments that several commands share, with their help and what a shell completes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, Token
 
@@ -25,7 +25,7 @@ def _likelihoods(_context: CompletionContext) -> list[str]:
 
 
 def _runs(context: CompletionContext) -> list[tuple[str, str]]:
-    """The runs that lie here, and for those elsewhere the folders where the typed path leads."""
+    """The runs below the current folder, and the folders at the typed path."""
     from armoire.training.runs import find_runs
 
     found = {str(run.path): f"{run.recipe}, {run.epochs} of {run.asked} epochs" for run in find_runs(Path())}
@@ -38,23 +38,38 @@ def _folder(context: CompletionContext) -> Path:
     return typed if context.incomplete.endswith("/") else typed.parent
 
 
-#: The name of a recipe, or a .toml file.
-RecipeName = Annotated[str, Parameter(completer=_recipes)]
-#: The name of a likelihood.
-LikelihoodName = Annotated[str, Parameter(completer=_likelihoods)]
-#: The folder of a run.
-RunFolder = Annotated[Path, Parameter(completer=_runs)]
-
-
 def _whole(_type: object, tokens: Sequence[Token]) -> int:
-    # The parser alone would round 1.5 without a word.
+    # The parser alone would round 1.5.
     try:
         return int(tokens[0].value)
     except ValueError:
         raise ValueError(f"'{tokens[0].value}' is not a whole number") from None
 
 
-#: An integer flag.
+DATA = (
+    "fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images: a folder or zip of them, with or "
+    "without a table, Parquet, Arrow, WebDataset or NumPy files"
+)
+
 Whole = Annotated[int, Parameter(converter=_whole)]
-#: A flag that prints one JSON object.
-Json = Annotated[bool, Parameter(negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
+Json = Annotated[bool, Parameter(negative="", help="print one JSON object.")]
+RecipeName = Annotated[
+    str, Parameter(completer=_recipes, help="name of a recipe (`armoire recipes` lists them), or a .toml file.")
+]
+LikelihoodName = Annotated[str, Parameter(completer=_likelihoods)]
+RunPath = Annotated[Path, Parameter(completer=_runs, help="folder of a run, or hf:OWNER/NAME.")]
+ImagePath = Annotated[Path, Parameter(help="an image file of any size, prepared like the training images.")]
+Data = Annotated[str, Parameter(help=f"{DATA}.")]
+DataOfRecipe = Annotated[str | None, Parameter(help=f"{DATA}; by default the recipe's own.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    Parameter(help="where to compute; auto is CUDA if there is a GPU for it, else the CPU; mps is untested."),
+]
+Features = Annotated[
+    Literal["efficientnet-lite0", "classifier", "inception"] | None,
+    Parameter(
+        help="features by which samples are compared: efficientnet-lite0 (the default where it is installed), a "
+        "classifier of the data's own labels or attributes, or inception, as for FID."
+    ),
+]

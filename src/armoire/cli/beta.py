@@ -1,5 +1,3 @@
-"""`armoire beta`."""
-
 from __future__ import annotations
 
 import math
@@ -26,15 +24,13 @@ def beta(
 
     Args:
         loss: a sum of an error and kl, each with a factor: bce and mse are means over an image's values, sum_bce and
-            sse sums; kl counts once where it does not stand there. As "2000*mse", "500*bce", "0.5*sse + kl",
-            "mse + batch/images*kl".
+            sse sums; kl counts once if it is absent. As "2000*mse", "500*bce", "0.5*sse + kl", "mse + batch/images*kl".
         size: side of the images in pixels.
         channels: 1 for grey images, 3 for colour.
-        mse: the mean squared error that the model reaches, of pixels of 0 to 1, for the beta of a calibrated decoder;
-            by default that is told as a formula.
-        batch: a number to stand for `batch` in the sum; by default it may not stand there.
-        images: a number to stand for `images` in the sum; by default it may not stand there.
-        json: print one JSON object.
+        mse: the mean squared error that the model reaches, for pixels from 0 to 1, from which the beta of a calibrated
+            decoder follows; by default that is given as a formula.
+        batch: value of `batch` in the sum; by default it may not occur there.
+        images: value of `images` in the sum; by default it may not occur there.
     """
     from armoire.training.weighting import parse_weighting
 
@@ -45,16 +41,16 @@ def beta(
     names = {name: value for name, value in (("batch", batch), ("images", images)) if value is not None}
     found = parse_weighting(loss, size, channels, **names)
     if found.error == "bce":
-        told = {"likelihood": "bernoulli", "beta": found.beta()}
+        translation = {"likelihood": "bernoulli", "beta": found.beta()}
         flags = f"--likelihood bernoulli --beta {found.beta():.6g}"
     else:
-        told = {"likelihood": "gaussian", "sigma": found.sigma, "beta": 1.0, "beta_at_sigma_1": found.beta(1.0)}
+        translation = {"likelihood": "gaussian", "sigma": found.sigma, "beta": 1.0, "beta_at_sigma_1": found.beta(1.0)}
         flags = f"--likelihood gaussian --set sigma={found.sigma:.6g} --beta 1"
         if mse is not None:
-            told |= {"sigma_calibrated": math.sqrt(mse), "beta_calibrated": found.beta(math.sqrt(mse))}
-    told["values"] = found.values
+            translation |= {"sigma_calibrated": math.sqrt(mse), "beta_calibrated": found.beta(math.sqrt(mse))}
+    translation["values"] = found.values
     if json:
-        print_json({"loss": loss, **told, "flags": flags})
+        print_json({"loss": loss, **translation, "flags": flags})
         return
     rows = [("loss", f"{loss}, on images of {size} x {size} x {channels}, {found.values:,} values")]
     if found.error == "bce":

@@ -1,24 +1,15 @@
-"""`armoire cache`."""
-
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from armoire.cli.arguments import Json
+from armoire.cli.arguments import Flag, Json
 from armoire.cli.output import print_json, print_table
 from armoire.console import terminal_progress
 
 
-def cache(*, clear: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
-    """List what is stored outside of runs, with sizes: packed data sets, downloads, features, exported engines.
-
-    The folder is $ARMOIRE_CACHE, else ~/.cache/armoire. All of it can be downloaded or computed again.
+def cache(*, clear: Flag = False, json: Json = False) -> None:
+    """List what is stored outside of runs, with sizes: packed data, downloads, features, exported engines.
 
     Args:
-        clear: remove it, except what another process is writing.
-        json: print one JSON object.
+        clear: remove it, except what another process is writing; all of it can be downloaded or computed again.
     """
     from armoire.io.cache import KINDS, cache_entries, clear_cache
     from armoire.io.files import cache_folder

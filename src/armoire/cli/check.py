@@ -1,5 +1,3 @@
-"""`armoire check`."""
-
 from __future__ import annotations
 
 import os
@@ -11,11 +9,7 @@ from armoire.cli.output import flat, print_json, print_table
 
 
 def check(*, json: Json = False) -> None:
-    """Tell what is installed here: versions, devices, caches, what is missing and how to get it.
-
-    Args:
-        json: print one JSON object.
-    """
+    """Report versions, devices and caches, and what is missing and how to install it."""
     import torch
 
     from armoire.extras import extras, installed
@@ -24,7 +18,7 @@ def check(*, json: Json = False) -> None:
 
     cache = cache_folder()
     packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn", "onnx", "onnxruntime")
-    ready = any(fashion_mnist.is_fashion(place) for place in (cache / fashion_mnist.NAME, fashion_mnist.DEBIAN))
+    ready = any(fashion_mnist.is_fashion(path) for path in (cache / fashion_mnist.NAME, fashion_mnist.DEBIAN))
     ready = ready or any((cache / "stores").glob(f"{fashion_mnist.NAME}-*"))
     found = {
         "python": platform.python_version(),

@@ -1,11 +1,8 @@
-"""The verb that teaches a shell to complete armoire's verbs, flags, recipes and runs."""
-
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
-
+from armoire.cli.arguments import Flag
 from armoire.errors import ArmoireError
 
 
@@ -13,13 +10,13 @@ def completion(
     shell: Literal["bash", "zsh", "fish", "powershell"] | None = None,
     /,
     *,
-    install: Annotated[bool, Parameter(negative="")] = False,
+    install: Flag = False,
 ) -> None:
-    """Print what makes a shell complete armoire's commands, or install it.
+    """Print the script that completes armoire's commands in a shell, or install it.
 
     Args:
-        shell: by default the one this was typed in.
-        install: write it to where the shell looks for such files, and say where that is.
+        shell: by default the current one.
+        install: write it where the shell looks for such files, and print that path.
     """
     from cyclopts.completion.detect import ShellDetectionError
 
@@ -32,10 +29,10 @@ def completion(
         else:
             print(app.generate_completion(shell=shell), end="")
     except ShellDetectionError:
-        raise ArmoireError("which shell this is cannot be told; name it, as in armoire completion bash") from None
+        raise ArmoireError("the shell cannot be detected; name it, as in armoire completion bash") from None
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         raise ArmoireError(
-            f"the completion cannot be written to{where} ({error.strerror}); print it without --install, and put it "
-            "where your shell looks"
+            f"the completion cannot be written to{where} ({error.strerror}); print it without --install, and save it "
+            "where your shell looks for it"
         ) from None

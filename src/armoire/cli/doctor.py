@@ -1,21 +1,17 @@
-"""`armoire doctor`."""
-
 from __future__ import annotations
 
-from armoire.cli.arguments import Json, RunFolder
+from armoire.cli.arguments import Json, RunPath
 from armoire.cli.output import print_json, print_table
 from armoire.console import terminal_progress
 
 
-def doctor(run: RunFolder, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:
-    """Say in plain words what is wrong with a run, why, and which command mends it.
+def doctor(run: RunPath, /, *, data: str | None = None, split: str | None = None, json: Json = False) -> None:
+    """Report what is wrong with a run, why, and which command fixes it.
 
     Args:
-        run: folder of a run.
-        data: other images, to tell whether they are prepared as those that it was trained on; or these, where they
-            lie now; by default where the run says.
+        data: other images, to check that they are prepared like the training images; or these, where they are now; by
+            default where the run says.
         split: of these: train, valid or test; by default the held-out one.
-        json: print one JSON object.
     """
     from armoire.measure.doctor import examine, examine_stopped
     from armoire.wardrobe import Wardrobe

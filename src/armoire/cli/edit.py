@@ -1,5 +1,3 @@
-"""`armoire edit`."""
-
 from __future__ import annotations
 
 import math
@@ -8,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RunFolder
+from armoire.cli.arguments import ImagePath, RunPath
 from armoire.cli.inputs import note_outliers, open_with_images
 from armoire.cli.output import print_table
 from armoire.cli.pictures import check_suffix, save_strip
@@ -18,15 +16,15 @@ from armoire.errors import ArmoireError
 if TYPE_CHECKING:
     from armoire.wardrobe import Direction
 
-STRONGEST = 1_000.0  # standard deviations: far outside of anything a model has seen, and far from overflowing
+STRONGEST = 1_000.0  # standard deviations, far beyond any data and far from overflow
 
 
 Method = Literal["difference", "partial", "logistic"]
 
 
 def edit(
-    run: RunFolder,
-    image: Path,
+    run: RunPath,
+    image: ImagePath,
     /,
     *,
     attribute: str,
@@ -34,20 +32,16 @@ def edit(
     method: Method = "partial",
     out: Path,
 ) -> None:
-    """Give an image file more or less of an attribute, such as a smile, and save a strip of what comes of it.
-
-    The strip holds the original as fitted, its reconstruction (strength 0), then an edit for each strength.
+    """Give an image more or less of an attribute, such as a smile, and save a strip of the edits.
 
     Args:
-        run: folder of a run.
-        image: an image file of any size, cropped, padded or stretched like the run's training data.
-        attribute: one that the data set knows, or one of its classes (`armoire data` lists them), or axis-1, axis-2 ..,
-            what images differ in most, which any data have.
-        strength: how much, one number or several with commas between, such as -2,2. 1 is one standard deviation of
-            the training images along the direction; negative numbers take the attribute away.
-        method: how the direction is found: partial keeps the other attributes as they are, difference is the published
+        attribute: an attribute or a class of the data set (`armoire data` lists them), or axis-1, axis-2 .., the
+            principal axes, which any data have.
+        strength: one number or several separated by commas, such as -2,2, in standard deviations of the training
+            images along the direction; negative numbers remove the attribute.
+        method: of finding the direction: partial keeps the other attributes as they are, difference is the published
             difference of means, logistic the normal of a classifier.
-        out: FILE.png.
+        out: FILE.png: the original as prepared, its reconstruction (strength 0), then an edit per strength.
     """
     import numpy as np
 
@@ -58,10 +52,10 @@ def edit(
     direction = wardrobe.direction(attribute, method)
     z = wardrobe.encode(originals)
     edited = wardrobe.decode(np.concatenate([z, *(direction.move(z, amount) for amount in strengths)]))
-    places = save_strip(np.concatenate([originals, edited]), out)
+    positions = save_strip(np.concatenate([originals, edited]), out)
     note_outliers(wardrobe, [image], originals, progress)
-    shown = ["the original, as fitted", "its reconstruction, strength 0", *(f"strength {s:+g}" for s in strengths)]
-    print_table([*_described(direction), *zip(places, shown, strict=True)])
+    names = ["the original, as prepared", "its reconstruction, strength 0", *(f"strength {s:+g}" for s in strengths)]
+    print_table([*_described(direction), *zip(positions, names, strict=True)])
     print(out)
 
 
@@ -79,9 +73,9 @@ def _strength(part: str, text: str) -> float:
         value = float(part)
     except ValueError:
         value = math.nan
-    if not abs(value) <= STRONGEST:  # so that nan is refused too
+    if not abs(value) <= STRONGEST:  # refuses NaN too
         raise ArmoireError(
-            f"--strength takes numbers from {-STRONGEST:,.0f} to {STRONGEST:,.0f} with commas between, "
+            f"--strength takes numbers from {-STRONGEST:,.0f} to {STRONGEST:,.0f} separated by commas, "
             f"such as -2,2, not '{text}'"
         )
     return value

@@ -1,11 +1,9 @@
-"""`armoire encode`."""
-
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from armoire.cli.arguments import RunFolder, Whole
+from armoire.cli.arguments import Data, RunPath, Whole
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
@@ -14,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def encode(
-    run: RunFolder,
-    data: str,
+    run: RunPath,
+    data: Data,
     /,
     *,
     out: Path,
@@ -26,23 +24,18 @@ def encode(
     id_column: str | None = None,
     dtype: str | None = None,
 ) -> None:
-    """Write where every image of a data set lies, as one Parquet file, or as a folder of shards for huge sets.
-
-    FILE.parquet holds id, split, label, mean_0.., log_var_0.. and is for sets that are packed, as training does.
-    FOLDER/shards/*.parquet hold id, row, mean, log_var (lists of one length); nothing is packed, any number of images
-    will do, and an encoding that was stopped goes on when the same is typed again.
+    """Write the latents of all images of a data set as one Parquet file, or as a folder of shards for huge sets.
 
     Args:
-        run: folder of a run.
-        data: fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images (a folder or zip of
-            them, Parquet, Arrow, WebDataset or NumPy files), fitted like the training data.
-        out: FILE.parquet or FOLDER.
+        out: FILE.parquet (id, split, label, mean_0.., log_var_0..), for sets that fit into the cache, as in training;
+            or FOLDER, with shards/*.parquet (id, row, and lists mean and log_var), for any number of images; an
+            interrupted encoding continues.
         engine: of a FOLDER: local (all cores of this machine, the default) or ray (Ray Data: the cluster of
             RAY_ADDRESS, or this machine).
-        workers: of a FOLDER: how many processes work at a time; by default one a core, or 4 a GPU.
-        shard_size: of a FOLDER: images to a shard, 10000 by default.
+        workers: of a FOLDER: number of processes; by default one per core, or 4 per GPU.
+        shard_size: of a FOLDER: images per shard, by default 10000.
         column: of Parquet data: the column with the images; by default the only one that could be it.
-        id_column: of Parquet data: the column that names the images; by default id, else the images' path, else
+        id_column: of Parquet data: the column with the images' names; by default id, else the images' path, else
             FILE#ROW.
         dtype: of a FOLDER: float32 (the default) or float16.
     """
@@ -60,7 +53,7 @@ def encode(
     to_shards = not out.suffix or out.is_dir()
     if not to_shards:
         if out.suffix.lower() != ".parquet":
-            raise ArmoireError(f"--out should be a .parquet file, or a folder (a name without an ending), not {out}")
+            raise ArmoireError(f"--out should be a .parquet file, or a folder (a name without a suffix), not {out}")
         if given:
             flag = next(iter(given)).replace("_", "-")
             raise ArmoireError(f"--{flag} is for shards; give a folder, without .parquet, as --out, not {out}")
@@ -78,5 +71,5 @@ def _encode_shards(wardrobe: Wardrobe, data: str, out: Path, settings: dict[str,
     from armoire.wardrobe.encoding import encode_shards
 
     made = encode_shards(wardrobe, data, out, **settings)
-    told = f"; {made.rejected:,} could not be read, see {out / 'rejected.csv'}" if made.rejected else ""
-    wardrobe.progress.note(f"{made.images:,} images encoded in {made.shards:,} shards{told}")
+    rejected = f"; {made.rejected:,} could not be read, see {out / 'rejected.csv'}" if made.rejected else ""
+    wardrobe.progress.note(f"{made.images:,} images encoded in {made.shards:,} shards{rejected}")

@@ -1,47 +1,39 @@
-"""`armoire evaluate`."""
-
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from cyclopts import Parameter
-
-from armoire.cli.arguments import Json, RunFolder, Whole
+from armoire.cli.arguments import Features, Flag, Json, RunPath, Whole
 from armoire.cli.output import flat, print_json, print_table
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 
 def evaluate(
-    run: RunFolder,
+    run: RunPath,
     /,
     *,
     data: str | None = None,
     split: str | None = None,
     samples: Whole | None = None,
-    features: Literal["efficientnet-lite0", "classifier", "inception"] | None = None,
+    features: Features = None,
     prior: str | None = None,
     temperature: float = 1.0,
     draws: Whole | None = None,
-    denoising: Annotated[bool, Parameter(negative="")] = False,
+    denoising: Flag = False,
     json: Json = False,
 ) -> None:
     """Measure a run: reconstruction, ELBO, published scale, the shape of its latent space, samples and edits.
 
     Args:
-        run: folder of a run.
-        data: other data to measure it on, or where what it was trained on lies now; by default where the run says.
+        data: other data to measure it on, or where the training data are now; by default where the run says.
         split: train, valid or test; by default the held-out one.
         samples: measure the quality of this many samples, 10000 for numbers to compare; at most as many as are held
-            out. By default they are only looked at quickly, and only where the data have attributes.
-        features: what samples are compared by: efficientnet-lite0 (the default with --samples), a classifier of the
-            data's own labels or attributes, or inception, as FID is.
-        prior: where to draw samples from: normal, box, gmm or flow; by default as armoire sample does.
-        temperature: of these draws.
-        draws: measure the likelihood in bits per dimension, by the importance-weighted bound of so many draws an image;
-            by default not at all.
-        denoising: measure how well Gaussian, salt-and-pepper and masking noise of five levels each are taken off.
-        json: print one JSON object.
+            out; by default only a quick check, if the data have attributes.
+        prior: to sample from: normal, box, gmm or flow; by default as in armoire sample.
+        temperature: of these samples.
+        draws: measure the likelihood in bits per dimension, by the importance-weighted bound with this many draws per
+            image; by default not measured.
+        denoising: measure the removal of Gaussian, salt-and-pepper and masking noise, at five levels each.
     """
     from armoire.checks import check_temperature
     from armoire.measure import edit_summaries, excluded_attributes

@@ -1,39 +1,33 @@
-"""`armoire explore`."""
-
 from __future__ import annotations
 
 import shlex
 import threading
 import webbrowser
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from armoire.cli.arguments import RunFolder, Whole
+from armoire.cli.arguments import Flag, RunPath, Whole
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
-HOST = "127.0.0.1"  # this machine alone
+HOST = "127.0.0.1"
 
 
 def explore(
-    run: RunFolder,
+    run: RunPath,
     /,
     *,
     port: Whole | None = None,
     host: str = HOST,
-    no_browser: Annotated[bool, Parameter(negative="")] = False,
+    no_browser: Flag = False,
     export: Path | None = None,
 ) -> None:
-    """Open a run in a browser: walk over its map while the picture under the pointer is made.
+    """Open a run in a browser: explore its map while the picture under the pointer is decoded.
 
     Args:
-        run: folder of a run.
-        port: where to listen on this machine; by default a free one.
-        host: the address to listen on; any but this machine's own lets others see the run's images too.
+        port: to listen on; by default a free one.
+        host: address to listen on; any but this machine's own lets others see the run's images too.
         no_browser: print the page's address without opening it.
-        export: write the same page into this folder, which any web host can serve, and stop; by default it is served.
+        export: write the page into this folder, for any web host; by default it is served.
     """
     from armoire.publish.serve import is_loopback, listen, serve
     from armoire.publish.site import site_files
@@ -45,19 +39,17 @@ def explore(
         _export_site(run, export)
         return
     if port is not None:
-        listen(host, port).close()  # a port that is taken is told before the long work
+        listen(host, port).close()  # report a port that is taken before the long work
     progress = terminal_progress()
     files = site_files(Run.open(run, progress), progress)
 
     def ready(url: str) -> None:
         print(url, flush=True)
         if not is_loopback(host):
-            progress.note(
-                f"whoever reaches this machine by {host} can see the run's images, without a password and unencrypted"
-            )
-        progress.note("Ctrl-C ends it")
+            progress.note(f"everyone who can reach {host} can see the run's images, without password or encryption")
+        progress.note("press Ctrl-C to stop")
         if not no_browser:
-            # In a thread of its own: a browser in the terminal would keep the server waiting.
+            # In a thread: a browser in the terminal would block the server.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     serve(files, port, ready, host)
@@ -71,7 +63,7 @@ def _export_site(path: Path, folder: Path) -> None:
     run = Run.open(path, progress)
     export_site(run, folder, progress)
     progress.note(
-        f"the folder holds names, places and thumbnails of {run.data.name}'s images: see that you may share them; "
-        f"to look at it: python3 -m http.server -b 127.0.0.1 -d {shlex.quote(str(folder))}"
+        f"the folder holds names, latents and thumbnails of {run.data.name}'s images: check that you may share them; "
+        f"view it with: python3 -m http.server -b 127.0.0.1 -d {shlex.quote(str(folder))}"
     )
     print(folder)

@@ -1,21 +1,16 @@
-"""`armoire export`."""
-
 from __future__ import annotations
 
 from pathlib import Path
 
-from armoire.cli.arguments import RunFolder
+from armoire.cli.arguments import RunPath
 from armoire.console import terminal_progress
 
 
-def export(run: RunFolder, /, *, onnx: Path) -> None:
-    """Write a run's model as FOLDER/encoder.onnx and FOLDER/decoder.onnx, for programs without PyTorch.
-
-    Both are checked against PyTorch before they are written.
+def export(run: RunPath, /, *, onnx: Path) -> None:
+    """Write a run's model as ONNX, encoder.onnx and decoder.onnx, for programs without PyTorch.
 
     Args:
-        run: folder of a run.
-        onnx: FOLDER, made where there is none.
+        onnx: the folder to write them into; both are compared with PyTorch before.
     """
     from armoire.publish import write_onnx
     from armoire.wardrobe import Wardrobe

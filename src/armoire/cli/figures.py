@@ -1,24 +1,21 @@
-"""`armoire figures`."""
-
 from __future__ import annotations
 
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RunFolder
+from armoire.cli.arguments import RunPath
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 
-def figures(run: RunFolder, /, *names: Annotated[str, Parameter(name="NAME")], data: str | None = None) -> None:
-    """Draw RUN/figures/NAME.png and print the paths; without a NAME all figures that apply, and report.html.
+def figures(run: RunPath, /, *names: Annotated[str, Parameter(name="NAME")], data: str | None = None) -> None:
+    """Draw figures of a run into RUN/figures and print their paths; without a NAME also report.html.
 
     Args:
-        run: folder of a run.
         names: figures to draw; attribute-NAME for any attribute of the data, such as attribute-Smiling; by default all
             that apply, and report.html.
-        data: where what it was trained on lies now; by default where the run says.
+        data: where the training data are now; by default where the run says.
     """
     from armoire.figures import save
     from armoire.measure import evaluate as measure
@@ -28,7 +25,7 @@ def figures(run: RunFolder, /, *names: Annotated[str, Parameter(name="NAME")], d
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
     if data and wardrobe.load_other(data) is not None:
-        raise ArmoireError(f"{data} is not what {run} was trained on, which its figures are drawn of; give that")
+        raise ArmoireError(f"{data} is not the data that {run} was trained on, which its figures show; give that")
     paths = save(wardrobe, list(names) or None, progress)
     if not names:
         paths.append(write_report(wardrobe, measure(wardrobe, progress=progress), paths))

@@ -1,4 +1,4 @@
-"""What `armoire` alone says: the runs that lie here, and the three commands that come next."""
+"""`armoire` without a command: the runs below the current folder, and three commands to type next."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from armoire.cli.output import print_table
 from armoire.console import duration
 from armoire.training.runs import RunSummary, find_runs
 
-SHOWN = 8  # runs
+MOST = 8  # runs
 NEWCOMER = [
-    ("armoire train fashion-vae", "a variational autoencoder of clothes, in runs/fashion-vae"),
-    ("armoire explore runs/fashion-vae", "walk through it in a browser"),
-    ("armoire figures runs/fashion-vae", "its pictures and numbers, in one report.html"),
+    ("armoire train fashion-vae", "train a variational autoencoder of clothes"),
+    ("armoire explore runs/fashion-vae", "explore it in a browser"),
+    ("armoire figures runs/fashion-vae", "draw figures and report.html"),
 ]
 
 
 def greet() -> None:
-    """Say what there is, and what comes next."""
     found = find_runs(Path())
-    print("armoire: give it images, and it gives you a wardrobe, a latent space that people can use.\n")
+    print("armoire: train autoencoders and VAEs on your own images; explore, edit and share their latent space.\n")
     if found:
         print("Runs here:")
-        print_table([_row(run) for run in found[:SHOWN]])
-        print(f"  and {len(found) - SHOWN} more\n" if found[SHOWN:] else "")
+        print_table([_row(run) for run in found[:MOST]])
+        print(f"  and {len(found) - MOST} more\n" if found[MOST:] else "")
     print("Next:")
     print_table([(f"  {command}", why) for command, why in _next(found)])
-    print("\nFor images of your own: armoire train images-vae --data FOLDER. All verbs: armoire --help.")
+    print("\nFor images of your own: armoire train images-vae --data FOLDER. All commands: armoire --help.")
 
 
 def _row(run: RunSummary) -> tuple[str, ...]:
@@ -44,18 +43,18 @@ def _next(found: list[RunSummary]) -> list[tuple[str, str]]:
     path = _typed(newest.path)
     if not newest.is_finished:
         train = f"armoire train {_typed(newest.path / 'recipe.toml')} --out {path} --resume"
-        return [(train, "go on where it was stopped"), *_about(next((r for r in found if r.is_finished), None))][:3]
-    return _about(newest)
+        return [(train, "continue it"), *_uses(next((r for r in found if r.is_finished), None))][:3]
+    return _uses(newest)
 
 
-def _about(run: RunSummary | None) -> list[tuple[str, str]]:
+def _uses(run: RunSummary | None) -> list[tuple[str, str]]:
     if run is None:
         return NEWCOMER[:2]
     path = _typed(run.path)
     return [
-        (f"armoire explore {path}", "walk through it in a browser"),
-        (f"armoire sample {path} --out samples.png", "make new images"),
-        (f"armoire doctor {path}", "what is wrong with it, if anything"),
+        (f"armoire explore {path}", "explore it in a browser"),
+        (f"armoire sample {path} --out samples.png", "generate images"),
+        (f"armoire doctor {path}", "check it"),
     ]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def open_with_images(run: Path, paths: list[Path], progress: Progress) -> tuple[Wardrobe, np.ndarray]:
-    """A run, and image files fitted like its training data."""
+    """A run, and image files prepared like its training images, uint8 (n, h, w, c)."""
     from armoire.wardrobe import Wardrobe
 
     wardrobe = Wardrobe.open(run, progress=progress)

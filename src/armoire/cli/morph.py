@@ -1,11 +1,9 @@
-"""`armoire morph`."""
-
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-from armoire.cli.arguments import RunFolder, Whole
+from armoire.cli.arguments import ImagePath, RunPath, Whole
 from armoire.cli.inputs import note_outliers, open_with_images
 from armoire.cli.pictures import check_suffix, save_strip
 from armoire.console import terminal_progress
@@ -15,27 +13,23 @@ MOST_STEPS = 1_000
 
 
 def morph(
-    run: RunFolder,
-    image_a: Path,
-    image_b: Path,
+    run: RunPath,
+    image_a: ImagePath,
+    image_b: ImagePath,
     /,
     *,
     out: Path,
     steps: Whole = 9,
     path: Literal["linear", "spherical"] = "linear",
 ) -> None:
-    """Turn one image file into another along a path through the latent space.
+    """Interpolate between two images in the latent space.
 
     Args:
-        run: folder of a run.
-        image_a: an image file of any size, cropped, padded or stretched like the run's training data.
-        image_b: another one. The first picture is the reconstruction of IMAGE_A, the last that of IMAGE_B.
-        out: FILE.png, the steps side by side (in rows where they are more than 16), or FILE.gif, there and back for
-            ever.
-        steps: how many pictures, both ends included, 2 to 1,000.
-        path: linear is the straight line, as published, and right for every model. Spherical turns about the origin
-            while the length goes evenly from one end's to the other's: for variational autoencoders of many
-            dimensions, in which the middle of a straight line is nearer the origin than images are.
+        out: FILE.png, the steps side by side (in rows if more than 16), or FILE.gif, a loop there and back.
+        steps: number of pictures, both ends included, 2 to 1,000.
+        path: linear is the straight line, as published, and right for every model. Spherical rotates about the origin
+            while the length changes evenly: for variational autoencoders of many dimensions, in which the middle of a
+            straight line is nearer the origin than images are.
     """
     check_suffix(out, ".png", ".gif")
     if not 2 <= steps <= MOST_STEPS:

@@ -1,13 +1,10 @@
-"""`armoire nearest`."""
-
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import Json, RunFolder, Whole
+from armoire.cli.arguments import ImagePath, Json, RunPath, Whole
 from armoire.cli.inputs import note_outliers, open_with_images
 from armoire.cli.output import print_json, print_table
 from armoire.console import terminal_progress
@@ -15,20 +12,17 @@ from armoire.errors import ArmoireError
 
 
 def nearest(
-    run: RunFolder,
-    image: Path,
+    run: RunPath,
+    image: ImagePath,
     /,
     *,
     number: Annotated[Whole, Parameter(name=["-n", "--number"])] = 6,
     json: Json = False,
 ) -> None:
-    """Find the images of a run's data set that lie nearest to an image file in the latent space.
+    """Find the images of a run's data set that are nearest to an image in the latent space.
 
     Args:
-        run: folder of a run.
-        image: an image file of any size, cropped, padded or stretched like the run's training data.
         number: how many.
-        json: print one JSON object.
     """
     if number < 1:
         raise ArmoireError(f"-n should be 1 or more, not {number}")

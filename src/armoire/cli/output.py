@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-NARROWEST = 60  # columns that everything fits into
+NARROWEST = 60  # columns
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -18,21 +18,21 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Names and values in columns on stdout; on a terminal a long last cell goes on below itself."""
+    """Print rows in aligned columns; on a terminal, wrap the last one."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     before = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    # In a pipe a row is a line, whatever its length: programs read it.
+    # In a pipe a row stays one line, for programs.
     room = max(NARROWEST, shutil.get_terminal_size().columns) - before if sys.stdout.isatty() else 0
     for row in rows:
         cells = [f"{cell:<{width}}" for cell, width in zip(row[:-1], widths, strict=False)]
-        lines = _broken(row[-1], room) if room > 0 else [row[-1]]
+        lines = _wrapped(row[-1], room) if room > 0 else [row[-1]]
         print("  ".join([*cells, lines[0]]).rstrip())
         for line in lines[1:]:
             print(" " * before + line)
 
 
-def _broken(text: str, room: int) -> list[str]:
-    # Never within a path, a flag or a command's word, which are there to be copied.
+def _wrapped(text: str, room: int) -> list[str]:
+    # Never within a path or a flag, which users copy.
     return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 

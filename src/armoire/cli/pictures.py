@@ -1,4 +1,4 @@
-"""Pictures as verbs leave them behind: sheets, strips, films, arrays and folders, complete or absent."""
+"""Pictures that commands write: grids, strips, animations, arrays and folders, each atomically."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def check_suffix(out: Path, *suffixes: str) -> None:
-    """See to it that --out ends in one of them, before any work is done."""
+    """Raise an ArmoireError unless --out has one of these suffixes."""
     if out.suffix.lower() not in suffixes:
         raise ArmoireError(f"--out should be a {' or '.join(suffixes)} file, not {out}")
 
 
 def save_images(images: np.ndarray, out: Path) -> None:
-    """Save images as a sheet (.png), an array (.npy), or a folder of a PNG each."""
+    """Save images (n, h, w, c) as a grid (.png), an array (.npy), or a folder of one PNG each."""
     import io
 
     import numpy as np
@@ -35,7 +35,7 @@ def save_images(images: np.ndarray, out: Path) -> None:
         save_png(out, image_grid(images, columns), enlargement(images))
     else:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ArmoireError(f"{out} is there already; choose a new folder, or an --out that ends in .png or .npy")
+            raise ArmoireError(f"{out} exists; choose a new folder, or an --out that ends in .png or .npy")
         if out.suffix and not out.exists():
             raise ArmoireError(f"--out should be a .png or .npy file or a folder, not {out}")
         with atomic_folder(out) as folder:
@@ -44,11 +44,7 @@ def save_images(images: np.ndarray, out: Path) -> None:
 
 
 def save_strip(images: np.ndarray, out: Path) -> list[str]:
-    """Save images side by side (.png), in rows where they are many, or as a film there and back (.gif).
-
-    Returns:
-        Where in the picture each of them is, in words.
-    """
+    """Save images side by side (.png), or as an animation (.gif); returns the position of each, in words."""
     from armoire.images.grid import enlargement, even_columns, gif, image_grid, save_png
     from armoire.io.files import write_bytes
 

@@ -1,32 +1,25 @@
-"""`armoire prior`."""
-
 from __future__ import annotations
 
-from armoire.cli.arguments import Json, RunFolder, Whole
+from armoire.cli.arguments import Json, RunPath, Whole
 from armoire.cli.output import print_json, print_table
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 
 def prior(
-    run: RunFolder,
+    run: RunPath,
     /,
     *,
     kind: str = "flow",
     seed: Whole = 0,
     json: Json = False,
 ) -> None:
-    """Fit a prior to the training images' latents and store it in the run: sample draws from it from then on.
-
-    It makes a plain autoencoder a generator, and lets a variational one draw from the regions its images occupy rather
-    than from the holes between them. sample, evaluate, figures and explore use it; --prior normal undoes that.
+    """Fit a prior to the training images' latents and store it in the run, where sample and explore use it.
 
     Args:
-        run: folder of a run.
         kind: flow, a neural spline flow; gmm, a mixture of Gaussians, their number chosen by held-out latents; or a
             registered kind.
         seed: of the fit.
-        json: print one JSON object.
     """
     from armoire.wardrobe import Wardrobe
 

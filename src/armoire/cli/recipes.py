@@ -1,5 +1,3 @@
-"""`armoire recipes`."""
-
 from __future__ import annotations
 
 from armoire.cli.arguments import RecipeName
@@ -10,8 +8,7 @@ def recipes(name: RecipeName | None = None, /) -> None:
     """List the recipes with one line each, or print one in full.
 
     Args:
-        name: the recipe to print, as the TOML that can be changed and given to `armoire train`; by default all are
-            listed.
+        name: the recipe to print, as TOML that can be changed and given to `armoire train`; by default all are listed.
     """
     import armoire
 

@@ -1,5 +1,3 @@
-"""`armoire reconstruct`."""
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,19 +5,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RunFolder
+from armoire.cli.arguments import RunPath
 from armoire.cli.output import print_table
 from armoire.cli.pictures import check_suffix
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 
-def reconstruct(run: RunFolder, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:
-    """Put image files through a run and save originals (as fitted) above reconstructions.
+def reconstruct(run: RunPath, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:
+    """Reconstruct image files, and save the originals (as prepared) above the reconstructions.
 
     Args:
-        run: folder of a run.
-        images: image files of any size, one or more; each is fitted like the training data.
+        images: image files of any size, one or more, prepared like the training images.
         out: FILE.png.
     """
     import numpy as np

@@ -1,5 +1,3 @@
-"""`armoire sample`."""
-
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,14 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RunFolder, Whole
+from armoire.cli.arguments import RunPath, Whole
 from armoire.cli.pictures import save_images
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 
 def sample(
-    run: RunFolder,
+    run: RunPath,
     /,
     *,
     out: Path,
@@ -23,17 +21,16 @@ def sample(
     prior: str | None = None,
     temperature: float = 1.0,
 ) -> None:
-    """Make new images from places drawn at random.
+    """Generate images from latents drawn from a prior.
 
     Args:
-        run: folder of a run.
-        out: FILE.png (a grid), FILE.npy (uint8, n x h x w x c), or FOLDER/ (a PNG each).
+        out: FILE.png (a grid), FILE.npy (uint8, n x h x w x c), or FOLDER/ (one PNG each).
         number: how many.
-        seed: the same seed makes the same images.
-        prior: where to draw from: gmm or flow, once armoire prior has fitted one; normal, which is N(0, I); or box,
-            uniform over where the held-out images lie. By default the one that fits best, where any is; else
-            normal for a variational autoencoder and box for a plain one.
-        temperature: below 1 draws nearer to where most images lie, truer and less various; above 1 farther away.
+        seed: the same seed gives the same images.
+        prior: gmm or flow, once armoire prior has fitted one; normal, which is N(0, I); or box, uniform over the range
+            of the held-out latents. By default the best fitted one, if any; else normal for a variational autoencoder
+            and box for a plain one.
+        temperature: below 1 samples nearer the mode, more typical and less diverse; above 1 the opposite.
     """
     from armoire.checks import check_temperature
     from armoire.wardrobe import Wardrobe

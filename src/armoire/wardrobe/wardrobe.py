@@ -25,7 +25,7 @@ from armoire.images.inputs import Images, fit_images
 from armoire.images.sources import source_path
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.io.files import atomic_folder
-from armoire.lazy import in_a_later_room
+from armoire.lazy import from_later_layer
 from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.priors import Prior, fit_prior
 from armoire.progress import SILENT, USUAL, Progress
@@ -371,7 +371,7 @@ class Wardrobe:
         Raises:
             ArmoireError: anywidget is not installed, or the page was left out of this install.
         """
-        return in_a_later_room("armoire.publish", "explore")(self, **settings)
+        return from_later_layer("armoire.publish", "explore")(self, **settings)
 
     @property
     def held_out(self) -> str:
