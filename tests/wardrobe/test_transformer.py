@@ -97,8 +97,8 @@ def test_what_is_padded_is_what_is_cut_out_again(shape, monkeypatch):
     images = np.random.default_rng(1).random((20, *shape))
     model = small().fit(images)
     seen = []
-    monkeypatch.setattr(model.wardrobe_, "place", lambda squares: seen.append(squares) or np.zeros((len(squares), 3)))
-    monkeypatch.setattr(model.wardrobe_, "make", lambda z: seen[-1])
+    monkeypatch.setattr(model.wardrobe_, "encode", lambda squares: seen.append(squares) or np.zeros((len(squares), 3)))
+    monkeypatch.setattr(model.wardrobe_, "decode", lambda z: seen[-1])
     again = model.inverse_transform(model.transform(images))
     low, high = model.value_range_
     assert np.abs(again - images).max() <= (high - low) / 255 / 2 + 1e-12
@@ -231,7 +231,7 @@ def test_a_run_may_be_kept(pictures, tmp_path):
         model.fit(pictures(20))
     del model
     gc.collect()
-    np.testing.assert_array_equal(armoire.Wardrobe.open(out, device="cpu").place(pictures(4)), z)
+    np.testing.assert_array_equal(armoire.Wardrobe.open(out, device="cpu").encode(pictures(4)), z)
 
 
 def test_ctrl_c_ends_a_search_and_not_one_of_its_fits(pictures, monkeypatch):
