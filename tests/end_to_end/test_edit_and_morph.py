@@ -285,7 +285,7 @@ def test_an_image_far_from_the_data_is_told_of(armoire: Armoire, faces: Path) ->
 def test_what_is_usual_is_kept_from_training_on(armoire: Armoire, faces: Path) -> None:
     run = Path(shutil.copytree(faces / "run", armoire.cwd / "run"))
     kept = (run / "error_percentiles.json").read_bytes()
-    assert json.loads(kept)["images"] == 6
+    assert json.loads(kept)["content"]["images"] == 6
     for content in (None, b"", b"{", b"[]", kept.replace(b'"percentiles"', b'"x"'), kept[:-20]):
         (run / "error_percentiles.json").unlink()
         if content is not None:
