@@ -134,5 +134,5 @@ def test_the_tree_in_the_readme_is_the_tree(page):
     (tree,) = [block.code for block in documents.blocks(page) if not block.language]
     named = set(re.findall(r"^  (\w+)/", tree, flags=re.MULTILINE))
     packages = {p.name for p in (ROOT / "src/armoire").iterdir() if p.is_dir() and not p.name.startswith("__")}
-    assert named == (packages | {"priors"}) - {"explorer"}  # built from web/
+    assert named == packages - {"explorer"}  # built from web/
     assert all((ROOT / name).is_dir() for name in re.findall(r"^(\S+)/ ", tree, flags=re.MULTILINE))

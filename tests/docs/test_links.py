@@ -62,3 +62,10 @@ def test_links_and_images_exist(page):
 def test_what_does_not_exist_is_found():
     text = "[a](guide.md#nowhere) ![b](pictures/none.png) [c](guide.md) [d](https://x.org) `[e](f.md)`"
     assert broken("docs/files.md", text) == ["guide.md#nowhere", "pictures/none.png"]
+
+
+def test_the_files_that_the_architecture_page_names_exist():
+    named = re.findall(r"`((?:[\w.]+/)+[\w.]*)`", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"))
+    assert len(named) > 30
+    for path in named:
+        assert any((ROOT / folder / path).exists() for folder in ("", "src/armoire")), path
