@@ -42,6 +42,12 @@ def test_the_example_in_a_commands_help_runs(command, reader):
     reader.type(COMMANDS[command][1])
 
 
+def test_a_variant_of_ones_own_takes_less_than_twenty_lines():
+    page = blocks(ROOT / "docs/your-own-variant.md")
+    assert max(sum(map(bool, block.code.splitlines())) for block in page) < 20
+    assert all(any(word in block.code for block in page) for word in ("beta_warmup", "NETWORKS", "LIKELIHOODS"))
+
+
 def test_nothing_is_printed_where_it_would_not_be_run():
     assert [found for page in [*pages(), README] for found in hidden(page)] == []
 

@@ -25,33 +25,9 @@ def trained(architecture: Architecture = ARCHITECTURE) -> Autoencoder:
     return model.eval()
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    [
-        ARCHITECTURE,
-        Architecture(16, 1, 3, "point", channels=(4, 8)),
-        Architecture(16, 1, 2, likelihood="gaussian", sigma=0.3),
-    ],
-)
-def test_saved_and_opened_is_equal_to_the_bit(tmp_path, architecture):
-    model = trained(architecture)
-    file = model.save_pretrained(tmp_path, {"note": "hello"})
-    again = Autoencoder.from_pretrained(tmp_path)
-    assert again.architecture == architecture
-    assert not again.training
-    assert list(again.state_dict()) == list(model.state_dict())
-    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), model.state_dict().values(), strict=True))
-    x = torch.rand(4, architecture.image_channels, 16, 16, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        assert torch.equal(again.encode(x).mean, model.encode(x).mean)
-        assert torch.equal(again(x), model(x))
-        one, two = (m.terms(x, torch.ones(4, architecture.latent)) for m in (model, again))
-    assert torch.equal(one.distortion, two.distortion)
-    assert read_header(file)["note"] == "hello"
-
-
 def test_a_file_may_be_named(tmp_path):
-    file = trained().save_pretrained(tmp_path / "my.safetensors")
+    file = trained().save_pretrained(tmp_path / "my.safetensors", {"note": "hello"})
+    assert read_header(file)["note"] == "hello"
     assert file == tmp_path / "my.safetensors"
     assert Autoencoder.from_pretrained(file).architecture == ARCHITECTURE
     assert [p.name for p in tmp_path.iterdir()] == ["my.safetensors"]
