@@ -1,4 +1,4 @@
-"""A critic beside a training: what it does to the gradients, and that it is resumed to the bit."""
+"""A critic in a training: the gradients that it adds, and that it is resumed to the bit."""
 
 from __future__ import annotations
 

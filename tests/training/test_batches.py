@@ -26,7 +26,7 @@ def mapped(tmp_path) -> np.ndarray:
 def test_a_mapped_set_gives_the_batches_of_a_resident_one(mapped, monkeypatch):
     resident = Batches(mapped, torch.device("cpu"))
     monkeypatch.setattr(batching, "RESIDENT", 0)
-    monkeypatch.setattr(batching, "LET_GO", 1 << 20)
+    monkeypatch.setattr(batching, "RELEASE_AFTER", 1 << 20)
     large = Batches(mapped, torch.device("cpu"))
     chosen = torch.randperm(len(mapped), generator=torch.Generator().manual_seed(0))
     for start in range(0, len(mapped), 100):
@@ -49,13 +49,13 @@ def test_what_was_read_is_let_go_of(tmp_path, monkeypatch):
     stored[:] = 7
     release(stored)
     images = np.load(tmp_path / "images.npy", mmap_mode="r")[100:]
-    monkeypatch.setattr(batching, "LET_GO", 16 << 20)
+    monkeypatch.setattr(batching, "RELEASE_AFTER", 16 << 20)
     before, most = resident_file_pages(), 0
     for x in Batches(images, torch.device("cpu")).in_turn(100):
         assert x[0, 0, 0, 0] == 7 / 255
         most = max(most, resident_file_pages() - before)
     assert most < 40 << 20
-    monkeypatch.setattr(batching, "LET_GO", 1 << 30)
+    monkeypatch.setattr(batching, "RELEASE_AFTER", 1 << 30)
     for _ in Batches(images, torch.device("cpu")).in_turn(100):
         pass
     assert resident_file_pages() - before > 80 << 20  # or the above would prove nothing

@@ -1,4 +1,4 @@
-"""Batches for a model: uint8 kept as it is stored, converted once a batch."""
+"""Batches for a model, converted from stored uint8 to float one at a time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from armoire.images.mapped import release
 from armoire.model import to_unit
 
 RESIDENT = 1 << 30  # bytes of pixels copied into memory, or onto the device; a larger set stays memory-mapped
-LET_GO = 256 << 20  # bytes of a mapped set that may be held before they are let go of
-AT_LEAST = 64 << 10  # bytes that come into memory with an image, however small: the kernel maps neighbouring pages too
+RELEASE_AFTER = 256 << 20  # bytes read from a mapped set before its pages are released
+AT_LEAST = 64 << 10  # bytes read for an image, however small: the kernel reads neighbouring pages too
 
 
 class Batches:
-    """The images of a split, served as float batches on a device."""
+    """The images of a split as float batches on a device."""
 
     def __init__(self, images: UInt8[np.ndarray, "n h w c"], device: torch.device, stay_mapped: bool = False) -> None:
         self._device = device
         self._mapped = images
         resident = images.nbytes <= RESIDENT and not stay_mapped
         self._resident = torch.from_numpy(np.array(images)).to(device) if resident else None
-        self._held = 0
+        self._read = 0
 
     def __len__(self) -> int:
         return len(self._mapped)
@@ -35,13 +35,13 @@ class Batches:
         if self._resident is not None:
             return to_unit(self._resident[indices.to(self._device)])
         chosen = self._mapped[indices.numpy()]
-        self._held += len(indices) * max(AT_LEAST, self._mapped[0].nbytes)
-        if self._held > LET_GO:
+        self._read += len(indices) * max(AT_LEAST, self._mapped[0].nbytes)
+        if self._read > RELEASE_AFTER:
             release(self._mapped)
-            self._held = 0
+            self._read = 0
         return to_unit(torch.from_numpy(chosen).to(self._device))
 
     def in_turn(self, size: int) -> Iterator[Float[Tensor, "n c h w"]]:
-        """All images once, in the order they are stored."""
+        """All images once, in stored order."""
         for start in range(0, len(self), size):
             yield self.batch(torch.arange(start, min(start + size, len(self))))

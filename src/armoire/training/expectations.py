@@ -1,4 +1,4 @@
-"""What a training can give, from its numbers of images and steps alone: reported before it starts."""
+"""What to expect of a training, from its numbers of images and steps, reported before it starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENOUGH_STEPS = 2000
 
 
 def expectations(recipe: Recipe, images: int, steps: int) -> list[str]:
-    """One line on what so many training images and steps can give, and a warning where the steps are too few."""
+    """One line on what the numbers of training images and steps suffice for, and a warning for too few steps."""
     counted = f"{images:,} training images, {steps:,} steps"
     if images < FOR_A_MAP:
         lines = [f"{counted}: few for a map and neighbours, which take a few hundred images; new images a few thousand"]
@@ -28,5 +28,5 @@ def expectations(recipe: Recipe, images: int, steps: int) -> list[str]:
 
 
 def longer(recipe: Recipe, steps: int) -> int:
-    """Epochs that make about ENOUGH_STEPS steps, where the recipe's make `steps`."""
+    """Epochs for about ENOUGH_STEPS steps, where the recipe's epochs are `steps`."""
     return -(-ENOUGH_STEPS * recipe.epochs // max(1, steps))

@@ -1,4 +1,4 @@
-"""Where a training runs: devices, and what makes them fast."""
+"""Devices, and memory settings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def pick_device(name: str | torch.device | None = "auto") -> torch.device:
     """A device by name, or the one given.
 
     Args:
-        name: `cpu`, `cuda` or `mps`, with a number where there are several (`cuda:1`). `auto` and None take CUDA where
-            there is a GPU for it, else the CPU; never mps, on which nothing has been tested.
+        name: `cpu`, `cuda` or `mps`, with a number where there are several (`cuda:1`). `auto` and None use CUDA where
+            there is a supported GPU, else the CPU; never mps, which is untested.
 
     Raises:
         ArmoireError: there is no such device.
@@ -37,9 +37,9 @@ def pick_device(name: str | torch.device | None = "auto") -> torch.device:
 
 @cache
 def keep_memory() -> None:
-    """Keep big activations in the process instead of returning them to the system at every step (glibc only).
+    """Keep freed memory in the process instead of returning it to the system at every step (glibc only).
 
-    Worth 10 to 25 % of a step on a CPU: faulting fresh pages in costs more than the arithmetic of the small layers.
+    Saves 10 to 25 % of a step on a CPU: page faults cost more than the arithmetic of small layers.
     """
     if sys.platform == "linux":
         trim_threshold, mmap_max = -1, -4  # the names M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h

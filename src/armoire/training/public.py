@@ -1,7 +1,7 @@
-"""A run's settings and header as others may see them: without the folders of the machine that its data lie on.
+"""A run's settings and header without the local paths of its data.
 
-Whatever leaves the machine is made of these: a push, a report, what trackers are told. The digest that identifies a
-model (`Run.model_sha256`) is of this form too, so that what is kept beside the weights holds for both.
+Pushes, reports and trackers use these. The digest of a model (`Run.model_sha256`) is of this form too, so that
+artifacts are valid for both.
 """
 
 from __future__ import annotations
@@ -16,25 +16,16 @@ from armoire.training.recipe import Recipe, parse_recipe
 
 
 def public_recipe(recipe: Recipe, info: SetInfo) -> Recipe:
-    """A recipe that names its data by the last part of their path, and the same where there is no path.
-
-    Args:
-        recipe: as it was trained.
-        info: of the data that it was trained on.
-    """
+    """A recipe whose `data` is the last part of their path; unchanged where there is no path."""
     data = public_source(recipe.data)
     if data == recipe.data:
         return recipe
-    # Folders above may be all that said CelebA, whose pictures are never shown.
+    # The folders above may be all that identified CelebA, whose pictures are never shown.
     return recipe.change(data=data, showable=recipe.showable and not is_celeba(info.name, info.source, recipe.data))
 
 
 def public_header(header: dict[str, str]) -> dict[str, str]:
-    """The header of model.safetensors, likewise.
-
-    Raises:
-        ArmoireError, KeyError, TypeError, ValueError: it is damaged.
-    """
+    """The header of model.safetensors, likewise; ArmoireError, KeyError, TypeError or ValueError if it is damaged."""
     info = SetInfo.from_json(header["data"])
     recipe = parse_recipe(parse_toml(header["recipe"]), "the header")
     public, shown = replace(info, source=public_source(info.source)), public_recipe(recipe, info)

@@ -1,6 +1,6 @@
-"""Recipes: every setting of a model and its training, under one name.
+"""Recipes: all settings of a model and its training under one name.
 
-The same fields stand in a recipe's TOML file, in `armoire.train(...)` and behind the flags of `armoire train`.
+TOML files, `armoire.train(...)` and the flags of `armoire train` have the same fields.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ class Recipe(BaseModel):
 
     name: Annotated[
         str,
-        Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", description="what it, and its run's folder, is called"),
+        Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", description="name of the recipe, and of its run's folder"),
     ]
-    summary: Annotated[str, Field(description="what it is, in one line")] = ""
+    summary: Annotated[str, Field(description="one line")] = ""
 
-    data: Annotated[str, Field(description="the data set it trains on where no other is given")] = ""
+    data: Annotated[str, Field(description="the data set to train on by default")] = ""
     size: Annotated[int | None, Field(ge=16, le=256, description="side a folder's images are fitted to, pixels")] = None
     fit: Annotated[
-        Literal["crop", "pad", "stretch"], Field(description="what is done to images that are not square")
+        Literal["crop", "pad", "stretch"], Field(description="how images that are not square are fitted")
     ] = "crop"
     background: Annotated[str, Field(description="colour under transparent pixels and in padding")] = "white"
     showable: Annotated[
-        bool, Field(description="whether pictures of the data, and of what is made of them, may be published")
+        bool, Field(description="whether images of the data, and reconstructions of them, may be published")
     ] = True
 
     posterior: Annotated[
@@ -76,7 +76,9 @@ class Recipe(BaseModel):
         _kind_of(LIKELIHOODS),
         Field(description="of the pixels; calibrated: a gaussian whose sigma follows the error"),
     ] = "bernoulli"
-    sigma: Annotated[Positive, Field(description="standard deviation of the gaussian likelihood, of 1")] = 1.0
+    sigma: Annotated[
+        Positive, Field(description="standard deviation of the gaussian likelihood, for pixels in [0, 1]")
+    ] = 1.0
     beta: Annotated[
         float, Field(ge=0, allow_inf_nan=False, description="weight of the rate in distortion + beta * rate")
     ] = 1.0
@@ -85,7 +87,10 @@ class Recipe(BaseModel):
     ] = 0.0
     beta_cycles: Annotated[int, Field(ge=1, description="cycles of equal length in which beta rises again")] = 1
     noise: Annotated[
-        Share, Field(description="standard deviation of Gaussian noise on the input, of 1; the target stays clean")
+        Share,
+        Field(
+            description="standard deviation of Gaussian noise on the input, for pixels in [0, 1]; the target is clean"
+        ),
     ] = 0.0
     channels: Annotated[
         tuple[Annotated[int, Field(ge=1, le=4096)], ...],
@@ -102,26 +107,28 @@ class Recipe(BaseModel):
 
     adversarial: Annotated[
         float,
-        Field(ge=0, allow_inf_nan=False, description="pull of a critic on the images, of the likelihood's; 0: none"),
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="norm of a critic's gradient, relative to the likelihood's; 0: no critic",
+        ),
     ] = 0.0
-    adversarial_from: Annotated[
-        Share, Field(description="share of the steps that are done before the critic comes in")
-    ] = 0.5
+    adversarial_from: Annotated[Share, Field(description="share of the steps before the critic is used")] = 0.5
     prior: Annotated[
         str, AfterValidator(_check_prior), Field(description="fitted to the training latents at the end, to draw from")
     ] = "none"
 
     epochs: Annotated[int, Field(ge=1, description="passes over the training images")] = 5
-    batch: Annotated[int, Field(ge=1, description="images a step")] = 100
+    batch: Annotated[int, Field(ge=1, description="images per step")] = 100
     lr: Annotated[Positive, Field(description="largest learning rate of Adam")] = 1e-3
     schedule: Annotated[
         Literal["constant", "one-cycle"], Field(description="one-cycle: linear up, then half a cosine down to 0")
     ] = "one-cycle"
     warmup: Annotated[Share, Field(description="share of one-cycle's steps that go up")] = 0.1
     clip: Annotated[
-        float, Field(ge=0, allow_inf_nan=False, description="largest norm of a step's gradient; 0: no limit")
+        float, Field(ge=0, allow_inf_nan=False, description="largest norm of a step's gradient; 0: unlimited")
     ] = 0.0
-    seed: Annotated[int, Field(ge=0, description="what every random draw derives from")] = 0
+    seed: Annotated[int, Field(ge=0, description="of every random draw")] = 0
     limit: Annotated[int | None, Field(ge=2, description="train on the first images only")] = None
 
     published_weight: Annotated[
@@ -237,7 +244,7 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def parse_recipe(values: dict[str, Any], where: str) -> Recipe:
-    """A recipe from plain values, with one sentence about the first thing wrong."""
+    """A recipe from plain values; an ArmoireError names the first invalid one."""
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

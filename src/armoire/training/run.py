@@ -1,4 +1,4 @@
-"""A run is a folder that holds everything needed to use a model, and how it came to be."""
+"""A run: the folder of a trained model, its recipe, history, checkpoints and artifacts."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from armoire.progress import USUAL, Progress
 from armoire.training.public import public_header, public_recipe
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
 
-# torch is imported where a model is: what a run is, can be told without.
+# torch is imported only where a model is needed.
 if TYPE_CHECKING:
     import torch
 
     from armoire.model import Autoencoder
 
 DIVERGED = "diverged.json"
-FREE = {"epochs", "name", "summary", "data", "showable"}  # what --resume may change, and what says nothing of the model
-LATEST = 5  # epochs that a notebook shows
+FREE = {"epochs", "name", "summary", "data", "showable"}  # settings that --resume may change
+LATEST = 5  # epochs in the notebook repr
 SPECS = {"epoch": ".0f"} | {f"{split}_published_total_loss": ".4g" for split in ("test", "valid")}
-TRACKING = "tracking"  # folder of what trackers write
+TRACKING = "tracking"  # folder of the trackers' files
 SNAPSHOTS = "snapshots"
-TIMES = {"seconds", "images_per_second"}  # columns of the history that no seed makes equal
+TIMES = {"seconds", "images_per_second"}  # columns of the history that differ between equal trainings
 UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 
 
@@ -69,7 +69,7 @@ class Run:
             ArmoireError: it does not, or one of them is damaged; or it cannot be fetched.
         """
         path = local_folder(path, progress)
-        # A bare name stands for the folder that `armoire train` gave it.
+        # A bare name is one in runs/, where `armoire train` writes.
         given, usual = Path(path), Path("runs") / path
         run = cls(usual if usual.is_dir() and not given.exists() else given)
         refuse_foreign(run.path)
@@ -105,7 +105,7 @@ class Run:
         return Table(rows, words=True)
 
     def _epochs(self) -> Table:
-        """The last rows of the history; why there is none, where that is so."""
+        """The last rows of the history, or the reason why there is none."""
         try:
             rows = self.history
         except ArmoireError as error:
@@ -120,14 +120,14 @@ class Run:
         return Table(cells, title, list(there))
 
     def _check_links(self) -> None:
-        # What is made of a run is written into it, and a stranger's should not say where that is.
+        # Artifacts are written into the run: an untrusted one must not redirect them.
         inside = self.path.resolve()
         for path in self.path.iterdir():
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
                 raise ArmoireError(f"{path} is a link that leads out of the run; put what it leads to in its place")
 
     def _check_recipe(self) -> None:
-        # Half a TOML file is often a valid one, which would silently put defaults in the place of what was lost.
+        # Half a TOML file is often valid, with defaults in place of the lost settings.
         try:
             trained = parse_recipe(parse_toml(self.header.get("recipe", "")), f"the header of {FILE}")
         except ValueError as error:
@@ -140,7 +140,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What it is called: the name of its folder, in characters that can be written as UTF-8."""
+        """The name of its folder, encodable as UTF-8."""
         return self.path.resolve().name.encode("utf-8", "backslashreplace").decode()
 
     @cached_property
@@ -155,7 +155,7 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps that its weights have seen."""
+        """Optimiser steps done."""
         try:
             return int(self.header["step"])
         except (KeyError, ValueError) as error:
@@ -187,7 +187,7 @@ class Run:
         return Autoencoder.from_pretrained(self.path).to(device)
 
     def preview(self, epoch: int) -> Path:
-        """Where the picture of an epoch, counted from 1, lies."""
+        """The preview of an epoch, from 1."""
         return self.path / "previews" / f"epoch-{epoch:04d}.png"
 
     @cached_property
@@ -248,8 +248,8 @@ class Run:
         except (ValueError, TypeError, csv.Error) as error:
             raise ArmoireError(f"{path} is damaged ({error}); restore it, or train again") from None
         if not found or "epoch" not in found[0]:
-            raise ArmoireError(f"{path} is damaged (it tells of no epoch); restore it, or train again")
-        # One killed between writing both has an epoch more here than there.
+            raise ArmoireError(f"{path} is damaged (it has no epoch); restore it, or train again")
+        # A process killed between writing both leaves one epoch more here than there.
         told = self.header.get("history_epochs", "")
         in_order = [row["epoch"] for row in found] == list(range(1, len(found) + 1))
         known = told.isdecimal() and len(told) < 10 and in_order and len(found) <= int(told) + 1
@@ -259,7 +259,7 @@ class Run:
 
     @property
     def diverged(self) -> dict[str, float] | None:
-        """Step and learning rate at which the objective stopped being finite, where the last training ended so."""
+        """Step and learning rate at which the last training stopped because the objective was no longer finite."""
         try:
             found = read_checksummed(self.path / DIVERGED)
             return {"step": int(found["step"]), "learning_rate": float(found["learning_rate"])}
@@ -267,11 +267,10 @@ class Run:
             return None
 
     def write_diverged(self, step: int, learning_rate: float) -> None:
-        """Keep where the objective stopped being finite, for `armoire doctor`."""
+        """Record where the objective was no longer finite, for `armoire doctor`."""
         write_checksummed(self.path / DIVERGED, {"step": step, "learning_rate": learning_rate})
 
     def write_history(self, rows: list[dict[str, float]]) -> None:
-        """Write history.csv."""
         text = StringIO(newline="")
         writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
@@ -309,13 +308,13 @@ class Run:
 
 
 def history_sha256(rows: list[dict[str, float]]) -> str:
-    """Digest of what was measured; how long it took is not of it, so that an equal training has an equal digest."""
+    """Digest of the measurements without the times, equal for equal trainings."""
     kept = [{name: float(value) for name, value in row.items() if name not in TIMES} for row in rows]
     return sha256(json.dumps(kept, sort_keys=True).encode())
 
 
 def git_commit() -> str:
-    """The commit of the source that is running, "" where it is not a checkout."""
+    """The git commit of the running source, "" where it is not a checkout."""
     try:
         answer = subprocess.run(
             ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],

@@ -1,4 +1,4 @@
-"""Which runs lie in a folder: told from their recipes and histories, without opening one."""
+"""The runs in a folder, from their recipes and histories, without opening them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pathlib import Path
 from armoire.io.files import parse_toml, read_text
 
 RECIPE, HISTORY = "recipe.toml", "history.csv"
-MOST = 1000  # folders looked into, so that one with very many does not make anybody wait
+MOST = 1000  # folders searched, to bound the time
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What is known of a run at a glance.
+    """A run in a list of runs.
 
     Attributes:
         path: its folder.
         recipe: the name of its recipe.
-        data: what it is trained on, as `load_images` takes it; "" for an array in memory.
-        epochs: how many are done.
-        asked: how many it was to be trained for.
-        modified: when its recipe or its history was written last, in seconds since 1970.
+        data: the source of its images, as for `load_images`; "" for an array in memory.
+        epochs: epochs done.
+        asked: epochs of its recipe.
+        modified: the last change of its recipe or history, in seconds since 1970.
     """
 
     path: Path
@@ -34,12 +34,11 @@ class RunSummary:
 
     @property
     def is_finished(self) -> bool:
-        """Whether it was trained to the end."""
         return self.epochs >= self.asked
 
 
 def find_runs(folder: Path) -> list[RunSummary]:
-    """The runs in a folder and in its runs/, those last worked on first; what cannot be read is passed over."""
+    """The readable runs in a folder and in its runs/, the last modified first."""
     found = {path: summary for path in _folders(folder) if (summary := _summary(path)) is not None}
     return sorted(found.values(), key=lambda run: (-run.modified, str(run.path)))
 

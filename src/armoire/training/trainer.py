@@ -69,23 +69,9 @@ def fit_epochs(
     On a CPU the same recipe, seed, data and number of threads give the same bits, interrupted and resumed or not. In
     the processes that torchrun starts it trains one model together, and the first of them writes the run.
 
-    Args:
-        recipe: what to train, and how.
-        images: the data; its test split (valid where there is none) is only measured on.
-        out: the run's folder.
-        resume: go on from the newest checkpoint in `out`, if any.
-        device: auto (CUDA where there is a supported GPU, else the CPU), cpu, cuda or mps (untested).
-        progress: where to report.
-        track: trackers to report to: tensorboard, trackio, wandb. The training is the same without them.
-        snapshots: how many snapshots of the weights to keep in `out`/snapshots, evenly spaced over the steps, the last
-            step included; by default as many as the resumed training, or none.
-        on_step: called after each optimiser step, in every process with its own rows of the batch, before anything is
-            saved. An exception it raises ends the training; `resume` goes on from the last checkpoint.
-
-    Raises:
-        ArmoireError: `out` is not free, the settings do not fit, a tracker is not installed, or the objective is no
-            longer finite.
-        TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
+    The test split of the images (valid where there is none) is only measured on. `on_step` is called after each
+    optimiser step, in every process with its own rows of the batch, before anything is saved; an exception that it
+    raises ends the training. The other options, and what is raised, are those of `armoire.train`.
     """
     if snapshots is not None and snapshots < 0:
         raise ArmoireError(f"--snapshots should be 0 or more, not {snapshots}")

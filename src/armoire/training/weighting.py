@@ -1,12 +1,12 @@
-"""Loss weights, translated: what any weighting in use is as distortion + beta * rate in nats.
+"""Translate loss weights of other code to distortion + beta * rate in nats.
 
 A loss w * error + v * KL, its error a mean over the D values of an image, is proportional to distortion + beta * rate:
 
     binary cross-entropy   distortion = D * bce                              beta = D v / w
     squared error          distortion = D * mse / (2 sigma^2) + const        beta = D v / (2 sigma^2 w)
 
-The second leaves one free choice, as only sigma^2 and beta together weigh: with beta = 1 sigma^2 = D v / (2 w); a
-calibrated decoder has sigma^2 = the mean squared error itself. A sum over an image is D times the mean.
+The second has one free choice, as only the product of sigma^2 and beta matters: with beta = 1 sigma^2 = D v / (2 w); a
+calibrated likelihood has sigma^2 = the mean squared error. A sum over an image is D times the mean.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from armoire.errors import ArmoireError, did_you_mean
 
 KL = "kl"
-#: Names of errors, each as (which, whether it is a sum over the image's values and no mean).
+#: Names of errors: (kind, whether it is a sum over the image's values instead of a mean).
 ERRORS = {
     "bce": ("bce", False),
     "sum_bce": ("bce", True),
@@ -49,11 +49,11 @@ class Weighting:
 
     @property
     def sigma(self) -> float | None:
-        """Of the Gaussian for which the loss is the ELBO, beta = 1; None of a cross-entropy."""
+        """Of the Gaussian for which the loss is the negative ELBO, beta = 1; None for a cross-entropy."""
         return None if self.error == "bce" else math.sqrt(self.values * self.kl_weight / (2 * self.weight))
 
     def beta(self, sigma: float | None = None) -> float:
-        """Weight of the rate: of the Bernoulli likelihood, or of a Gaussian with this sigma."""
+        """Weight of the rate, for the Bernoulli likelihood or for a Gaussian with this sigma."""
         if self.error == "bce":
             return self.values * self.kl_weight / self.weight
         if sigma is None:
@@ -66,13 +66,13 @@ def parse_weighting(text: str, size: int, channels: int, **names: float) -> Weig
 
     Args:
         text: a sum of an error (`bce`, `mse`: means over an image's values; `sum_bce`, `sse`: sums) and `kl`, each with
-            a factor; where it has no `kl`, that has the factor 1.
+            a factor; without `kl` its factor is 1.
         size: side of the images in pixels.
         channels: 1 or 3.
-        **names: numbers that may stand in it by name, such as `batch` and `images`.
+        **names: values of names in it, such as `batch` and `images`.
 
     Raises:
-        ArmoireError: it cannot be read, or is not proportional to a distortion and a rate.
+        ArmoireError: it cannot be parsed, or is not proportional to a distortion and a rate.
     """
     factors = _linear(text, names)
     kl = factors.pop(KL, 1.0)
@@ -88,7 +88,7 @@ def parse_weighting(text: str, size: int, channels: int, **names: float) -> Weig
 
 
 def _linear(text: str, names: Mapping[str, float]) -> dict[str, float]:
-    """Factors of each error and of kl."""
+    """The factor of each error and of kl."""
     try:
         if len(text) > LONGEST:
             raise SyntaxError
@@ -101,7 +101,7 @@ def _linear(text: str, names: Mapping[str, float]) -> dict[str, float]:
 
 
 def _evaluate(node: ast.expr, names: Mapping[str, float]) -> float | dict[str, float]:
-    """A number, or factors by name; nothing but sums, products with a number, and quotients by one."""
+    """A number, or factors by name; only sums, products with a number, and quotients by a number are allowed."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return float(node.value)
     if isinstance(node, ast.Name):
