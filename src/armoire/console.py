@@ -179,7 +179,7 @@ class _Task:
 
 
 def make_bars(**settings: Any) -> Bars:
-    """rich's Progress: title, bar, and percentage, time left, figures and rate, of which as much as fits is shown."""
+    """rich's Progress: title, bar, and percentage, time left, figures and rate, cut to the terminal's width."""
     from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
     from rich.table import Column
     from rich.text import Text

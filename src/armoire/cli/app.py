@@ -159,7 +159,7 @@ def _leave(code: int, sentence: str) -> None:
 
 
 def _leave_together(code: int, sentence: str) -> None:
-    """Exit as one of torchrun's processes, of which only one reports why."""
+    """Exit as one of torchrun's processes; only one reports the reason."""
     for number in (signal.SIGINT, signal.SIGTERM):  # torchrun's, as soon as one has exited
         signal.signal(number, signal.SIG_IGN)
     from armoire.training.distributed import may_tell

@@ -159,7 +159,7 @@ def _byte_counter(total: int, task: Task) -> type:
 
     class ByteCounter(tqdm):
         def __init__(self, *args: Any, **settings: Any) -> None:
-            # The other bars count files, and bytes on the network, of which xet sends fewer or more.
+            # The other bars count files, and bytes on the network, which differ from bytes on disk with xet.
             name = str(settings.get("name", ""))
             self.counts_bytes = settings.get("unit") == "B" and not name.endswith(".transfer")
             self.received, self.restarts = 0, 0

@@ -95,7 +95,7 @@ def _digest(content: mmap.mmap, at: int) -> bytes:
 
 
 def _check(footer: object, size: int) -> None:
-    """See to it that a table takes no more memory than its file explains; what is missing takes none of the file."""
+    """Check that a table takes no more memory than its file explains; missing values take none of the file."""
     chunks = [
         footer.row_group(group).column(column)  # type: ignore[attr-defined]
         for group in range(footer.num_row_groups)  # type: ignore[attr-defined]

@@ -95,7 +95,7 @@ def evaluate(
         split: train, valid or test; by default the held-out one.
         samples: how many samples to draw and compare with held-out images. By default 2,000 are compared, with the
             attribute classifier's features, where the data have attributes; otherwise none.
-        features: of which network samples are compared: `efficientnet-lite0` (the default where `samples` is given),
+        features: the network whose features are compared: `efficientnet-lite0` (the default where `samples` is given),
             `classifier` or `inception`.
         prior: the prior to draw samples from, as in `Wardrobe.prior`.
         temperature: of the draws.

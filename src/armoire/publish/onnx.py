@@ -169,7 +169,7 @@ def _half(both: onnx.ModelProto, name: str, given: str, outputs: list[str], fact
 def _check(
     content: bytes, half: str, model: Autoencoder, ask: Callable[[Autoencoder, Tensor], list[Tensor]], inputs: Tensor
 ) -> None:
-    """See to it that onnxruntime gives what PyTorch gives, for an input alone and for several together."""
+    """Check that onnxruntime agrees with PyTorch, for a batch of one and for a batch of several."""
     session = open_session(content)
     (given,), outputs = session.get_inputs(), session.get_outputs()
     unbounded = half == "encoder"

@@ -1,4 +1,4 @@
-"""Logs a training to experiment trackers, none of which can stop or change it.
+"""Log a training to experiment trackers; they cannot stop or change it.
 
 history.csv needs none of them. RUN/tracking/ holds what they write into the run, and its `state.json` the run's id in
 each tracker and how many epochs were logged to it, so that a resumed training continues there.
