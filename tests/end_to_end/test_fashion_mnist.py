@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -25,7 +26,7 @@ def run(
     armoire = Armoire(tmp_path_factory.mktemp("fashion"), env, server)  # type: ignore[arg-type]
     made = armoire("train", request.param, "--epochs", 1, "--limit", 600)
     assert made.code == 0, made.err
-    assert f"next        armoire sample runs/{request.param}" in made.out
+    assert re.search(rf"^next +armoire sample runs/{request.param} ", made.out, flags=re.MULTILINE)
     return armoire, request.param
 
 

@@ -70,7 +70,7 @@ def test_a_run_with_a_flow_opens_and_draws_from_what_is_asked_for(armoire: Armoi
     wardrobe = Wardrobe.open(copied)
     shape = {"latent": 2, "width": 4, "transforms": 1, "passes": 2}
     flow = Flow(Whitening.of(wardrobe.latents.mean), make_network(**shape), shape)
-    wardrobe._priors.keep("flow", flow, {"log_prob": 0.0})
+    wardrobe._priors.write("flow", flow, {"log_prob": 0.0})
     for chosen in ((), ("--prior", "flow")):
         done = armoire("sample", "run", "-n", 4, *chosen, "--out", "samples.png", absent=ABSENT)
         assert_one_sentence(done, "a prior of kind flow", "armoire[flow]", "zuko", "normal")

@@ -49,7 +49,7 @@ def test_paths_have_two_ends_that_are_latents(vae_run, end):
     for between in (vae_run.interpolate, interpolate):
         for a, b in ((end, np.ones(2)), (np.ones(2), end)):
             with pytest.raises(ArmoireError):
-                between(a, b, 3)
+                between(a, b, steps=3)
 
 
 def test_a_strength_is_a_finite_number():
