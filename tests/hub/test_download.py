@@ -35,7 +35,7 @@ LARGE_ONES = 4
 OTHERS = dict.fromkeys(
     (
         *("README.md", "evil.pkl", "model.pt", "run.py", "figures/samples.png", "checkpoints/best.safetensors"),
-        *("priors/gmm.pkl", "neighbours/0.usearch", "../above.toml", "xrecipe.toml", "a/recipe.toml"),
+        *("priors/gmm.pkl", "previews/epoch-0001.png", "../above.toml", "xrecipe.toml", "a/recipe.toml"),
     ),
     b"not of a run",
 )

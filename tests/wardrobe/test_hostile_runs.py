@@ -264,7 +264,7 @@ def hand_made() -> Iterator[tuple[str, Change]]:
     yield "history of one long field", with_bytes("history.csv", 'epoch\n"' + "1" * 200_000)
     for path in ("../../x", "/etc/passwd", "", "a" * 5000, "\0"):
         yield f"manifest to {path[:9]!r}", lambda run, p=path: with_manifest(run, p)
-    for name in ("checkpoints", "figures", "explorer", "priors", "directions", "previews", "neighbours"):
+    for name in ("checkpoints", "figures", "explorer", "priors", "directions", "previews"):
         yield f"{name} leads out", lambda run, n=name: lead_out(run, n)
 
 

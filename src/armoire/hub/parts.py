@@ -12,8 +12,7 @@ FIGURES = "figures"  # uploaded for the card, never downloaded
 
 _GIGABYTE = 1 << 30
 _TABLE = 8 * _GIGABYTE
-# Neither what is made for one user or machine (neighbour index, checkpoints) nor what shows the data (previews, the
-# explorer, the report).
+# Neither checkpoints nor what shows the data (previews, the explorer, the report).
 PARTS = MappingProxyType(
     {
         "recipe.toml": LARGEST_TEXT,

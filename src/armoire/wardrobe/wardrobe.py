@@ -41,7 +41,7 @@ from armoire.wardrobe.directions import (
     other_direction,
     pick_direction,
 )
-from armoire.wardrobe.index import NeighbourIndex, kept_index
+from armoire.wardrobe.index import NeighbourIndex, load_index
 from armoire.wardrobe.interpolation import Interpolation, interpolate
 from armoire.wardrobe.latents import LATENTS, Latents, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
@@ -407,7 +407,7 @@ class Wardrobe:
 
     @cached_property
     def _neighbour_index(self) -> NeighbourIndex | None:
-        return kept_index(self.run.path, self.latents.mean, self.progress)
+        return load_index(self.latents.mean, self.progress)
 
     def direction(self, attribute: str, method: str = "partial") -> Direction:
         """Where an attribute grows, fitted to the training images; of attributes it is kept in the run.
