@@ -183,7 +183,7 @@ def test_the_picture_is_that_of_the_direction(armoire: Armoire, faces: Path) -> 
         words = ("--strength", "1.5", "--method", method, "--out", f"{method}.png")
         made = armoire("edit", faces / "run", faces / "0.png", "--attribute", "Smiling", *words)
         assert made.code == 0, made.err
-        direction = wardrobe.direction("Smiling", method)
+        direction = wardrobe.direction("Smiling", method=method)
         assert direction.scale == pytest.approx(float((train @ direction.vector).std()), rel=1e-5)
         assert f"{direction.scale:.4g} in the latent space" in made.out
         expected = wardrobe.decode(z + 1.5 * direction.scale * direction.vector)[0]
@@ -323,7 +323,7 @@ WRONG = {
     ),
     "no attributes": (
         "edit {run} {faces}/0.png --attribute Smiling --strength 1 --out e.png",
-        "pictures, of which no attributes are known",
+        "pictures, which has no attributes",
     ),
     "edit nothing": ("edit {faces}/run --attribute Smiling --strength 1 --out e.png", "IMAGE"),
     "edit no such image": (

@@ -97,7 +97,7 @@ def test_reconstructions_stand_under_their_originals_with_z_and_error(vae: Wardr
 
 def test_samples_of_a_vae_are_18_draws_of_n01_decoded(vae: Wardrobe):
     figure = figures.draw(vae, "samples")
-    z = vae.sample(18, vae.recipe.seed)
+    z = vae.sample(18, seed=vae.recipe.seed)
     cloud, drawn = figure.axes[0].collections
     np.testing.assert_array_equal(np.asarray(cloud.get_offsets()), vae.latents.split("test").mean)
     np.testing.assert_array_equal(np.asarray(drawn.get_offsets()), z)

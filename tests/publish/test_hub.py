@@ -25,7 +25,7 @@ CARD = "README.md"
 
 def copied(original: Wardrobe, folder: Path) -> Wardrobe:
     """A run like one that is there, to be written to, with its data at hand."""
-    return Wardrobe.open(shutil.copytree(original.run.path, folder), original.images, "cpu")
+    return Wardrobe.open(shutil.copytree(original.run.path, folder), original.images, device="cpu")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def unshowable(wardrobe: Wardrobe) -> Wardrobe:
     """The same as if its recipe had asked for its pictures not to be shown."""
     recipe = wardrobe.run.path / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("showable = true", "showable = false"))
-    return Wardrobe.open(wardrobe.run.path, wardrobe.images, "cpu")
+    return Wardrobe.open(wardrobe.run.path, wardrobe.images, device="cpu")
 
 
 def of_celeba(wardrobe: Wardrobe) -> Wardrobe:
@@ -101,13 +101,13 @@ def test_sent_again_only_what_is_new_goes_and_what_is_gone_goes_away(hub, run):
     repository = hub.repositories["me/run"]
     repository.commit(repository.commits[-1][1] | {"notes.md": b"my own", "figures/old.png": b"old"})
     shutil.rmtree(run.run.path / "priors")
-    push(Wardrobe.open(run.run.path, run.images, "cpu"), "me/run")
+    push(Wardrobe.open(run.run.path, run.images, device="cpu"), "me/run")
     there = hub.files("me/run")
     assert "priors/gmm.safetensors" not in there
     assert "figures/old.png" not in there
     assert there["notes.md"] == b"my own"
     uploads = len(hub.asked("PUT /lfs/"))
-    push(Wardrobe.open(run.run.path, run.images, "cpu"), "me/run")
+    push(Wardrobe.open(run.run.path, run.images, device="cpu"), "me/run")
     assert len(hub.asked("PUT /lfs/")) == uploads
     assert hub.files("me/run") == there
 

@@ -100,10 +100,10 @@ def looked_at(path: Path) -> dict[str, np.ndarray]:
     if usual := wardrobe.error_percentiles:
         found["error_percentiles"] = np.array(usual.percentiles)
     if wardrobe.has_prior("gmm"):
-        found["draws"] = wardrobe.sample(10, 0, "gmm")
+        found["draws"] = wardrobe.sample(10, seed=0, prior="gmm")
     for name, direction in wardrobe.directions().items():
         found[f"direction {name}"] = direction.vector
-    found["made"] = wardrobe.decode(wardrobe.sample(3, 0, "normal"))
+    found["made"] = wardrobe.decode(wardrobe.sample(3, seed=0, prior="normal"))
     if told := wardrobe.run.diverged:
         found["diverged"] = np.array(list(told.values()))
     for file in site_files(wardrobe.run).values():

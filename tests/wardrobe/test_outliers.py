@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from armoire import Wardrobe, evaluate, train
+from armoire.errors import ArmoireError
 from armoire.io.files import write_checksummed
 from armoire.model import to_unit
 from armoire.wardrobe.outliers import ErrorPercentiles, measure_percentiles, squared_errors
@@ -58,7 +59,7 @@ def test_of_few_held_out_images_none_is_a_stranger(vae_run):
     errors = vae_run.squared_errors(vae_run.images.split("test").images)
     assert vae_run.error_percentiles.images == 10
     assert vae_run.error_percentiles.threshold == pytest.approx(errors.max())
-    assert not vae_run.error_percentiles.are_outliers(errors).any()
+    assert not vae_run.outliers(vae_run.images.split("test").images).any()
 
 
 def test_rounding_makes_no_outlier():
@@ -103,6 +104,8 @@ def test_without_the_data_it_is_told_once_that_it_cannot_be_told(copy, recorder)
     assert opened.error_percentiles is None
     assert opened.error_percentiles is None
     assert len(recorder.notes) == 1
+    with pytest.raises(ArmoireError, match=r"error threshold of .* is computed from its data"):
+        opened.outliers(np.zeros((1, 16, 16, 1), np.uint8))
     assert "outliers cannot be detected: " in recorder.notes[0]
     assert "was trained on an array in memory" in recorder.notes[0]
     assert not (copy / "error_percentiles.json").exists()

@@ -30,7 +30,7 @@ def edited(wardrobe, faces, smiling: int, attribute: str, strength: float, metho
     """How far the measured smile and the hair's colour (0 to 255) move in held-out faces that smile (1) or do not."""
     held_out = faces.split("test")
     z = wardrobe.encode(held_out.images[held_out.attribute("Smiling") == smiling])
-    before, after = wardrobe.decode(z), wardrobe.decode(wardrobe.direction(attribute, method).move(z, strength))
+    before, after = wardrobe.decode(z), wardrobe.decode(wardrobe.direction(attribute, method=method).move(z, strength))
     smile = measured_smile(after) - measured_smile(before)
     hair = np.linalg.norm(measured_hair_colour(after) - measured_hair_colour(before), axis=1)
     return smile[np.isfinite(smile)], float(hair.mean())

@@ -153,7 +153,7 @@ def test_damaged_latents_are_encoded_again(copy, vae_run, recorder):
 
 
 def test_a_table_without_latents_is_refused(discs):
-    with pytest.raises(ValueError, match="holds no latents"):
+    with pytest.raises(ValueError, match="has no latents"):
         Latents.from_table(discs().table)
 
 
@@ -285,7 +285,7 @@ def test_other_data_of_the_same_shape_is_fitted_like_the_training_data(tmp_path,
 
 def test_data_of_another_shape_is_told(vae_run, fashion, monkeypatch):
     monkeypatch.setattr("armoire.wardrobe.wardrobe.load_images", lambda *_: fashion)
-    with pytest.raises(ArmoireError, match=r"holds images of \(32, 32, 1\), but .* was trained on \(16, 16, 1\)"):
+    with pytest.raises(ArmoireError, match=r"contains images of \(32, 32, 1\), but .* was trained on \(16, 16, 1\)"):
         vae_run.load("fashion-mnist")
 
 

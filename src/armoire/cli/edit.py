@@ -49,7 +49,7 @@ def edit(
     strengths = _strengths(strength)
     progress = terminal_progress()
     wardrobe, originals = open_with_images(run, [image], progress)
-    direction = wardrobe.direction(attribute, method)
+    direction = wardrobe.direction(attribute, method=method)
     z = wardrobe.encode(originals)
     edited = wardrobe.decode(np.concatenate([z, *(direction.move(z, amount) for amount in strengths)]))
     positions = save_strip(np.concatenate([originals, edited]), out)

@@ -28,7 +28,7 @@ def nearest(
         raise ArmoireError(f"-n should be 1 or more, not {number}")
     progress = terminal_progress()
     wardrobe, originals = open_with_images(run, [image], progress)
-    found = wardrobe.nearest(wardrobe.encode(originals), number)
+    found = wardrobe.nearest(wardrobe.encode(originals), k=number)
     rows = wardrobe.latents.describe(found.rows[0], wardrobe.run.data.classes)
     outliers = note_outliers(wardrobe, [image], originals, progress)
     distances = found.distances[0].tolist()

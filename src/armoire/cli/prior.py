@@ -26,7 +26,7 @@ def prior(
     if seed < 0:
         raise ArmoireError(f"--seed should be 0 or more, not {seed}")
     wardrobe = Wardrobe.open(run, progress=terminal_progress())
-    found = wardrobe.fit_prior(kind, seed)
+    found = wardrobe.fit_prior(kind, seed=seed)
     name = wardrobe.prior(kind).name
     if json:
         print_json({"prior": kind, "name": name, **found})

@@ -42,7 +42,7 @@ def sample(
     check_temperature(temperature, "--temperature")
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
-    images = wardrobe.decode(wardrobe.sample(number, seed, prior, temperature))
+    images = wardrobe.decode(wardrobe.sample(number, seed=seed, prior=prior, temperature=temperature))
     save_images(images, out)
     progress.note(f"{number:,} images drawn from {wardrobe.prior(prior).name}")
     print(out)

@@ -21,7 +21,7 @@ def samples(wardrobe: Wardrobe) -> Figure:
 
 def _on_a_plane(wardrobe: Wardrobe) -> Figure:
     latents = shown_latents(wardrobe)
-    z = wardrobe.sample(ON_A_PLANE, wardrobe.recipe.seed)
+    z = wardrobe.sample(ON_A_PLANE, seed=wardrobe.recipe.seed)
     page = sheet(
         f"{ON_A_PLANE} samples of {run_name(wardrobe)}, {_source(wardrobe)}",
         f"Black: {of_data(wardrobe, len(latents))}. Blue: the draws, decoded at the right above their z.",
@@ -43,7 +43,7 @@ def _on_a_plane(wardrobe: Wardrobe) -> Figure:
 
 
 def _decoded(wardrobe: Wardrobe) -> Figure:
-    z = wardrobe.sample(IN_MORE, wardrobe.recipe.seed)
+    z = wardrobe.sample(IN_MORE, seed=wardrobe.recipe.seed)
     page = sheet(
         f"{IN_MORE} samples of {run_name(wardrobe)}, {_source(wardrobe)}",
         f"Trained on {wardrobe.run.data.name}, {wardrobe.recipe.latent} latent dimensions.",

@@ -1,4 +1,4 @@
-"""The principal axes of a cloud of embeddings: the directions along which images differ most."""
+"""Principal components of latents: the directions of largest variance."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from jaxtyping import Float
 
 @dataclass(frozen=True, eq=False)
 class PrincipalAxes:
-    """The first k principal components of n embeddings (Pearson 1901).
+    """The first k principal components of n latents (Pearson 1901).
 
     Attributes:
-        mean: float32 (d,), the middle of the cloud.
-        vectors: float32 (k, d), of unit length and at right angles, most variance first.
-        scales: float32 (k,), standard deviation of the embeddings along each.
-        shares: float32 (k,), share of the whole variance that each explains.
+        mean: float32 (d,), of the latents.
+        vectors: float32 (k, d), orthonormal, largest variance first.
+        scales: float32 (k,), standard deviation of the latents along each.
+        shares: float32 (k,), share of the total variance that each explains.
     """
 
     mean: Float[np.ndarray, " d"]
@@ -25,15 +25,14 @@ class PrincipalAxes:
     shares: Float[np.ndarray, " k"]
 
     def project(self, z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
-        """Where places lie along the axes, in latent units from the middle."""
+        """Coordinates along the axes, relative to the mean, in latent units."""
         return ((z.astype(np.float64) - self.mean) @ self.vectors.T).astype(np.float32)
 
 
 def principal_axes(embeddings: Float[np.ndarray, "n d"], k: int) -> PrincipalAxes:
-    """The first k of n embeddings, or as many as there are dimensions.
+    """The first min(k, d) principal components of n latents.
 
-    An axis has two ends, and either may be the positive one; here its largest weight is positive, so that a figure does
-    not flip from one machine to the next.
+    The sign of a component is arbitrary; here its largest weight is positive, so that figures agree across machines.
     """
     d = embeddings.shape[1]
     mean = embeddings.mean(axis=0, dtype=np.float64)

@@ -1,9 +1,9 @@
 """Directions of the latent space along which an attribute changes, fitted to the training images (S21).
 
-    difference   mu_with - mu_without, of the means of q(z|x): what published attribute vectors are.
-    partial      row a of the least-squares solution of z = c + sum_a B_a y_a, y_a = +-1: what the attribute adds where
-                 all the others stay the same, so that a smile does not carry along what smiling faces also have.
-    logistic     the normal of the logistic classifier that tells with from without.
+    difference   mu_with - mu_without, of the means of q(z|x), as in published attribute vectors.
+    partial      row a of the least-squares solution of z = c + sum_a B_a y_a, y_a = +-1: the effect of the attribute
+                 with all others held constant, without the effect of correlated attributes.
+    logistic     the normal of the logistic classifier that separates images with from images without.
 
 A vector has unit length. A strength of 1 moves by `scale`, one standard deviation of the data's projection on it.
 """
@@ -27,31 +27,33 @@ from armoire.wardrobe.latents import Latents
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from armoire.training import Run
+
 Method = Literal["difference", "partial", "logistic"]
 METHODS: tuple[str, ...] = get_args(Method)
-FEWEST = 10  # images with, and without, that a direction is fitted to
+FEWEST = 10  # images with, and images without, needed to fit a direction
 AXIS = "axis-"  # and a number from 1: a principal axis
 REPLICATES = 200  # bootstrap resamples behind each interval
 PENALTY = 1.0  # of the squared weights in the logistic loss, summed over images
-SMALLEST_EIGENVALUE = 1e-3  # of the attributes' correlations, of the largest: below, they cannot be told apart
+SMALLEST_EIGENVALUE = 1e-3  # of the attributes' correlations, relative to the largest: below, they are collinear
 
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """Where an attribute grows.
+    """The direction of an attribute.
 
     Attributes:
-        attribute: which one.
-        method: how it was found; `principal` of an axis.
+        attribute: its name.
+        method: see above; `principal` for an axis.
         vector: float32 (d,), of unit length.
-        scale: standard deviation of the training images' projection on it: what a strength of 1 means.
+        scale: standard deviation of the training latents' projection on it: the step of strength 1.
         positives: training images known to have the attribute.
         negatives: training images known to lack it.
-        separation: how far apart the means of the two lie along the vector, in units of scale.
+        separation: difference of the means of the two groups along the vector, in units of scale.
         separation_low: lower end of its 95 % bootstrap interval over images, the vector held fixed.
         separation_high: upper end.
-        steadiness: cosine between the vector and those fitted to bootstrap resamples of the images, its 2.5th
-            percentile: 1 for a direction that does not depend on which images were there.
+        steadiness: 2.5th percentile of the cosine between the vector and those fitted to bootstrap resamples of the
+            images; 1 for a direction that does not depend on the sample.
     """
 
     attribute: str
@@ -69,7 +71,7 @@ class Direction:
         """z + strength * scale * vector, of latents (n, d) or one (d,).
 
         Raises:
-            ArmoireError: latents of other dimensions, or NaN or infinity among them or as the strength.
+            ArmoireError: the latents have other dimensions, or the latents or the strength are not finite.
         """
         if not np.isfinite(strength):
             raise ArmoireError(f"strength should be a finite number of standard deviations, not {strength}")
@@ -105,17 +107,56 @@ def fit_directions(
     return found
 
 
+def fit_all_directions(train: Latents, method: str, progress: Progress = SILENT) -> dict[str, Direction]:
+    """The directions of all attributes of the training images."""
+    return fit_directions(train.mean, {name: train.attribute(name) for name in train.attributes}, method, progress)
+
+
+def find_direction(
+    train: Latents,
+    name: str,
+    method: str,
+    run: Run,
+    directions: Callable[[], dict[str, Direction]],
+    progress: Progress = SILENT,
+) -> Direction:
+    """The direction of an attribute, of a class or of a principal axis.
+
+    Args:
+        train: latents of the training images.
+        name: see `Wardrobe.direction`.
+        method: `difference`, `partial` or `logistic`.
+        run: names its data in errors.
+        directions: returns those of the attributes.
+        progress: where to report.
+
+    Raises:
+        ArmoireError: there is no such attribute, or too few images have or lack it.
+    """
+    where, data = str(run.path), run.data
+    if name in train.attributes:
+        return pick_direction(directions(), name, train.attribute(name), where)
+    if found := other_direction(train, name, data.classes, method, where, progress):
+        return found
+    if train.attributes:
+        train.attribute(name, data.attribute_source)  # raises with a suggestion
+    of_classes = f", or name one of its classes ({did_you_mean(name, data.classes)})" if data.classes else ""
+    raise ArmoireError(
+        f"{where} was trained on {data.name}, which has no attributes; train on data with attributes, such as "
+        f"drawn-faces or celeba:PATH{of_classes}, or use a principal axis, {AXIS}1 to {AXIS}{train.mean.shape[1]}"
+    )
+
+
 def other_direction(
     train: Latents, name: str, classes: Sequence[str], method: str, where: str, progress: Progress = SILENT
 ) -> Direction | None:
-    """What is no attribute but can be moved along all the same: a class, or `axis-K`; None where a name is neither.
+    """The direction of a class, or of the principal axis `axis-K`, K from 1; None for any other name.
 
-    A class is what its images have and all others lack. `axis-K`, K from 1, is a principal axis, for data that bring no
-    words; its positives are the images on one side of the middle, its negatives those on the other, and its steadiness
-    is not measured: NaN.
+    The positives of a class are its images, the negatives all others. The positives of an axis are the images above
+    the mean, the negatives those below; its steadiness is not measured: NaN.
 
     Raises:
-        ArmoireError: too few images are of the class.
+        ArmoireError: there are too few images of the class.
     """
     if name in classes:
         known = np.where(train.labels == classes.index(name), 1, -1) * (train.labels >= 0)
@@ -144,7 +185,7 @@ def _direction(
 
 
 def pick_direction(found: dict[str, Direction], attribute: str, known: Int8[np.ndarray, " n"], where: str) -> Direction:
-    """One of them, or one sentence on why it could not be fitted."""
+    """One of the fitted directions; raises ArmoireError with the counts if there were too few images."""
     if attribute in found:
         return found[attribute]
     has, lacks = int((known == 1).sum()), int((known == -1).sum())
@@ -155,7 +196,7 @@ def pick_direction(found: dict[str, Direction], attribute: str, known: Int8[np.n
 
 
 def check_method(method: str) -> None:
-    """See to it that there is such a method."""
+    """Raise ArmoireError unless there is such a method."""
     if method not in METHODS:
         raise ArmoireError(f"no method '{method}'; {did_you_mean(method, METHODS)}")
 
@@ -203,17 +244,17 @@ def _partial(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> V
 def _regression(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Least squares of z on all attributes, (a, d), each moment over the images in which it is known.
 
-    Available-case analysis (Little and Rubin, Statistical Analysis with Missing Data, section 3.4): where most images
-    lack most attributes, those with all of them known are far too few to say much about 200 dimensions.
+    Available-case analysis (Little and Rubin, Statistical Analysis with Missing Data, section 3.4): if most attributes
+    of most images are unknown, images with all of them known are too few for 200 dimensions.
     """
     known = (y != 0).astype(np.float32)
     weighed, weighed_y = weights[:, None] * known, weights[:, None] * y
     images = np.maximum(weighed.sum(axis=0), 1e-9)
     covariance_zy = (weighed_y.T @ z - (weighed_y.sum(axis=0) / images)[:, None] * (weighed.T @ z)) / images[:, None]
     both = np.maximum(weighed.T @ known, 1e-9)
-    means = (weighed_y.T @ known) / both  # of attribute i over the images in which j is known too
+    means = (weighed_y.T @ known) / both  # of attribute i over the images in which j is also known
     covariance_yy = (weighed_y.T @ y) / both - means * means.T
-    # As correlations: rarity is no collinearity.
+    # Correlations: a rare attribute has a small variance without being collinear.
     deviations = np.sqrt(np.maximum(np.diag(covariance_yy), 1e-9))
     values, vectors = np.linalg.eigh((covariance_yy / np.outer(deviations, deviations)).astype(np.float64))
     kept = values > SMALLEST_EIGENVALUE * values[-1]
@@ -232,7 +273,7 @@ def _logistic(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> 
 
 
 def _classifier(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Its normal, and those of resamples by one Newton step from it each (Davidson and MacKinnon 1999).
+    """The normal (d,), and those of resamples (B, d), one Newton step away (Davidson and MacKinnon 1999).
 
     With and without weigh the same, whatever their numbers. Latents are taken in units of their overall spread, so
     that the penalty means the same in every model.
@@ -250,7 +291,7 @@ def _classifier(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.n
     p = expit(with_constant @ normal)
     hessian = (with_constant * (balance * p * (1 - p))[:, None]).T @ with_constant
     hessian += PENALTY * np.diag(np.append(np.ones(x.shape[1]), 1e-6))
-    # At the optimum the slope of all images together is 0: what is left is that of those drawn more, or less, often.
+    # At the optimum the gradient over all images is 0, which leaves that of images drawn more or less than once.
     slopes = ((weights[:, known] - 1) * (balance * (holds - p))) @ with_constant
     steps = np.linalg.solve(hessian, slopes.T).T
     return normal[:-1], (normal + steps)[:, :-1]
@@ -274,12 +315,12 @@ def _mean_difference(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.nd
 
 
 def _once(n: int) -> np.ndarray:
-    """The weighting, (1, n), in which every image counts once."""
+    """Weights of 1, (1, n)."""
     return np.ones((1, n), np.float32)
 
 
 def _resamples(n: int, seed: int = 0) -> np.ndarray:
-    """How often each of n images is drawn in each resample of n, (REPLICATES, n)."""
+    """Number of times that each of n images is drawn in each bootstrap resample, (REPLICATES, n)."""
     random = np.random.default_rng(seed)
     return np.stack([np.bincount(random.integers(0, n, n), minlength=n) for _ in range(REPLICATES)]).astype(np.float32)
 

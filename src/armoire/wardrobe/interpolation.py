@@ -1,4 +1,4 @@
-"""Paths between two places of the latent space."""
+"""Interpolation between two latents."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Interpolation = Literal["linear", "spherical"]
 
 
 def interpolate(a: Any, b: Any, steps: int, kind: Interpolation = "linear") -> Float[np.ndarray, "steps d"]:
-    """Latents from a to b, both included.
+    """Latents from a to b, both ends included, (steps, d).
 
     Args:
-        a: the latent (d,) where it starts.
-        b: where it ends.
+        a: first latent (d,).
+        b: last latent (d,).
         steps: number of latents, at least 2.
         kind: `linear` is z_A (1 - t) + z_B t (S22). `spherical` turns the direction at constant speed (Shoemake 1985)
-            while the length goes evenly from one to the other, so that no step is nearer the origin than both ends:
-            in many dimensions a straight line leaves the shell in which N(0, I) lies.
+            and interpolates the length linearly, so that no step is nearer to the origin than both ends: in many
+            dimensions a straight line leaves the shell that contains most of N(0, I).
     """
     if check_count("steps", steps, 0) < 2:
         raise ArmoireError(f"a path needs at least 2 steps, its ends, not {steps}")
@@ -42,7 +42,7 @@ def _spherical(a: np.ndarray, b: np.ndarray, t: np.ndarray) -> np.ndarray:
         return a * (1 - t) + b * t
     u, v = a / length_a, b / length_b
     angle = np.arccos(np.clip(u @ v, -1, 1))
-    if np.sin(angle) < 1e-6:  # parallel or opposite: no single great circle joins them
+    if np.sin(angle) < 1e-6:  # parallel or opposite: the great circle is not unique
         return a * (1 - t) + b * t
     direction = (np.sin((1 - t) * angle) * u + np.sin(t * angle) * v) / np.sin(angle)
     return direction * (length_a * (1 - t) + length_b * t)

@@ -1,4 +1,4 @@
-"""Where every image of a data set lies, as a table that other tools can read too."""
+"""The posteriors of a data set, as a Parquet table, and batched encoding and decoding."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.images import ImageSet
 from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
 from armoire.io.artifacts import TableFormat
 from armoire.io.tables import write_table
-from armoire.model import Autoencoder
+from armoire.model import Autoencoder, to_pixels, to_unit
 from armoire.priors import LatentDraws
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -33,7 +33,7 @@ class Latents:
     Attributes:
         table: id, split, label and attributes of each image, as in its ImageSet.
         mean: float32 (n, d), the mean of q(z|x).
-        log_var: float32 (n, d), the log-variance of q(z|x); None for an autoencoder, whose places are points.
+        log_var: float32 (n, d), the log-variance of q(z|x); None for an autoencoder, whose posteriors are points.
     """
 
     table: pa.Table
@@ -45,43 +45,41 @@ class Latents:
 
     @property
     def draws(self) -> LatentDraws:
-        """Its posteriors, as priors are fitted to them."""
+        """The posteriors, to fit a prior to."""
         return LatentDraws(self.mean, self.log_var)
 
     @property
     def labels(self) -> Int[np.ndarray, " n"]:
-        """Class number of each image, -1 where it is not known."""
+        """Class number of each image, -1 if unknown."""
         return labels_of(self.table)
 
     @property
     def ids(self) -> list[str]:
-        """Name of each image."""
         return self.table["id"].to_pylist()
 
     @property
     def attributes(self) -> list[str]:
-        """Names of the attributes that are known of some image."""
+        """Names of the attributes known for at least one image."""
         return attributes_of(self.table)
 
     def attribute(self, name: str, where: str = "the latents") -> Int8[np.ndarray, " n"]:
-        """One attribute of each image: 1 yes, -1 no, 0 unknown; `where` is for the error when there is none."""
+        """One attribute of each image: 1 yes, -1 no, 0 unknown; `where` is named in the error if there is none."""
         return attribute_of(self.table, name, where)
 
     @property
     def splits(self) -> dict[str, int]:
-        """Number of images in each split that has any."""
+        """Number of images in each split that is not empty."""
         return {name: n for name in SPLITS if (n := int(self._split_is(name).sum()))}
 
     def split(self, name: str) -> Latents:
-        """The latents of one split."""
         keep = self._split_is(name)
         return Latents(self.table.filter(keep), self.mean[keep], None if self.log_var is None else self.log_var[keep])
 
     def is_of(self, split: str) -> Bool[np.ndarray, " n"]:
-        """Which rows are of a split.
+        """Which rows belong to a split.
 
         Raises:
-            ArmoireError: none is.
+            ArmoireError: none does.
         """
         rows = self._split_is(split)
         if not rows.any():
@@ -95,11 +93,10 @@ class Latents:
         return pc.equal(self.table["split"], name).to_numpy()  # type: ignore[attr-defined]
 
     def first(self, n: int) -> Latents:
-        """The first n."""
         return Latents(self.table.slice(0, n), self.mean[:n], None if self.log_var is None else self.log_var[:n])
 
     def describe(self, rows: Int[np.ndarray, " k"], classes: Sequence[str]) -> list[dict[str, str | None]]:
-        """The id, split and label of some rows; the label by its name where it has one, None where unknown."""
+        """The id, split and label of some rows; the label as its class name if there is one, None if unknown."""
         found = self.table.select(["id", "split", "label"]).take(rows).to_pylist()
         names = dict(enumerate(classes))
         for row in found:
@@ -117,21 +114,21 @@ class Latents:
         return table
 
     def write(self, path: Path, metadata: dict[str, str]) -> None:
-        """Write `to_table` as Parquet, atomically, with metadata in its schema."""
+        """Write `to_table` as Parquet, atomically, with schema metadata."""
         write_table(self.to_table().replace_schema_metadata(metadata), path)
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Latents:
-        """What `to_table` returned.
+        """The inverse of `to_table`.
 
         Raises:
-            ValueError: it is another table.
+            ValueError: the table has no such columns.
         """
         mean, log_var = _block(table, "mean"), _block(table, "log_var")
         if missing := {"id", "split", "label"} - set(table.column_names):
             raise ValueError(f"it has no column {sorted(missing)[0]}")
         if mean is None or (log_var is not None and log_var.shape != mean.shape):
-            raise ValueError("it holds no latents (mean_0, log_var_0...)")
+            raise ValueError("it has no latents (mean_0, log_var_0...)")
         blocks = {f"{name}_{k}" for name in ("mean", "log_var") for k in range(mean.shape[1])}
         return cls(table.select([n for n in table.column_names if n not in blocks]), mean, log_var)
 
@@ -145,14 +142,14 @@ def _block(table: pa.Table, name: str) -> np.ndarray | None:
     while (column := f"{name}_{len(columns)}") in table.column_names:
         values = table[column].to_numpy()
         if values.dtype != np.float32 or not np.isfinite(values).all():
-            raise ValueError(f"its column {column} is not of 32-bit numbers that are all finite")
+            raise ValueError(f"its column {column} is not float32 with finite values only")
         columns.append(values)
     return np.stack(columns, axis=1) if columns else None
 
 
 @torch.no_grad()
 def encode_set(model: Autoencoder, images: ImageSet, progress: Progress = SILENT) -> Latents:
-    """The posterior of every image of a set, in its order."""
+    """The posterior of every image of a set, in order."""
     model.eval()
     means, log_vars = [], []
     with progress.task("encoding", len(images), "images", rate=True) as task:
@@ -163,3 +160,25 @@ def encode_set(model: Autoencoder, images: ImageSet, progress: Progress = SILENT
                 log_vars.append(posterior.log_var.cpu().numpy())
             task.advance(len(x))
     return Latents(images.table, np.concatenate(means), np.concatenate(log_vars) if log_vars else None)
+
+
+@torch.no_grad()
+def encode_images(model: Autoencoder, pixels: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n d"]:
+    """The mean of q(z|x) of each image, in batches."""
+    means = np.empty((len(pixels), model.architecture.latent), np.float32)
+    for start in range(0, len(pixels), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        x = to_unit(torch.from_numpy(np.array(pixels[part])).to(model.device))
+        means[part] = model.encode(x).mean.cpu().numpy()
+    return means
+
+
+@torch.no_grad()
+def decode_latents(model: Autoencoder, z: Float[np.ndarray, "n d"]) -> UInt8[np.ndarray, "n h w c"]:
+    """The image E[x|z] of each latent, in batches."""
+    a = model.architecture
+    images = np.empty((len(z), a.size, a.size, a.image_channels), np.uint8)
+    for start in range(0, len(z), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        images[part] = to_pixels(model.decode(torch.tensor(z[part], device=model.device)))
+    return images

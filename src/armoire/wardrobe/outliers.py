@@ -1,7 +1,7 @@
 """Outliers: images whose reconstruction error exceeds the 99th percentile over the held-out images.
 
-The error is the mean squared error per pixel value of the reconstruction from the posterior mean. What is computed
-from the latent of an outlier may mean little: an edit or a morph starts from something else than the image.
+The error is the mean squared error per pixel value of the reconstruction from the posterior mean. Results
+computed from the latent of an outlier may mean little: an edit or a morph starts from a poor reconstruction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
 
 THRESHOLD = 99  # the percentile above which an image is an outlier
-# Sums differ with the batch: an image at the threshold itself is not above it.
+# Rounding of sums depends on the batch: an image at the threshold itself does not exceed it.
 ROUNDING = 1e-4
 
 
@@ -73,7 +73,7 @@ def measure_percentiles(model: Autoencoder, images: ImageSet, progress: Progress
 def _decode(content: dict[str, Any]) -> ErrorPercentiles:
     found = ErrorPercentiles(tuple(map(float, content["percentiles"])), int(content["images"]))
     if len(found.percentiles) != 101 or not all(map(math.isfinite, found.percentiles)):
-        raise ValueError("it holds no 101 percentiles")
+        raise ValueError("it does not contain 101 finite percentiles")
     return found
 
 

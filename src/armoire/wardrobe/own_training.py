@@ -1,16 +1,19 @@
-"""A run of a model that was trained outside of armoire, by one's own training loop."""
+"""A run of a model that was trained by another training loop, and copies of runs."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.images.fit import parse_colour
 from armoire.images.sources.fashion_mnist import NAME as FASHION
-from armoire.io.files import write_text
+from armoire.io.files import atomic_folder, write_text
 from armoire.model import Autoencoder
+from armoire.progress import Progress
 from armoire.training import Recipe, Run
 from armoire.training.averages import average_over
 from armoire.training.batches import Batches
@@ -23,13 +26,13 @@ def write_run(path: Path, model: Autoencoder, images: ImageSet, recipe: Recipe, 
 
     Args:
         path: a new or empty folder.
-        model: the trained model; its architecture replaces what the recipe says of it.
+        model: the trained model; its architecture replaces the recipe's.
         images: what it was trained on.
         recipe: the remaining settings: beta, noise, seed, prior.
-        steps: optimiser steps that were done.
+        steps: number of optimiser steps taken.
 
     Raises:
-        ArmoireError: the folder holds something else, or cannot be written.
+        ArmoireError: the folder contains something else, or cannot be written.
     """
     a = model.architecture
     described = {field.name: getattr(a, field.name) for field in fields(a) if field.name in Recipe.model_fields}
@@ -48,8 +51,17 @@ def write_run(path: Path, model: Autoencoder, images: ImageSet, recipe: Recipe, 
     return run
 
 
+def copy_run(run: Run, target: Path, progress: Progress) -> Run:
+    """Copy a run to a new or empty folder and open the copy."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ArmoireError(f"{target} exists and is not an empty folder; choose another")
+    with atomic_folder(target) as folder:
+        shutil.copytree(run.path, folder, dirs_exist_ok=True)
+    return Run.open(target, progress)
+
+
 def data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:
-    """The settings that say which data a recipe was trained on, so that the run's recipe.toml alone repeats it."""
+    """The settings of the training data, so that the recipe.toml of a run alone repeats the training."""
     info = images.info
     if not info.source or info.source == FASHION:
         return {"data": info.source}

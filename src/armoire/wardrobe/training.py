@@ -67,8 +67,8 @@ def train(
         run, images = _train(chosen, images, out, resume, device, progress, stack, track, snapshots, on_step)
         if not distributed.is_first:
             distributed.wait()
-            return Wardrobe.open(run.path, images, device)
-        wardrobe = Wardrobe.open(run.path, images, device, progress)
+            return Wardrobe.open(run.path, images, device=device)
+        wardrobe = Wardrobe.open(run.path, images, device=device, progress=progress)
         finish(wardrobe)
         distributed.wait()
         return wardrobe

@@ -1,4 +1,4 @@
-"""Wardrobe: a trained model, where everything of its data set lies, and what one does there."""
+"""Wardrobe: an opened run, with its model, its data set and their latents."""
 
 from __future__ import annotations
 
@@ -12,41 +12,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from armoire.checks import as_latent, as_latents, check_count, check_temperature
-from armoire.errors import ArmoireError, did_you_mean
+from armoire.errors import ArmoireError
 from armoire.html_repr import Picture, Table, counted, html_repr
-from armoire.images import ImageSet, load_images
+from armoire.images import ImageSet
 from armoire.images.fit import Fit
 from armoire.images.grid import PREVIEW_IMAGES, preview
-from armoire.images.imageset import SetInfo, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
-from armoire.images.sources import source_path
-from armoire.images.sources.fashion_mnist import NAME as FASHION
-from armoire.io.files import atomic_folder
 from armoire.lazy import from_later_layer
-from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.model import Autoencoder
 from armoire.priors import Prior, fit_prior
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
-from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
-from armoire.wardrobe.directions import (
-    AXIS,
-    DIRECTIONS,
-    Direction,
-    check_method,
-    fit_directions,
-    other_direction,
-    pick_direction,
-)
+from armoire.wardrobe.data import find_images, limit_training, load_fitted
+from armoire.wardrobe.directions import DIRECTIONS, Direction, check_method, find_direction, fit_all_directions
 from armoire.wardrobe.index import NeighbourIndex, load_index
 from armoire.wardrobe.interpolation import Interpolation, interpolate
-from armoire.wardrobe.latents import LATENTS, Latents, encode_set
+from armoire.wardrobe.latents import LATENTS, Latents, decode_latents, encode_images, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest_among
 from armoire.wardrobe.outliers import PERCENTILES, ErrorPercentiles, measure_percentiles, squared_errors
-from armoire.wardrobe.own_training import write_run
+from armoire.wardrobe.own_training import copy_run, write_run
 from armoire.wardrobe.priors import RunPriors
 
 if TYPE_CHECKING:
@@ -78,17 +66,17 @@ class Wardrobe:
         cls,
         path: RunLike,
         images: ImageSet | None = None,
+        *,
         device: str | torch.device | None = "auto",
         progress: Progress = USUAL,
     ) -> Wardrobe:
         """Open a run.
 
         Args:
-            path: the run's folder, or `hf:OWNER/NAME`, as `Run.open` takes it; or a Run. A Wardrobe is returned as it
-                is, so that a function may take either.
-            images: its data, where it is at hand; else it is found where the run says, when it is needed.
-            device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested), or a
-                torch.device.
+            path: the run's folder or `hf:OWNER/NAME`, as `Run.open` takes it, or a Run. A Wardrobe is returned
+                unchanged.
+            images: its data set; None: it is loaded from the source named in the run when needed.
+            device: auto (CUDA if available, else the CPU), cpu, cuda or mps (untested), or a torch.device.
             progress: where to report.
 
         Raises:
@@ -110,13 +98,13 @@ class Wardrobe:
         steps: int = 1,
         progress: Progress = USUAL,
     ) -> Wardrobe:
-        """Open a model that was trained by one's own loop, as a run in a temporary folder; `save` keeps it.
+        """Open a model from your own training loop as a run in a temporary folder; `save` keeps it.
 
         Args:
             model: the trained model.
             images: what it was trained on.
-            recipe: a recipe or the name of one, whose architecture need not be the model's.
-            steps: optimiser steps that were done.
+            recipe: a recipe or its name; its architecture need not be the model's.
+            steps: number of optimiser steps taken.
             progress: where to report.
         """
         temporary = Path(tempfile.mkdtemp(prefix="armoire-"))
@@ -133,12 +121,8 @@ class Wardrobe:
         Raises:
             ArmoireError: the folder is not empty, or cannot be written.
         """
-        target = Path(path)
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise ArmoireError(f"{target} exists and is not an empty folder; choose another")
-        with atomic_folder(target) as beside:
-            shutil.copytree(self.run.path, beside, dirs_exist_ok=True)
-        return Wardrobe(Run.open(target, self.progress), self.model, self._images, self.progress)
+        run = copy_run(self.run, Path(path), self.progress)
+        return Wardrobe(run, self.model, self._images, self.progress)
 
     def __repr__(self) -> str:
         return f"Wardrobe({str(self.run.path)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
@@ -148,22 +132,21 @@ class Wardrobe:
         rows.append(("parameters", f"{self.model.parameter_count():,}"))
         pictures = []
         with contextlib.suppress(ArmoireError):
-            # Only what is there already: a glance should not encode a data set.
+            # Cached latents only: showing an object should not encode a data set.
             if cached := self.__dict__.get("latents") or self.run.artifacts.read("latents.parquet", LATENTS):
                 self.__dict__["latents"] = cached
                 rows.append(("latents", counted(cached.splits)))
                 made = preview(self.decode(self.sample(PREVIEW_IMAGES)))
-                pictures = [Picture(made, f"{PREVIEW_IMAGES} images made at places drawn from its prior, seed 0")]
+                pictures = [Picture(made, f"{PREVIEW_IMAGES} images decoded from samples of its prior, seed 0")]
         return html_repr(self.run.name, f"A wardrobe: {self.recipe.lead}", [Table(rows, words=True)], pictures)
 
     @property
     def recipe(self) -> Recipe:
-        """The settings it was trained with."""
         return self.run.recipe
 
     @property
     def fit(self) -> Fit:
-        """How its training images were fitted."""
+        """How its training images were resized."""
         return self.run.data.fit
 
     @cached_property
@@ -171,60 +154,30 @@ class Wardrobe:
         """The data set it was trained on.
 
         Raises:
-            ArmoireError: it is gone, or no longer the same.
+            ArmoireError: it is not available, or has changed.
         """
-        data, given = self.run.data, self._images
-        if given is not None:
-            if given.info.fingerprint != data.fingerprint:
-                raise ArmoireError(f"{given.info.name} is not what {self.run.path} was trained on; give the same data")
-            return given
-        if not data.source:
-            raise ArmoireError(
-                f"{self.run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)"
-            )
-        place = source_path(data.source)
-        # A relative one is the name of data on another machine, and no folder here.
-        if place is not None and not (place.is_absolute() and place.exists()):
-            raise ArmoireError(
-                f"the data of {self.run.path} ({data.source}) are not here; give them with --data, which armoire "
-                "evaluate, figures and doctor take, or in Python with Wardrobe.open(.., images)"
-            )
-        found = self.load(data.source)
-        if found.info.fingerprint != data.fingerprint:
-            raise ArmoireError(f"{data.source} has changed since {self.run.path} was trained on it; train again")
-        return found
+        return find_images(self.run, self._images, self.load)
 
     @property
     def images_at_hand(self) -> ImageSet | None:
-        """The data set that it was opened with; None where it is to be found as the run says."""
+        """The data set given to `open`; None if it is to be loaded from the source named in the run."""
         return self._images
 
     def load(self, source: Images) -> ImageSet:
         """A data set, fitted like the training data.
 
         Args:
-            source: what `load_images` takes; an ImageSet, which is returned as it is; or images in memory or a list of
-                paths, which become a set of one split, test.
+            source: what `load_images` takes; an ImageSet, returned unchanged; or images in memory or a list of paths,
+                which become a set of one split, test.
 
         Raises:
-            ArmoireError: it cannot be read, or is of another shape than the training data.
+            ArmoireError: it cannot be read, or its images have another shape than the training data.
         """
-        if isinstance(source, ImageSet):
-            return source
-        if not isinstance(source, str | Path):
-            return _unsplit(self.preprocess(source), self.fit)
-        size = None if str(source).partition(":")[0] == FASHION else self.fit.size
-        images = load_images(source, size, self.fit.how, self.fit.background_hex, self.progress, self.fit.channels)
         a = self.model.architecture
-        if images.shape != (a.size, a.size, a.image_channels):
-            raise ArmoireError(
-                f"{source} holds images of {images.shape}, but {self.run.path} was trained on "
-                f"{(a.size, a.size, a.image_channels)} (height, width, channels)"
-            )
-        return images
+        return load_fitted(source, self.run, (a.size, a.size, a.image_channels), self.progress)
 
     def load_other(self, source: str | Path) -> ImageSet | None:
-        """Load data as `load` does; None where they are what the run was trained on, which is used from then on."""
+        """Load data as `load` does; None if they are the training data, which are then used as `images`."""
         images = self.load(source)
         if images.info.fingerprint != self.run.data.fingerprint:
             return images
@@ -234,7 +187,7 @@ class Wardrobe:
 
     @cached_property
     def latents(self) -> Latents:
-        """Where the images it was trained on, and the held-out ones, lie; kept in latents.parquet."""
+        """The posteriors of the training and held-out images, cached in latents.parquet."""
         return self.run.artifacts.get(
             "latents.parquet",
             LATENTS,
@@ -246,7 +199,7 @@ class Wardrobe:
     def error_percentiles(self) -> ErrorPercentiles | None:
         """Percentiles of the held-out images' reconstruction errors, cached in error_percentiles.json.
 
-        None, and a note, where they are neither cached nor can be computed, since the data are gone.
+        None, with a note, if they are not cached and the data are not available.
         """
         try:
             return self.run.artifacts.get(
@@ -259,24 +212,26 @@ class Wardrobe:
             self.progress.note(f"outliers cannot be detected: {error}")
             return None
 
-    def key(self) -> dict[str, str]:
-        """Which data and weights something kept beside the model was made of: of others it is made again."""
-        return self.run.key()
-
     def squared_errors(self, images: Images) -> Float[np.ndarray, " n"]:
-        """Mean squared error a pixel value of each reconstruction, to be compared with `error_percentiles`."""
+        """Mean squared error per pixel value of each reconstruction, (n,)."""
         return squared_errors(self.model, self.preprocess(images))
 
+    def outliers(self, images: Images) -> Bool[np.ndarray, " n"]:
+        """Which images have a larger reconstruction error than 99 % of the held-out images.
+
+        Raises:
+            ArmoireError: the threshold is not cached, and the data are not available.
+        """
+        if (percentiles := self.error_percentiles) is None:
+            raise ArmoireError(
+                f"the error threshold of {self.run.path} is computed from its data, which are not here; give them "
+                "with Wardrobe.open(.., images)"
+            )
+        return percentiles.are_outliers(self.squared_errors(images))
+
     def encode(self, images: Images) -> Float[np.ndarray, "n d"]:
-        """The mean of q(z|x) of each image, float32 (n, d). Those of another size are fitted like the training data."""
-        pixels = self.preprocess(images)
-        means = np.empty((len(pixels), self.recipe.latent), np.float32)
-        with torch.no_grad():
-            for start in range(0, len(pixels), EVALUATION_BATCH):
-                part = slice(start, start + EVALUATION_BATCH)
-                x = to_unit(torch.from_numpy(np.array(pixels[part])).to(self.model.device))
-                means[part] = self.model.encode(x).mean.cpu().numpy()
-        return means
+        """The mean of q(z|x) of each image, float32 (n, d); other sizes are resized like the training data."""
+        return encode_images(self.model, self.preprocess(images))
 
     def decode(self, z: Any) -> UInt8[np.ndarray, "n h w c"]:
         """The image E[x|z] of each latent, uint8 (n, h, w, c).
@@ -285,27 +240,20 @@ class Wardrobe:
             z: latents (n, d), or one (d,): an array, a tensor, or nested lists.
 
         Raises:
-            ArmoireError: they are of other dimensions, or not finite numbers.
+            ArmoireError: their dimensions differ from the model's, or not all numbers are finite.
         """
-        z = as_latents(z, self.recipe.latent)
-        a = self.model.architecture
-        made = np.empty((len(z), a.size, a.size, a.image_channels), np.uint8)
-        with torch.no_grad():
-            for start in range(0, len(z), EVALUATION_BATCH):
-                part = slice(start, start + EVALUATION_BATCH)
-                made[part] = to_pixels(self.model.decode(torch.tensor(z[part], device=self.model.device)))
-        return made
+        return decode_latents(self.model, as_latents(z, self.recipe.latent))
 
     def sample(
-        self, n: int, seed: int = 0, prior: str | None = None, temperature: float = 1.0
+        self, n: int, *, seed: int = 0, prior: str | None = None, temperature: float = 1.0
     ) -> Float[np.ndarray, "n d"]:
-        """Draw n places to make something new at.
+        """n latents drawn from a prior, float32 (n, d).
 
         Args:
-            n: how many.
-            seed: the same seed draws the same places.
-            prior: as in `prior`.
-            temperature: below 1 nearer to where most images lie, above 1 farther away.
+            n: number of latents.
+            seed: the same seed gives the same latents.
+            prior: see `prior`.
+            temperature: scales the spread of the prior: below 1 nearer to its centre or centres.
 
         Raises:
             ArmoireError: n or seed is below 0, or temperature is not above 0.
@@ -319,43 +267,38 @@ class Wardrobe:
         """The distribution that `sample` draws from.
 
         Args:
-            kind: `normal`, N(0, I); `box`, that of the held-out images' embeddings; `gmm` or `flow`, fitted with
-                `fit_prior`. By default the one that fits best where the run keeps any; else `normal` for a VAE
-                and `box` for an autoencoder, which has no other.
+            kind: `normal`, N(0, I); `box`, uniform in the bounding box of the held-out latents; `gmm` or `flow`, fitted
+                by `fit_prior`. None: the best fitted prior of the run; without any, `normal` for a VAE and `box` for
+                an autoencoder.
 
         Raises:
-            ArmoireError: there is no such prior, or it was not fitted yet, or its file is damaged.
+            ArmoireError: there is no such prior, it has not been fitted, or its file is damaged.
         """
         return self._priors.get(kind)
 
     def has_prior(self, kind: str) -> bool:
-        """Whether a prior of a kind is at hand: `gmm` and `flow` once they were fitted."""
+        """Whether a prior is available: `gmm` and `flow` once they have been fitted."""
         return self._priors.has(kind)
 
     @property
     def priors(self) -> list[str]:
-        """The kinds of prior that were fitted to this run, the one that fits best first."""
+        """The kinds of prior fitted to this run, best first."""
         return self._priors.fitted()
 
-    def fit_prior(self, kind: str, seed: int = 0) -> dict[str, Any]:
-        """Fit a prior to where the training images lie and keep it in the run; `sample` draws from it from then on.
+    def fit_prior(self, kind: str, *, seed: int = 0) -> dict[str, Any]:
+        """Fit a prior to the training latents and store it in the run; `sample` uses the best by default.
 
-        Args:
-            kind: `gmm` or `flow`.
-            seed: of the fit.
-
-        Returns:
-            What came of it, as `armoire.priors.fit_prior` says.
+        Returns the fit report, see `armoire.priors.fit_prior`.
 
         Raises:
-            ArmoireError: it cannot be fitted, or not be kept.
+            ArmoireError: it cannot be fitted or stored.
         """
-        prior, facts = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
-        self._priors.write(kind, prior, facts)
-        return facts
+        prior, report = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
+        self._priors.write(kind, prior, report)
+        return report
 
     def store_prior(self, kind: str, prior: Prior, report: dict[str, Any]) -> None:
-        """Store a prior that was fitted to the training latents, with its fit report; `sample` draws from it."""
+        """Store a prior that was fitted to the training latents, with its fit report."""
         self._priors.write(kind, prior, report)
 
     @cached_property
@@ -363,19 +306,12 @@ class Wardrobe:
         return RunPriors(self.run, lambda part: self.latents.split(self.held_out if part == "held-out" else part).draws)
 
     def explore(self, **settings: Any) -> AnyWidget:
-        """The explorer in a cell of a notebook: see `armoire.explore`.
-
-        Args:
-            **settings: as there, such as height=600, in CSS pixels.
-
-        Raises:
-            ArmoireError: anywidget is not installed, or the page was left out of this install.
-        """
+        """The explorer in a notebook cell, see `armoire.explore`; settings such as height=600, in CSS pixels."""
         return from_later_layer("armoire.publish", "explore")(self, **settings)
 
     @property
     def held_out(self) -> str:
-        """The split that was measured on: test, or valid where there is no test split."""
+        """The split for measurements: test, or valid if there is no test split."""
         return "test" if "test" in self.latents.splits else "valid"
 
     def interpolate(
@@ -385,18 +321,18 @@ class Wardrobe:
         d = self.recipe.latent
         return interpolate(as_latent(a, d, "the start of a path"), as_latent(b, d, "the end of a path"), steps, kind)
 
-    def nearest(self, z: Any, k: int = 6, split: str | None = None) -> Neighbours:
-        """The k images nearest to each place, as rows of `latents` and distances.
+    def nearest(self, z: Any, *, k: int = 6, split: str | None = None) -> Neighbours:
+        """The k images nearest to each latent, as rows of `latents` and distances.
 
-        Of a large set they are found with an index that is kept in the run, and built when it is first asked for.
+        Large sets are searched with an index, which is built when first needed and cached.
 
         Args:
-            z: the latents, as in `make`.
-            k: how many, 1 or more.
-            split: train, valid or test: only images of that split.
+            z: latents as in `decode`.
+            k: number of images, 1 or more.
+            split: train, valid or test; None: all images.
 
         Raises:
-            ArmoireError: no image is of that split, or z or k do not fit.
+            ArmoireError: there are no images of the split, or z or k is invalid.
         """
         z = as_latents(z, self.recipe.latent)
         check_count("k", k, 1)
@@ -409,85 +345,52 @@ class Wardrobe:
     def _neighbour_index(self) -> NeighbourIndex | None:
         return load_index(self.latents.mean, self.progress)
 
-    def direction(self, attribute: str, method: str = "partial") -> Direction:
-        """Where an attribute grows, fitted to the training images; of attributes it is kept in the run.
+    def direction(self, attribute: str, *, method: str = "partial") -> Direction:
+        """The direction of an attribute, fitted to the training images; cached in the run.
 
         Args:
-            attribute: one that the data set knows; or one of its classes, which its images have and all others lack; or
-                `axis-K`, the K-th principal axis of the training images, counted from 1, which any data have.
-            method: `difference`, `partial` or `logistic`; see `armoire.wardrobe.directions`. An axis has none.
+            attribute: an attribute of the data set; one of its classes, against all others; or `axis-K`, the K-th
+                principal axis of the training latents, counted from 1.
+            method: `difference`, `partial` or `logistic`, see `armoire.wardrobe.directions`; unused for an axis.
 
         Raises:
-            ArmoireError: there is nothing of that name, or too few images have or lack it.
+            ArmoireError: there is no such attribute, or too few images have or lack it.
         """
         check_method(method)
-        train, data = self.latents.split("train"), self.run.data
-        if attribute in train.attributes:
-            return pick_direction(self.directions(method), attribute, train.attribute(attribute), str(self.run.path))
-        if found := other_direction(train, attribute, data.classes, method, str(self.run.path), self.progress):
-            return found
-        if train.attributes:
-            train.attribute(attribute, data.attribute_source)  # says what is meant
-        of_classes = f", or name one of its classes ({did_you_mean(attribute, data.classes)})" if data.classes else ""
-        raise ArmoireError(
-            f"{self.run.path} was trained on {data.name}, of which no attributes are known; train on data that brings "
-            f"some, such as drawn-faces or celeba:PATH{of_classes}, or one of the axes that any data have, {AXIS}1 to "
-            f"{AXIS}{self.recipe.latent}"
-        )
+        train = self.latents.split("train")
+        return find_direction(train, attribute, method, self.run, lambda: self.directions(method), self.progress)
 
     def directions(self, method: str = "partial") -> dict[str, Direction]:
-        """The directions of all attributes that enough images have and lack, by name."""
+        """The directions of all attributes that enough images have and lack, by attribute."""
         check_method(method)
         if method not in self._directions:
             name = f"directions/{method}.parquet"
+            train = self.latents.split("train")
             self._directions[method] = self.run.artifacts.get(
-                name, DIRECTIONS, lambda: self._fit_directions(method), progress=self.progress
+                name, DIRECTIONS, lambda: fit_all_directions(train, method, self.progress), progress=self.progress
             )
         return self._directions[method]
 
-    def _fit_directions(self, method: str) -> dict[str, Direction]:
-        train = self.latents.split("train")
-        known = {name: train.attribute(name) for name in train.attributes}
-        return fit_directions(train.mean, known, method, self.progress)
-
     def preprocess(self, images: Images) -> UInt8[np.ndarray, "n h w c"]:
-        """Images as the model takes them: arrays of its height and width as they are, all others fitted like its data.
+        """Images resized like the training data, uint8 (n, h, w, c); arrays of the model's size are unchanged.
 
         Args:
             images: see `armoire.images.inputs.fit_images`.
 
         Raises:
-            ArmoireError: they are of another type or layout, or a file cannot be read.
+            ArmoireError: their type or layout is not supported, or a file cannot be read.
         """
         return fit_images(images, self.fit)
 
     @property
     def images_used(self) -> ImageSet:
-        """The images of `latents`, row by row: all, or with a recipe's limit its training images and the held-out ones.
+        """The images of the rows of `latents`: held-out images, and all training images or the first `recipe.limit`.
 
         Raises:
-            ArmoireError: as `images`.
+            ArmoireError: see `images`.
         """
-        if self.recipe.limit is None or self.images.splits.get("train", 0) <= self.recipe.limit:
-            return self.images
-        import pyarrow as pa
-
-        images, skipped = self.images, self.images.splits["train"]
-        limit = self.recipe.limit
-        # The rest is a view where it can be: only a quick look is ever limited, and small.
-        pixels = np.concatenate([images.images[:limit], images.images[skipped:]])
-        table = pa.concat_tables([images.table.slice(0, limit), images.table.slice(skipped)])
-        return ImageSet(pixels, table, images.info)
+        return limit_training(self.images, self.recipe.limit)
 
 
-#: What stands for a run wherever one is used.
+#: Whatever `Wardrobe.open` takes.
 RunLike = Wardrobe | Run | str | Path
-
-
-def _unsplit(pixels: UInt8[np.ndarray, "n h w c"], fit: Fit) -> ImageSet:
-    """Fitted images without ids and labels as a set that is held out as a whole."""
-    n = len(pixels)
-    if n == 0:
-        raise ArmoireError("no images were given to measure; give one or more")
-    table = make_table([f"{i:06d}" for i in range(n)], ["test"] * n, [None] * n)
-    return ImageSet(pixels, table, SetInfo("array", "", fit, (), fingerprint(pixels, table)))

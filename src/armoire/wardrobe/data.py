@@ -1,0 +1,90 @@
+"""The data set of a run, and other images fitted like it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from armoire.errors import ArmoireError
+from armoire.images import ImageSet, load_images
+from armoire.images.fit import Fit
+from armoire.images.imageset import SetInfo, fingerprint, make_table
+from armoire.images.inputs import Images, fit_images
+from armoire.images.sources import source_path
+from armoire.images.sources.fashion_mnist import NAME as FASHION
+from armoire.progress import Progress
+from armoire.training import Run
+
+
+def find_images(run: Run, given: ImageSet | None, load: Callable[[str], ImageSet]) -> ImageSet:
+    """The data set that a run was trained on: `given`, or what `load` returns for the source named in the run.
+
+    Raises:
+        ArmoireError: it is not available, or has changed.
+    """
+    data = run.data
+    if given is not None:
+        if given.info.fingerprint != data.fingerprint:
+            raise ArmoireError(f"{given.info.name} is not what {run.path} was trained on; give the same data")
+        return given
+    if not data.source:
+        raise ArmoireError(f"{run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)")
+    path = source_path(data.source)
+    # A relative path names data on another machine, not a folder here.
+    if path is not None and not (path.is_absolute() and path.exists()):
+        raise ArmoireError(
+            f"the data of {run.path} ({data.source}) are not here; give them with --data, which armoire "
+            "evaluate, figures and doctor take, or in Python with Wardrobe.open(.., images)"
+        )
+    found = load(data.source)
+    if found.info.fingerprint != data.fingerprint:
+        raise ArmoireError(f"{data.source} has changed since {run.path} was trained on it; train again")
+    return found
+
+
+def load_fitted(source: Images, run: Run, shape: tuple[int, int, int], progress: Progress) -> ImageSet:
+    """A data set, fitted like the training data.
+
+    Args:
+        source: see `Wardrobe.load`.
+        run: the run.
+        shape: height, width and channels of the model's images.
+        progress: where to report.
+    """
+    if isinstance(source, ImageSet):
+        return source
+    fit = run.data.fit
+    if not isinstance(source, str | Path):
+        return _single_split(fit_images(source, fit), fit)
+    size = None if str(source).partition(":")[0] == FASHION else fit.size
+    images = load_images(source, size, fit.how, fit.background_hex, progress, fit.channels)
+    if images.shape != shape:
+        raise ArmoireError(
+            f"{source} contains images of {images.shape}, but {run.path} was trained on {shape} "
+            "(height, width, channels); give images of that shape"
+        )
+    return images
+
+
+def limit_training(images: ImageSet, limit: int | None) -> ImageSet:
+    """The first `limit` training images and all held-out ones; None: all images."""
+    skipped = images.splits.get("train", 0)
+    if limit is None or skipped <= limit:
+        return images
+    import pyarrow as pa
+
+    pixels = np.concatenate([images.images[:limit], images.images[skipped:]])
+    table = pa.concat_tables([images.table.slice(0, limit), images.table.slice(skipped)])
+    return ImageSet(pixels, table, images.info)
+
+
+def _single_split(pixels: UInt8[np.ndarray, "n h w c"], fit: Fit) -> ImageSet:
+    """Fitted images without ids and labels as a set of one split, test."""
+    n = len(pixels)
+    if n == 0:
+        raise ArmoireError("no images were given to measure; give one or more")
+    table = make_table([f"{i:06d}" for i in range(n)], ["test"] * n, [None] * n)
+    return ImageSet(pixels, table, SetInfo("array", "", fit, (), fingerprint(pixels, table)))
