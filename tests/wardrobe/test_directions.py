@@ -177,7 +177,7 @@ def test_a_direction_is_fitted_to_training_images_alone(wardrobe, bright):
 def test_directions_are_kept_in_the_run(wardrobe, bright, method, monkeypatch):
     found = wardrobe.direction("bright", method=method)
     assert (wardrobe.run.path / "directions" / f"{method}.parquet").is_file()
-    monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_directions", None)
+    monkeypatch.setattr("armoire.wardrobe.directions.fit_directions", None)
     again = Wardrobe.open(wardrobe.run.path, bright).direction("bright", method=method)
     np.testing.assert_array_equal(again.vector, found.vector)
     assert (again.scale, again.separation, again.steadiness) == (found.scale, found.separation, found.steadiness)
