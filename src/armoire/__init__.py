@@ -1,4 +1,4 @@
-"""armoire: give it images, and it gives you a wardrobe, a latent space that people can use."""
+"""Train autoencoders and VAEs on your own images; explore, edit, measure and share their latent space."""
 
 from __future__ import annotations
 

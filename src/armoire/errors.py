@@ -1,4 +1,4 @@
-"""Errors that speak to the person who can mend them."""
+"""Errors for users, one sentence each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-class _ToldError(Exception):
-    """What is said in one sentence, in a notebook as well."""
+class _UserError(Exception):
+    """An error that is one sentence, also in a notebook."""
 
     def _render_traceback_(self) -> list[str]:
-        # IPython asks for it. The way through armoire, IPython and other libraries mends nothing; that through one's
-        # own functions may, and the cell itself is seen. %debug still knows all.
+        # IPython calls this. Frames of armoire and other libraries do not help the user, those of their own functions
+        # may; %debug has all of them.
         import sysconfig  # here, since every start has this module
         import traceback
 
@@ -24,21 +24,21 @@ class _ToldError(Exception):
         return [*(line.rstrip() for line in own), f"{type(self).__name__}: {self}"]
 
 
-class ArmoireError(_ToldError):
-    """Something the user can mend, told in one sentence: what, where, how. The command line exits with 2."""
+class ArmoireError(_UserError):
+    """Something the user can fix, in one sentence: what, where, how. The command line exits with 2."""
 
 
-class TrainingInterruptedError(_ToldError):
+class TrainingInterruptedError(_UserError):
     """Training was asked to stop and has saved its state. The command line exits with 130."""
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says, to be part of a sentence; its kind where it says nothing."""
+    """The first line of an error's message, or its class name."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A clause that names the nearest known name, or lists them all where none is near."""
+    """A clause with the nearest known name, or all of them if none is near."""
     known = sorted(known)
     if near := difflib.get_close_matches(name, known, n=1, cutoff=0.5):
         return f"did you mean '{near[0]}'?"

@@ -1,4 +1,4 @@
-"""PyTorch modules as ONNX graphs, and onnxruntime to run them: on a CPU it is often several times as fast."""
+"""PyTorch modules as ONNX graphs, and onnxruntime to run them, often several times as fast on a CPU."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-OPSET = 18  # what torch's exporter writes by itself: a newer one takes a converter, and gains these networks nothing
+OPSET = 18  # that torch's exporter writes without a converter
 
 
 def is_installed() -> bool:
@@ -26,11 +26,7 @@ def is_installed() -> bool:
 
 
 def check_installed(what: str, extra: str = "explore", instead: str = "") -> None:
-    """Raise `missing_extra` where these packages are missing, before any work that needs them.
-
-    Raises:
-        ArmoireError: one of them is not installed.
-    """
+    """Raise `missing_extra` unless these packages are installed."""
     if not is_installed():
         raise missing_extra(what, extra, instead)
 
@@ -42,7 +38,7 @@ def to_graph(
 
     Args:
         module: in evaluation mode.
-        examples: two rows of each input, because a batch of one would be taken for a constant.
+        examples: two rows of each input, because the exporter takes a batch of one for a constant.
         inputs: their names.
         outputs: names of what it returns.
     """
@@ -78,7 +74,7 @@ def open_session(content: bytes) -> onnxruntime.InferenceSession:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the exporter's remarks on packages that armoire does not use, and on its own deprecated parts."""
+    """Suppress the exporter's warnings about packages that armoire does not use and its own deprecated parts."""
     logger = logging.getLogger("torch.onnx")
     before = logger.level
     logger.setLevel(logging.ERROR)

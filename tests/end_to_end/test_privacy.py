@@ -83,7 +83,7 @@ def test_a_push_holds_no_path_unless_it_is_asked_for(somebody, there, copied, pi
     assert paths_in(files, pictures.parent, tmp_path, Path(somebody.env["HOME"])) == []
     assert tomllib.loads(files["recipe.toml"].decode())["data"] == "pictures"
     kept = somebody("push", copied, "me/whole", "--keep-paths", "--no-figures")
-    assert f"say where the data lay: {pictures}" in " ".join(kept.err.split())
+    assert f"hold the path of the data: {pictures}" in " ".join(kept.err.split())
     assert {name for name, _ in paths_in(there.files("me/whole"), pictures)} == {"recipe.toml", "model.safetensors"}
 
 

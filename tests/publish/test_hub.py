@@ -74,7 +74,7 @@ def test_what_was_fetched_does_what_the_run_does(hub, run):
     assert np.array_equal(again.sample(5), run.sample(5))
     z = run.latents.mean[:3]
     assert np.array_equal(again.decode(z), run.decode(z))
-    assert np.array_equal(again.nearest(z, 3).rows, run.nearest(z, 3).rows)
+    assert np.array_equal(again.nearest(z, k=3).rows, run.nearest(z, k=3).rows)
     assert again.error_percentiles == run.error_percentiles
     again.fit_prior("gmm")  # what is made of it goes where it lies
     assert Wardrobe.open("hf:me/run", device="cpu").has_prior("gmm")

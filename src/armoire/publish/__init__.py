@@ -1,4 +1,4 @@
-"""What leaves the house: the report of a run, its model as ONNX, the explorer, and runs on the Hub."""
+"""Report, ONNX export, the explorer, and uploads to the Hub."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OnnxPair", "explore", "export_onnx", "export_site", "push", "write_onnx", "write_report"]
 
-# Imported when first used: a report brings matplotlib, ONNX brings torch, and the explorer opens without either.
+# Imported when first used: the report imports matplotlib and ONNX export torch; the explorer needs neither.
 __getattr__ = lazily(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""The model card of a run: what it is, for people and, in its first lines, for programs."""
+"""The model card of a run, with metadata for programs in its first lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "card.md.jinja"
 TASK = "unconditional-image-generation"
-# What is known of the data sets that have a name: where they are on the Hub, and what may be done with them.
+# Data sets known by name: their repository on the Hub, and their terms.
 DATASETS = {FASHION: "zalando-datasets/fashion_mnist"}
 TERMS = {
     FASHION: "Fashion-MNIST (Xiao, Rasul and Vollgraf, arXiv:1708.07747), under the MIT licence.",
@@ -42,11 +42,11 @@ TERMS = {
 }
 # Of an evaluation: part, key, the Hub's name of the metric, and ours.
 METRICS = (
-    ("reconstruction", "mse", "mse", "squared error of reconstructions, a pixel value"),
+    ("reconstruction", "mse", "mse", "mean squared error of reconstructions, per pixel value"),
     ("reconstruction", "psnr_db", "psnr", "peak signal to noise of reconstructions, dB"),
     ("reconstruction", "ssim", "ssim", "structural similarity of reconstructions"),
-    ("elbo", "distortion_nats", "distortion", "distortion, nats an image"),
-    ("elbo", "rate_nats", "rate", "rate, nats an image"),
+    ("elbo", "distortion_nats", "distortion", "distortion, nats per image"),
+    ("elbo", "rate_nats", "rate", "rate, nats per image"),
     ("likelihood", "bits_per_dimension", "bits_per_dimension", "bits per dimension"),
     ("samples", "fd", "frechet_distance", "Fréchet distance of samples"),
     ("samples", "kd", "kernel_distance", "kernel distance of samples"),
@@ -67,14 +67,14 @@ def make_card(
 
     Args:
         wardrobe: the run.
-        reference: where it goes.
-        evaluation: what `armoire.measure` found of it.
-        figures: that go with it.
+        reference: the repository.
+        evaluation: of `armoire.measure.evaluate`.
+        figures: files that the card shows.
         licence: of the weights, as the Hub spells it (`apache-2.0`).
     """
     from huggingface_hub import ModelCard
 
-    # Names of classes, attributes and data are other people's: they stay words, whatever is in them.
+    # Names of classes, attributes and data are untrusted: they are escaped.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     environment.filters["plain"] = _plain
     source = (resources.files("armoire.publish") / TEMPLATE).read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def make_card(
         size=a.size,
         channels=a.image_channels,
         facts=_facts(wardrobe),
-        data=_told_of_data(wardrobe),
+        data=_describe_data(wardrobe),
         licence=f"The weights are under the licence `{licence}`."
         if licence
         else "No licence of the weights is stated.",
@@ -105,7 +105,7 @@ def make_card(
 def card_data(
     wardrobe: Wardrobe, reference: Reference, evaluation: Evaluation, licence: str | None = None
 ) -> ModelCardData:
-    """What programs read of a card; arguments as `make_card`."""
+    """The metadata of a card; arguments as of `make_card`."""
     from huggingface_hub import ModelCardData
 
     results = eval_results(evaluation)
@@ -174,9 +174,9 @@ def _facts(wardrobe: Wardrobe) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts.items() if value]
 
 
-def _told_of_data(wardrobe: Wardrobe) -> str:
+def _describe_data(wardrobe: Wardrobe) -> str:
     data, numbers = wardrobe.run.data, ""
-    with contextlib.suppress(ArmoireError):  # where they are gone, and were not encoded before
+    with contextlib.suppress(ArmoireError):  # if they are missing, and were not encoded before
         counts = wardrobe.latents.table["split"].value_counts().to_pylist()
         numbers = " (" + ", ".join(f"{entry['counts']:,} {entry['values']}" for entry in counts) + ")"
     known = CELEBA if is_celeba(data.name, data.source) else data.name
@@ -186,7 +186,7 @@ def _told_of_data(wardrobe: Wardrobe) -> str:
 
 
 def _command(wardrobe: Wardrobe) -> str:
-    """How to train it again; where the data lay on somebody's disk is nobody's business."""
+    """The command that trains the run again, without the path of its data."""
     data = wardrobe.run.data
     name = data.source.partition(":")[0]
     if not data.source:
@@ -212,5 +212,5 @@ def _measured(evaluation: Evaluation) -> str:
 
 
 def _plain(text: object) -> str:
-    """A text in which nothing means anything to Markdown or HTML, on one line."""
+    """A text on one line, escaped for Markdown and HTML."""
     return re.sub(r"([\\`*_{}\[\]<>|#!&~])", r"\\\1", " ".join(str(text).split()))

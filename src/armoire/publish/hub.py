@@ -1,4 +1,4 @@
-"""A run to the Hugging Face Hub: all that using it takes, and a card, in one commit."""
+"""Uploads a run and its card to the Hugging Face Hub, in one commit."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def push(
     progress: Progress = USUAL,
     keep_paths: bool = False,
 ) -> Upload:
-    """Send a run to a repository of the Hub; what an earlier push left there and this one does not bring is removed.
+    """Upload a run to a repository of the Hub, and remove what an earlier push left there.
 
     Args:
         wardrobe: the run, opened or as `Wardrobe.open` takes it.
-        repository: OWNER/NAME, made where there is none.
-        private: whether a new repository is to be seen by its owner only; by default the Hub decides.
+        repository: OWNER/NAME, created if there is none.
+        private: whether a new repository is private; by default the Hub decides.
         licence: of the weights, as the Hub spells it (`apache-2.0`).
-        figures: whether the card shows those of RUN/figures; of data that may not be shown it never does.
+        figures: whether the card shows RUN/figures; never those of data that may not be shown.
         progress: where to report.
-        keep_paths: whether model.safetensors and recipe.toml say in which folder of this machine the data lie; without,
+        keep_paths: whether model.safetensors and recipe.toml keep the folder of the data on this machine; without it
             they have the last part of its path.
 
     Raises:
@@ -51,7 +51,7 @@ def push(
     reference = repository_of(repository)
     check_token()  # before the work
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
-    with contextlib.suppress(ArmoireError):  # whose data are gone: it goes as it is
+    with contextlib.suppress(ArmoireError):  # if its data are missing it is sent as it is
         finish(wardrobe)
     evaluation = measured(wardrobe, progress)
     pictures = _pictures(wardrobe, progress) if figures and wardrobe.run.is_showable else []
@@ -69,10 +69,10 @@ def push(
 
 
 def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
-    """The files of a run that travel, by name.
+    """The files of a run to upload, by name.
 
     Raises:
-        ArmoireError: one is larger than is ever fetched.
+        ArmoireError: one is too large to be downloaded.
     """
     stale = {f"priors/{kind}.safetensors" for kind in ("gmm", "flow")}
     stale -= {f"priors/{kind}.safetensors" for kind in wardrobe.priors}
@@ -80,7 +80,7 @@ def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
     found = {name: path for name, path in found.items() if path.is_file() and not path.is_symlink()}
     for name, path in found.items():
         if (size := path.stat().st_size) > PARTS[name]:
-            raise ArmoireError(f"{path} has {size:,} bytes, and no more than {PARTS[name]:,} are ever fetched")
+            raise ArmoireError(f"{path} has {size:,} bytes, and {PARTS[name]:,} at most are downloaded")
     return found
 
 
@@ -117,13 +117,11 @@ def _pictures(wardrobe: Wardrobe, progress: Progress) -> list[Path]:
 
 
 def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], keep_paths: bool, progress: Progress) -> None:
-    """Say what others will see that its owner may not think of."""
+    """Report what others will see that its owner may overlook."""
     data = wardrobe.run.data
     if pictures and data.name != FASHION and not data.name.startswith(DRAWN):
-        progress.note(f"the card shows {len(pictures)} pictures of {data.name}: see that you may share them")
+        progress.note(f"the card shows {len(pictures)} pictures of {data.name}: check that you may share them")
     if (wardrobe.run.path / "latents.parquet").is_file():
-        progress.note(
-            f"latents.parquet names the images of {data.name}, their labels and attributes, and where they lie"
-        )
+        progress.note(f"latents.parquet holds names, labels, attributes and latents of {data.name}'s images")
     if keep_paths and source_path(data.source):
-        progress.note(f"{MODEL} and recipe.toml say where the data lay: {data.source}")
+        progress.note(f"{MODEL} and recipe.toml hold the path of the data: {data.source}")

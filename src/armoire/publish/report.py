@@ -24,7 +24,7 @@ FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood"
 
 
 def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path]) -> Path:
-    """Write RUN/report.html: what the run is, its numbers in plain words, its figures.
+    """Write RUN/report.html: the run, its evaluation, its figures.
 
     Args:
         wardrobe: the run, opened or as `Wardrobe.open` takes it.
@@ -32,7 +32,7 @@ def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path])
         figures: PNG files, embedded in this order; a file named after a figure gets its description as caption.
     """
     wardrobe = Wardrobe.open(wardrobe)
-    # Names of classes, files and runs are other people's: everything is escaped.
+    # Names of classes, files and runs are untrusted: everything is escaped.
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     source = (resources.files("armoire.publish") / TEMPLATE).read_text(encoding="utf-8")
     page = environment.from_string(source).render(
@@ -66,7 +66,7 @@ def command(wardrobe: Wardrobe) -> str:
 
 
 def flags(recipe: Recipe) -> str:
-    """The flags of `armoire train` that make a recipe of its published namesake, and a blank after each."""
+    """The flags of `armoire train` that turn the published recipe of this name into this one, each with a blank."""
     parts = []
     for key, value in _changed(recipe, load_recipe(recipe.name)).items():
         # The common settings have flags of their own, any other goes by --set.

@@ -1,4 +1,4 @@
-"""Thumbnails of the images that the explorer shows, many to a sheet, near ones on one sheet."""
+"""Thumbnails for the explorer, many per sheet, neighbours on the map on one sheet."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from PIL import Image
 from armoire.images import ImageSet
 
 TILE = 64  # pixels along a side of a thumbnail, at most
-SHEET = 1024  # of a sheet of them: larger ones take a browser long to decode, and hold much that is not in view
+SHEET = 1024  # pixels along a side of a sheet: browsers decode larger ones slowly
 QUALITY = 90
 
 
 def layout(n: int, size: int) -> tuple[int, int]:
-    """The side of a thumbnail in pixels, and how many of them a sheet has across and down, for n images of `size`."""
+    """Side of a thumbnail in pixels, and thumbnails per row and column of a sheet, for n images of `size` pixels."""
     side = min(size, TILE)
     return side, min(SHEET // side, int(np.ceil(np.sqrt(n))))
 
 
 def make_sheets(images: ImageSet, rows: Int[np.ndarray, " n"], side: int, columns: int) -> Iterator[tuple[int, bytes]]:
-    """The sheets of some rows of a set in their order, as JPEG, each with how many thumbnails are on it."""
+    """Sheets of some rows of a set, each as its number of thumbnails and a JPEG."""
     channels = images.shape[2]
     for start in range(0, len(rows), columns * columns):
         part = rows[start : start + columns * columns]
@@ -40,10 +40,7 @@ def make_sheets(images: ImageSet, rows: Int[np.ndarray, " n"], side: int, column
 
 
 def in_neighbourhoods(points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
-    """An order in which images near each other on the map come near each other in the sheets: Morton's curve (1966).
-
-    So a page that is zoomed in needs few sheets.
-    """
+    """Order (n,) along Morton's curve (1966), so that a zoomed-in page needs few sheets."""
     n = len(points)
     code = np.zeros(n, np.uint64)
     for axis in range(2):
@@ -55,7 +52,7 @@ def in_neighbourhoods(points: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]
 
 
 def thumbnails(images: UInt8[np.ndarray, "n h w c"], side: int) -> UInt8[np.ndarray, "n s s c"]:
-    """Images made smaller by a whole factor, each pixel the mean of those it stands for."""
+    """Images downscaled by a whole factor, each pixel the mean of a block."""
     n, height, _, channels = images.shape
     factor = height // side
     if factor == 1:
