@@ -50,7 +50,7 @@ def test_make_of_place_is_the_reconstruction(kind, request, pictures):
 
 
 def test_many_at_once_are_as_each_alone(vae_run, pictures, monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.wardrobe.EVALUATION_BATCH", 3)
+    monkeypatch.setattr("armoire.wardrobe.latents.EVALUATION_BATCH", 3)
     z = vae_run.encode(pictures(8))
     alone = np.concatenate([vae_run.encode(pictures(8)[i : i + 1]) for i in range(8)])
     np.testing.assert_allclose(z, alone, rtol=1e-4, atol=1e-5)
@@ -284,7 +284,7 @@ def test_other_data_of_the_same_shape_is_fitted_like_the_training_data(tmp_path,
 
 
 def test_data_of_another_shape_is_told(vae_run, fashion, monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.wardrobe.load_images", lambda *_: fashion)
+    monkeypatch.setattr("armoire.wardrobe.data.load_images", lambda *_: fashion)
     with pytest.raises(ArmoireError, match=r"contains images of \(32, 32, 1\), but .* was trained on \(16, 16, 1\)"):
         vae_run.load("fashion-mnist")
 
