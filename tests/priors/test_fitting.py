@@ -17,6 +17,7 @@ from armoire.io.artifacts import Artifacts
 from armoire.io.tensors import write_tensors
 from armoire.priors import PRIORS, Box, LatentDraws, Prior, StandardNormal, fit_prior
 from armoire.priors.whitening import Whitening
+from armoire.progress import SILENT
 from armoire.training import load_recipe
 from armoire.wardrobe.priors import RunPriors, prior_format
 
@@ -345,3 +346,12 @@ def test_a_density_checks_its_latents():
         for z in ([[1.0, 2.0, 3.0]], [[np.nan, 0.0]], [["a", "b"]]):
             with pytest.raises(ArmoireError, match="latents must be"):
                 prior.log_prob(z)
+
+
+def test_a_box_of_latents_that_share_a_value_is_fitted():
+    """A collapsed dimension has no extent, and one held-out image has none in any."""
+    ring_and_zero = np.column_stack([ring(50), np.zeros(50)]).astype(np.float32)
+    for mean in (ring_and_zero, ring_and_zero[:1]):
+        draws = LatentDraws(mean, np.zeros_like(mean))
+        box, _ = PRIORS.get("box").fit(draws, draws, random=np.random.default_rng(0), seed=0, progress=SILENT)
+        assert (box.sample(9, np.random.default_rng(0))[:, 2] == 0).all()

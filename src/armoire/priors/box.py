@@ -40,6 +40,7 @@ class Box(Prior):
         return (drawn if temperature == 1 else centre + temperature * (drawn - centre)).astype(np.float32)
 
     def _log_prob(self, z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-        """-log of the box's volume inside, -inf outside."""
+        """-log of the box's volume inside, -inf outside; inf inside a box without volume."""
         inside = ((z >= self.low) & (z <= self.high)).all(axis=1)
-        return np.where(inside, -np.log(self.high.astype(np.float64) - self.low).sum(), -np.inf)
+        with np.errstate(divide="ignore"):  # a dimension that is the same for every image
+            return np.where(inside, -np.log(self.high.astype(np.float64) - self.low).sum(), -np.inf)

@@ -108,9 +108,11 @@ class Prior(abc.ABC):
 def fit_report(prior: Prior, held_out: Float[np.ndarray, "n d"], **more: Any) -> dict[str, Any]:
     """How well a prior fits held-out draws, compared with N(0, I): mean log p(z) of both, in nats."""
     normal = -0.5 * (np.square(held_out, dtype=np.float64).sum(axis=1) + held_out.shape[1] * np.log(2 * np.pi))
+    with np.errstate(invalid="ignore"):  # a degenerate density is inf at some draws and -inf at others
+        log_prob = float(prior.log_prob(held_out).mean())
     return {
         "held_out": len(held_out),
-        "log_prob": float(prior.log_prob(held_out).mean()),
+        "log_prob": log_prob,
         "log_prob_normal": float(normal.mean()),
     } | more
 
