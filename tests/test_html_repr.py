@@ -128,7 +128,7 @@ def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
         assert found.facts["latents"] == "40 train, 10 test"
         assert found.facts["parameters"] == f"{wardrobe.model.parameter_count():,}"
         sheet, caption = found.pictures[0]
-        assert caption.startswith("18 images made")
+        assert caption.startswith("18 images decoded")
         times = sheet.shape[0] // (2 * 16 + 2)
         made = wardrobe.decode(wardrobe.sample(18))[0, ..., 0]
         shown = sheet[: 16 * times : times, : 16 * times : times]

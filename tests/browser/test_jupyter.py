@@ -164,7 +164,7 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
 
 def test_things_show_themselves_and_errors_are_one_sentence(notebook):
     notebook.run(0).run(3)
-    assert "images made at places drawn from its prior" in notebook.output(3)
+    assert "images decoded from samples of its prior" in notebook.output(3)
     assert notebook.cell(3).locator("img").evaluate("(image) => image.naturalWidth") > 100
     notebook.run(4)
     said = notebook.output(4).strip()

@@ -118,7 +118,7 @@ def test_samples_of_an_autoencoder_lie_in_the_bounding_box(lone: Wardrobe):
 def test_samples_in_more_dimensions_are_30_pictures_in_colour(colour: Wardrobe):
     shown_images = pictures(figures.draw(colour, "samples"))
     assert len(shown_images) == 30
-    assert_alike(np.stack(shown_images), colour.decode(colour.sample(30, colour.recipe.seed)))
+    assert_alike(np.stack(shown_images), colour.decode(colour.sample(30, seed=colour.recipe.seed)))
 
 
 def test_a_grid_has_square_tiles_over_all_of_a_box():

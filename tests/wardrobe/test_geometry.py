@@ -98,7 +98,7 @@ def test_many_places_are_searched_in_parts(monkeypatch):
     random = np.random.default_rng(0)
     latents, z = random.standard_normal((50, 3)).astype("f4"), random.standard_normal((25, 3)).astype("f4")
     whole = nearest(latents, z, 5)
-    monkeypatch.setattr("armoire.wardrobe.neighbours.PLACES", 4)
+    monkeypatch.setattr("armoire.wardrobe.neighbours.QUERIES", 4)
     monkeypatch.setattr("armoire.wardrobe.neighbours.ROWS", 7)
     parts = nearest(latents, z, 5)
     assert np.array_equal(whole.rows, parts.rows)

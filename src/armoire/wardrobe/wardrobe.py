@@ -142,6 +142,7 @@ class Wardrobe:
 
     @property
     def recipe(self) -> Recipe:
+        """The settings that the run was trained with."""
         return self.run.recipe
 
     @property
