@@ -18,7 +18,7 @@ import nbformat
 import numpy as np
 import pytest
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 TOKEN = "for-this-test"
 OPEN = """import armoire
 wardrobe = armoire.Wardrobe.open({run!r}, device="cpu")
