@@ -1,4 +1,4 @@
-"""Two tiny runs over drawn shapes: a VAE and, beside each other, autoencoders that differ in the loss alone."""
+"""Tiny runs over drawn shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drawn shapes, tiny runs over them, and what there is to see in a figure."""
+"""Drawn shapes, tiny runs over them, and the images and texts of a figure."""
 
 from __future__ import annotations
 

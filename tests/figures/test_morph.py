@@ -1,5 +1,3 @@
-"""From one held-out image to another."""
-
 from __future__ import annotations
 
 import numpy as np
@@ -12,7 +10,7 @@ from armoire.figures.morph import interpolations, pairs
 from armoire.wardrobe import Wardrobe
 
 
-def test_a_row_goes_from_one_reconstruction_to_the_other_between_the_originals(vae: Wardrobe):
+def test_a_row_is_an_interpolation_between_the_originals(vae: Wardrobe):
     figure = figures.draw(vae, "morph")
     held_out = vae.images.split("test")
     shown, ends = pictures(figure), pairs(held_out.labels)
@@ -30,7 +28,7 @@ def test_a_row_goes_from_one_reconstruction_to_the_other_between_the_originals(v
     assert f"{first}\nto {second}" in words(figure)
 
 
-def test_in_more_dimensions_a_second_line_goes_round(colour: Wardrobe):
+def test_in_more_dimensions_a_second_line_is_spherical(colour: Wardrobe):
     figure = figures.draw(colour, "morph")
     held_out = colour.images.split("test")
     shown, ends = np.stack(pictures(figure)), pairs(held_out.labels)
@@ -44,7 +42,7 @@ def test_in_more_dimensions_a_second_line_goes_round(colour: Wardrobe):
     assert f"{middle:.2f} in the middle of the straight line" in words(figure).replace("\n", " ")
 
 
-def test_an_autoencoder_has_no_shell_to_go_round(lone: Wardrobe, vae: Wardrobe, colour: Wardrobe):
+def test_an_autoencoder_is_interpolated_linearly_only(lone: Wardrobe, vae: Wardrobe, colour: Wardrobe):
     assert interpolations(lone) == interpolations(vae) == ("linear",)
     assert interpolations(colour) == ("linear", "spherical")
 

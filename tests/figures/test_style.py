@@ -28,34 +28,34 @@ def oklab(colours: tuple[str, ...], sight: str) -> np.ndarray:
     return np.cbrt(seen @ TO_LMS.T) @ TO_LAB.T
 
 
-def test_ten_class_colours_stay_apart_for_every_kind_of_sight():
+def test_class_colours_differ_for_every_kind_of_colour_vision():
     for sight in SIGHT:
         lab = oklab(CLASS_COLOURS, sight)
         apart = np.linalg.norm(lab[:, None] - lab[None], axis=2)[np.triu_indices(10, 1)]
         assert apart.min() > 0.11, sight
 
 
-def test_class_colours_show_on_paper_and_in_the_dark():
+def test_class_colours_are_visible_on_light_and_dark():
     lightness = oklab(CLASS_COLOURS, "normal")[:, 0]
     assert lightness.min() > 0.35
     assert lightness.max() < 0.84
 
 
-def test_a_heat_map_darkens_in_even_steps_for_every_kind_of_sight():
+def test_a_heat_map_darkens_in_even_steps_for_every_kind_of_colour_vision():
     steps = -np.diff(oklab(SEQUENCE, "normal")[:, 0])
     assert steps.max() / steps.min() < 1.1
     for sight in SIGHT:
         assert (-np.diff(oklab(SEQUENCE, sight)[:, 0])).min() > 0.06, sight
 
 
-def test_a_sheet_is_as_high_as_its_words_and_its_body():
+def test_a_sheet_is_as_high_as_its_text_and_its_body():
     short, long = tall_enough(3, "Title", "Words"), tall_enough(3, "Title", "words " * 60)
     assert short.top == pytest.approx(3, abs=0.01)
     assert long.top == pytest.approx(3, abs=0.01)
     assert long.figure.get_figheight() > short.figure.get_figheight()
 
 
-def test_numbers_have_a_true_minus_and_no_more_digits_than_fit():
+def test_numbers_have_a_minus_sign_and_few_digits():
     assert vector([-1.234, 0.5]) == "(−1.23, 0.50)"
     assert vector([-12.34, 9.999]) == "(−12.3, 10.0)"
     assert number(0.0523, 3) == "0.052"

@@ -1,4 +1,4 @@
-"""Pictures in which the truth is known: a left and a right half, each bright or dark."""
+"""Images of known attributes: a left and a right half, each bright or dark."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Painter(nn.Module):
 
 
 def halves() -> ImageSet:
-    """900 pictures; `random` is known and cannot be seen, `rare` holds for too few, `right` is half known."""
+    """900 images; `random` cannot be seen, `rare` holds for too few, `right` is known of half."""
     n, random = 900, np.random.default_rng(0)
     z = random.normal(size=(n, 2)).astype(np.float32)
     noise = random.normal(0, 4, (n, 16, 16, 1))
@@ -77,6 +77,6 @@ class PaintedWardrobe(Wardrobe):
 
 
 def places(part: ImageSet) -> np.ndarray:
-    """Where pictures of halves truly lie."""
+    """The true latents of images of halves."""
     bright = part.images.astype(np.float64).reshape(-1, 16, 2, 8).mean(axis=(1, 3)) / 255
     return (np.log(bright.clip(0.01, 0.99) / (1 - bright.clip(0.01, 0.99))) / 2).astype(np.float32)

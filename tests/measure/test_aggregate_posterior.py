@@ -1,12 +1,10 @@
-"""The posteriors of a data set together, where the truth is known."""
-
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
 from armoire.images.imageset import make_table
-from armoire.measure.aggregate_posterior import aggregate_statistics, correlation, holes, mismatch, rate_by_dimension
+from armoire.measure.latent_statistics import aggregate_statistics, correlation, holes, mismatch, rate_by_dimension
 from armoire.priors import StandardNormal
 from armoire.wardrobe import Latents
 
@@ -18,7 +16,7 @@ def latents(mean: np.ndarray, spread: float | None) -> Latents:
     return Latents(table, mean.astype(np.float32), log_var)
 
 
-def test_rates_by_dimension_add_up_and_an_idle_one_has_none():
+def test_the_rate_of_an_unused_dimension_is_0():
     random = np.random.default_rng(0)
     mean = np.stack([random.normal(size=500), np.zeros(500)], axis=1)
     log_var = np.stack([np.full(500, -2.0), np.zeros(500)], axis=1).astype(np.float32)
@@ -28,8 +26,8 @@ def test_rates_by_dimension_add_up_and_an_idle_one_has_none():
     assert rate_by_dimension(latents(mean, None)) is None
 
 
-def test_an_aggregate_that_is_the_prior_does_not_mismatch():
-    """Areas of spread s at N(0, 1 - s^2) are together N(0, I)."""
+def test_an_aggregate_equal_to_the_prior_does_not_mismatch():
+    """Posteriors of standard deviation s with means from N(0, 1 - s^2) add up to N(0, I)."""
     random = np.random.default_rng(0)
     means = random.normal(0, np.sqrt(1 - 0.5**2), size=(20_000, 2))
     assert mismatch(latents(means, 0.5), random) == pytest.approx(0, abs=0.02)
@@ -38,7 +36,7 @@ def test_an_aggregate_that_is_the_prior_does_not_mismatch():
     assert mismatch(latents(means, None), random) is None
 
 
-def test_areas_that_do_not_overlap_mismatch_by_the_rate_less_log_n():
+def test_posteriors_that_do_not_overlap_mismatch_by_the_rate_less_log_n():
     means = np.random.default_rng(0).normal(size=(300, 30))
     found, rate = latents(means, 1e-3), rate_by_dimension(latents(means, 1e-3)).sum()
     assert mismatch(found, np.random.default_rng(1)) == pytest.approx(rate - np.log(300), rel=0.01)
@@ -53,7 +51,7 @@ def test_correlation_is_the_largest():
     assert correlation(np.zeros((10, 3))) == 0
 
 
-def test_holes_are_where_no_latent_is():
+def test_holes_are_draws_far_from_all_latents():
     random = np.random.default_rng(0)
     train, held_out, draws = (random.normal(size=(n, 2)).astype(np.float32) for n in (5000, 1000, 4000))
     assert holes(train, held_out, draws) == pytest.approx(0.01, abs=0.01)
@@ -61,7 +59,7 @@ def test_holes_are_where_no_latent_is():
     assert holes(*left, draws) == pytest.approx(0.45, abs=0.06)
 
 
-def test_aggregate_statistics_hold_them_all():
+def test_aggregate_statistics_repeat_and_know_points():
     random = np.random.default_rng(0)
     train, held_out = latents(random.normal(size=(2000, 2)), 0.1), latents(random.normal(size=(500, 2)), 0.1)
     found = aggregate_statistics(train, held_out, StandardNormal(2))

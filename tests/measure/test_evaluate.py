@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from armoire import Wardrobe, evaluate
+from armoire import evaluate
 from armoire.errors import ArmoireError
 from armoire.measure import MEASURES, Evaluation, Measure
 from armoire.measure.reconstruction import reconstruction_error
-from armoire.model import Architecture, Autoencoder, Point, to_unit
+from armoire.model import Architecture, Autoencoder, Point
 from armoire.training.averages import average_over
 from armoire.training.batches import Batches
 
@@ -71,7 +71,7 @@ def test_errors_do_not_depend_on_the_batch(ae_run, monkeypatch):
     assert reconstruction_error(ae_run.model, part) == pytest.approx(whole, rel=1e-5)
 
 
-def test_the_keys_are_those_of_the_contract(vae_run):
+def test_an_evaluation_has_the_documented_keys(vae_run):
     found = evaluate(vae_run)
     assert {"name", "split", "n"} <= set(found.data)
     assert set(found.reconstruction) == {"bce", "mse", "psnr_db", "ssim", "explained"}
@@ -81,10 +81,6 @@ def test_the_keys_are_those_of_the_contract(vae_run):
     assert found.data["name"] == "discs"
     assert (found.data["split"], found.data["n"]) == ("test", 10)
     assert Evaluation.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
-
-
-def test_measured_twice_is_the_same(vae_run):
-    assert evaluate(vae_run) == evaluate(Wardrobe.open(vae_run.run.path, vae_run.images, device="cpu"))
 
 
 @pytest.mark.parametrize("kind", ["vae_run", "ae_run"])
@@ -100,7 +96,7 @@ def test_the_numbers_agree_with_each_other(kind, request):
     assert b["total_loss"] == pytest.approx(b["reconstruction_loss"] + b["kl_loss"])
     if kind == "ae_run":
         assert e["rate_nats"] == 0
-        # a point is its own sample: both ways of reconstructing are one
+        # A point is its own sample: both ways of reconstructing are one.
         assert e["distortion_nats"] == pytest.approx(256 * r["bce"], rel=1e-5)
 
 
@@ -111,14 +107,6 @@ def test_it_measures_what_the_history_says(vae_run, ae_run):
             assert found.elbo[f"{name}_nats"] == pytest.approx(last[f"test_{name}_nats"], rel=1e-5)
         for name, value in found.published_scale.items():
             assert value == pytest.approx(last[f"test_published_{name}"], rel=1e-5)
-
-
-def test_the_reconstruction_is_that_of_the_posterior_mean(vae_run):
-    part = vae_run.images.split("test")
-    x = to_unit(torch.from_numpy(part.images.copy()))
-    with torch.no_grad():
-        mse = (vae_run.model(x) - x).square().mean().item()
-    assert evaluate(vae_run).reconstruction["mse"] == pytest.approx(mse, rel=1e-5)
 
 
 def test_each_split_can_be_measured(vae_run):
@@ -141,14 +129,14 @@ def approximately(value):
     return pytest.approx(value, rel=1e-5, abs=1e-7) if isinstance(value, float) else value
 
 
-def test_the_training_images_are_not_looked_at(vae_run):
+def test_training_images_do_not_change_an_evaluation(vae_run):
     images = vae_run.images
     poisoned = images.images.copy()
     poisoned[:40] = 255
     one, two = evaluate(vae_run), evaluate(vae_run, replace(images, images=poisoned))
     for found in (one, two):
         found.data.pop("fingerprint", None)
-    # The latents kept were encoded together with the training images; alone, sums may be rounded otherwise.
+    # The cached latents were encoded together with the training images, which may change the rounding of sums.
     assert approximately(one.to_dict()) == two.to_dict()
     poisoned[40:] = 255
     three = evaluate(vae_run, replace(images, images=poisoned))
@@ -163,12 +151,12 @@ def test_other_data_is_named_as_such(vae_run, discs):
     assert evaluate(vae_run).data["as_trained_on"] is True
 
 
-def test_data_of_another_shape_is_told(vae_run, discs):
+def test_data_of_another_shape_are_refused(vae_run, discs):
     with pytest.raises(ArmoireError, match=r"holds images of \(32, 32, 1\), the model wants \(16, 16, 1\)"):
         evaluate(vae_run, discs(size=32))
 
 
-def test_no_counterpart_is_null(tmp_path, tiny, discs):
+def test_the_published_scale_is_null_without_a_counterpart(tmp_path, tiny, discs):
     from armoire import train
 
     wardrobe = train(tiny("images-vae", size=16, latent=3, epochs=1), discs(), tmp_path / "run", device="cpu")

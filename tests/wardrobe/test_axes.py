@@ -1,5 +1,3 @@
-"""The principal axes, against the eigenvectors of the covariance."""
-
 from __future__ import annotations
 
 import numpy as np
@@ -14,7 +12,7 @@ def cloud() -> np.ndarray:
     return (random.standard_normal((400, 6)) * [5, 4, 3, 2, 1, 0.1] @ random.standard_normal((6, 6)) + 7).astype("f4")
 
 
-def test_they_are_the_eigenvectors_of_the_covariance(cloud):
+def test_principal_axes_are_the_eigenvectors_of_the_covariance(cloud):
     axes = principal_axes(cloud, 3)
     covariance = np.cov(cloud.T.astype(np.float64), bias=True)
     values = np.linalg.eigvalsh(covariance)[::-1]
@@ -30,11 +28,11 @@ def test_an_axis_points_where_its_largest_weight_is_positive(cloud):
         assert (axes.vectors[np.arange(6), np.abs(axes.vectors).argmax(axis=1)] > 0).all()
 
 
-def test_of_a_single_image_the_axes_explain_nothing():
+def test_the_axes_of_a_single_image_explain_nothing():
     axes = principal_axes(np.zeros((1, 5), np.float32), 2)
     assert axes.project(np.zeros((1, 5), np.float32)).shape == (1, 2)
     assert axes.shares.tolist() == [0, 0]
 
 
-def test_there_are_no_more_than_dimensions(cloud):
+def test_there_are_at_most_as_many_axes_as_dimensions(cloud):
     assert principal_axes(cloud[:, :2], 10).vectors.shape == (2, 2)

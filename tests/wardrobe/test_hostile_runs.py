@@ -1,4 +1,4 @@
-"""Runs of strangers and runs that were damaged: an ArmoireError, or the very numbers that were written."""
+"""Untrusted and damaged runs: an ArmoireError, or exactly the numbers that were written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ ODD = (None, -1, 0, 3, 10**9, 2**63, 1.5, math.nan, math.inf, "", "x", "../x", [
 FILES = (MODEL, "recipe.toml", "history.csv", "latents.parquet", "error_percentiles.json", "directions/partial.parquet")
 FILES += ("priors/gmm.safetensors", "diverged.json", "explorer/manifest.json", "explorer/.cache_key.json")
 DEEP = "[" * 100_000
-FORGED = "a row short"  # a whole table, of fewer images: nothing in it tells that it is not the run's own
+MANIFEST = '{"files": {"latents": {"path": %s}}, "sheets": null}'
+FORGED = "a row short"  # a valid table of fewer images, which cannot be detected
 
 Change = Callable[[Path], object]
 
@@ -52,7 +53,7 @@ def page(tmp_path_factory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def complete(page, tiny, discs, tmp_path_factory) -> Path:
-    """A run with all that verbs leave in it."""
+    """A run with the files of all commands."""
     from armoire import train
 
     with pytest.MonkeyPatch.context() as patch:
@@ -76,7 +77,7 @@ def attributed(images):
 
 @pytest.fixture(autouse=True)
 def quick_site(monkeypatch):
-    """What the explorer shows is made anew in an instant: not its making is tried here, but what of it is kept."""
+    """The explorer's data are not tested here, only the files in which they are cached."""
 
     def write_data(wardrobe, folder: Path, shown, progress) -> None:
         (folder / "manifest.json").write_text('{"files": {}, "sheets": null}')
@@ -86,11 +87,11 @@ def quick_site(monkeypatch):
 
 @pytest.fixture(scope="module")
 def truth(complete) -> dict[str, np.ndarray]:
-    return looked_at(complete)
+    return read_all(complete)
 
 
-def looked_at(path: Path) -> dict[str, np.ndarray]:
-    """All that can be asked of a run without its data."""
+def read_all(path: Path) -> dict[str, np.ndarray]:
+    """Everything that a run contains, without its data."""
     wardrobe = Wardrobe.open(path, device="cpu")
     found = {name: t.numpy() for name, t in wardrobe.model.state_dict().items()}
     history = [{name: value for name, value in row.items() if name not in TIMES} for row in wardrobe.run.history]
@@ -104,8 +105,8 @@ def looked_at(path: Path) -> dict[str, np.ndarray]:
     for name, direction in wardrobe.directions().items():
         found[f"direction {name}"] = direction.vector
     found["made"] = wardrobe.decode(wardrobe.sample(3, seed=0, prior="normal"))
-    if told := wardrobe.run.diverged:
-        found["diverged"] = np.array(list(told.values()))
+    if diverged := wardrobe.run.diverged:
+        found["diverged"] = np.array(list(diverged.values()))
     for file in site_files(wardrobe.run).values():
         assert not file.is_symlink()
         if "explorer" in file.parts and path.name in file.parts:
@@ -113,48 +114,52 @@ def looked_at(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def same(found: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> list[str]:
-    """What differs; what a damaged cache of the run leaves out may be missing."""
-    return [name for name, value in found.items() if value.tobytes() != truth.get(name, value).tobytes()]
-
-
 def attempt(change: Change, complete: Path, place: Path, truth: dict[str, np.ndarray] | None) -> str:
-    """Damage a copy of the run and use it: what was told, "" where all is as it was (where `truth` is known)."""
+    """Change a copy of the run and read it: the error, or "" where all that is there is as in `truth`, if that is known."""
     path = place / "run"
     shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(complete, path)
     change(path)
-    around = {p for p in place.rglob("*") if "run" not in p.relative_to(place).parts[:1]}
-    began = time.process_time()  # that of this process alone: whatever else the machine does
+    began, around = time.process_time(), outside(place)
     try:
-        found = looked_at(path)
+        found = read_all(path)
     except ArmoireError as error:
-        told = str(error)
-        assert told
-        assert "\n" not in told
+        message = str(error)
+        assert message
+        assert "\n" not in message
     else:
-        told = ""
-        assert truth is None or same(found, truth) == []
+        message = ""
+        assert truth is None or all(value.tobytes() == truth[name].tobytes() for name, value in found.items())
     assert time.process_time() - began < MOST_SECONDS
-    assert {p for p in place.rglob("*") if "run" not in p.relative_to(place).parts[:1]} == around
-    return told
+    assert outside(place) == around
+    return message
+
+
+def outside(place: Path) -> set[Path]:
+    """The files outside of the run."""
+    return {path for path in place.rglob("*") if "run" not in path.relative_to(place).parts[:1]}
+
+
+def grown_mb(before: int = 0) -> float:
+    """The largest memory of this process, less what it was before, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
 
 
 def with_header(**entries: object) -> Change:
-    """Other entries in the header of the weights, whose digest is right."""
+    """Other entries in the header of the weights, with a valid digest."""
 
     def change(path: Path) -> None:
         found = open_tensors(path / MODEL, KIND)
-        kept = found.metadata | {k: v if isinstance(v, str) else json.dumps(v) for k, v in entries.items()}
-        write_tensors(path / MODEL, found.read(), {k: v for k, v in kept.items() if entries.get(k, "") is not None})
+        header = found.metadata | {k: v if isinstance(v, str) else json.dumps(v) for k, v in entries.items()}
+        write_tensors(path / MODEL, found.read(), {k: v for k, v in header.items() if entries.get(k, "") is not None})
 
     return change
 
 
 def with_architecture(**fields: object) -> Change:
     def change(path: Path) -> None:
-        told = json.loads(open_tensors(path / MODEL, KIND).metadata["architecture"])
-        with_header(architecture=json.dumps(told | fields))(path)
+        architecture = json.loads(open_tensors(path / MODEL, KIND).metadata["architecture"])
+        with_header(architecture=json.dumps(architecture | fields))(path)
 
     return change
 
@@ -178,8 +183,8 @@ def with_line(key: str, value: object) -> Change:
 
     def change(path: Path) -> None:
         lines = (path / "recipe.toml").read_text().splitlines()
-        kept = [line for line in lines if not line.startswith(f"{key} =")]
-        (path / "recipe.toml").write_text("\n".join([*kept, f"{key} = {json.dumps(value)}"]))
+        others = [line for line in lines if not line.startswith(f"{key} =")]
+        (path / "recipe.toml").write_text("\n".join([*others, f"{key} = {json.dumps(value)}"]))
 
     return change
 
@@ -219,34 +224,17 @@ def hand_made() -> Iterator[tuple[str, Change]]:
     for name in FILES:
         for kind in ("nothing", "folder", "pipe", "device", "loop", "link out"):
             yield f"{name} is {kind}", replaced_by(name, kind)
-        for content in (
-            b"",
-            b"\0",
-            b"\xff" * 64,
-            b"{}",
-            b"[]",
-            DEEP.encode(),
-            b'{"a": 1e999}',
-            b"x = " + DEEP.encode(),
-        ):
+        deep = DEEP.encode()
+        for content in (b"", b"\0", b"\xff" * 64, b"{}", b"[]", deep, b'{"a": 1e999}', b"x = " + deep):
             yield f"{name} holds {content[:9]!r}", with_bytes(name, content)
     for value in (math.nan, math.inf, -math.inf):
         yield f"weights {value}", with_tensors(lambda t, v=value: t["decoder.0.weight"].view(-1)[:1].fill_(v))
-        yield (
-            f"prior {value}",
-            with_tensors(lambda t, v=value: t["means"].view(-1)[:1].fill_(v), *PRIOR),
-        )
+        yield f"prior {value}", with_tensors(lambda t, v=value: t["means"].view(-1)[:1].fill_(v), *PRIOR)
     yield "weights of another type", with_tensors(lambda t: t.update({k: v.half() for k, v in t.items()}))
     yield "weights of another shape", with_tensors(lambda t: t.update({"head.mean.bias": torch.zeros(1 << 20)}))
     yield "weights of too many", with_tensors(lambda t: t.update({f"x{i}": torch.zeros(1) for i in range(5000)}))
-    yield (
-        "priors of another shape",
-        with_tensors(lambda t: t.update(weights=torch.zeros(0)), *PRIOR),
-    )
-    yield (
-        "header length",
-        lambda path: (path / MODEL).write_bytes(b"\xff" * 8 + (path / MODEL).read_bytes()[8:]),
-    )
+    yield "priors of another shape", with_tensors(lambda t: t.update(weights=torch.zeros(0)), *PRIOR)
+    yield "header length", lambda path: (path / MODEL).write_bytes(b"\xff" * 8 + (path / MODEL).read_bytes()[8:])
     for table in (
         pa.table({"a": [1]}),
         pa.table({"mean_0": ["x", "y"]}),
@@ -257,32 +245,23 @@ def hand_made() -> Iterator[tuple[str, Change]]:
     ):
         for name in ("latents.parquet", "directions/partial.parquet"):
             yield f"{name} of {table.shape}", lambda path, t=table, n=name: write_table(t, path / n)
-    yield FORGED, lambda path: relatents(path, lambda t: t.slice(1))
-    yield "no means", lambda path: relatents(path, lambda t: t.drop_columns(["mean_0"]))
-    yield ("means of another type", lambda path: relatents(path, lambda t: as_text(t, "mean_0")))
+    yield FORGED, with_latents(lambda table: table.slice(1))
+    yield "no means", with_latents(lambda table: table.drop_columns(["mean_0"]))
+    text = lambda table: table.set_column(3, "mean_0", pa.array(["x"] * len(table)))  # noqa: E731
+    yield "means of another type", with_latents(text)
     yield "history of 20 MB", with_bytes("history.csv", "epoch\n" + "1\n" * 10_000_000)
     yield "history of one long field", with_bytes("history.csv", 'epoch\n"' + "1" * 200_000)
     for path in ("../../x", "/etc/passwd", "", "a" * 5000, "\0"):
-        yield f"manifest to {path[:9]!r}", lambda run, p=path: with_manifest(run, p)
+        yield f"manifest to {path[:9]!r}", with_bytes("explorer/manifest.json", MANIFEST % json.dumps(path))
     for name in ("checkpoints", "figures", "explorer", "priors", "directions", "previews"):
         yield f"{name} leads out", lambda run, n=name: lead_out(run, n)
 
 
-def relatents(path: Path, edit: Callable[[pa.Table], pa.Table]) -> None:
-    table = pq.read_table(path / "latents.parquet")
-    write_table(edit(table), path / "latents.parquet")
+def with_latents(edit: Callable[[pa.Table], pa.Table]) -> Change:
+    def change(path: Path) -> None:
+        write_table(edit(pq.read_table(path / "latents.parquet")), path / "latents.parquet")
 
-
-def as_text(table: pa.Table, name: str) -> pa.Table:
-    return table.set_column(table.column_names.index(name), name, pa.array(["x"] * len(table)))
-
-
-def with_manifest(run: Path, told: str) -> None:
-    file = run / "explorer" / "manifest.json"
-    manifest = json.loads(file.read_text())
-    for entry in manifest["files"].values():
-        entry["path"] = told
-    file.write_text(json.dumps(manifest))
+    return change
 
 
 def lead_out(run: Path, name: str) -> None:
@@ -294,7 +273,7 @@ def lead_out(run: Path, name: str) -> None:
 
 
 def mutated(random: np.random.Generator) -> Change:
-    """One of the things that happen to files, to one of the run's."""
+    """One file of the run, damaged in one of seven ways."""
 
     def change(path: Path) -> None:
         target = path / FILES[random.integers(len(FILES))]
@@ -324,24 +303,24 @@ def mutated(random: np.random.Generator) -> Change:
 def test_runs_made_by_hand(complete, truth, tmp_path):
     cases = list(hand_made())
     assert len(cases) >= 300
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = {name: attempt(change, complete, tmp_path, None if name == FORGED else truth) for name, change in cases}
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown
-    assert grown / 1024 < MOST_GROWN
-    loud = ("architecture", "weights", "header length")
-    silent = [name for name, words in told.items() if not words and name.startswith(loud)]
-    # Values that are those of the run, or say nothing of the weights.
+    before = grown_mb()
+    errors = {name: attempt(change, complete, tmp_path, None if name == FORGED else truth) for name, change in cases}
+    assert grown_mb(before) < MOST_GROWN
+    silent = [
+        n for n, error in errors.items() if not error and n.startswith(("architecture", "weights", "header length"))
+    ]
+    # Values equal to those of the run, or that do not concern the weights.
     assert [name for name in silent if name.partition(" ")[2] not in ("sigma=3", "sigma=1.5")] == []
-    assert all("leads out of the run" in words for name, words in told.items() if name.endswith("leads out"))
-    assert all("not finite" in told[f"weights {value}"] for value in (math.nan, math.inf, -math.inf))
+    assert all("leads out of the run" in error for name, error in errors.items() if name.endswith("leads out"))
+    assert all("not finite" in errors[f"weights {value}"] for value in (math.nan, math.inf, -math.inf))
 
 
 @pytest.mark.parametrize("times", [150, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_runs_that_were_damaged(complete, truth, tmp_path, times):
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    told = sum(bool(attempt(mutated(np.random.default_rng(seed)), complete, tmp_path, truth)) for seed in range(times))
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - grown) / 1024 < MOST_GROWN
-    assert told > times / 4
+def test_damaged_runs(complete, truth, tmp_path, times):
+    before = grown_mb()
+    errors = [attempt(mutated(np.random.default_rng(seed)), complete, tmp_path, truth) for seed in range(times)]
+    assert grown_mb(before) < MOST_GROWN
+    assert sum(map(bool, errors)) > times / 4
 
 
 @pytest.mark.parametrize("name", ["x.pt", "x.pth", "x.pkl", "x.ckpt", "x.bin", "x.keras", "x.h5", "x.onnx", "x.JOBLIB"])
@@ -354,11 +333,10 @@ def test_files_of_other_programs_are_refused_by_name(tmp_path, name):
         Autoencoder.from_pretrained(tmp_path)
 
 
-def test_a_header_without_weights_gets_no_memory(complete, tmp_path):
-    """An architecture of gigabytes, with weights of some bytes."""
+def test_an_architecture_of_gigabytes_with_few_weights_takes_no_memory(complete, tmp_path):
     path = Path(shutil.copytree(complete, tmp_path / "run"))
     with_architecture(latent=4096, channels=[4096] * 3, size=256)(path)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = grown_mb()
     with pytest.raises(ArmoireError, match="holds an architecture that this version does not build"):
         Autoencoder.from_pretrained(path)
-    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 20
+    assert grown_mb(before) < 20

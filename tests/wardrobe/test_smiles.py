@@ -1,4 +1,4 @@
-"""Directions of drawn faces, whose smiles and hair can be measured: the truth about an edit, without a judge."""
+"""Directions of drawn faces, whose smiles and hair can be measured without an attribute classifier."""
 
 from __future__ import annotations
 

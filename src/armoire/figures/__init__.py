@@ -66,26 +66,13 @@ FIGURES: Mapping[str, FigureKind] = {kind.name: kind for kind in _KINDS}
 
 
 def draw(wardrobe: RunLike, name: str) -> Figure:
-    """Draw one figure of a run, opened or as `Wardrobe.open` takes it; the same run gives the same figure.
-
-    Raises:
-        ArmoireError: there is no such figure, or it cannot be drawn for this run.
-    """
+    """Draw one figure of a run, opened or as `Wardrobe.open` takes it; the same run gives the same figure."""
     wardrobe = Wardrobe.open(wardrobe)
     return _kind(wardrobe, name).draw(wardrobe)
 
 
 def save(wardrobe: RunLike, names: list[str] | None = None, progress: Progress = USUAL) -> list[Path]:
-    """Draw figures into RUN/figures/NAME.png and return their paths.
-
-    Args:
-        wardrobe: the run, opened or as `Wardrobe.open` takes it.
-        names: of the figures; by default all that apply, and those of four attributes.
-        progress: where to report.
-
-    Raises:
-        ArmoireError: as `draw`.
-    """
+    """Draw figures into RUN/figures/NAME.png and return their paths; by default all that apply."""
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
     # All names are checked before anything is drawn.
     kinds = [_kind(wardrobe, name) for name in names or []]

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from armoire.figures.figure_data import classes_of, of_data, plane_of, run_name, shown_latents
-from armoire.figures.latent_scatter import P_NAMES, unit_square
-from armoire.figures.scatter import black, by_class, legend
+from armoire.figures.latent_scatter import P_NAMES, black, by_class, legend, unit_square
 from armoire.figures.style import MARGIN, Sheet, picture, sheet
 from armoire.images.grid import image_grid
 from armoire.measure.latent_statistics import HOLE, areas, in_holes, standard_deviation
@@ -24,17 +23,11 @@ MAX_PIXELS = 1024  # along a side of the decoded grid: a slide shows no more
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Centres of the tiles of a regular grid, row by row from the upper left.
-
-    Attributes:
-        centres: float32 (rows * columns, 2).
-        columns: tiles per row.
-        extent: left, right, lower and upper edge.
-    """
+    """Centres of the tiles of a regular grid, row by row from the upper left."""
 
     centres: Float[np.ndarray, "n 2"]
     columns: int
-    extent: tuple[float, float, float, float]
+    extent: tuple[float, float, float, float]  # left, right, lower and upper edge
 
     @property
     def rows(self) -> int:
@@ -74,16 +67,9 @@ def plane(wardrobe: Wardrobe) -> Figure:
         axes.set_aspect("equal", anchor="SW")
     _scatter(page, scatter, wardrobe, latents, z)
     lower_right = ((page.width - 1.65) / page.width, 0.95 / page.figure.get_figheight())
-    page.figure.legend(
-        handles=[Patch(color=HOLES, label="no image\nnearby")],
-        loc="lower left",
-        bbox_to_anchor=lower_right,
-        borderaxespad=0,
-        borderpad=0,
-        handlelength=1,
-        handleheight=1,
-        handletextpad=0.6,
-    )
+    tight = {"borderaxespad": 0, "borderpad": 0, "handlelength": 1, "handleheight": 1, "handletextpad": 0.6}
+    handles = [Patch(color=HOLES, label="no image\nnearby")]
+    page.figure.legend(handles=handles, loc="lower left", bbox_to_anchor=lower_right, **tight)
     return page.figure
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import held_out_images, run_name
-from armoire.figures.paired_run import paired_run
+from armoire.figures.figure_data import held_out_images, paired_run, run_name
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, QUIET, WARNING, plot_grid, sheet
 from armoire.measure.denoising import measure_denoising
 from armoire.training import Recipe, Run

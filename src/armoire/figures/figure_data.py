@@ -1,7 +1,8 @@
-"""What several figures show: held-out images, their latents and reconstructions, and how runs and data are named."""
+"""What several figures show: held-out images, their latents and reconstructions, names of runs and data, other runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +10,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.training import Recipe, Run
 from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import principal_axes
 
@@ -43,17 +46,11 @@ def classes_of(wardrobe: Wardrobe) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """Embeddings as points of a scatter.
-
-    Attributes:
-        points: float32 (n, 2).
-        names: of the two axes.
-        equal: whether both axes have the same unit.
-    """
+    """Embeddings as points of a scatter, and the names of its axes."""
 
     points: Float[np.ndarray, "n 2"]
     names: tuple[str, str]
-    equal: bool = True
+    equal: bool = True  # whether both axes have the same unit
 
 
 def plane_of(embeddings: Float[np.ndarray, "n d"]) -> Plane:
@@ -82,3 +79,18 @@ def reconstruct(
     x = unit(model, pixels)
     output = model.decoder(model.encode(x).mean)
     return to_pixels(model.likelihood.mean(output)), model.likelihood.error(output, x).cpu().numpy()
+
+
+def paired_run(wardrobe: Wardrobe, is_pair: Callable[[Recipe, Recipe], bool]) -> Run | None:
+    """The first run by name in the same folder, on the same data, with `is_pair(this run's recipe, its recipe)`."""
+    here = wardrobe.run.path.resolve()
+    for path in sorted(here.parent.iterdir()):
+        if path == here or not (path / "recipe.toml").is_file():
+            continue
+        try:
+            other = Run.open(path)
+            if is_pair(wardrobe.recipe, other.recipe) and other.data.fingerprint == wardrobe.run.data.fingerprint:
+                return other
+        except ArmoireError:  # incomplete, or not a run
+            continue
+    return None

@@ -20,15 +20,7 @@ Requirement = Callable[[Wardrobe], str]  # why a run does not meet it and what t
 
 @dataclass(frozen=True)
 class FigureKind:
-    """A kind of figure.
-
-    Attributes:
-        name: of its file, without .png.
-        description: what it shows, in one line.
-        make: draws it.
-        requirements: what a run needs.
-        is_default: whether to draw it for a run where no name is given.
-    """
+    """A kind of figure; `is_default` says whether to draw it for a run where no name is given."""
 
     name: str
     description: str
@@ -45,11 +37,7 @@ class FigureKind:
         return self.is_default(wardrobe) and not self.missing(wardrobe)
 
     def draw(self, wardrobe: Wardrobe) -> Figure:
-        """Draw it for a run.
-
-        Raises:
-            ArmoireError: the run does not meet a requirement.
-        """
+        """Draw it for a run; an error if the run does not meet a requirement."""
         if reason := self.missing(wardrobe):
             raise ArmoireError(f"cannot draw '{self.name}' for {wardrobe.run.path}: {reason}")
         with style():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -23,28 +21,13 @@ LINE = 0.25  # inches of a line of the legend
 SPAN = 4.0  # standard deviations shown on either side
 
 
-@dataclass(frozen=True)
-class Status:
-    """The colour of a dimension's bars, and what to do about it."""
-
-    colour: str
-    text: str
-
-
-STATUSES = {
-    "far": Status(
-        "#e2a688",
-        "far from N(0, 1), wide or off centre: there is too little weight on the KL: raise beta.",
-    ),
-    "close": Status("#8fb8ba", "close to N(0, 1): there is enough weight on the KL."),
-    "narrow": Status(
-        "#cbb978",
-        "narrow but in use: the posteriors are wide compared with the means. To encode more, lower beta.",
-    ),
-    "unused": Status(
-        "#cfcac3",
-        "unused, the same for every image, and not for lack of weight on the KL. A smaller --latent would do.",
-    ),
+#: The colour of a dimension's bars, and what to do about it.
+COLOURS = {"far": "#e2a688", "close": "#8fb8ba", "narrow": "#cbb978", "unused": "#cfcac3"}
+ADVICE = {
+    "far": "far from N(0, 1), wide or off centre: there is too little weight on the KL: raise beta.",
+    "close": "close to N(0, 1): there is enough weight on the KL.",
+    "narrow": "narrow but in use: the posteriors are wide compared with the means. To encode more, lower beta.",
+    "unused": "unused, the same for every image, and not for lack of weight on the KL. A smaller --latent would do.",
 }
 
 
@@ -55,10 +38,10 @@ def histograms(wardrobe: Wardrobe) -> Figure:
     ks, statuses = ks_distances(means), dimension_statuses(means)
     worst = worst_of(ks, statuses)
     page = sheet(_title(wardrobe, statuses, worst), _subtitle(wardrobe, len(latents), means.shape[1]))
-    present = {name: statuses.count(name) for name in STATUSES if name in statuses}
+    present = {name: statuses.count(name) for name in ADVICE if name in statuses}
     bottom = 0.3 + LINE * len(present)
     for k, axes in enumerate(_small_multiples(page, means.shape[1], bottom)):
-        _histogram(axes, means[:, k], STATUSES[statuses[k]].colour)
+        _histogram(axes, means[:, k], COLOURS[statuses[k]])
         colour = WARNING if k == worst else QUIET if statuses[k] == "unused" else INK
         text = f"{dimension(k)}   {'unused' if statuses[k] == 'unused' else number(float(ks[k]))}"
         size, weight = SMALL if means.shape[1] > 8 else 13, "bold" if k == worst else "normal"
@@ -146,6 +129,6 @@ def _legend(page: Sheet, present: dict[str, int], top: float) -> None:
     blank = page.blank(MARGIN, 0, page.width - 2 * MARGIN, top)
     for line, (name, count) in enumerate(present.items()):
         y = top - (line + 0.7) * LINE
-        blank.add_patch(Rectangle((0, y - 0.02), 0.16, 0.16, color=STATUSES[name].colour))
+        blank.add_patch(Rectangle((0, y - 0.02), 0.16, 0.16, color=COLOURS[name]))
         blank.text(0.52, y, str(count), fontsize=11, color=INK, ha="right", va="baseline")
-        blank.text(0.6, y, STATUSES[name].text, fontsize=11, color=QUIET, va="baseline")
+        blank.text(0.6, y, ADVICE[name], fontsize=11, color=QUIET, va="baseline")

@@ -8,19 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from armoire.figures.style import (
-    INK,
-    MARGIN,
-    PAPER,
-    QUIET,
-    SEQUENCE,
-    SMALL,
-    WIDE,
-    Sheet,
-    number,
-    style,
-    tall_enough,
-)
+from armoire.figures.style import INK, MARGIN, PAPER, QUIET, SEQUENCE, SMALL, WIDE, Sheet, number, tall_enough
 from armoire.measure.editing import held_out_editing, leakage_matrix
 from armoire.wardrobe import Wardrobe
 
@@ -54,19 +42,8 @@ def heat_map(
 ) -> Figure:
     """A panel per method on a shared scale from 0, with the mean over all attributes other than the targets.
 
-    Args:
-        matrices: by method, (len(rows), len(columns)): mean absolute change in standard deviations; NaN where it was
-            not measured.
-        rows: names of the targets.
-        columns: names of the measured attributes.
-        title: of the figure.
-        subtitle: below the title.
+    A matrix (len(rows), len(columns)) holds mean absolute changes in standard deviations, NaN where not measured.
     """
-    with style():
-        return _draw(matrices, rows, columns, title, subtitle)
-
-
-def _draw(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str], title: str, subtitle: str) -> Figure:
     own = np.array([[row == column for column in columns] for row in rows], dtype=bool)
     measured = {method: ~own & np.isfinite(matrix) for method, matrix in matrices.items()}
     most = max((float(matrix[measured[m]].max()) for m, matrix in matrices.items() if measured[m].any()), default=0.0)

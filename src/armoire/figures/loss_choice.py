@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -10,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError
-from armoire.figures.figure_data import held_out_images, of_data, reconstruct, run_name
-from armoire.figures.paired_run import paired_run
+from armoire.figures.figure_data import held_out_images, of_data, paired_run, reconstruct, run_name
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, PAPER, QUIET, WARNING, Sheet, sheet, tiles
 from armoire.images import ImageSet
 from armoire.measure.reconstruction import reconstruction_error
@@ -117,25 +117,15 @@ def _curves(axes: Axes, loss: str) -> None:
     prediction = np.linspace(0.02, 0.98, 193)
     for target, colour in TARGETS:
         least = penalty(loss, target, np.array([target]))
-        axes.plot(
-            prediction, penalty(loss, target, prediction) - least, color=colour, linewidth=2, label=f"target {target}"
-        )
+        loss_above = penalty(loss, target, prediction) - least
+        axes.plot(prediction, loss_above, color=colour, linewidth=2, label=f"target {target}")
     near = np.array([0.6, 0.8])
     costs = penalty(loss, 0.7, near) - penalty(loss, 0.7, np.array([0.7]))
     axes.plot(near, costs, linestyle="", marker="o", markersize=6, color=ACCENT)
-    background = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # behind the numbers, where curves pass
-    for x, cost, side in zip(near, costs, ("right", "left"), strict=True):
-        offset = (-4 if side == "right" else 6, 8)
-        axes.annotate(
-            f"{cost:.3f}",
-            (x, cost),
-            offset,
-            textcoords="offset points",
-            fontsize=11,
-            color=ACCENT,
-            ha=side,
-            bbox=background,
-        )
+    look: dict[str, Any] = {"textcoords": "offset points", "fontsize": 11, "color": ACCENT}
+    look["bbox"] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1}  # behind the numbers, where curves pass
+    for x, cost, side, offset in zip(near, costs, ("right", "left"), ((-4, 8), (6, 8)), strict=True):
+        axes.annotate(f"{cost:.3f}", (x, cost), offset, ha=side, **look)
     axes.set_title("BCE, nats" if loss == "bce" else "Squared error", loc="left", fontsize=12, pad=10)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 0.3 if loss == "bce" else 0.15)
@@ -151,11 +141,9 @@ def _show(page: Sheet, images: ImageSet, rows: list[_Row]) -> None:
     blank = page.blank(left, low, page.width - left - MARGIN + 0.1, page.top - low)
     step = ((page.width - left - MARGIN + 0.1) / COLUMNS, (page.top - low) / 3)
     side = min(step[0] - 0.08, step[1] - 0.55)
+    names = [f"{row.name}: {LIKELIHOODS.get(row.recipe.likelihood).loss_name}" for row in rows]
     bands = [(originals, "original", "")]
-    bands += [
-        (row.reconstructed, f"{row.name}: {LIKELIHOODS.get(row.recipe.likelihood).loss_name}", row.numbers)
-        for row in rows
-    ]
+    bands += [(row.reconstructed, name, row.numbers) for row, name in zip(rows, names, strict=True)]
     for k, (pictures, name, numbers) in enumerate(bands):
         top = page.top - low - k * step[1]
         blank.text(0, top - 0.05, name, fontsize=BODY, color=INK, va="top")

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from armoire.figures.figure_data import of_data, plane_of, run_name, shown_latents
-from armoire.figures.scatter import black, label_axes, numbered
+from armoire.figures.latent_scatter import black, label_axes, numbered
 from armoire.figures.style import DRAWN, MARGIN, sheet, tiles, vector
 from armoire.wardrobe import Wardrobe
 

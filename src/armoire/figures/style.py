@@ -58,11 +58,7 @@ TITLE, BODY, SMALL = 19, 12, 10  # points on a 12.8 inch slide
 
 # DejaVu Sans comes with matplotlib, so figures look the same on every machine; these add Hangul, Han and kana.
 FALLBACKS = (
-    "Noto Sans CJK KR",
-    "Noto Sans KR",
-    "NanumGothic",
-    "Malgun Gothic",
-    "Apple SD Gothic Neo",
+    *("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo"),
     "Noto Sans CJK JP",
 )
 
@@ -105,17 +101,11 @@ class ShownFigure(Figure):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A figure with its title block. All lengths in inches.
-
-    Attributes:
-        figure: the matplotlib figure.
-        width: its width.
-        top: distance from the lower edge of the figure to the title block.
-    """
+    """A figure with its title block. All lengths in inches."""
 
     figure: Figure
     width: float
-    top: float
+    top: float  # from the lower edge of the figure to the title block
 
     def panel(self, left: float, bottom: float, width: float, height: float) -> Axes:
         """Axes for data, with spines at the left and the bottom only."""
@@ -194,15 +184,8 @@ def tiles(
 ) -> None:
     """Show images row by row on blank axes, with a caption below each.
 
-    Args:
-        axes: from `Sheet.blank`.
-        images: uint8 (n, h, w, c).
-        columns: images per row.
-        top: upper edge of the first row, inches.
-        left: left edge of the first column, inches.
-        side: side of an image, inches.
-        step: from one column and one row to the next, inches.
-        captions: n texts, or none.
+    The first row's upper edge is at `top`, the first column's left edge at `left`; images are `side` wide, and `step`
+    is from one column and one row to the next, all in inches.
     """
     for i, image in enumerate(images):
         x, y = left + (i % columns) * step[0], top - (i // columns) * step[1]

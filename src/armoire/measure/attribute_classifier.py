@@ -41,10 +41,9 @@ VERSION = repr((FORMAT, CHANNELS, FEATURES, BATCH, STEPS, EPOCHS, MAX_LR, SHIFT,
 
 
 class AttributeClassifier(nn.Module):
-    """Images to one logit per attribute, positive where the attribute is predicted."""
+    """Images to one logit per attribute, positive where it is predicted; `size` is the side of the input."""
 
     def __init__(self, image_channels: int, size: int, attributes: tuple[str, ...]) -> None:
-        """Create it with fresh weights; `size` is the side of its input."""
         super().__init__()
         self.attributes = attributes
         self.size = size
@@ -137,12 +136,7 @@ def predict(
 
 
 def balanced_accuracy(predicted: Bool[np.ndarray, " n"], known: Int8[np.ndarray, " n"]) -> float | None:
-    """Mean of sensitivity and specificity, 0 to 1; None with fewer than 10 positives or negatives.
-
-    Args:
-        predicted: the predictions.
-        known: the truth: 1 yes, -1 no, 0 unknown.
-    """
+    """Mean of sensitivity and specificity, 0 to 1; None with fewer than 10 positives or negatives in `known`."""
     positives, negatives = predicted[known == 1], predicted[known == -1]
     if min(len(positives), len(negatives)) < FEWEST:
         return None

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armoire.images import ImageSet
-from armoire.measure.measure import Context, Measure
-from armoire.measure.reconstruction import structural_similarity
+from armoire.measure.measure import Measure
+from armoire.measure.reconstruction import psnr_db, structural_similarity
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -61,14 +61,9 @@ LEVELS = {
 def measure_denoising(
     model: Autoencoder, part: ImageSet, trained_with: float = 0.0, seed: int = 0, progress: Progress = SILENT
 ) -> dict[str, Any]:
-    """Compare reconstructions of noisy images with the clean images, for each kind and level of noise.
+    """Compare reconstructions of the first 2,000 images with noise with the clean images, by kind and level of noise.
 
-    Args:
-        model: decodes the posterior mean.
-        part: the clean images; the first 2,000 are used.
-        trained_with: standard deviation of the Gaussian noise in training, 0 for none.
-        seed: of the noise.
-        progress: where to report.
+    `trained_with` is the standard deviation of the Gaussian noise in training, 0 for none.
 
     Returns:
         n; trained_with; clean: psnr_db and ssim without noise; levels: for each kind of noise a list of level, seen
@@ -98,30 +93,21 @@ def _errors(model: Autoencoder, part: ImageSet, kind: str | None, level: float, 
     sums = torch.zeros(4, dtype=torch.float64)
     for number, x in enumerate(Batches(part.images, model.device).in_turn(EVALUATION_BATCH)):
         noisy = KINDS[kind](x, level, generator(seed, f"noise {kind}", number, model.device)) if kind else x
-        denoised = model(noisy)
-        sums += torch.tensor(
-            [f for image in (denoised, noisy) for f in (_squared(image, x), structural_similarity(image, x))]
-        )
+        for k, image in enumerate((model(noisy), noisy)):
+            squared = float((image - x).square().mean(dim=(1, 2, 3)).double().sum())
+            sums[2 * k : 2 * k + 2] += torch.tensor([squared, structural_similarity(image, x)])
     squared, ssim, noisy_squared, noisy_ssim = (sums / len(part)).tolist()
     return {
-        "psnr_db": _psnr(squared),
+        "psnr_db": psnr_db(squared),
         "ssim": ssim,
-        "noisy_psnr_db": _psnr(noisy_squared),
+        "noisy_psnr_db": psnr_db(noisy_squared),
         "noisy_ssim": noisy_ssim,
     }
 
 
-def _squared(image: torch.Tensor, x: torch.Tensor) -> float:
-    return float((image - x).square().mean(dim=(1, 2, 3)).double().sum())
-
-
-def _psnr(squared: float) -> float:
-    return -10 * math.log10(max(squared, 1e-12))
-
-
-def _compute(context: Context) -> dict[str, Any]:
-    wardrobe = context.wardrobe
-    return measure_denoising(wardrobe.model, context.part, wardrobe.recipe.noise, progress=context.progress)
-
-
-MEASURE = Measure(_compute, lambda context: context.options.denoising)
+MEASURE = Measure(
+    lambda context: measure_denoising(
+        context.wardrobe.model, context.part, context.wardrobe.recipe.noise, progress=context.progress
+    ),
+    lambda context: context.options.denoising,
+)

@@ -13,11 +13,16 @@ from jaxtyping import Float
 from torch import nn
 
 from armoire.hub.download import local_folder
-from armoire.images import Images
-from armoire.measure.aggregate_posterior import ACTIVE_RATE, aggregate_statistics, sample_posteriors
+from armoire.images import Images, ImageSet
+from armoire.images.fit import Fit
 from armoire.measure.doctor_rules import Finding, findings, lower_rate
-from armoire.measure.latent_statistics import ACTIVE_VARIANCE, ks_distances
-from armoire.measure.other_images import compare_images, different_images
+from armoire.measure.latent_statistics import (
+    ACTIVE_RATE,
+    ACTIVE_VARIANCE,
+    aggregate_statistics,
+    ks_distances,
+    sample_posteriors,
+)
 from armoire.measure.reconstruction import explained, pixel_variance
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Run
@@ -26,6 +31,16 @@ from armoire.wardrobe import RunLike, Wardrobe
 from armoire.wardrobe.outliers import squared_errors
 
 EXAMINED = 2000  # images of each split
+UNFAMILIAR = 2.0  # error on these images, relative to held-out ones
+RESTORED = 0.6  # error after a change of the pixels, relative to the error before
+SCALED = "scaled to 0 and 1 instead of 0 to 255"
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "inverted": lambda pixels: 255 - pixels,
+    SCALED: lambda pixels: np.clip(pixels.astype(np.uint16) * 255, 0, 255).astype(np.uint8),
+    "with red and blue swapped": lambda pixels: pixels[..., ::-1],
+    "upside down": lambda pixels: pixels[:, ::-1],
+    "rotated or transposed": lambda pixels: pixels.transpose(0, 2, 1, 3),
+}
 
 
 @dataclass(frozen=True)
@@ -58,8 +73,8 @@ def examine(
     if images is not None:
         data = wardrobe.load(images)
         part = data.split(split or data.held_out).first(EXAMINED)
-        numbers["given"] = compare_images(wardrobe, part, numbers["held_out_mse"])
-        if finding := different_images(wardrobe, numbers["given"]):
+        numbers["given"] = _compare_images(wardrobe, part, numbers["held_out_mse"])
+        if finding := _different_images(wardrobe, numbers["given"]):
             found.append(finding)
     return Examination(tuple(found), numbers)
 
@@ -82,13 +97,9 @@ def examine_stopped(path: Path, progress: Progress = SILENT) -> Examination | No
 def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
     latents, model = wardrobe.latents, wardrobe.model
     held_out, train = latents.split(wardrobe.held_out).first(EXAMINED), latents.split("train")
-    errors, images = {}, {"train": "train", "held_out": wardrobe.held_out}
-    with progress.task("examining", len(images), "parts") as task:
-        for name, split in images.items():
-            part = wardrobe.images.split(split).first(EXAMINED)
-            errors[name] = float(squared_errors(model, np.asarray(part.images)).mean())
-            task.advance()
-    variance = pixel_variance(wardrobe.images.split(wardrobe.held_out).first(EXAMINED).images)
+    parts = [wardrobe.images.split(split).first(EXAMINED).images for split in ("train", wardrobe.held_out)]
+    train_mse, held_out_mse = (float(squared_errors(model, np.asarray(part), progress).mean()) for part in parts)
+    variance = pixel_variance(parts[1])
     statistics = aggregate_statistics(train, held_out, wardrobe.prior())
     used = held_out.mean.var(axis=0) > ACTIVE_VARIANCE
     if (rates := statistics["rate_by_dimension_nats"]) is not None:
@@ -102,10 +113,10 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
         "farthest_mean": float(np.abs(held_out.mean).max()),
         "finite": bool(np.isfinite(latents.mean).all()),
         **statistics,
-        "train_mse": errors["train"],
-        "held_out_mse": errors["held_out"],
+        "train_mse": train_mse,
+        "held_out_mse": held_out_mse,
         "variance_of_pixels": variance,
-        "explained": explained(errors["held_out"], variance),
+        "explained": explained(held_out_mse, variance),
         "dead_units": dead_units(model.decoder, held_out.mean),
         "training_images": len(train),
         "steps": wardrobe.run.steps,
@@ -133,3 +144,57 @@ def dead_units(decoder: nn.Module, z: Float[np.ndarray, "n d"]) -> float | None:
         for hook in hooks:
             hook.remove()
     return float(1 - torch.cat(list(alive.values())).float().mean()) if alive else None
+
+
+def _compare_images(wardrobe: Wardrobe, part: ImageSet, usual_mse: float) -> dict[str, Any]:
+    """Reconstruction error and brightness of images, and their error after each change of their pixels."""
+    pixels, model = np.array(part.images), wardrobe.model
+    train = np.asarray(wardrobe.images.split("train").first(EXAMINED).images)
+    return {
+        "n": len(pixels),
+        "mse": float(squared_errors(model, pixels).mean()),
+        "usual_mse": usual_mse,
+        "mean": float(pixels.mean() / 255),
+        "largest_byte": int(pixels.max()),
+        "usual_mean": float(train.mean() / 255),
+        "changed": {
+            name: float(squared_errors(model, _changed(pixels, change, wardrobe.fit)).mean())
+            for name, change in CHANGES.items()
+        },
+    }
+
+
+def _different_images(wardrobe: Wardrobe, given: dict[str, Any]) -> Finding | None:
+    """The finding for images that the model reconstructs badly, from the numbers of `_compare_images`."""
+    # Bytes of 0 and 1 are nearly black, which is easy to reconstruct.
+    unscaled = given["largest_byte"] <= 1
+    if not unscaled and given["mse"] < UNFAMILIAR * given["usual_mse"]:
+        return None
+    best = SCALED if unscaled else min(given["changed"], key=lambda name: given["changed"][name])
+    restored = given["changed"][best]
+    evidence = (
+        f"squared error {given['mse']:.4f}, where held-out images have {given['usual_mse']:.4f}; mean brightness "
+        f"{given['mean']:.2f}, where the training images have {given['usual_mean']:.2f}"
+    )
+    if not unscaled and restored > RESTORED * given["mse"]:
+        return Finding(
+            "unfamiliar images",
+            evidence,
+            "their content differs from the training images, or they were preprocessed differently",
+            f"armoire reconstruct {wardrobe.run.path} IMAGE --out check.png, and compare; or train on them as well",
+        )
+    return Finding(
+        "un-normalised input",
+        f"{evidence}; with the pixels taken as {best}, the same images have {restored:.4f}",
+        f"the pixels are {best}, compared with the training images",
+        f"preprocess the images as the training images were, and run armoire doctor {wardrobe.run.path} again",
+    )
+
+
+def _changed(pixels: np.ndarray, change: Callable[[np.ndarray], np.ndarray], fit: Fit) -> np.ndarray:
+    """Images with their pixels changed, except the padding."""
+    before = (fit.canvas - fit.size) // 2
+    inner = slice(before, before + fit.size)
+    changed = pixels.copy()
+    changed[:, inner, inner] = change(pixels[:, inner, inner])
+    return changed

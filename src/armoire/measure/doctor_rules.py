@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from armoire.measure.aggregate_posterior import ACTIVE_RATE
+from armoire.measure.latent_statistics import ACTIVE_RATE
 from armoire.training import Recipe
 from armoire.training.expectations import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES, longer
 from armoire.wardrobe import Wardrobe
@@ -37,14 +37,7 @@ Numbers = dict[str, Any]
 
 @dataclass(frozen=True)
 class Finding:
-    """One problem.
-
-    Attributes:
-        name: of the problem.
-        evidence: the numbers that show it.
-        cause: the most likely one.
-        fix: the command to run.
-    """
+    """One problem, the numbers that show it, the most likely cause, and the command to run."""
 
     name: str
     evidence: str

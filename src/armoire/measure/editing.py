@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Float, Int8, Shaped
 
 from armoire.images import ImageSet
 from armoire.io.artifacts import JsonFormat
@@ -29,7 +29,6 @@ from armoire.measure.attribute_classifier import (
     load_attribute_classifier,
     predict,
 )
-from armoire.measure.bootstrap import Interval, interval
 from armoire.measure.measure import Context, Measure
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -44,26 +43,18 @@ CLEAN = 0.5  # standard deviations: an edit is clean while no other attribute mo
 CONFUSED = 0.9  # correlation of two logits over photographs above which the classifier cannot separate the attributes
 TOLERANCE = 0.02  # standard deviations from one
 TRIES = 5
+REPLICATES, MAX_VALUES = 1000, 2_000_000  # bootstrap resamples of an interval, and values drawn at once
+Interval = dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
 class EditEvaluation:
-    """Predictions for the held-out images and their reconstructions, against which edits are measured.
-
-    Attributes:
-        wardrobe: the run.
-        classifier: of attributes.
-        attributes: names of those that it predicts well enough.
-        known: the truth, (n, a): 1 yes, -1 no, 0 unknown.
-        z: the latents, (n, d).
-        photographs: logits of the images, (n, a).
-        reconstructions: logits of their reconstructions, (n, a).
-    """
+    """The logits of held-out images and their reconstructions, against which edits are measured."""
 
     wardrobe: Wardrobe
     classifier: AttributeClassifier
-    attributes: list[str]
-    known: Int8[np.ndarray, "n a"]
+    attributes: list[str]  # that the classifier predicts well enough
+    known: Int8[np.ndarray, "n a"]  # 1 yes, -1 no, 0 unknown
     z: Float[np.ndarray, "n d"]
     photographs: Float[np.ndarray, "n a"]
     reconstructions: Float[np.ndarray, "n a"]
@@ -89,9 +80,15 @@ class EditEvaluation:
         after = _decoded_logits(self.wardrobe, self.classifier, direction.move(self.z[rows], strength))[:, columns]
         return (after - self.reconstructions[rows]) / self.deviations
 
-    def flipped(self, rows: np.ndarray, target: int, changes: Float[np.ndarray, "m a"]) -> Bool[np.ndarray, " m"]:
-        """Which edits are predicted to have the target."""
-        return self.reconstructions[rows, target] + changes[:, target] * self.deviations[target] > 0
+
+def interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> Interval:
+    """value, low, high: the mean over images and its 95 % bootstrap interval (Efron 1979), from one value per image."""
+    values, random = np.asarray(values, np.float64), np.random.default_rng(seed)
+    at_once = max(1, MAX_VALUES // len(values))
+    counts = [min(at_once, REPLICATES - k) for k in range(0, REPLICATES, at_once)]
+    means = [values[random.integers(0, len(values), (count, len(values)))].mean(axis=1) for count in counts]
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
+    return {"value": float(values.mean()), "low": float(low), "high": float(high)}
 
 
 def measure_editing(
@@ -102,18 +99,10 @@ def measure_editing(
     z: np.ndarray,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Measure the edits of held-out images along every direction of a run.
+    """Measure the edits of the images `part`, whose latents are z, along every direction of a run.
 
-    Args:
-        wardrobe: the run.
-        classifier: of the attributes of `images`.
-        images: the data set that the classifier was trained on.
-        part: the held-out images.
-        z: their latents, (n, d).
-        progress: where to report.
-
-    Returns:
-        The object "editing" of `armoire evaluate --json`, described in docs/measures.md.
+    Returns the object "editing" of `armoire evaluate --json`, described in docs/measures.md. `images` is the data set
+    that the classifier was trained on.
     """
     accuracies = _accuracies(classifier, images)
     accurate = [name for name, accuracy in accuracies.items() if accuracy is not None and accuracy >= ACCURATE]
@@ -142,11 +131,7 @@ def measure_editing(
 
 
 def held_out_editing(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, Any] | None:
-    """`measure_editing` on the held-out images of a run, cached in RUN/editing.json; None without attributes.
-
-    Raises:
-        ArmoireError: it was not measured before, and the data are gone.
-    """
+    """`measure_editing` on the held-out images of a run, cached in RUN/editing.json; None without attributes."""
 
     def measure() -> dict[str, Any]:
         images = wardrobe.images
@@ -176,12 +161,8 @@ MEASURE = Measure(_compute, lambda context: context.has_attributes)
 def leakage_matrix(found: dict[str, Any], method: str) -> tuple[list[str], Float[np.ndarray, "a a"]]:
     """Mean absolute change of each attribute (column) at the strength that moves another (row) by 1; in deviations.
 
-    Args:
-        found: the result of `measure_editing`.
-        method: of the directions.
-
-    Returns:
-        The attributes, and the matrix; NaN on its diagonal and where a row's attribute never moved that far.
+    Returns the attributes, and the matrix of one method, NaN on its diagonal and where a row's attribute never moved
+    that far; `found` is the result of `measure_editing`.
     """
     names = list(found["retention"])
     matrix = np.full((len(names), len(names)), np.nan)
@@ -264,7 +245,10 @@ def _at_strength(editing: EditEvaluation, direction: Direction, rows: np.ndarray
     return {
         "strength": strength,
         "gain": interval(changes[:, target]),
-        "flip_rate": interval(editing.flipped(rows, target, changes)),
+        # Which edits are predicted to have the target.
+        "flip_rate": interval(
+            editing.reconstructions[rows, target] + changes[:, target] * editing.deviations[target] > 0
+        ),
         "leakage_mean": interval(leakage[:, separable].mean(axis=1)) if separable else None,
         "leakage_max": float(leakage[:, separable].mean(axis=0).max()) if separable else None,
         "leakage": dict(zip(names, leakage.mean(axis=0).tolist(), strict=True)),

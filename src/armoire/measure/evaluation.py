@@ -103,9 +103,6 @@ def evaluate(
         denoising: measure how well noise of several kinds is removed.
         skip: names of measures to leave out, such as samples and editing, which train a classifier for minutes.
         progress: where to report.
-
-    Raises:
-        ArmoireError: what was asked for cannot be measured for this run.
     """
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
     check_temperature(temperature)
@@ -114,21 +111,18 @@ def evaluate(
     context = Context(wardrobe, data, split or data.held_out, options, progress, as_trained=images is None)
     chosen = {name: MEASURES.get(name) for name in MEASURES if name not in skip}
     values = {name: measure.compute(context) if measure.applies(context) else None for name, measure in chosen.items()}
-    found = Evaluation.from_dict({"data": _description(context)} | values)
-    if context.is_held_out and prior is None and temperature == 1:
-        store_evaluation(wardrobe.run, found, samples is not None or features is not None)
-    return found
-
-
-def _description(context: Context) -> dict[str, Any]:
-    info = context.images.info
-    return {
+    info = data.info
+    description = {
         "name": info.name,
         "split": context.split,
         "n": len(context.part),
         "fingerprint": info.fingerprint,
-        "as_trained_on": info.fingerprint == context.wardrobe.run.data.fingerprint,
+        "as_trained_on": info.fingerprint == wardrobe.run.data.fingerprint,
     }
+    found = Evaluation.from_dict({"data": description} | values)
+    if context.is_held_out and prior is None and temperature == 1:
+        store_evaluation(wardrobe.run, found, samples is not None or features is not None)
+    return found
 
 
 def store_evaluation(run: Run, found: Evaluation, samples_requested: bool) -> None:
@@ -150,11 +144,7 @@ def stored_evaluation(run: Run) -> Evaluation | None:
 
 
 def last_epoch(run: Run) -> Evaluation:
-    """What training measured on the held-out images after its last epoch, as an evaluation.
-
-    Raises:
-        ArmoireError: the history is missing or damaged.
-    """
+    """What training measured on the held-out images after its last epoch, as an evaluation."""
     row = run.history[-1]
     split = next((found[1] for name in row if (found := re.fullmatch(r"(valid|test)_distortion_nats", name))), "")
     names = ("distortion_nats", "rate_nats", "objective_nats")

@@ -26,8 +26,6 @@ from armoire.training.batches import Batches
 from armoire.training.machine import keep_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import onnxruntime
 
 EXTRACTORS = ("efficientnet-lite0", "classifier", "inception")
@@ -73,14 +71,15 @@ class Extractor(abc.ABC):
         self, images: ImageSet, rows: np.ndarray, what: str, progress: Progress = SILENT
     ) -> Float[np.ndarray, "n f"]:
         """Features of some rows of a data set, from the cache if possible: they are the same for every model."""
-        rows = np.asarray(rows, np.int64)
 
         def extract() -> Float[np.ndarray, "n f"]:
             return self.extract(np.asarray(images.images)[rows], what, progress)
 
         if len(rows) < CACHED_FROM:
             return extract()
-        settings = {"extractor": self.key, "images": sha256(_ids(images, rows))}
+        # Row numbers depend on which part of a set was loaded; ids do not.
+        ids = images.table["id"].take(rows).to_pylist()
+        settings = {"extractor": self.key, "images": sha256("\n".join(map(str, ids)).encode())}
         name = sha256(json.dumps(settings).encode(), images.info.fingerprint.encode())[:32]
         cache = Artifacts(cache_folder() / "features", lambda: {"data_fingerprint": images.info.fingerprint})
         return cache.get(f"{name}.safetensors", CACHED, extract, settings=settings, progress=progress)
@@ -97,11 +96,7 @@ class EfficientNetLite0(Extractor):
     key = "efficientnet-lite0 224 bilinear"
 
     def __init__(self, device: torch.device) -> None:
-        """Load the weights that come with the package; nothing is downloaded.
-
-        Raises:
-            ArmoireError: the packages are not installed.
-        """
+        """Load the weights that come with the package; nothing is downloaded."""
         super().__init__(device)
         instead = "or use --features classifier, which is trained on the data's own labels"
         with needs("--features efficientnet-lite0", "measure", instead):
@@ -118,7 +113,6 @@ class EfficientNetLite0(Extractor):
         self.network.to(device)
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """The last feature map, averaged over pixels."""
         if x.shape[1] == 1:
             x = x.expand(-1, 3, -1, -1)
         x = F.interpolate(x, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
@@ -162,7 +156,6 @@ class Classifier(Extractor):
         self.key = f"{VERSION} {images.info.fingerprint}"
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """Features (n, 128) of images in [0, 1]."""
         return self.classifier.features(x)
 
 
@@ -173,11 +166,7 @@ class Inception(Extractor):
     key = "inception-v3-compat 2048"
 
     def __init__(self, device: torch.device) -> None:
-        """Load torch-fidelity's network, which downloads its weights once.
-
-        Raises:
-            ArmoireError: the package is not installed, or the download fails.
-        """
+        """Load torch-fidelity's network, which downloads its weights once."""
         super().__init__(device)
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import (  # pyright: ignore[reportMissingImports]
@@ -196,8 +185,7 @@ class Inception(Extractor):
             ) from None
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """Features (n, 2048) of images in [0, 1]; the network takes bytes and scales them itself."""
-        pixels = (x.expand(-1, 3, -1, -1) * 255).round().to(torch.uint8)
+        pixels = (x.expand(-1, 3, -1, -1) * 255).round().to(torch.uint8)  # the network scales them itself
         return self.network(pixels)[0]
 
 
@@ -208,17 +196,7 @@ def has_efficientnet() -> bool:
 
 
 def make_extractor(name: str, images: ImageSet | None, device: torch.device, progress: Progress = SILENT) -> Extractor:
-    """An extractor by its name.
-
-    Args:
-        name: `efficientnet-lite0`, `classifier` or `inception`.
-        images: the data set whose training images a classifier is trained on; None where there is none.
-        device: where to compute.
-        progress: where to report.
-
-    Raises:
-        ArmoireError: there is no such extractor, or a requirement is missing.
-    """
+    """An extractor by its name; `images` is the data set whose training images a classifier is trained on."""
     if name == "efficientnet-lite0":
         return EfficientNetLite0(device)
     if name == "inception":
@@ -231,11 +209,3 @@ def make_extractor(name: str, images: ImageSet | None, device: torch.device, pro
             "--features efficientnet-lite0 needs none"
         )
     return Classifier(load_attribute_classifier(images, device, progress), images, device)
-
-
-def _ids(images: ImageSet, rows: np.ndarray) -> bytes:
-    # Row numbers depend on which part of a set was loaded; ids do not.
-    import pyarrow as pa
-
-    names: Iterator[str] = (str(name) for name in images.table["id"].take(pa.array(rows)).to_pylist())
-    return "\n".join(names).encode()

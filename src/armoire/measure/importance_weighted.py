@@ -13,7 +13,7 @@ from torch import Tensor
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
-from armoire.measure.measure import Context, Measure
+from armoire.measure.measure import Measure
 from armoire.model import Posterior
 from armoire.priors import Box, Prior
 from armoire.progress import SILENT, Progress
@@ -40,15 +40,7 @@ def log_weights(
     draws: int,
     random: torch.Generator,
 ) -> Float[Tensor, "k n"]:
-    """log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x) of K draws from each of n posteriors.
-
-    Args:
-        posterior: q(z|x) of n images.
-        log_likelihood: z (n, d) to log p(x|z) (n,).
-        log_prior: z (n, d) to log p(z) (n,).
-        draws: K.
-        random: draws z.
-    """
+    """log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x) of K draws from each of n posteriors."""
     values = []
     for _ in range(draws):
         z = posterior.sample(normal_like(posterior.mean, random))
@@ -69,22 +61,12 @@ def no_bound(wardrobe: Wardrobe, prior: Prior | None = None) -> str:
 def likelihood_bound(
     wardrobe: Wardrobe, part: ImageSet, draws: int, prior: Prior | None = None, progress: Progress = SILENT
 ) -> dict[str, Any]:
-    """The importance-weighted bound on held-out images, `likelihood` in an evaluation.
-
-    Args:
-        wardrobe: the run.
-        part: the images; the first 1,000 are used.
-        draws: K.
-        prior: p(z); by default that of `Wardrobe.prior`.
-        progress: where to report.
+    """The importance-weighted bound on the first 1,000 of some images, `likelihood` in an evaluation.
 
     Returns:
         n; draws; prior; log_likelihood_nats: the bound per image, on log p(x) of pixels that are bytes;
         standard_error_nats: of its mean over images; elbo_nats: the same with one draw; bits_per_dimension:
         -log_likelihood_nats / (D log 2).
-
-    Raises:
-        ArmoireError: the likelihood is not normalised over pixel values, or the posterior is no density.
     """
     prior = prior or wardrobe.prior()
     if reason := no_bound(wardrobe, prior):
@@ -120,9 +102,9 @@ def likelihood_bound(
     }
 
 
-def _compute(context: Context) -> dict[str, Any]:
-    draws = context.options.draws or 1
-    return likelihood_bound(context.wardrobe, context.part, draws, context.prior, context.progress)
-
-
-MEASURE = Measure(_compute, lambda context: context.options.draws is not None)
+MEASURE = Measure(
+    lambda context: likelihood_bound(
+        context.wardrobe, context.part, context.options.draws or 1, context.prior, context.progress
+    ),
+    lambda context: context.options.draws is not None,
+)

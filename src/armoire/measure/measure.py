@@ -31,44 +31,28 @@ class Options:
 
 @dataclass(frozen=True)
 class Measure:
-    """The numbers under one key of an evaluation.
+    """The numbers under one key of an evaluation."""
 
-    Attributes:
-        compute: the numbers, as values that JSON can hold; None where this run has none.
-        applies: whether to compute them for these data and options.
-    """
-
+    #: The numbers, as JSON values; None where this run has none.
     compute: Callable[[Context], dict[str, Any] | None]
+    #: Whether to compute them for these data and options.
     applies: Callable[[Context], bool] = lambda context: True
 
 
 @dataclass(frozen=True, eq=False)
 class Context:
-    """A run and the images that it is measured on; what several measures need is computed once.
-
-    Attributes:
-        wardrobe: the run.
-        images: the data set.
-        split: the split of it that is measured.
-        options: what was asked for.
-        progress: where to report.
-        as_trained: whether `images` were not given, but are those that the run was trained on.
-    """
+    """A run and the split of a data set on which it is measured; what several measures need is computed once."""
 
     wardrobe: Wardrobe
     images: ImageSet
     split: str
     options: Options = Options()
     progress: Progress = SILENT
-    as_trained: bool = False
+    as_trained: bool = False  # whether `images` were not given, but are those that the run was trained on
 
     @cached_property
     def part(self) -> ImageSet:
-        """The images to measure.
-
-        Raises:
-            ArmoireError: there is no such split, or the images are of another shape than the model's.
-        """
+        """The images to measure."""
         part, a = self.images.split(self.split), self.wardrobe.model.architecture
         if part.shape != (expected := (a.size, a.size, a.image_channels)):
             raise ArmoireError(f"{self.images.info.name} holds images of {part.shape}, the model wants {expected}")
@@ -113,7 +97,7 @@ class Context:
     @property
     def has_attributes(self) -> bool:
         """Whether an attribute classifier of real attributes, not of labels, can be trained and is fair to use."""
-        # The classifier was trained on the training images: on those it says nothing new.
+        # The classifier was trained on the training images.
         return self.split != "train" and bool(self.classifier_data and self.classifier_data.attributes)
 
 

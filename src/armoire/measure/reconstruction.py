@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from armoire.images import ImageSet
-from armoire.measure.measure import Context, Measure
+from armoire.measure.measure import Measure
 from armoire.model import Autoencoder
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
@@ -29,8 +29,8 @@ def reconstruction_error(model: Autoencoder, images: ImageSet) -> dict[str, floa
     """Errors of the reconstruction from the posterior mean, averaged over images.
 
     Returns:
-        bce: binary cross-entropy in nats per pixel value; mse: squared error per pixel value; psnr_db: 10 log10(1 /
-        mse) of that mean; ssim: structural similarity, 1 for equal images; explained: share of the pixels' variance.
+        bce: binary cross-entropy in nats per pixel value; mse: squared error per pixel value; psnr_db: of that mean;
+        ssim: structural similarity, 1 for equal images; explained: share of the pixels' variance.
     """
     bce = mse = ssim = 0.0
     for x in Batches(images.images, model.device).in_turn(EVALUATION_BATCH):
@@ -44,10 +44,15 @@ def reconstruction_error(model: Autoencoder, images: ImageSet) -> dict[str, floa
     return {
         "bce": bce / n,
         "mse": mse / n,
-        "psnr_db": -10 * math.log10(max(mse / n, 1e-12)),
+        "psnr_db": psnr_db(mse / n),
         "ssim": ssim / n,
         "explained": explained(mse / n, pixel_variance(images.images)),
     }
+
+
+def psnr_db(mse: float) -> float:
+    """Peak signal-to-noise ratio of images in [0, 1], 10 log10(1 / mse)."""
+    return -10 * math.log10(max(mse, 1e-12))
 
 
 def pixel_variance(images: UInt8[np.ndarray, "n h w c"]) -> float:
@@ -66,8 +71,4 @@ def explained(mse: float, variance: float) -> float:
     return 1 - mse / max(variance, 1e-12)
 
 
-def _compute(context: Context) -> dict[str, float]:
-    return reconstruction_error(context.wardrobe.model, context.part)
-
-
-MEASURE = Measure(_compute)
+MEASURE = Measure(lambda context: reconstruction_error(context.wardrobe.model, context.part))

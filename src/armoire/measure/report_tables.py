@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from armoire.html_repr import Table, html_repr
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A number with its unit and an explanation."""
 
     name: str
@@ -18,8 +16,7 @@ class Row:
     explanation: str
 
 
-# Samples that fall between training images are not necessarily bad.
-ONLY_POSITION = "This is about the position of draws, not about the quality of images."
+NOT_QUALITY = "This is about the position of draws, not about the quality of images."
 
 # Key of `evaluate`, name, format, unit, explanation.
 NUMBERS = {
@@ -36,13 +33,7 @@ NUMBERS = {
         ("objective_nats", "objective", ",.1f", "nats per image", "The training loss: distortion + beta × rate."),
     ),
     "published_scale": (
-        (
-            "reconstruction_loss",
-            "reconstruction loss",
-            ".4g",
-            "published scale",
-            "The weighted pixel error of the published code.",
-        ),
+        ("reconstruction_loss", "reconstruction loss", ".4g", "published scale", "The published weighted pixel error."),
         ("kl_loss", "KL loss", ".3g", "published scale", "The rate, as the published code prints it."),
         ("total_loss", "total loss", ".4g", "published scale", "Their sum, to compare with published numbers."),
     ),
@@ -57,18 +48,12 @@ NUMBERS = {
             "prior draws in holes",
             ".1%",
             "",
-            f"Draws farther from all training latents than 99 % of held-out latents are. {ONLY_POSITION}",
+            f"Farther from the data than held-out latents. {NOT_QUALITY}",
         ),
-        ("drawn_in_holes", "draws far from embeddings", ".1%", "", f"Draws with no embedding nearby. {ONLY_POSITION}"),
+        ("drawn_in_holes", "draws far from embeddings", ".1%", "", f"Draws with no embedding nearby. {NOT_QUALITY}"),
     ),
     "samples": (
-        (
-            "fd",
-            "samples",
-            ".1f",
-            "Fréchet distance",
-            "To held-out images, in feature space; lower is better.",
-        ),
+        ("fd", "samples", ".1f", "Fréchet distance", "To held-out images, in feature space; lower is better."),
         ("fd_reconstructions", "reconstructions", ".1f", "Fréchet distance", "What the decoder alone loses."),
         ("fd_floor", "training images", ".1f", "Fréchet distance", "The floor: real images, at this number of images."),
         ("precision", "precision", ".1%", "", "Samples within the neighbourhood of a real image."),
@@ -93,10 +78,7 @@ Tables = list[tuple[str, list[Row]]]
 def html_report(evaluation: dict[str, Any]) -> str:
     """The numbers of an evaluation as HTML tables."""
     data = evaluation["data"]
-    tables = [
-        Table([(row.name, row.value, row.unit, row.explanation) for row in rows], title, words=True)
-        for title, rows in number_tables(evaluation)
-    ]
+    tables = [Table(rows, title, words=True) for title, rows in number_tables(evaluation)]
     if rows := area_rows(evaluation):
         tables.append(Table(rows, "Areas of the classes", ("class", "of the data", "of the plane", "of p = Φ(z)")))
     return html_repr("Evaluation", f"{data['n']:,} {data['split']} images of {data['name']}", tables)
@@ -153,13 +135,9 @@ def _rows(columns: tuple[tuple[str, str, str, str, str], ...], values: dict[str,
 def _edit_rows(editing: dict[str, Any] | None) -> list[Row]:
     if not editing:
         return []
+    shares = {name: _number(agreement["value"], ".0%") for name, agreement in editing["retention"].items()}
     rows = [
-        Row(
-            name,
-            _number(editing["retention"][name]["value"], ".0%"),
-            "same prediction",
-            edits.capitalize() or "No edits.",
-        )
+        Row(name, shares[name], "same prediction", edits.capitalize() or "No edits.")
         for name, (_, edits) in edit_summaries(editing).items()
     ]
     excluded = excluded_attributes(editing)

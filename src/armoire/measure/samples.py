@@ -20,10 +20,10 @@ from armoire.images import ImageSet
 from armoire.measure.attribute_classifier import held_back
 from armoire.measure.features import Classifier, Extractor, make_extractor
 from armoire.measure.measure import Context, Measure
-from armoire.model import to_unit
 from armoire.priors import Prior
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
+from armoire.training.batches import Batches
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.neighbours import nearest
 
@@ -47,27 +47,14 @@ def measure_samples(
     seed: int = 0,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Compare samples, reconstructions and training images with held-out images.
+    """Compare n samples, reconstructions and training images with held-out images.
 
-    Args:
-        wardrobe: the run.
-        extractor: of features.
-        images: the data set with the training images.
-        part: the held-out images.
-        z: their latents.
-        n: number of samples; at most so many real images are used.
-        prior: to draw from; by default that of `Wardrobe.sample`.
-        temperature: of the draws.
-        seed: of the draws.
-        progress: where to report.
+    `part` are the held-out images and z their latents, `images` the data set with the training images. n is at most the
+    number of images held out and, for a classifier, not trained on.
 
     Returns:
-        features: name of the extractor; n: number of images on each side, at most the number held out and, for a
-        classifier, not trained on; drawn_from, temperature, seed; fd, kd, kd_standard_error, precision, recall, density
-        and coverage as in `compare`, the same in `reconstructions` and `floor`; nearest_training as in `copies`.
-
-    Raises:
-        ArmoireError: there are fewer than two images on a side.
+        features: name of the extractor; n: images on each side; drawn_from, temperature, seed; those of `compare`, also
+        in `reconstructions` and `floor`; nearest_training as in `copies`.
     """
     train = images.split("train")
     unseen = np.flatnonzero(held_back(len(train))) if isinstance(extractor, Classifier) else np.arange(len(train))
@@ -96,12 +83,8 @@ def measure_samples(
 def compare(made: Float[np.ndarray, "n f"], real: Float[np.ndarray, "n f"]) -> dict[str, float]:
     """All distances between two sets of features: fd, kd, kd_standard_error and those of `precision_recall`."""
     kd, error = kernel_distance(made, real)
-    return {
-        "fd": frechet_distance(made, real),
-        "kd": kd,
-        "kd_standard_error": error,
-        **precision_recall(made, real),
-    }
+    distances = {"fd": frechet_distance(made, real), "kd": kd, "kd_standard_error": error}
+    return distances | precision_recall(made, real)
 
 
 class _Features(nn.Module):
@@ -184,16 +167,12 @@ def copies(
         nearer_than_held_out: share of samples nearer than the 1 % quantile of those; about .01 where nothing is copied.
     """
     references = _small(train)
-    medians, thresholds = {}, {}
-    for name, pictures in (("reconstructions", reconstructed), ("held_out", held_out)):
-        gaps = _gaps(references, pictures)
-        medians[name], thresholds[name] = float(np.median(gaps)), float(np.quantile(gaps, 0.01))
-    gaps = _gaps(references, made)
-    return (
-        {"samples": float(np.median(gaps))}
-        | medians
-        | {f"nearer_than_{name}": float((gaps < threshold).mean()) for name, threshold in thresholds.items()}
-    )
+    of = {"samples": made, "reconstructions": reconstructed, "held_out": held_out}
+    gaps = {name: _gaps(references, pictures) for name, pictures in of.items()}
+    medians = {name: float(np.median(values)) for name, values in gaps.items()}
+    samples = gaps.pop("samples")
+    nearer = {f"nearer_than_{name}": float((samples < np.quantile(g, 0.01)).mean()) for name, g in gaps.items()}
+    return medians | nearer
 
 
 def _gaps(references: np.ndarray, pictures: np.ndarray) -> np.ndarray:
@@ -201,11 +180,9 @@ def _gaps(references: np.ndarray, pictures: np.ndarray) -> np.ndarray:
 
 
 def _small(pixels: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n v"]:
-    parts = []
-    for start in range(0, len(pixels), EVALUATION_BATCH):
-        x = to_unit(torch.from_numpy(np.array(pixels[start : start + EVALUATION_BATCH])))
-        parts.append(F.interpolate(x, (SMALL, SMALL), mode="area") if x.shape[-1] > SMALL else x)
-    return torch.cat(parts).flatten(1).numpy()
+    batches = Batches(pixels, torch.device("cpu")).in_turn(EVALUATION_BATCH)
+    small = [F.interpolate(x, (SMALL, SMALL), mode="area") if x.shape[-1] > SMALL else x for x in batches]
+    return torch.cat(small).flatten(1).numpy()
 
 
 def _radii(features: np.ndarray, k: int) -> np.ndarray:

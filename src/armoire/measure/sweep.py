@@ -50,10 +50,6 @@ def sweep(
     Returns:
         A row per beta, ascending: beta, rate_nats, distortion_nats, mse, active_units, ks_max, and with samples fd,
         fd_reconstructions, fd_floor, precision, recall and features; run, its folder.
-
-    Raises:
-        ArmoireError: the recipe has no rate, no beta is given, or a training failed.
-        TrainingInterruptedError: Ctrl-C or SIGTERM; the same call resumes.
     """
     if not recipe.posterior_class.is_stochastic:
         raise ArmoireError(f"recipe {recipe.name} is a plain autoencoder, which has no rate for beta to weigh")

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from armoire.errors import ArmoireError
-from armoire.figures.scatter import class_colour
+from armoire.figures.latent_scatter import class_colour
 from armoire.images import ImageSet
 from armoire.io.files import sha256, write_bytes
 from armoire.measure.latent_statistics import ks_distances, latent_statistics

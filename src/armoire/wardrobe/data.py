@@ -20,11 +20,7 @@ from armoire.training import Run
 
 
 def find_images(run: Run, given: ImageSet | None, load: Callable[[str], ImageSet]) -> ImageSet:
-    """The data set that a run was trained on: `given`, or what `load` returns for the source named in the run.
-
-    Raises:
-        ArmoireError: it is not available, or has changed.
-    """
+    """The data set that a run was trained on: `given`, or what `load` returns for the source named in the run."""
     data = run.data
     if given is not None:
         if given.info.fingerprint != data.fingerprint:
@@ -46,14 +42,7 @@ def find_images(run: Run, given: ImageSet | None, load: Callable[[str], ImageSet
 
 
 def load_fitted(source: Images, run: Run, shape: tuple[int, int, int], progress: Progress) -> ImageSet:
-    """A data set, fitted like the training data.
-
-    Args:
-        source: see `Wardrobe.load`.
-        run: the run.
-        shape: height, width and channels of the model's images.
-        progress: where to report.
-    """
+    """A data set as `Wardrobe.load` takes it, fitted like the training data of a run to the model's `shape`."""
     if isinstance(source, ImageSet):
         return source
     fit = run.data.fit

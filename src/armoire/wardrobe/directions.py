@@ -10,7 +10,7 @@ A vector has unit length. A strength of 1 moves by `scale`, one standard deviati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -96,78 +96,41 @@ def fit_directions(
     z = np.ascontiguousarray(z, dtype=np.float32)
     y = np.stack([known[name] for name in names], axis=1).astype(np.float32)
     weights = _resamples(len(z))
-    fits = REPLICATES if method == "partial" else len(names)
+    fits = REPLICATES + 1 if method == "partial" else len(names)
     with progress.task(f"fitting directions ({method})", fits, "fits") as task:
-        fitted, refitted = _METHODS[method](z, y, weights, task)
+        fitted = _METHODS[method](z, y, weights, task)
     found = {}
     for k, name in enumerate(names):
-        vector = _unit(fitted[k])
-        cosines = np.stack([_unit(again) for again in refitted[:, k]]) @ vector
-        found[name] = _direction(name, method, z, vector, y[:, k], weights, float(np.quantile(cosines, 0.025)))
+        vector, *refitted = (_unit(each) for each in fitted[:, k])
+        steadiness = float(np.quantile(np.stack(refitted) @ vector, 0.025))
+        found[name] = _direction(name, method, z, vector, y[:, k], weights, steadiness)
     return found
 
 
-def fit_all_directions(train: Latents, method: str, progress: Progress = SILENT) -> dict[str, Direction]:
-    """The directions of all attributes of the training images."""
-    return fit_directions(train.mean, {name: train.attribute(name) for name in train.attributes}, method, progress)
-
-
-def find_direction(
-    train: Latents,
-    name: str,
-    method: str,
-    run: Run,
-    directions: Callable[[], dict[str, Direction]],
-    progress: Progress = SILENT,
-) -> Direction:
-    """The direction of an attribute, of a class or of a principal axis.
-
-    Args:
-        train: latents of the training images.
-        name: see `Wardrobe.direction`.
-        method: `difference`, `partial` or `logistic`.
-        run: names its data in errors.
-        directions: returns those of the attributes.
-        progress: where to report.
-
-    Raises:
-        ArmoireError: there is no such attribute, or too few images have or lack it.
-    """
-    where, data = str(run.path), run.data
-    if name in train.attributes:
-        return pick_direction(directions(), name, train.attribute(name), where)
-    if found := other_direction(train, name, data.classes, method, where, progress):
-        return found
-    if train.attributes:
-        train.attribute(name, data.attribute_source)  # raises with a suggestion
-    of_classes = f", or name one of its classes ({did_you_mean(name, data.classes)})" if data.classes else ""
-    raise ArmoireError(
-        f"{where} was trained on {data.name}, which has no attributes; train on data with attributes, such as "
-        f"drawn-faces or celeba:PATH{of_classes}, or use a principal axis, {AXIS}1 to {AXIS}{train.mean.shape[1]}"
-    )
-
-
-def other_direction(
-    train: Latents, name: str, classes: Sequence[str], method: str, where: str, progress: Progress = SILENT
-) -> Direction | None:
-    """The direction of a class, or of the principal axis `axis-K`, K from 1; None for any other name.
+def other_direction(train: Latents, name: str, method: str, run: Run, progress: Progress = SILENT) -> Direction:
+    """The direction of a class, or of the principal axis `axis-K`, K from 1.
 
     The positives of a class are its images, the negatives all others. The positives of an axis are the images above
     the mean, the negatives those below; its steadiness is not measured: NaN.
 
     Raises:
-        ArmoireError: there are too few images of the class.
+        ArmoireError: there is no such class or axis, or there are too few images of the class.
     """
-    if name in classes:
-        known = np.where(train.labels == classes.index(name), 1, -1) * (train.labels >= 0)
-        known = known.astype(np.int8)
-        return pick_direction(fit_directions(train.mean, {name: known}, method, progress), name, known, where)
-    z, digits = np.ascontiguousarray(train.mean, dtype=np.float32), name.removeprefix(AXIS)
-    if not name.startswith(AXIS) or digits not in map(str, range(1, z.shape[1] + 1)):
-        return None
-    axes = principal_axes(z, int(digits))
-    side = np.where(axes.project(z)[:, -1] > 0, 1, -1).astype(np.float32)
-    return _direction(name, "principal", z, axes.vectors[-1], side, _resamples(len(z)), float("nan"))
+    data, where, z = run.data, str(run.path), np.ascontiguousarray(train.mean, dtype=np.float32)
+    if name in data.classes:
+        known = np.where(train.labels < 0, 0, np.where(train.labels == data.classes.index(name), 1, -1)).astype(np.int8)
+        return pick_direction(fit_directions(z, {name: known}, method, progress), name, known, where)
+    if name in (f"{AXIS}{k}" for k in range(1, z.shape[1] + 1)):
+        axes = principal_axes(z, int(name.removeprefix(AXIS)))
+        side = np.where(axes.project(z)[:, -1] > 0, 1, -1).astype(np.float32)
+        return _direction(name, "principal", z, axes.vectors[-1], side, _resamples(len(z)), float("nan"))
+    if train.attributes:
+        train.attribute(name, data.attribute_source)  # raises with a suggestion
+    of_classes = f", or name one of its classes ({did_you_mean(name, data.classes)})" if data.classes else ""
+    raise ArmoireError(
+        f"{where} was trained on {data.name}, which has no attributes; train on data with attributes, such as "
+        f"drawn-faces or celeba:PATH{of_classes}, or use a principal axis, {AXIS}1 to {AXIS}{z.shape[1]}"
+    )
 
 
 def _direction(
@@ -220,25 +183,32 @@ def _from_table(table: pa.Table) -> dict[str, Direction]:
 DIRECTIONS = TableFormat("armoire-directions-1", _to_table, _from_table)
 
 
-# Each method returns its vectors (a, d), of any length, and those of B bootstrap resamples (B, a, d).
-Vectors = tuple[np.ndarray, np.ndarray]
+# Each method returns its vectors, of any length, and those of B bootstrap resamples after them: (1 + B, a, d).
+def _difference(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> np.ndarray:
+    both = (_once(len(z)), weights)
+    columns = [np.concatenate([_mean_difference(z, column, w) for w in both]) for column in _each(y.T, task)]
+    return np.stack(columns, axis=1)
 
 
-def _difference(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> Vectors:
-    fitted, refitted = [], []
-    for column in y.T:
-        fitted.append(_mean_difference(z, column, _once(len(z)))[0])
-        refitted.append(_mean_difference(z, column, weights))
+def _partial(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> np.ndarray:
+    return np.stack([_regression(z, y, w) for w in _each([*_once(len(z)), *weights], task)])
+
+
+def _logistic(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> np.ndarray:
+    return np.stack([_normals(z, column, weights) for column in _each(y.T, task)], axis=1)
+
+
+_METHODS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Task], np.ndarray]] = {
+    "difference": _difference,
+    "partial": _partial,
+    "logistic": _logistic,
+}
+
+
+def _each(items: Iterable[np.ndarray], task: Task) -> Iterator[np.ndarray]:
+    for item in items:
+        yield item
         task.advance()
-    return np.stack(fitted), np.stack(refitted, axis=1)
-
-
-def _partial(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> Vectors:
-    refitted = []
-    for w in weights:
-        refitted.append(_regression(z, y, w))
-        task.advance()
-    return _regression(z, y, _once(len(z))[0]), np.stack(refitted)
 
 
 def _regression(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -262,18 +232,8 @@ def _regression(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray
     return solved / deviations[:, None]
 
 
-def _logistic(z: np.ndarray, y: np.ndarray, weights: np.ndarray, task: Task) -> Vectors:
-    fitted, refitted = [], []
-    for column in y.T:
-        one, others = _classifier(z, column, weights)
-        fitted.append(one)
-        refitted.append(others)
-        task.advance()
-    return np.stack(fitted), np.stack(refitted, axis=1)
-
-
-def _classifier(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The normal (d,), and those of resamples (B, d), one Newton step away (Davidson and MacKinnon 1999).
+def _normals(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The normal and those of resamples, (1 + B, d), these one Newton step away (Davidson and MacKinnon 1999).
 
     With and without weigh the same, whatever their numbers. Latents are taken in units of their overall spread, so
     that the penalty means the same in every model.
@@ -294,14 +254,7 @@ def _classifier(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.n
     # At the optimum the gradient over all images is 0, which leaves that of images drawn more or less than once.
     slopes = ((weights[:, known] - 1) * (balance * (holds - p))) @ with_constant
     steps = np.linalg.solve(hessian, slopes.T).T
-    return normal[:-1], (normal + steps)[:, :-1]
-
-
-_METHODS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray, Task], Vectors]] = {
-    "difference": _difference,
-    "partial": _partial,
-    "logistic": _logistic,
-}
+    return np.vstack([normal, normal + steps])[:, :-1]
 
 
 def _mean_difference(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -19,13 +19,12 @@ from armoire.extras import install_command
 from armoire.io.artifacts import Artifacts, TensorFormat
 from armoire.io.files import cache_folder, sha256
 from armoire.progress import SILENT, Progress, Task
-from armoire.wardrobe.neighbours import Neighbours, nearest, nearest_among, sort_by_distance
+from armoire.wardrobe.neighbours import Neighbours, nearest, sort_by_distance
 
 if TYPE_CHECKING:
     from usearch.index import Index
 
 FOLDER = "neighbours"  # of the cache
-FORMAT = "armoire-neighbours-2"
 EXPANSIONS = (64, 96, 128, 192, 256, 384, 512)  # ef of a search: the first of sufficient recall is used
 SUFFICIENT_RECALL = 0.96
 LARGE, SUFFICIENT_RECALL_OF_LARGE = 500_000, 0.88  # keeps a query among a million within milliseconds
@@ -40,50 +39,33 @@ BLOCK = 8192  # rows added between two progress updates
 
 @dataclass(eq=False)
 class NeighbourIndex:
-    """A graph over n latents, and the latents.
-
-    Attributes:
-        latents: float32 (n, d).
-        graph: contains (latents - mean) / scale, its keys are their rows.
-        mean: float32 (d,).
-        scale: standard deviation over all dimensions.
-        recall: share of the 10 nearest neighbours found, over held-out queries.
-    """
+    """A graph over n latents, and the latents."""
 
     latents: Float[np.ndarray, "n d"]
-    graph: Index
+    graph: Index  # of (latents - mean) / scale; its keys are their rows
     mean: Float[np.ndarray, " d"]
-    scale: float
-    recall: float = 0.0
+    scale: float  # standard deviation over all dimensions
+    recall: float = 0.0  # share of the 10 nearest neighbours found, over held-out queries
 
     def search(self, z: Float[np.ndarray, "m d"], k: int, among: Bool[np.ndarray, " n"] | None = None) -> Neighbours:
-        """The k nearest neighbours of each latent, with the measured recall.
+        """The k nearest of all rows, or of those in `among`, with the measured recall.
 
-        Search is exact where over 100 candidates would be needed, and for a latent with too few candidates.
-
-        Args:
-            z: latents to search for.
-            k: number of neighbours.
-            among: the rows to search; None: all.
+        Search is exact where the graph finds too few rows, or would be asked for over 100.
         """
         n = len(self.latents)
         eligible = n if among is None else int(among.sum())
         k = min(k, eligible)
         # With a share p of the rows eligible, k / p candidates contain k of them on average; twice that is seldom less.
         requested = k if eligible == n else 2 * k * n // max(1, eligible)
-        if not 0 < k <= requested <= MOST or len(z) == 0:
-            return nearest_among(self.latents, z, k, among)
-        rows, distances = np.empty((len(z), k), np.int64), np.empty((len(z), k), np.float32)
-        for i, candidates in enumerate(self._candidates(z, OVERSAMPLING * requested)):
-            query = z[i : i + 1]
-            near = candidates if among is None else candidates[among[candidates]]
-            if len(near) < k:
-                exact = nearest_among(self.latents, query, k, among)
-                rows[i], distances[i] = exact.rows[0], exact.distances[0]
-            else:
-                ordered, far = sort_by_distance(self.latents, query, near[None])
-                rows[i], distances[i] = ordered[0, :k], far[0, :k]
-        return Neighbours(rows, distances, "index", self.recall)
+        if 0 < k <= requested <= MOST and len(z):
+            near = [self._candidates(query, OVERSAMPLING * requested, among) for query in self._standardise(z)]
+            if min(map(len, near)) >= k:
+                found = [sort_by_distance(self.latents, z[i : i + 1], rows[None]) for i, rows in enumerate(near)]
+                rows, distances = (
+                    np.concatenate([part[:, :k] for part in parts]) for parts in zip(*found, strict=True)
+                )
+                return Neighbours(rows, distances, "index", self.recall)
+        return nearest(self.latents, z, k, among)
 
     def add(self, rows: Int[np.ndarray, " r"], task: Task) -> None:
         """Add rows of the latents to the graph."""
@@ -91,15 +73,6 @@ class NeighbourIndex:
             part = rows[start : start + BLOCK]
             self.graph.add(part, self._standardise(self.latents[part]))
             task.advance(len(part))
-
-    def measure(self, queries: Int[np.ndarray, " m"], truth: Int[np.ndarray, "m k"]) -> None:
-        """Set `expansion_search` to the smallest of sufficient recall, and `recall` to what it reaches."""
-        sufficient = SUFFICIENT_RECALL if len(self.latents) < LARGE else SUFFICIENT_RECALL_OF_LARGE
-        for expansion in EXPANSIONS:
-            self.graph.expansion_search = expansion
-            self.recall = round(recall(self.search(self.latents[queries], truth.shape[1]).rows, truth), 4)
-            if self.recall >= sufficient:
-                break
 
     def encode(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The content of its file."""
@@ -111,11 +84,7 @@ class NeighbourIndex:
 
     @classmethod
     def decode(cls, content: tuple[dict[str, Any], dict[str, Any]], latents: np.ndarray) -> NeighbourIndex:
-        """The index from the content of its file.
-
-        Raises:
-            ValueError: the file contains another number of latents, or no graph.
-        """
+        """The index from the content of its file; ValueError if that is no graph of these latents' shape."""
         from usearch.index import Index
 
         tensors, settings = content
@@ -128,42 +97,30 @@ class NeighbourIndex:
     def _standardise(self, z: np.ndarray) -> np.ndarray:
         return ((z - self.mean) / self.scale).astype(np.float32)
 
-    def _candidates(self, z: np.ndarray, k: int) -> list[np.ndarray]:
-        """At most k rows near each latent."""
-        from usearch.index import Matches
-
-        found = self.graph.search(self._standardise(z), k)
-        return [match.keys.astype(np.int64) for match in ([found] if isinstance(found, Matches) else found)]
+    def _candidates(self, query: np.ndarray, count: int, among: np.ndarray | None) -> np.ndarray:
+        rows = self.graph.search(query, count).keys.astype(np.int64)
+        return rows if among is None else rows[among[rows]]
 
 
 def load_index(latents: Float[np.ndarray, "n d"], progress: Progress = SILENT) -> NeighbourIndex | None:
     """The cached index of a large set, built when first needed; None for a smaller set, and without usearch."""
-    if not is_worth_it(latents.shape):
+    n, d = latents.shape
+    if n * (d + ROW_COST) < WORTH_IT:
         return None
     if find_spec("usearch") is None:
         how = f"armoire[neighbours] makes it quicker: {install_command('neighbours')}"
-        progress.note(f"every distance to {len(latents):,} images is computed; {how}")
+        progress.note(f"every distance to {n:,} images is computed; {how}")
         return None
     digest = sha256(repr(latents.shape).encode(), np.ascontiguousarray(latents, np.float32).data)
-    file = TensorFormat(FORMAT, NeighbourIndex.encode, lambda content: NeighbourIndex.decode(content, latents))
+    file = TensorFormat(
+        "armoire-neighbours-2", NeighbourIndex.encode, lambda content: NeighbourIndex.decode(content, latents)
+    )
     cache = Artifacts(cache_folder() / FOLDER, lambda: {"latents_sha256": digest})
     return cache.get(f"{digest[:32]}.safetensors", file, lambda: build_index(latents, progress), progress=progress)
 
 
-def is_worth_it(shape: tuple[int, ...]) -> bool:
-    """Whether exact search among n latents of d dimensions takes over 0.1 s."""
-    n, d = shape
-    return n * (d + ROW_COST) >= WORTH_IT
-
-
 def build_index(latents: Float[np.ndarray, "n d"], progress: Progress = SILENT, seed: int = 0) -> NeighbourIndex:
-    """Build an index and measure its recall; a million latents of 200 dimensions take minutes.
-
-    Args:
-        latents: float32, a few dozen or more.
-        progress: where to report.
-        seed: draws the images with which recall is measured.
-    """
+    """Build an index and measure its recall with images drawn by the seed; minutes for a million latents of 200."""
     from usearch.index import Index
 
     n, d = latents.shape
@@ -177,7 +134,10 @@ def build_index(latents: Float[np.ndarray, "n d"], progress: Progress = SILENT, 
     index = NeighbourIndex(latents, graph, mean, scale)
     with progress.task("building an index of neighbours", n, "images", rate=True) as task:
         index.add(np.setdiff1d(np.arange(n), queries), task)
-        index.measure(queries, truth)
+        for graph.expansion_search in EXPANSIONS:
+            index.recall = round(recall(index.search(latents[queries], K).rows, truth), 4)
+            if index.recall >= (SUFFICIENT_RECALL if n < LARGE else SUFFICIENT_RECALL_OF_LARGE):
+                break
         index.add(queries, task)
     return index
 

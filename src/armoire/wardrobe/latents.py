@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +14,7 @@ from armoire.errors import ArmoireError, did_you_mean
 from armoire.images import ImageSet
 from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
 from armoire.io.artifacts import TableFormat
-from armoire.io.tables import write_table
-from armoire.model import Autoencoder, to_pixels, to_unit
+from armoire.model import Autoencoder, to_pixels
 from armoire.priors import LatentDraws
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -28,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Latents:
-    """The posteriors of n images over d latent dimensions.
+    """The posteriors q(z|x) of n images over d latent dimensions.
 
     Attributes:
         table: id, split, label and attributes of each image, as in its ImageSet.
-        mean: float32 (n, d), the mean of q(z|x).
-        log_var: float32 (n, d), the log-variance of q(z|x); None for an autoencoder, whose posteriors are points.
+        mean: float32 (n, d).
+        log_var: log-variance, float32 (n, d); None for an autoencoder, whose posteriors are points.
     """
 
     table: pa.Table
@@ -68,7 +66,7 @@ class Latents:
 
     @property
     def splits(self) -> dict[str, int]:
-        """Number of images in each split that is not empty."""
+        """Number of images in each non-empty split."""
         return {name: n for name in SPLITS if (n := int(self._split_is(name).sum()))}
 
     def split(self, name: str) -> Latents:
@@ -76,11 +74,7 @@ class Latents:
         return Latents(self.table.filter(keep), self.mean[keep], None if self.log_var is None else self.log_var[keep])
 
     def is_of(self, split: str) -> Bool[np.ndarray, " n"]:
-        """Which rows belong to a split.
-
-        Raises:
-            ArmoireError: none does.
-        """
+        """Which rows belong to a split; an error if none does."""
         rows = self._split_is(split)
         if not rows.any():
             known = self.table["split"].unique().to_pylist()
@@ -113,17 +107,9 @@ class Latents:
                 table = table.append_column(f"{name}_{k}", pa.array(values[:, k]))  # type: ignore[index]
         return table
 
-    def write(self, path: Path, metadata: dict[str, str]) -> None:
-        """Write `to_table` as Parquet, atomically, with schema metadata."""
-        write_table(self.to_table().replace_schema_metadata(metadata), path)
-
     @classmethod
     def from_table(cls, table: pa.Table) -> Latents:
-        """The inverse of `to_table`.
-
-        Raises:
-            ValueError: the table has no such columns.
-        """
+        """The inverse of `to_table`; ValueError if the table has no such columns."""
         mean, log_var = _block(table, "mean"), _block(table, "log_var")
         if missing := {"id", "split", "label"} - set(table.column_names):
             raise ValueError(f"it has no column {sorted(missing)[0]}")
@@ -165,12 +151,9 @@ def encode_set(model: Autoencoder, images: ImageSet, progress: Progress = SILENT
 @torch.no_grad()
 def encode_images(model: Autoencoder, pixels: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n d"]:
     """The mean of q(z|x) of each image, in batches."""
-    means = np.empty((len(pixels), model.architecture.latent), np.float32)
-    for start in range(0, len(pixels), EVALUATION_BATCH):
-        part = slice(start, start + EVALUATION_BATCH)
-        x = to_unit(torch.from_numpy(np.array(pixels[part])).to(model.device))
-        means[part] = model.encode(x).mean.cpu().numpy()
-    return means
+    empty = np.empty((0, model.architecture.latent), np.float32)
+    batches = Batches(pixels, model.device).in_turn(EVALUATION_BATCH)
+    return np.concatenate([empty, *(model.encode(x).mean.cpu().numpy() for x in batches)])
 
 
 @torch.no_grad()

@@ -30,31 +30,23 @@ class Neighbours:
     recall: float = 1.0
 
 
-def nearest(latents: Real[np.ndarray, "n d"], z: Float[np.ndarray, "m d"], k: int) -> Neighbours:
-    """The k nearest of n latents by exact search; of equal distances, the first row comes first."""
-    k = min(k, len(latents))
-    if k < 1 or len(z) == 0:
-        return Neighbours(np.empty((len(z), max(k, 0)), np.int64), np.empty((len(z), max(k, 0)), np.float32))
+def nearest(
+    latents: Real[np.ndarray, "n d"], z: Float[np.ndarray, "m d"], k: int, among: Bool[np.ndarray, " n"] | None = None
+) -> Neighbours:
+    """The k nearest of all rows, or of those in `among`, by exact search; of equal distances, the first row first."""
+    if among is not None and among.any():
+        rows = np.flatnonzero(among)
+        # The rows of a split are contiguous: a view, not a copy.
+        contiguous = rows[-1] - rows[0] + 1 == len(rows)
+        found = nearest(latents[rows[0] : rows[-1] + 1] if contiguous else latents[rows], z, k)
+        return replace(found, rows=rows[found.rows])
+    k = min(k, len(latents)) if among is None else 0
+    if k == 0 or len(z) == 0:
+        return Neighbours(np.empty((len(z), k), np.int64), np.empty((len(z), k), np.float32))
     # Centred: far from the origin, the differences of large squares are all rounding.
     mean = latents.mean(axis=0).astype(np.float32)
     found = [_nearest(latents, z[start : start + QUERIES], k, mean) for start in range(0, len(z), QUERIES)]
-    rows, distances = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Neighbours(rows, distances)
-
-
-def nearest_among(
-    latents: Float[np.ndarray, "n d"], z: Float[np.ndarray, "m d"], k: int, among: Bool[np.ndarray, " n"] | None
-) -> Neighbours:
-    """The k nearest among some rows by exact search; `among` None: all rows."""
-    if among is None:
-        return nearest(latents, z, k)
-    rows = np.flatnonzero(among)
-    if len(rows) == 0:
-        return nearest(latents[:0], z, k)
-    # The rows of a split are contiguous: a view, not a copy.
-    contiguous = rows[-1] - rows[0] + 1 == len(rows)
-    found = nearest(latents[rows[0] : rows[-1] + 1] if contiguous else latents[rows], z, k)
-    return replace(found, rows=rows[found.rows])
+    return Neighbours(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _nearest(latents: np.ndarray, z: np.ndarray, k: int, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,15 +28,10 @@ ROUNDING = 1e-4
 
 @dataclass(frozen=True)
 class ErrorPercentiles:
-    """Percentiles 0 to 100 of the held-out images' reconstruction errors.
-
-    Attributes:
-        percentiles: 101 mean squared errors per pixel value; p % of the images do not exceed the p-th.
-        images: number of held-out images; with fewer than 100, the threshold is the largest error.
-    """
+    """Percentiles 0 to 100 of the reconstruction errors, mean squared per pixel value, of held-out images."""
 
     percentiles: tuple[float, ...]
-    images: int
+    images: int  # with fewer than 100, the threshold is the largest error
 
     @property
     def threshold(self) -> float:

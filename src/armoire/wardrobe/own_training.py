@@ -24,15 +24,7 @@ from armoire.training.history import measured
 def write_run(path: Path, model: Autoencoder, images: ImageSet, recipe: Recipe, *, steps: int = 1) -> Run:
     """Write recipe, weights and a history of one row, the model's averages over training and held-out images.
 
-    Args:
-        path: a new or empty folder.
-        model: the trained model; its architecture replaces the recipe's.
-        images: what it was trained on.
-        recipe: the remaining settings: beta, noise, seed, prior.
-        steps: number of optimiser steps taken.
-
-    Raises:
-        ArmoireError: the folder contains something else, or cannot be written.
+    The model's architecture replaces the recipe's, whose other settings (beta, noise, seed, prior) stay.
     """
     a = model.architecture
     described = {field.name: getattr(a, field.name) for field in fields(a) if field.name in Recipe.model_fields}

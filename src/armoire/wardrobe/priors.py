@@ -40,20 +40,12 @@ class RunPriors:
     """The priors of one run, each read when it is first asked for."""
 
     def __init__(self, run: Run, latents: Callable[[str], LatentDraws]) -> None:
-        """
-        Args:
-            run: the run.
-            latents: gives those of the images to fit to, `train` or `held-out`.
-        """
+        """`latents` returns those of one split of the data, `train` or `held-out`."""
         self.run, self._latents = run, latents
         self._fitted: dict[str, Fitted | None] = {}
 
     def get(self, kind: str | None = None) -> Prior:
-        """A prior by its kind; by default the fitted one that fits best, else the posterior's default.
-
-        Raises:
-            ArmoireError: there is no such kind, or it was not fitted to this run, or its file is damaged.
-        """
+        """See `Wardrobe.prior`."""
         if kind:
             PRIORS.get(kind)
         kind = kind or next(iter(self.fitted()), self.run.recipe.posterior_class.default_prior)

@@ -39,32 +39,30 @@ def train(
     on_step: OnStep | None = None,
     **settings: Any,
 ) -> Wardrobe:
-    """Train a recipe, encode its data, and open what came of it.
-
-    In the processes that torchrun starts each opens it, once the first has written it.
+    """Train a recipe, encode its data, and open the run; under torchrun, in every process.
 
     Args:
         recipe: the name of one, a .toml file's path, or a Recipe.
-        images: an ImageSet, what `load_images` takes, or images in memory as `armoire.images.from_array` takes them; by
-            default the recipe's own data.
+        images: an ImageSet, or what `load_images` or `from_array` takes; by default the recipe's own data.
         out: the run's folder, by default runs/RECIPE.
-        resume: go on where an interrupted training of `out` stopped.
-        device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested), or a torch.device.
+        resume: continue an interrupted training of `out`.
+        device: see `Wardrobe.open`.
         progress: where to report.
-        track: trackers that follow the training, `tensorboard`, `trackio` or `wandb`: one, or several.
-        snapshots: how many snapshots of the weights to keep in the run's snapshots/, evenly spaced over the steps, the
-            last step included; by default as many as the training that is resumed, or none.
+        track: one or several of the trackers `tensorboard`, `trackio` and `wandb`.
+        snapshots: number of snapshots of the weights to store in RUN/snapshots, evenly spaced over the steps, the last
+            step included; by default as many as the resumed training, or none.
         on_step: called after each optimiser step with an `armoire.training.StepDone`, in every process.
         **settings: settings of the recipe to change, e.g. epochs=3.
 
     Raises:
-        ArmoireError: something given does not fit, or training came to a numerical end.
+        ArmoireError: an argument is invalid, or training diverged.
         TrainingInterruptedError: Ctrl-C or SIGTERM; the state is saved.
     """
     chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
     distributed = join(pick_device(device))
+    options = {"resume": resume, "track": track, "snapshots": snapshots, "on_step": on_step}
     with distributed.together(), contextlib.ExitStack() as stack:
-        run, images = _train(chosen, images, out, resume, device, progress, stack, track, snapshots, on_step)
+        run, images = _train(chosen, images, out, stack, device, progress, **options)
         if not distributed.is_first:
             distributed.wait()
             return Wardrobe.open(run.path, images, device=device)
@@ -102,14 +100,10 @@ def take_part(
     device: str | torch.device | None = "auto",
     snapshots: int | None = None,
 ) -> None:
-    """`train` as a process other than the first, which may be on a machine that does not see the run.
-
-    Raises:
-        ArmoireError, TrainingInterruptedError: as `train` does.
-    """
+    """`train` as a process other than the first, which may be on a machine that does not see the run."""
     distributed = join(pick_device(device))
     with distributed.together(), contextlib.ExitStack() as stack:
-        _train(recipe, images, out, resume, device, SILENT, stack, snapshots=snapshots)
+        _train(recipe, images, out, stack, device, SILENT, resume=resume, track=(), snapshots=snapshots)
         distributed.wait()
 
 
@@ -117,48 +111,32 @@ def _train(
     chosen: Recipe,
     images: Images | None,
     out: str | Path | None,
-    resume: bool,
+    stack: contextlib.ExitStack,
     device: str | torch.device | None,
     progress: Progress,
-    stack: contextlib.ExitStack,
-    track: str | Sequence[str] = (),
-    snapshots: int | None = None,
-    on_step: OnStep | None = None,
+    **options: Any,
 ) -> tuple[Run, ImageSet]:
+    """Train; `stack` holds the lock on the folder, `options` are those of `fit_epochs`."""
     distributed = join(pick_device(device))
     progress = progress if distributed.is_first else SILENT
     path = Path(out or Path("runs") / chosen.name)
     # Checked first: reading the data and training can take long.
     if chosen.prior == "flow":
         distributed.from_first(check_flow)
-    distributed.from_first(lambda: tracker_names(track))
+    distributed.from_first(lambda: tracker_names(options["track"]))
     distributed.from_first(lambda: stack.enter_context(lock_folder(path)))
-    distributed.from_first(lambda: check_out(path, resume))
+    distributed.from_first(lambda: check_out(path, options["resume"]))
     images = distributed.in_turns(lambda: load_for(chosen, images, progress))
     images.check()
     chosen = chosen.change(**data_settings(chosen, images))
-    run = fit_epochs(
-        chosen,
-        images,
-        path,
-        resume=resume,
-        device=device,
-        progress=progress,
-        track=track,
-        snapshots=snapshots,
-        on_step=on_step,
-    )
+    run = fit_epochs(chosen, images, path, device=device, progress=progress, **options)
     if images.info.rejected and images.store and distributed.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
     return run, images
 
 
 def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> ImageSet:
-    """The images that a recipe is to be trained on, as `train` takes them; by default the recipe's own.
-
-    Raises:
-        ArmoireError: there are none, or they cannot be read.
-    """
+    """The images that a recipe is to be trained on, as `train` takes them; by default the recipe's own."""
     if isinstance(images, ImageSet):
         return images
     if images is not None and not isinstance(images, str | Path):

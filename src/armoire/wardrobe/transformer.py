@@ -1,17 +1,16 @@
-"""A recipe as a scikit-learn transformer: images in, their places in the latent space out, and back."""
+"""A recipe as a scikit-learn transformer from images to latents and back."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import shutil
-import tempfile
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -33,48 +32,47 @@ from armoire.training import Recipe
 from armoire.wardrobe.training import train
 from armoire.wardrobe.wardrobe import Wardrobe
 
-#: What of a run a pickled estimator carries: what it needs to transform, and no images.
+#: The files of a run in a pickled estimator: what it needs to transform, and no images.
 CARRIED = ("recipe.toml", FILE, "history.csv")
 ROWS = 1024  # images converted at a time
 
 
 class ImagesError(ArmoireError, ValueError):
-    """Images that do not fit: a ValueError, as scikit-learn has it."""
+    """Unsuitable images: a ValueError, as scikit-learn raises."""
 
 
 class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Images to their places in the latent space of a model that `fit` trains on them.
+    """Images to latents of a model that `fit` trains on them.
 
-    Images are (n, h, w), (n, h, w, c) or flattened (n, h * w * c), c 1 or 3, in any numbers; uint8 images may also have
-    alpha, c 2 or 4, or be a list of PIL images or paths of one size. They are trained on in 256 levels: `value_range`
-    says which numbers are black and white. Those that are no square, smaller than 16 pixels or of a side that is no
-    power of two get a black margin, which `inverse_transform` takes off again.
+    Images are (n, h, w), (n, h, w, c) or flattened (n, h * w * c), c 1 or 3, of any numeric type; uint8 images may also
+    have alpha, c 2 or 4, or be a list of PIL images or paths of one size. Their values are mapped to 256 levels, black
+    and white being `value_range`. Images that are not square, smaller than 16 pixels or of a side that is not a power
+    of two are padded with black; `inverse_transform` removes the padding.
 
-    A fitted estimator may be copied and pickled: the model travels in it as the bytes of safetensors files.
+    A fitted estimator may be copied and pickled; the model is pickled as the bytes of safetensors files.
 
     Args:
         recipe: the name of a recipe, a .toml file's path, or a Recipe.
-        image_shape: (h, w) or (h, w, c) of flattened images; without it they are squares, grey or in colour, as their
-            number of values says.
-        value_range: the values of black and white; others raise an error. Without it 0 and 255 for uint8, 0 and 1 for
-            bool, and for other types the smallest and largest value of all that `fit` sees, to which `transform` clips.
+        image_shape: (h, w) or (h, w, c) of flattened images; by default squares, grey or in colour.
+        value_range: the values of black and white; others raise an error. By default 0 and 255 for uint8, 0 and 1 for
+            bool, and for other types the smallest and largest value that `fit` gets, to which `transform` clips.
         latent: latent dimensions.
         beta: weight of the rate in distortion + beta * rate.
         epochs: passes over the training images.
-        batch: images a step.
+        batch: images per step.
         lr: largest learning rate.
         settings: any other settings of the recipe, by name.
         random_state: an int is the recipe's seed: on a CPU the same seed gives the same bits. None and a RandomState
             draw one.
-        out: folder of the run, which must be free; by default one that goes when the estimator does.
-        device: auto (CUDA where there is a GPU for it, else the CPU), cpu, cuda or mps (untested).
+        out: folder of the run, new or empty; by default a temporary one, deleted with the estimator.
+        device: see `Wardrobe.open`.
 
     Attributes:
-        wardrobe_: the Wardrobe that was trained. It holds out a tenth of the images, chosen by content, to measure on.
+        wardrobe_: the trained Wardrobe; a tenth of the images, chosen by content, is held out for measurements.
         image_shape_: (h, w, c) of the images.
         value_range_: the values of black and white.
         n_features_in_: values in an image, h * w * c.
-        feature_names_in_: names of the columns of X, where it has some.
+        feature_names_in_: names of the columns of X, if it has any.
     """
 
     n_features_in_: int
@@ -109,15 +107,11 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.device = device
 
     def fit(self, X: Any, y: Any = None) -> LatentTransformer:  # noqa: N803
-        """Train the recipe on images.
-
-        Args:
-            X: the images, at least 2.
-            y: not used.
+        """Train the recipe on at least 2 images; `y` is not used.
 
         Raises:
-            ValueError: the images do not fit.
-            ArmoireError: a setting does not fit, `out` is taken, or training came to a numerical end.
+            ValueError: the images are unsuitable.
+            ArmoireError: a setting is invalid, `out` is not empty, or the objective is no longer finite.
         """
         flat, shape = _flat(X)
         flat: Any = validate_data(self, flat, dtype="numeric", ensure_min_samples=2)
@@ -130,11 +124,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self
 
     def transform(self, X: Any) -> Float[np.ndarray, "n d"]:  # noqa: N803
-        """Where images belong in the latent space: the mean of q(z|x), float32 (n, latent).
-
-        Raises:
-            ValueError: the images are not like those of `fit`.
-        """
+        """The mean of q(z|x) of each image, float32 (n, latent); images unlike those of `fit` are a ValueError."""
         check_is_fitted(self)
         flat, shape = _flat(X)
         flat: Any = validate_data(self, flat, dtype="numeric", reset=False)
@@ -143,14 +133,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self.wardrobe_.encode(pad_to_square(self._squares(flat), self.wardrobe_.model.architecture.size))
 
     def inverse_transform(self, X: Any) -> np.ndarray:  # noqa: N803
-        """The images at places of the latent space, of the shape, type and range that `fit` saw.
-
-        Args:
-            X: places (n, latent).
-
-        Raises:
-            ValueError: they have another number of dimensions.
-        """
+        """The images decoded from latents (n, latent), of the shape, type and range of those of `fit`."""
         check_is_fitted(self)
         z = check_array(X, dtype="float32")
         if z.shape[1] != self._n_features_out:
@@ -165,18 +148,23 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _train(self, squares: UInt8[np.ndarray, "n side side c"]) -> Wardrobe:
         settings = {name: getattr(self, name) for name in ("latent", "beta", "epochs", "batch", "lr")}
         settings |= {"seed": _seed(self.random_state)} | (self.settings or {})
-        # Grids are often numpy's, and its numbers not those of a recipe's strict settings.
+        # Grids are often NumPy arrays, and a recipe's strict settings take Python's numbers.
         settings = {name: v.item() if isinstance(v, np.generic) else v for name, v in settings.items()}
         recipe = self.recipe if isinstance(self.recipe, Recipe) else str(self.recipe)
         try:
-            with _folder(self.out) as (path, keep):
-                return keep(train(recipe, from_array(squares), path, device=self.device, progress=SILENT, **settings))
+            with contextlib.ExitStack() as stack:
+                path = Path(self.out) if self.out else _temporary(stack)
+                if path.is_dir() and any(path.iterdir()):
+                    raise ArmoireError(f"{path} already holds something; give another `out` to each fit, or none")
+                wardrobe = train(recipe, from_array(squares), path, device=self.device, progress=SILENT, **settings)
+                weakref.finalize(wardrobe, stack.pop_all().close)
+                return wardrobe
         except TrainingInterruptedError as error:
-            # A grid search would take it for settings that failed, and go on with the next.
+            # A grid search would go on with the next settings.
             raise KeyboardInterrupt(str(error)) from None
 
     def _squares(self, flat: np.ndarray) -> UInt8[np.ndarray, "n side side c"]:
-        """Validated rows as images in 256 levels, black around those that are no square or too small."""
+        """Validated rows as images in 256 levels, padded to squares."""
         (low, high), (height, width, channels) = self.value_range_, self.image_shape_
         self._check_range(flat)
         pixels = np.zeros((len(flat), height * width * channels), np.uint8)
@@ -198,7 +186,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     @property
     def _side(self) -> int:
-        """Of the squares, before they are padded to a power of two."""
+        """Side of the squares, before they are padded to a power of two."""
         return max(*self.image_shape_[:2], SMALLEST)
 
     @property
@@ -219,40 +207,24 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         if files := state.get("wardrobe_"):
-            with _folder(None) as (path, keep):
+            with contextlib.ExitStack() as stack:
+                path = _temporary(stack)
                 for name in CARRIED:
                     write_bytes(path / name, files[name])
-                # Trained on a GPU, it may be wanted where there is none.
+                # A model trained on a GPU may be unpickled where there is none.
                 wardrobe = Wardrobe.open(path, device="cpu" if state["device"] == "cpu" else "auto")
-                state = state | {"wardrobe_": keep(wardrobe)}
+                weakref.finalize(wardrobe, stack.pop_all().close)
+            state = state | {"wardrobe_": wardrobe}
         super().__setstate__(state)
 
 
-@contextlib.contextmanager
-def _folder(out: str | Path | None) -> Iterator[tuple[Path, Callable[[Wardrobe], Wardrobe]]]:
-    """A run's folder, and what to pass its wardrobe through: a temporary one goes when the wardrobe does."""
-    if out is not None:
-        if Path(out).is_dir() and any(Path(out).iterdir()):
-            raise ArmoireError(f"{out} already holds something; give another `out` to each fit, or none")
-        yield Path(out), lambda wardrobe: wardrobe
-        return
-    kept: list[Wardrobe] = []
-    temporary = tempfile.mkdtemp(prefix="armoire-")
-
-    def keep(wardrobe: Wardrobe) -> Wardrobe:
-        kept.append(wardrobe)
-        weakref.finalize(wardrobe, shutil.rmtree, temporary, ignore_errors=True)
-        return wardrobe
-
-    try:
-        yield Path(temporary) / "run", keep
-    finally:
-        if not kept:
-            shutil.rmtree(temporary, ignore_errors=True)
+def _temporary(stack: contextlib.ExitStack) -> Path:
+    """A run's folder that exists as long as the stack."""
+    return Path(stack.enter_context(TemporaryDirectory(prefix="armoire-", ignore_cleanup_errors=True))) / "run"
 
 
 def _flat(X: Any) -> tuple[Any, tuple[int, ...] | None]:  # noqa: N803
-    """Images in rows and their shape, None where they are in rows already."""
+    """Images as rows, and their shape; None if they are rows already."""
     try:
         if isinstance(X, list | tuple) and any(isinstance(x, Image.Image | str | PathLike) for x in X):
             X = stack_images(X, BLACK)  # noqa: N806
@@ -269,7 +241,7 @@ def _flat(X: Any) -> tuple[Any, tuple[int, ...] | None]:  # noqa: N803
 
 
 def _middle(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """What `pad_to_square` put a margin around."""
+    """The inverse of `pad_to_square`."""
     top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
     return images[:, top : top + height, left : left + width]
 

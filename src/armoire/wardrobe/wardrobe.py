@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import weakref
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +27,18 @@ from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training.machine import keep_memory, pick_device
 from armoire.wardrobe.data import find_images, limit_training, load_fitted
-from armoire.wardrobe.directions import DIRECTIONS, Direction, check_method, find_direction, fit_all_directions
+from armoire.wardrobe.directions import (
+    DIRECTIONS,
+    Direction,
+    check_method,
+    fit_directions,
+    other_direction,
+    pick_direction,
+)
 from armoire.wardrobe.index import NeighbourIndex, load_index
 from armoire.wardrobe.interpolation import Interpolation, interpolate
 from armoire.wardrobe.latents import LATENTS, Latents, decode_latents, encode_images, encode_set
-from armoire.wardrobe.neighbours import Neighbours, nearest_among
+from armoire.wardrobe.neighbours import Neighbours, nearest
 from armoire.wardrobe.outliers import PERCENTILES, ErrorPercentiles, measure_percentiles, squared_errors
 from armoire.wardrobe.own_training import copy_run, write_run
 from armoire.wardrobe.priors import RunPriors
@@ -73,9 +79,8 @@ class Wardrobe:
         """Open a run.
 
         Args:
-            path: the run's folder or `hf:OWNER/NAME`, as `Run.open` takes it, or a Run. A Wardrobe is returned
-                unchanged.
-            images: its data set; None: it is loaded from the source named in the run when needed.
+            path: the run's folder or `hf:OWNER/NAME`, a Run, or a Wardrobe, which is returned unchanged.
+            images: its data set; by default loaded from the source named in the run when needed.
             device: auto (CUDA if available, else the CPU), cpu, cuda or mps (untested), or a torch.device.
             progress: where to report.
 
@@ -107,20 +112,16 @@ class Wardrobe:
             steps: number of optimiser steps taken.
             progress: where to report.
         """
-        temporary = Path(tempfile.mkdtemp(prefix="armoire-"))
+        temporary = TemporaryDirectory(prefix="armoire-", ignore_cleanup_errors=True)
         chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
         model.eval()
-        run = write_run(temporary / chosen.name, model, images, chosen, steps=steps)
+        run = write_run(Path(temporary.name) / chosen.name, model, images, chosen, steps=steps)
         wardrobe = cls(run, model, images, progress)
-        weakref.finalize(wardrobe, shutil.rmtree, temporary, ignore_errors=True)
+        weakref.finalize(wardrobe, temporary.cleanup)
         return wardrobe
 
     def save(self, path: str | Path) -> Wardrobe:
-        """Copy the run to a new folder, and open it there.
-
-        Raises:
-            ArmoireError: the folder is not empty, or cannot be written.
-        """
+        """Copy the run to a new or empty folder, and open it there."""
         run = copy_run(self.run, Path(path), self.progress)
         return Wardrobe(run, self.model, self._images, self.progress)
 
@@ -152,11 +153,7 @@ class Wardrobe:
 
     @cached_property
     def images(self) -> ImageSet:
-        """The data set it was trained on.
-
-        Raises:
-            ArmoireError: it is not available, or has changed.
-        """
+        """The data set it was trained on; an error if it is not available, or has changed."""
         return find_images(self.run, self._images, self.load)
 
     @property
@@ -165,14 +162,10 @@ class Wardrobe:
         return self._images
 
     def load(self, source: Images) -> ImageSet:
-        """A data set, fitted like the training data.
+        """A data set of the training data's shape, fitted like them.
 
-        Args:
-            source: what `load_images` takes; an ImageSet, returned unchanged; or images in memory or a list of paths,
-                which become a set of one split, test.
-
-        Raises:
-            ArmoireError: it cannot be read, or its images have another shape than the training data.
+        `source` is what `load_images` takes; an ImageSet, returned unchanged; or images in memory or a list of paths,
+        which become a set of one split, test.
         """
         a = self.model.architecture
         return load_fitted(source, self.run, (a.size, a.size, a.image_channels), self.progress)
@@ -198,10 +191,7 @@ class Wardrobe:
 
     @cached_property
     def error_percentiles(self) -> ErrorPercentiles | None:
-        """Percentiles of the held-out images' reconstruction errors, cached in error_percentiles.json.
-
-        None, with a note, if they are not cached and the data are not available.
-        """
+        """Percentiles of held-out images' reconstruction errors; None, with a note, if the data are not available."""
         try:
             return self.run.artifacts.get(
                 "error_percentiles.json",
@@ -218,11 +208,7 @@ class Wardrobe:
         return squared_errors(self.model, self.preprocess(images))
 
     def outliers(self, images: Images) -> Bool[np.ndarray, " n"]:
-        """Which images have a larger reconstruction error than 99 % of the held-out images.
-
-        Raises:
-            ArmoireError: the threshold is not cached, and the data are not available.
-        """
+        """Which images have a larger reconstruction error than 99 % of the held-out images."""
         if (percentiles := self.error_percentiles) is None:
             raise ArmoireError(
                 f"the error threshold of {self.run.path} is computed from its data, which are not here; give them "
@@ -237,11 +223,7 @@ class Wardrobe:
     def decode(self, z: Any) -> UInt8[np.ndarray, "n h w c"]:
         """The image E[x|z] of each latent, uint8 (n, h, w, c).
 
-        Args:
-            z: latents (n, d), or one (d,): an array, a tensor, or nested lists.
-
-        Raises:
-            ArmoireError: their dimensions differ from the model's, or not all numbers are finite.
+        `z` are finite latents (n, d), or one (d,): an array, a tensor, or nested lists.
         """
         return decode_latents(self.model, as_latents(z, self.recipe.latent))
 
@@ -254,10 +236,7 @@ class Wardrobe:
             n: number of latents.
             seed: the same seed gives the same latents.
             prior: see `prior`.
-            temperature: scales the spread of the prior: below 1 nearer to its centre or centres.
-
-        Raises:
-            ArmoireError: n or seed is below 0, or temperature is not above 0.
+            temperature: scales the standard deviation of the prior: below 1, draws are nearer to its centres.
         """
         check_count("n", n, 0)
         check_count("seed", seed, 0)
@@ -271,9 +250,6 @@ class Wardrobe:
             kind: `normal`, N(0, I); `box`, uniform in the bounding box of the held-out latents; `gmm` or `flow`, fitted
                 by `fit_prior`. None: the best fitted prior of the run; without any, `normal` for a VAE and `box` for
                 an autoencoder.
-
-        Raises:
-            ArmoireError: there is no such prior, it has not been fitted, or its file is damaged.
         """
         return self._priors.get(kind)
 
@@ -287,12 +263,9 @@ class Wardrobe:
         return self._priors.fitted()
 
     def fit_prior(self, kind: str, *, seed: int = 0) -> dict[str, Any]:
-        """Fit a prior to the training latents and store it in the run; `sample` uses the best by default.
+        """Fit a prior to the training latents and store it in the run, where `sample` uses the best by default.
 
-        Returns the fit report, see `armoire.priors.fit_prior`.
-
-        Raises:
-            ArmoireError: it cannot be fitted or stored.
+        Returns the report of `armoire.priors.fit_prior`.
         """
         prior, report = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
         self._priors.write(kind, prior, report)
@@ -325,22 +298,15 @@ class Wardrobe:
     def nearest(self, z: Any, *, k: int = 6, split: str | None = None) -> Neighbours:
         """The k images nearest to each latent, as rows of `latents` and distances.
 
-        Large sets are searched with an index, which is built when first needed and cached.
-
-        Args:
-            z: latents as in `decode`.
-            k: number of images, 1 or more.
-            split: train, valid or test; None: all images.
-
-        Raises:
-            ArmoireError: there are no images of the split, or z or k is invalid.
+        Large sets are searched with an index, which is built when first needed and cached. `split` is train, valid or
+        test; by default all images are searched.
         """
         z = as_latents(z, self.recipe.latent)
         check_count("k", k, 1)
         among = None if split is None else self.latents.is_of(split)
-        if self._neighbour_index is None:
-            return nearest_among(self.latents.mean, z, k, among)
-        return self._neighbour_index.search(z, k, among)
+        if index := self._neighbour_index:
+            return index.search(z, k, among)
+        return nearest(self.latents.mean, z, k, among)
 
     @cached_property
     def _neighbour_index(self) -> NeighbourIndex | None:
@@ -353,43 +319,34 @@ class Wardrobe:
             attribute: an attribute of the data set; one of its classes, against all others; or `axis-K`, the K-th
                 principal axis of the training latents, counted from 1.
             method: `difference`, `partial` or `logistic`, see `armoire.wardrobe.directions`; unused for an axis.
-
-        Raises:
-            ArmoireError: there is no such attribute, or too few images have or lack it.
         """
         check_method(method)
         train = self.latents.split("train")
-        return find_direction(train, attribute, method, self.run, lambda: self.directions(method), self.progress)
+        if attribute in train.attributes:
+            return pick_direction(self.directions(method), attribute, train.attribute(attribute), str(self.run.path))
+        return other_direction(train, attribute, method, self.run, self.progress)
 
     def directions(self, method: str = "partial") -> dict[str, Direction]:
         """The directions of all attributes that enough images have and lack, by attribute."""
         check_method(method)
         if method not in self._directions:
-            name = f"directions/{method}.parquet"
             train = self.latents.split("train")
+            known = {name: train.attribute(name) for name in train.attributes}
             self._directions[method] = self.run.artifacts.get(
-                name, DIRECTIONS, lambda: fit_all_directions(train, method, self.progress), progress=self.progress
+                f"directions/{method}.parquet",
+                DIRECTIONS,
+                lambda: fit_directions(train.mean, known, method, self.progress),
+                progress=self.progress,
             )
         return self._directions[method]
 
     def preprocess(self, images: Images) -> UInt8[np.ndarray, "n h w c"]:
-        """Images resized like the training data, uint8 (n, h, w, c); arrays of the model's size are unchanged.
-
-        Args:
-            images: see `armoire.images.inputs.fit_images`.
-
-        Raises:
-            ArmoireError: their type or layout is not supported, or a file cannot be read.
-        """
+        """Images resized like the training data, uint8 (n, h, w, c); arrays of the model's size are unchanged."""
         return fit_images(images, self.fit)
 
     @property
     def images_used(self) -> ImageSet:
-        """The images of the rows of `latents`: held-out images, and all training images or the first `recipe.limit`.
-
-        Raises:
-            ArmoireError: see `images`.
-        """
+        """The images of the rows of `latents`: held-out images, and all training images or the first `recipe.limit`."""
         return limit_training(self.images, self.recipe.limit)
 
 
