@@ -6,7 +6,6 @@ import io
 import pickle
 import pickletools
 import signal
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -265,14 +264,3 @@ def test_nothing_global_is_touched(pictures):
     small().fit_transform(pictures(20))
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
     assert (signal.getsignal(signal.SIGINT), torch.get_num_threads()) == (handler, threads)
-
-
-def test_the_docs_run(tmp_path, monkeypatch):
-    """Every Python block of docs/sklearn.md, one after the other, as quick as its settings allow."""
-    page = (Path(__file__).parents[2] / "docs" / "sklearn.md").read_text()
-    blocks = [part.split("```")[0] for part in page.split("```python\n")[1:]]
-    assert len(blocks) >= 4
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block.replace("epochs=10", "epochs=1"), "docs/sklearn.md", "exec"), names)

@@ -184,17 +184,6 @@ def test_a_run_on_a_folder_loads_its_data_again(tmp_path, tiny, pictures, channe
         Wardrobe.open(tmp_path / "run", device="cpu").images
 
 
-def test_the_recipe_of_a_run_alone_repeats_the_training(tmp_path, tiny, pictures):
-    folder = folder_of(pictures, tmp_path / "photos")
-    recipe = tiny("images-vae", epochs=1, latent=2)
-    train(recipe, folder, tmp_path / "run", device="cpu", size=16, background="red")
-    again = train(str(tmp_path / "run" / "recipe.toml"), out=tmp_path / "again", device="cpu")
-    first = Wardrobe.open(tmp_path / "run", device="cpu")
-    assert again.images.info.fingerprint == first.images.info.fingerprint
-    for a, b in zip(first.model.state_dict().values(), again.model.state_dict().values(), strict=True):
-        assert torch.equal(a, b)
-
-
 def test_broken_files_are_counted_and_named_in_the_run(tmp_path, tiny, pictures, recorder):
     folder = folder_of(pictures, tmp_path / "photos")
     (folder / "broken.png").write_text("hello")
