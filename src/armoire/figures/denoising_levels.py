@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from armoire.figures.figure_data import held_out_images, paired_run, run_name
-from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, QUIET, WARNING, plot_grid, sheet
+from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, QUIET, WARNING, plot_grid, sheet
 from armoire.measure.denoising import measure_denoising
 from armoire.training import Recipe, Run
 from armoire.wardrobe import Wardrobe
@@ -29,14 +29,11 @@ def denoising_levels(wardrobe: Wardrobe) -> Figure:
     if other is not None:
         found[other.path.name] = measure_denoising(other.model(wardrobe.model.device), part, progress=wardrobe.progress)
     page = sheet(_title(ours, noise), _subtitle(ours, other))
-    gap = 0.75
-    width = (page.width - 2 * MARGIN - 0.6 + gap) / len(AXES)
-    for k, kind in enumerate(AXES):
-        axes = page.panel(MARGIN + 0.6 + k * width, 0.9, width - gap, page.top - 1.65)
+    panels = page.panels(len(AXES), 0.75)
+    for axes, kind in zip(panels, AXES, strict=True):
         _curves(axes, found, kind, noise if kind == "gaussian" else 0.0)
-        if k == 0:
-            axes.set_ylabel("PSNR, dB")
-            axes.legend(loc="best", fontsize=BODY - 1)
+    panels[0].set_ylabel("PSNR, dB")
+    panels[0].legend(loc="best", fontsize=BODY - 1)
     return page.figure
 
 

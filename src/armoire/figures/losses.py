@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from armoire.figures.figure_data import run_name
-from armoire.figures.style import ACCENT, BODY, INK, MARGIN, QUIET, plot_grid, sheet
+from armoire.figures.style import ACCENT, BODY, INK, QUIET, plot_grid, sheet
 from armoire.wardrobe import Wardrobe
 
 TERMS = {
@@ -27,10 +27,7 @@ def losses(wardrobe: Wardrobe) -> Figure:
         f"{run_name(wardrobe)}: {last[f'{split}_objective_nats']:.1f} nats per held-out image after {epochs}",
         _subtitle(last, split),
     )
-    gap = 0.95  # inches between panels, for the tick labels of the next
-    width = (page.width - 2 * MARGIN - 0.6 + gap) / len(terms)
-    for k, term in enumerate(terms):
-        axes = page.panel(MARGIN + 0.6 + k * width, 0.9, width - gap, page.top - 1.65)
+    for axes, term in zip(page.panels(len(terms), 0.95), terms, strict=True):
         _curves(axes, history, split, term)
         axes.set_title(term.capitalize(), loc="left", fontsize=15, color=INK, pad=26)
         text = TERMS[term].format(beta=wardrobe.recipe.beta)

@@ -26,13 +26,14 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
     reconstructed, errors = reconstruct(wardrobe.model, images)
     likelihood = wardrobe.model.likelihood
     kind = likelihood.unit
+    d = wardrobe.recipe.latent
     page = sheet(
-        f"{run_name(wardrobe)}: held-out images reconstructed from {_code_size(wardrobe)}",
+        f"{run_name(wardrobe)}: held-out images reconstructed from {d} latent dimension{'s' * (d != 1)}",
         f"The first {of_data(wardrobe, len(images))}; "
         f"{kind.upper()}: {likelihood.error_name}, {errors.mean():.3f} on average.",
     )
     captions = [f"{kind.upper()} {error:.3f}" for error in errors]
-    if wardrobe.recipe.latent == 2:
+    if d == 2:
         captions = [f"{vector(z)}\n{text}" for z, text in zip(wardrobe.encode(images), captions, strict=True)]
     blank = page.blank(MARGIN, 0.2, page.width - 2 * MARGIN, page.top - 0.2)
     step = (page.width - 2 * MARGIN - LABELS + 0.08) / COLUMNS
@@ -58,8 +59,17 @@ def denoising(wardrobe: Wardrobe) -> Figure:
     with torch.no_grad():
         denoised = to_pixels(wardrobe.model(noisy))
     noisy = to_pixels(noisy)
+    before, after = (number(float(np.square(made / 255.0 - images / 255.0).mean()), 3) for made in (noisy, denoised))
+    how = (
+        ": held-out images with noise, and denoised"
+        if wardrobe.recipe.noise
+        else ", trained without noise, on noisy images"
+    )
     page = sheet(
-        _denoising_title(wardrobe, noise), _denoising_subtitle(wardrobe, noise, images, noisy, denoised), (12.8, 5.9)
+        f"{run_name(wardrobe)}{how}",
+        f"The first {of_data(wardrobe, len(images))}; Gaussian noise of standard deviation {noise} on pixels in [0, 1]. "
+        f"Squared error per pixel value: {before} of the noisy images, {after} of the output.",
+        (12.8, 5.9),
     )
     blank = page.blank(MARGIN, 0.3, page.width - 2 * MARGIN, page.top - 0.3)
     step = (page.width - 2 * MARGIN - LABELS + 0.1) / 8
@@ -68,27 +78,6 @@ def denoising(wardrobe: Wardrobe) -> Figure:
         tiles(blank, row, 8, page.top - 0.3 - k * rows, LABELS, rows - 0.1, (step, 0))
     _name_rows(blank, ("noisy input", "clean", "output"), page.top - 0.3, rows - 0.1, rows)
     return page.figure
-
-
-def _code_size(wardrobe: Wardrobe) -> str:
-    d = wardrobe.recipe.latent
-    return f"{d} latent dimensions" if d > 1 else "one latent dimension"
-
-
-def _denoising_title(wardrobe: Wardrobe, noise: float) -> str:
-    if wardrobe.recipe.noise:
-        return f"{run_name(wardrobe)}: held-out images with noise, and denoised"
-    return f"{run_name(wardrobe)}, trained without noise, on noisy images"
-
-
-def _denoising_subtitle(
-    wardrobe: Wardrobe, noise: float, clean: np.ndarray, noisy: np.ndarray, denoised: np.ndarray
-) -> str:
-    before, after = (float(np.square((part / 255.0) - (clean / 255.0)).mean()) for part in (noisy, denoised))
-    return (
-        f"The first {of_data(wardrobe, len(clean))}; Gaussian noise of standard deviation {noise} on pixels in [0, 1]. "
-        f"Squared error per pixel value: {number(before, 3)} of the noisy images, {number(after, 3)} of the output."
-    )
 
 
 def _name_rows(axes: Axes, names: tuple[str, ...], top: float, side: float, step: float) -> None:

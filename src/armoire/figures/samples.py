@@ -58,5 +58,5 @@ def _decoded(wardrobe: Wardrobe) -> Figure:
 
 
 def _source(wardrobe: Wardrobe) -> str:
-    prior = wardrobe.prior().name
-    return f"drawn from {prior}" if wardrobe.model.posterior.is_stochastic else f"drawn uniformly from {prior}"
+    uniformly = "" if wardrobe.model.posterior.is_stochastic else "uniformly "
+    return f"drawn {uniformly}from {wardrobe.prior().name}"

@@ -121,6 +121,11 @@ class Sheet:
         axes.set_ylim(0, height)
         return axes
 
+    def panels(self, count: int, gap: float, left: float = MARGIN + 0.6) -> list[Axes]:
+        """Axes for data next to each other, as high as the page, with a gap for the tick labels of the next."""
+        width = (self.width - MARGIN - left + gap) / count
+        return [self.panel(left + k * width, 0.9, width - gap, self.top - 1.65) for k in range(count)]
+
     def note(self, text: str, left: float = MARGIN, bottom: float = 0.3, **style: Any) -> None:
         """Small text, by default along the lower edge."""
         height = self.figure.get_figheight()

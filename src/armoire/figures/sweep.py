@@ -27,13 +27,10 @@ def draw_sweep(rows: list[dict[str, Any]], recipe: Recipe) -> Figure:
     """Left the rate-distortion curve; right, where samples were measured, their Fréchet distance by beta."""
     measured = [row for row in rows if "fd" in row]
     page = sheet(_title(rows, measured), _subtitle(rows, measured, recipe))
-    gap = 1.1
-    width = (page.width - 2 * MARGIN - 0.7 + gap) / (2 if measured else 1)
-    left = page.panel(MARGIN + 0.7, 0.9, width - gap, page.top - 1.65)
+    left, *right = page.panels(2 if measured else 1, 1.1, MARGIN + 0.7)
     _rate_distortion(left, rows)
-    if measured:
-        right = page.panel(MARGIN + 0.7 + width, 0.9, width - gap, page.top - 1.65)
-        _frechet_distances(right, measured)
+    if right:
+        _frechet_distances(right[0], measured)
     return page.figure
 
 

@@ -84,14 +84,14 @@ def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: 
 
 
 def _row(found: Evaluation) -> dict[str, Any]:
-    found_in = {
+    parts = {
         "elbo": ("rate_nats", "distortion_nats"),
         "reconstruction": ("mse",),
         "latent": ("active_units", "ks_max"),
         "samples": ("fd", "precision", "recall", "features"),
     }
     values = found.to_dict()
-    row = {name: values[part][name] for part, names in found_in.items() if values[part] for name in names}
+    row = {name: values[part][name] for part, names in parts.items() if values[part] for name in names}
     if samples := found.samples:
         row |= {f"fd_{other}": samples[other]["fd"] for other in ("reconstructions", "floor")}
     return row

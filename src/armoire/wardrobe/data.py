@@ -63,11 +63,8 @@ def limit_training(images: ImageSet, limit: int | None) -> ImageSet:
     skipped = images.splits.get("train", 0)
     if limit is None or skipped <= limit:
         return images
-    import pyarrow as pa
-
-    pixels = np.concatenate([images.images[:limit], images.images[skipped:]])
-    table = pa.concat_tables([images.table.slice(0, limit), images.table.slice(skipped)])
-    return ImageSet(pixels, table, images.info)
+    rows = np.r_[:limit, skipped : len(images)]
+    return ImageSet(images.images[rows], images.table.take(rows), images.info)
 
 
 def _single_split(pixels: UInt8[np.ndarray, "n h w c"], fit: Fit) -> ImageSet:
