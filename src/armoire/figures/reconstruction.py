@@ -60,14 +60,13 @@ def denoising(wardrobe: Wardrobe) -> Figure:
         denoised = to_pixels(wardrobe.model(noisy))
     noisy = to_pixels(noisy)
     before, after = (number(float(np.square(made / 255.0 - images / 255.0).mean()), 3) for made in (noisy, denoised))
-    how = (
-        ": held-out images with noise, and denoised"
-        if wardrobe.recipe.noise
-        else ", trained without noise, on noisy images"
-    )
+    how = ": held-out images with noise, and denoised"
+    if not wardrobe.recipe.noise:
+        how = ", trained without noise, on noisy images"
     page = sheet(
         f"{run_name(wardrobe)}{how}",
-        f"The first {of_data(wardrobe, len(images))}; Gaussian noise of standard deviation {noise} on pixels in [0, 1]. "
+        f"The first {of_data(wardrobe, len(images))}; "
+        f"Gaussian noise of standard deviation {noise} on pixels in [0, 1]. "
         f"Squared error per pixel value: {before} of the noisy images, {after} of the output.",
         (12.8, 5.9),
     )
