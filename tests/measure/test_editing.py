@@ -108,9 +108,9 @@ def test_a_direction_that_changes_nothing_has_no_gain(images, classifier):
 def test_edits_are_summarised(right_way):
     lines = edit_summaries(right_way)
     assert list(lines) == ["left", "right"]
-    kept, edits = lines["left"]
-    assert kept.startswith("same prediction for ")
-    assert kept.endswith("% of those with the attribute")
+    preserved, edits = lines["left"]
+    assert preserved.startswith("same prediction for ")
+    assert preserved.endswith("% of those with the attribute")
     assert re.search(r"partial flips (9\d|100)% cleanly at", edits)
     assert excluded_attributes(right_way).endswith("rare (too few known)")
 

@@ -47,22 +47,7 @@ def test_the_frechet_distance_of_known_gaussians():
     assert frechet_distance(a, b) == pytest.approx(expected, rel=0.02)
 
 
-def test_the_kernel_distance_is_unbiased():
-    """Over 200 pairs of samples of one distribution its mean is 0 within its own error; the biased one's is far off."""
-    values = [kernel_distance(cloud(100, 4, 2 * k), cloud(100, 4, 2 * k + 1))[0] for k in range(200)]
-    assert abs(np.mean(values)) < 3 * np.std(values, ddof=1) / np.sqrt(200)
-
-    def biased(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.mean(kernel(a, a)) + np.mean(kernel(b, b)) - 2 * np.mean(kernel(a, b)))
-
-    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (x @ y.T / x.shape[1] + 1) ** 3
-
-    wrong = [biased(cloud(100, 4, 2 * k), cloud(100, 4, 2 * k + 1)) for k in range(200)]
-    assert np.mean(wrong) > 10 * np.std(wrong, ddof=1) / np.sqrt(200)
-
-
-def test_the_kernel_distance_has_the_true_value_and_an_honest_error():
+def test_the_kernel_distance_is_unbiased_and_knows_its_error():
     """E k(x, y) of N(0, 1) and N(m, 1) in one dimension, by their moments: k = (x y + 1)^3."""
     shift = 0.7
     a = {1: 0.0, 2: 1.0, 3: 0.0}

@@ -48,8 +48,7 @@ def test_attributes_are_stored_with_the_latents_including_missing_values(wardrob
 
 def test_a_run_loads_its_faces_again(wardrobe, faces, recorder):
     opened = Wardrobe.open(wardrobe.run.path, device="cpu", progress=recorder)
-    recipe = opened.recipe
-    assert (recipe.data, recipe.size, recipe.fit) == (f"celeba:{faces}", 16, "stretch")
+    assert (opened.recipe.data, opened.recipe.size, opened.recipe.fit) == (f"celeba:{faces}", 16, "stretch")
     assert opened.images.info.fingerprint == opened.run.data.fingerprint
     assert recorder.titles == []
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from typing import get_args
 
@@ -49,14 +48,6 @@ def test_partial_finds_it_where_most_labels_are_missing(world):
     assert min(cosines(found, truth)) > 0.98
     assert found["Wearing_Lipstick"].positives + found["Wearing_Lipstick"].negatives == (~missing).sum()
     assert found["Smiling"].positives == (known["Smiling"] == 1).sum()
-
-
-def test_difference_is_the_difference_of_means(world):
-    z, known, _ = world
-    y = known["Smiling"]
-    expected = z[y == 1].mean(axis=0) - z[y == -1].mean(axis=0)
-    found = fit_directions(z, known, "difference")["Smiling"]
-    np.testing.assert_allclose(found.vector, expected / np.linalg.norm(expected), atol=1e-5)
 
 
 def test_logistic_separates_best(world):
@@ -175,18 +166,6 @@ def test_directions_are_cached_in_the_run(wardrobe, bright, monkeypatch):
     assert (again.scale, again.separation, again.steadiness) == (found.scale, found.separation, found.steadiness)
 
 
-def test_directions_of_another_model_are_not_used(wardrobe, tiny, bright, tmp_path):
-    wardrobe.direction("bright")
-    other = train(tiny(seed=5), bright, tmp_path / "other", device="cpu")
-    shutil.copytree(wardrobe.run.path / "directions", other.run.path / "directions")
-    expected = fit_directions(
-        other.latents.split("train").mean, {"bright": bright.split("train").attribute("bright")}, "difference"
-    )
-    np.testing.assert_allclose(
-        other.direction("bright", method="difference").vector, expected["bright"].vector, atol=1e-6
-    )
-
-
 def test_the_command_line_knows_every_method():
     from armoire.cli.edit import Method
     from armoire.figures import attributes
@@ -208,18 +187,15 @@ def test_an_impossible_direction_is_an_error_of_one_sentence(wardrobe, vae_run):
             vae_run.direction(name)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_direction_of_a_class_is_against_all_others(vae_run, method):
+def test_the_direction_of_a_class_is_against_all_others(vae_run):
     train = vae_run.latents.split("train")
-    found = vae_run.direction("b", method=method)
+    found = vae_run.direction("b", method="difference")
     is_b = train.labels == 1
-    assert (found.attribute, found.method) == ("b", method)
+    assert (found.attribute, found.method) == ("b", "difference")
     assert (found.positives, found.negatives) == (int(is_b.sum()), int((~is_b).sum()))
-    assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-6)
     assert found.separation > 0
-    if method != "logistic":  # of a single attribute the least squares are the difference of means
-        difference = train.mean[is_b].mean(axis=0) - train.mean[~is_b].mean(axis=0)
-        assert found.vector @ difference == pytest.approx(np.linalg.norm(difference), rel=1e-4)
+    difference = train.mean[is_b].mean(axis=0) - train.mean[~is_b].mean(axis=0)
+    np.testing.assert_allclose(found.vector, difference / np.linalg.norm(difference), atol=1e-4)
 
 
 def test_images_without_a_label_are_not_used_for_a_class(vae_run):

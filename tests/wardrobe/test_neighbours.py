@@ -176,15 +176,6 @@ def test_a_small_set_needs_no_index(latents):
     assert load_index(latents) is None
 
 
-def test_on_a_full_disk_the_index_is_used_without_being_cached(latents, indexes, monkeypatch):
-    def full(path, content):
-        raise ArmoireError(f"cannot write {path}: no space left on device")
-
-    monkeypatch.setattr("armoire.io.tensors.write_bytes", full)
-    assert load_index(latents).search(latents[:1], 1).rows.tolist() == [[0]]
-    assert not indexes.exists()
-
-
 def test_without_usearch_a_note_says_what_would_help(latents, indexes, monkeypatch, recorder):
     monkeypatch.setattr(index_module, "find_spec", lambda _: None)
     assert load_index(latents, recorder) is None

@@ -188,9 +188,8 @@ def test_broken_files_are_counted_and_named_in_the_run(tmp_path, tiny, pictures,
     folder = folder_of(pictures, tmp_path / "photos")
     (folder / "broken.png").write_text("hello")
     train(tiny("images-vae", epochs=1), folder, tmp_path / "run", device="cpu", size=16, progress=recorder)
-    said = [note for note in recorder.notes if "could not be read" in note]
-    assert len(said) == 1
-    assert said[0].startswith("1 of 31 files could not be read")
+    (note,) = [note for note in recorder.notes if "could not be read" in note]
+    assert note.startswith("1 of 31 files could not be read")
     assert (tmp_path / "run" / "rejected.csv").read_text().splitlines()[1].startswith('broken.png,"not a JPEG')
 
 

@@ -29,8 +29,8 @@ def leakage(wardrobe: Wardrobe) -> Figure:
     matrices = {method: leakage_matrix(found, method)[1] for method in found["methods"]}
     names = list(found["retention"])
     rows = [name for name in names if any(np.isfinite(m[names.index(name)]).any() for m in matrices.values())]
-    kept = [names.index(name) for name in rows]
-    return heat_map({method: matrix[kept] for method, matrix in matrices.items()}, rows, names)
+    measured = [names.index(name) for name in rows]
+    return heat_map({method: matrix[measured] for method, matrix in matrices.items()}, rows, names)
 
 
 def heat_map(

@@ -109,11 +109,11 @@ def edit_summaries(editing: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Per attribute, a phrase on what reconstructions preserve and one on what edits do; {} for {}."""
     lines = {}
     for name, agreement in editing.get("retention", {}).items():
-        kept = f"same prediction for {agreement['value']:.0%} of reconstructions"
+        preserved = f"same prediction for {agreement['value']:.0%} of reconstructions"
         if with_it := editing["retention_with"][name]:
-            kept += f", {with_it['value']:.0%} of those with the attribute"
+            preserved += f", {with_it['value']:.0%} of those with the attribute"
         by_method = ((method, edits.get(name)) for method, edits in editing["methods"].items())
-        lines[name] = kept, "; ".join(f"{method} {_edit_summary(edits)}" for method, edits in by_method if edits)
+        lines[name] = preserved, "; ".join(f"{method} {_edit_summary(edits)}" for method, edits in by_method if edits)
     return lines
 
 

@@ -227,8 +227,8 @@ def _regression(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray
     # Correlations: a rare attribute has a small variance without being collinear.
     deviations = np.sqrt(np.maximum(np.diag(covariance_yy), 1e-9))
     values, vectors = np.linalg.eigh((covariance_yy / np.outer(deviations, deviations)).astype(np.float64))
-    kept = values > SMALLEST_EIGENVALUE * values[-1]
-    solved = (vectors[:, kept] / values[kept]) @ (vectors[:, kept].T @ (covariance_zy / deviations[:, None]))
+    large = values > SMALLEST_EIGENVALUE * values[-1]
+    solved = (vectors[:, large] / values[large]) @ (vectors[:, large].T @ (covariance_zy / deviations[:, None]))
     return solved / deviations[:, None]
 
 
