@@ -72,7 +72,10 @@ def draw(wardrobe: RunLike, name: str) -> Figure:
 
 
 def save(wardrobe: RunLike, names: list[str] | None = None, progress: Progress = USUAL) -> list[Path]:
-    """Draw figures into RUN/figures/NAME.png and return their paths; by default all that apply."""
+    """Draw figures into RUN/figures/NAME.png and return their paths.
+
+    By default all that apply to the run are drawn, and those of four attributes.
+    """
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
     # All names are checked before anything is drawn.
     kinds = [_kind(wardrobe, name) for name in names or []]

@@ -56,6 +56,7 @@ class Wardrobe:
     Attributes:
         run: the folder it came from.
         model: the trained Autoencoder, in evaluation mode.
+        images_at_hand: the data set given to `open`; None if it is to be loaded from the source named in the run.
         progress: where long work is reported.
     """
 
@@ -63,7 +64,7 @@ class Wardrobe:
         """Prefer `Wardrobe.open`."""
         self.run = run
         self.model = model
-        self._images = images
+        self.images_at_hand = images
         self.progress = progress
         self._directions: dict[str, dict[str, Direction]] = {}
 
@@ -123,7 +124,7 @@ class Wardrobe:
     def save(self, path: str | Path) -> Wardrobe:
         """Copy the run to a new or empty folder, and open it there."""
         run = copy_run(self.run, Path(path), self.progress)
-        return Wardrobe(run, self.model, self._images, self.progress)
+        return Wardrobe(run, self.model, self.images_at_hand, self.progress)
 
     def __repr__(self) -> str:
         return f"Wardrobe({str(self.run.path)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
@@ -154,12 +155,7 @@ class Wardrobe:
     @cached_property
     def images(self) -> ImageSet:
         """The data set it was trained on; an error if it is not available, or has changed."""
-        return find_images(self.run, self._images, self.load)
-
-    @property
-    def images_at_hand(self) -> ImageSet | None:
-        """The data set given to `open`; None if it is to be loaded from the source named in the run."""
-        return self._images
+        return find_images(self.run, self.images_at_hand, self.load)
 
     def load(self, source: Images) -> ImageSet:
         """A data set of the training data's shape, fitted like them.
@@ -175,7 +171,7 @@ class Wardrobe:
         images = self.load(source)
         if images.info.fingerprint != self.run.data.fingerprint:
             return images
-        self._images = images
+        self.images_at_hand = images
         self.__dict__.pop("images", None)
         return None
 
