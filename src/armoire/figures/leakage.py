@@ -16,6 +16,7 @@ PRINTED = 12  # attributes up to which the cells show numbers
 SMALLEST, LARGEST = 0.16, 0.62  # inches of a cell
 APART = 0.35  # inches between panels
 TARGET = "#d6d2cc"
+TITLE = "Leakage: what else changes when one attribute is edited"
 EXPLANATION = (
     "Row: the target, edited until its logit changes by one standard deviation. Column: mean absolute change of the "
     "attribute's logit, in its standard deviations; lower is better. Hatched: the target itself. Blank: no edit "
@@ -33,13 +34,7 @@ def leakage(wardrobe: Wardrobe) -> Figure:
     return heat_map({method: matrix[measured] for method, matrix in matrices.items()}, rows, names)
 
 
-def heat_map(
-    matrices: dict[str, np.ndarray],
-    rows: list[str],
-    columns: list[str],
-    title: str = "Leakage: what else changes when one attribute is edited",
-    subtitle: str = EXPLANATION,
-) -> Figure:
+def heat_map(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str]) -> Figure:
     """A panel per method on a shared scale from 0, with the mean over all attributes other than the targets.
 
     A matrix (len(rows), len(columns)) holds mean absolute changes in standard deviations, NaN where not measured.
@@ -54,7 +49,7 @@ def heat_map(
     left, cell = _room(rows, points), _cell(matrices, rows, columns, points)
     width, height = cell * len(columns), cell * len(rows)
     across = 2 * MARGIN + left + len(matrices) * (width + APART) - APART
-    page = tall_enough(height + _room(columns, points) + 1.3, title, subtitle, max(WIDE[0], across))
+    page = tall_enough(height + _room(columns, points) + 1.3, TITLE, EXPLANATION, max(WIDE[0], across))
     for k, (method, matrix) in enumerate(matrices.items()):
         axes = page.panel(MARGIN + left + k * (width + APART), page.top - 0.4 - height, width, height)
         _cells(axes, matrix, own, scale)

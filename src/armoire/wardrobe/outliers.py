@@ -49,7 +49,7 @@ def squared_errors(
 ) -> Float[np.ndarray, " n"]:
     """Mean squared error per pixel value of each image's reconstruction from its posterior mean."""
     errors = [np.empty(0)]
-    with progress.task("reconstructing held-out images", len(pixels), "images", rate=True) as task:
+    with progress.task("reconstructing images", len(pixels), "images", rate=True) as task:
         for x in Batches(pixels, model.device).in_turn(EVALUATION_BATCH):
             errors.append((model(x) - x).square().mean(dim=(1, 2, 3)).cpu().numpy().astype(np.float64))
             task.advance(len(x))
