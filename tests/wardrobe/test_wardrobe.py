@@ -12,7 +12,7 @@ from scipy.stats import kstest
 from armoire import Wardrobe, train
 from armoire.errors import ArmoireError
 from armoire.images import from_array, open_image
-from armoire.io.tables import read_table, write_table
+from armoire.io.tables import read_table
 from armoire.model import to_unit
 from armoire.priors import Box, StandardNormal
 from armoire.wardrobe import Latents, encode_set
@@ -106,8 +106,10 @@ def test_latents_parquet_holds_the_posterior_of_every_image(vae_run, ae_run):
 
 
 def test_latents_written_and_read_are_the_same(vae_run, tmp_path):
-    write_table(vae_run.latents.to_table(), tmp_path / "l.parquet")
-    again = Latents.from_table(read_table(tmp_path / "l.parquet"))
+    vae_run.latents.write(tmp_path / "l.parquet", {"a": "b"})
+    table = read_table(tmp_path / "l.parquet")
+    again = Latents.from_table(table)
+    assert table.schema.metadata == {b"a": b"b"}
     assert again.table.equals(vae_run.latents.table)
     test = again.split("test")
     assert len(test) == 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from armoire.errors import ArmoireError, did_you_mean
 from armoire.images import ImageSet
 from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
 from armoire.io.artifacts import TableFormat
+from armoire.io.tables import write_table
 from armoire.model import Autoencoder, to_pixels
 from armoire.priors import LatentDraws
 from armoire.progress import SILENT, Progress
@@ -106,6 +108,10 @@ class Latents:
             for k in range(0 if values is None else values.shape[1]):
                 table = table.append_column(f"{name}_{k}", pa.array(values[:, k]))  # type: ignore[index]
         return table
+
+    def write(self, path: Path, metadata: dict[str, str]) -> None:
+        """Write `to_table` as Parquet, atomically, with schema metadata."""
+        write_table(self.to_table().replace_schema_metadata(metadata), path)
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Latents:

@@ -46,7 +46,8 @@ def nearest(
     # Centred: far from the origin, the differences of large squares are all rounding.
     mean = latents.mean(axis=0).astype(np.float32)
     found = [_nearest(latents, z[start : start + QUERIES], k, mean) for start in range(0, len(z), QUERIES)]
-    return Neighbours(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    rows, distances = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Neighbours(rows, distances)
 
 
 def _nearest(latents: np.ndarray, z: np.ndarray, k: int, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
