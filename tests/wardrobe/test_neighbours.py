@@ -40,7 +40,6 @@ def indexes(cache, monkeypatch):
 def test_exact_search_is_a_sort_of_all_distances(n, d, m, k, seed):
     x, z = draw(n, d, seed) * 3 + 100, draw(m, d, seed + 1) * 3 + 100
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "ROWS", 7)
         patch.setattr(neighbours, "QUERIES", 4)
         found = nearest(x, z, k)
     distances = np.linalg.norm(x[None].astype(float) - z[:, None], axis=2)

@@ -128,7 +128,7 @@ def build_index(latents: Float[np.ndarray, "n d"], progress: Progress = SILENT, 
     truth = _nearest_others(latents, queries, K)
     mean = latents.mean(axis=0)
     scale = max(float(latents[:: max(1, n // 10_000)].std()), 1e-12)
-    half = ((latents - mean) / scale).astype(np.float16)
+    half = ((latents - mean) / scale).astype(np.float16).astype(np.float32)
     precise = recall(_nearest_others(half, queries, OVERSAMPLING * K), truth) >= PRECISE
     graph = Index(ndim=d, metric="l2sq", dtype="f16" if precise else "f32", enable_key_lookups=False)
     index = NeighbourIndex(latents, graph, mean, scale)
@@ -149,5 +149,5 @@ def recall(found: Int[np.ndarray, "m j"], truth: Int[np.ndarray, "m k"]) -> floa
 
 def _nearest_others(latents: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
     """The k nearest neighbours of some rows, (m, k), excluding all of these rows."""
-    found = nearest(latents, latents[queries].astype(np.float32), min(k + len(queries), len(latents))).rows
+    found = nearest(latents, latents[queries], min(k + len(queries), len(latents))).rows
     return np.stack([row[~np.isin(row, queries)][:k] for row in found])
