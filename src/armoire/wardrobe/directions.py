@@ -89,8 +89,7 @@ def fit_directions(
         method: `difference`, `partial` or `logistic`.
         progress: where to report.
     """
-    counts = {name: (int((y == 1).sum()), int((y == -1).sum())) for name, y in known.items()}
-    names = [name for name, count in counts.items() if min(count) >= FEWEST]
+    names = [name for name, y in known.items() if min((y == 1).sum(), (y == -1).sum()) >= FEWEST]
     if not names:
         return {}
     z = np.ascontiguousarray(z, dtype=np.float32)
