@@ -1,6 +1,6 @@
-"""A stand-in of the Hub on this machine: what huggingface_hub asks of it to send and to fetch, and faults on demand.
+"""A stand-in of the Hub on this machine: the requests of huggingface_hub that armoire causes, and faults on demand.
 
-Large files are sent and served as the Hub does it, by the LFS interface and from another host than the rest.
+Large files are uploaded by the LFS interface and served from another host than the rest, as by the Hub.
 """
 
 from __future__ import annotations
@@ -23,21 +23,14 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 TOKEN = "hf_of_me"
-MINE = ("me", "OWNER")  # whom the token lets write
+MINE = ("me", "OWNER")  # owners that the token may write for
 LARGE = (".safetensors", ".parquet", ".png")
-REPOSITORY = r"(?P<repo>[^/]+/[^/]+)"
-DATA = r"(?P<repo>datasets/[^/]+/[^/]+)"
+REPOSITORY = r"(?P<repo>(?:datasets/)?[^/]+/[^/]+)"
 
 
 @dataclass
 class Fault:
-    """Something that goes wrong.
-
-    Attributes:
-        where: found in "METHOD path".
-        how: a status to answer with; or cut, changed, endless, slow, dropped: what becomes of a file's bytes.
-        times: how often.
-    """
+    """A failure of requests whose "METHOD path" contains `where`: a status, or what becomes of a file's bytes."""
 
     where: str
     how: int | str
@@ -54,7 +47,7 @@ class Repository:
     branches: dict[str, str] = field(default_factory=dict)
 
     def branch(self, branch: str, files: dict[str, bytes]) -> str:
-        """Put a commit on another branch than main."""
+        """Commit to another branch than main."""
         name = hashlib.sha1(repr((branch, sorted(files.items()))).encode()).hexdigest()
         self.commits.insert(0, (name, files))
         self.branches[branch] = name
@@ -74,7 +67,7 @@ class Repository:
 
 
 def blob_name(content: bytes) -> str:
-    """The name that git gives to a file's content."""
+    """Git's digest of a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 
@@ -90,10 +83,10 @@ class Hub:
         url: where it listens.
         repositories: by OWNER/NAME, or datasets/OWNER/NAME.
         faults: that are still to come.
-        requests: what was asked for, as "METHOD path".
-        authorised: paths of the requests that carried a token.
-        cards: that were given to be checked.
-        wrong_facts: what a listing says of files: {name: {"size": .., "lfs": ..}}.
+        requests: the requests so far, as "METHOD path".
+        authorised: those that carried a token.
+        cards: that were sent for validation.
+        wrong_facts: changes of a listing, by file: {"size": .., "lfs": ..}.
     """
 
     url: str = ""
@@ -146,18 +139,6 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
 
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_PUT(self) -> None:
-        self._answer()
-
     @property
     def knows_you(self) -> bool:
         return self.headers.get("Authorization") == f"Bearer {TOKEN}"
@@ -180,6 +161,8 @@ class Handler(BaseHTTPRequestHandler):
                 return
         self._refuse(404, f"nothing at {request}")
 
+    do_GET = do_HEAD = do_POST = do_PUT = _answer  # noqa: N815
+
     def _json(self, value: object, status: int = 200) -> None:
         self._send(json.dumps(value).encode(), {"Content-Type": "application/json"}, status)
 
@@ -188,10 +171,7 @@ class Handler(BaseHTTPRequestHandler):
         self._send(json.dumps({"error": message}).encode(), headers | {"Content-Type": "application/json"}, status)
 
     def _send(self, content: bytes, headers: dict[str, str], status: int = 200) -> None:
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(content))} | headers).items():
-            self.send_header(name, value)
-        self.end_headers()
+        self._begin(len(content), headers, status)
         if self.command != "HEAD":
             self.wfile.write(content)
 
@@ -221,23 +201,23 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.repositories[repo] = Repository(asked.get("visibility") == "private")
             self._json({"url": f"{self.hub.url}/{repo}"})
 
-    def info(self, _body: bytes, repo: str, revision: str = "main") -> None:
+    def info(self, _body: bytes, repo: str, revision: str | None) -> None:
         if (repository := self._repository(repo)) is None:
             return
-        if (commit := repository.at(revision)) is None:
+        if (commit := repository.at(revision or "main")) is None:
             self._refuse(404, f"Invalid rev id: {revision}", "RevisionNotFound")
             return
         siblings = [self._sibling(name, content) for name, content in commit[1].items()]
         self._json({"id": repo, "sha": commit[0], "private": repository.private, "siblings": siblings})
 
     def _sibling(self, name: str, content: bytes) -> dict[str, Any]:
-        told: dict[str, Any] = {"rfilename": name}
+        facts: dict[str, Any] = {"rfilename": name}
         if "blobs=" in self.path:
-            told |= {"size": len(content), "blobId": blob_name(content)}
+            facts |= {"size": len(content), "blobId": blob_name(content)}
             if is_large(name, content):
                 digest = hashlib.sha256(content).hexdigest()
-                told["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 134}
-        return told | self.hub.wrong_facts.get(name, {})
+                facts["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 134}
+        return facts | self.hub.wrong_facts.get(name, {})
 
     def tree(self, _body: bytes, repo: str, revision: str) -> None:
         if (repository := self._repository(repo)) is not None and (commit := repository.at(revision)) is not None:
@@ -255,26 +235,17 @@ class Handler(BaseHTTPRequestHandler):
         if commit is None:
             return
         there = {name: blob_name(content) for name, content in commit[1].items() if not is_large(name, content)}
-        self._json(
-            {
-                "files": [
-                    {
-                        "path": file["path"],
-                        "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
-                        "shouldIgnore": False,
-                        "oid": there.get(file["path"]),
-                    }
-                    for file in json.loads(body)["files"]
-                ]
-            }
-        )
+        files = []
+        for name in (file["path"] for file in json.loads(body)["files"]):
+            mode = "lfs" if name.endswith(LARGE) else "regular"
+            files.append({"path": name, "uploadMode": mode, "shouldIgnore": False, "oid": there.get(name)})
+        self._json({"files": files})
 
     def batch(self, body: bytes, repo: str) -> None:
         if self._repository(repo, writing=True) is None:
             return
-        asked = json.loads(body)["objects"]
         objects = []
-        for one in asked:
+        for one in json.loads(body)["objects"]:
             actions = {"upload": {"href": f"{self.hub.url}/lfs/{one['oid']}"}}
             missing = {"actions": actions} if one["oid"] not in self.hub.objects else {}
             objects.append({"oid": one["oid"], "size": one["size"]} | missing)
@@ -353,8 +324,10 @@ class Handler(BaseHTTPRequestHandler):
         self._send(part[:-1] + bytes([part[-1] ^ 1]), headers, status)
 
     def _cut(self, part: bytes, headers: dict[str, str], status: int) -> None:
+        """The first half, and then the end."""
         self._begin(len(part), headers, status)
         self.wfile.write(part[: len(part) // 2])
+        self.wfile.flush()
         self.close_connection = True
 
     def _dropped(self, _part: bytes, _headers: dict[str, str], _status: int) -> None:
@@ -370,12 +343,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _slow(self, part: bytes, headers: dict[str, str], status: int) -> None:
         """The first half, and then nothing for long."""
-        self._begin(len(part), headers, status)
-        self.wfile.write(part[: len(part) // 2])
-        self.wfile.flush()
+        self._cut(part, headers, status)
         self.hub.is_sending.set()
         time.sleep(3)
-        self.close_connection = True
 
     def _begin(self, length: int, headers: dict[str, str], status: int) -> None:
         self.send_response(status)
@@ -384,19 +354,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+API = rf"/api/(?:models/)?{REPOSITORY}"
 ROUTES: tuple[tuple[str, str, Callable[..., None]], ...] = (
     ("GET", r"/api/whoami-v2", Handler.whoami),
     ("POST", r"/api/repos/create", Handler.create),
     ("POST", r"/api/validate-yaml", Handler.check_card),
-    ("GET", rf"/api/models/{REPOSITORY}", Handler.info),
-    ("GET", rf"/api/models/{REPOSITORY}/revision/(?P<revision>.+)", Handler.info),
-    ("GET", rf"/api/{DATA}", Handler.info),
-    ("GET", rf"/api/{DATA}/revision/(?P<revision>.+)", Handler.info),
-    ("GET", rf"/api/models/{REPOSITORY}/tree/(?P<revision>.+)", Handler.tree),
-    ("GET", rf"/api/{DATA}/tree/(?P<revision>.+)", Handler.tree),
-    ("GET", rf"/{DATA}/resolve/(?P<revision>[^/]+)/(?P<name>.+)", Handler.resolve),
-    ("POST", rf"/api/models/{REPOSITORY}/preupload/(?P<revision>.+)", Handler.preupload),
-    ("POST", rf"/api/models/{REPOSITORY}/commit/(?P<revision>.+)", Handler.commit),
+    ("GET", rf"{API}(?:/revision/(?P<revision>.+))?", Handler.info),
+    ("GET", rf"{API}/tree/(?P<revision>.+)", Handler.tree),
+    ("POST", rf"{API}/preupload/(?P<revision>.+)", Handler.preupload),
+    ("POST", rf"{API}/commit/(?P<revision>.+)", Handler.commit),
     ("POST", rf"/{REPOSITORY}\.git/info/lfs/objects/batch", Handler.batch),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", Handler.upload),
     ("GET", rf"/{REPOSITORY}/resolve/(?P<revision>[^/]+)/(?P<name>.+)", Handler.resolve),
@@ -408,17 +374,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Who is killed hangs up, which is no news."""
+        """Nothing: a client that is killed closes its connections."""
 
 
 def visit(hub: Hub, patch: pytest.MonkeyPatch, home: Path) -> None:
-    """Make huggingface_hub of this process one with a token for a Hub, and in no mood to wait.
-
-    Args:
-        hub: the stand-in.
-        patch: what undoes it.
-        home: where huggingface_hub may keep things.
-    """
+    """Point the huggingface_hub of this process to a stand-in, with a token, a folder of its own, and no waiting."""
     from huggingface_hub import constants, file_download
     from huggingface_hub.utils import _http
 
@@ -433,7 +393,7 @@ def visit(hub: Hub, patch: pytest.MonkeyPatch, home: Path) -> None:
 
 @contextmanager
 def running() -> Iterator[Hub]:
-    """A Hub as long as a block runs."""
+    """A stand-in while a block runs."""
     hub = Hub()
     server = Server(("127.0.0.1", 0), type("OneHandler", (Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,12 +22,10 @@ class HubCache:
     Attributes:
         reference: the repository.
         kind: run, model or data.
-        config: which of several data sets in one repository.
     """
 
     reference: Reference
     kind: str
-    config: str = ""
 
     @property
     def folder(self) -> Path:
@@ -36,16 +34,15 @@ class HubCache:
         repositories = on_host / "datasets" if self.kind == "data" else on_host
         return repositories / self.reference.owner / self.reference.name
 
-    def path(self, commit: str) -> Path:
+    def path(self, commit: str, kind: str = "") -> Path:
         """The folder of one commit, whether or not it exists."""
-        kind = f"{self.kind}-{quote(self.config, safe='')}" if self.config else self.kind
-        return self.folder / commit / kind / self.reference.name
+        config = f"-{quote(self.reference.config, safe='')}" if self.reference.config else ""
+        return self.folder / commit / f"{kind or self.kind}{config}" / self.reference.name
 
     def find(self, commit: str) -> Path | None:
         """The folder of one commit if it exists; a run serves as a model too."""
         kinds = ("model", "run") if self.kind == "model" else (self.kind,)
-        paths = (replace(self, kind=kind).path(commit) for kind in kinds)
-        return next((path for path in paths if path.is_dir()), None)
+        return next((path for kind in kinds if (path := self.path(commit, kind)).is_dir()), None)
 
     @property
     def _commit_file(self) -> Path:
@@ -62,7 +59,6 @@ class HubCache:
 
     def set_latest(self, commit: str) -> None:
         """Store which commit the revision is now, unless the cache is read-only."""
-        latest = self.latest()
-        if latest is None or latest[0] != commit:
+        if (self.latest() or ("",))[0] != commit:
             with contextlib.suppress(ArmoireError):
-                write_text(self._commit_file, commit + "\n")
+                write_text(self._commit_file, f"{commit}\n")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Iterator
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from armoire.errors import ArmoireError, first_line
+from armoire.errors import ArmoireError
 from armoire.extras import needs
 from armoire.hub.reference import endpoint, host
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-
-BUSY = (408, 425, 429)
 
 
 class UnreachableError(ArmoireError):
@@ -33,28 +30,16 @@ def client(token: str | None = None) -> HfApi:
 def hub_errors(what: str) -> Iterator[None]:
     """Turn every error of a request to the Hub into an ArmoireError that names `what` was requested."""
     with needs(what, "hub"):
-        from huggingface_hub.errors import EntryNotFoundError, XetDownloadError
-
-        http = _http()
-
-    theirs = (http.HTTPError, http.InvalidURL, EntryNotFoundError, XetDownloadError)
-    # The others are raised on answers that are malformed.
-    known = (*theirs, ValueError, RuntimeError, OSError, LookupError, TypeError, AttributeError)
+        import huggingface_hub.errors  # noqa: F401  # imported below
     try:
         yield
-    except known as error:
+    except ArmoireError:
+        raise
+    except Exception as error:  # a malformed answer raises any kind
         # An error of the disk is reported by `writing`, with the path.
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
             raise
         raise _as_armoire_error(_cause(error), what) from error
-
-
-def _http() -> Any:
-    """The HTTP library under huggingface_hub: httpx under version 1, httpx2 under version 2."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    base = next(kind for kind in HfHubHTTPError.__mro__ if kind.__name__ == "HTTPError")
-    return importlib.import_module(base.__module__.partition(".")[0])
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -66,22 +51,23 @@ def _cause(error: BaseException) -> BaseException:
 def _as_armoire_error(error: BaseException, what: str) -> ArmoireError:
     from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled
 
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status is not None:
-        return _refusal(error, status, what)
+    message = " ".join((getattr(error, "server_message", None) or str(error)).split())[:200] or type(error).__name__
+    if (status := getattr(getattr(error, "response", None), "status_code", None)) is not None:
+        return _refusal(error, status, what, message)
     if isinstance(error, OfflineModeIsEnabled):
         return UnreachableError(f"HF_HUB_OFFLINE is set, and {what} needs the Hub; unset it")
-    if isinstance(error, (_http().HTTPError, ConnectionError)):
-        return UnreachableError(f"{host()} cannot be reached for {what} ({_message(error)}); check the network")
+    # By name: huggingface_hub 1 is built on httpx, 2 on httpx2.
+    if isinstance(error, ConnectionError) or "HTTPError" in (kind.__name__ for kind in type(error).__mro__):
+        return UnreachableError(f"{host()} cannot be reached for {what} ({message}); check the network")
     if isinstance(error, HFValidationError):
-        return ArmoireError(f"{what} cannot be the name of a repository ({_message(error)}); check its spelling")
-    return ArmoireError(f"{host()} did not answer as the Hub does for {what} ({_message(error)}); try again")
+        return ArmoireError(f"{what} cannot be the name of a repository ({message}); check its spelling")
+    return ArmoireError(f"{host()} did not answer as the Hub does for {what} ({message}); try again")
 
 
-def _refusal(error: BaseException, status: int, what: str) -> ArmoireError:
+def _refusal(error: BaseException, status: int, what: str, message: str) -> ArmoireError:
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RevisionNotFoundError
 
-    if status >= 500 or status in BUSY:
+    if status >= 500 or status in (408, 425, 429):
         return UnreachableError(f"{host()} is too busy for {what} (error {status}); try again later")
     if isinstance(error, GatedRepoError):
         return ArmoireError(f"{what} requires its terms to be accepted; do so on its page at {host()}, and log in")
@@ -94,9 +80,4 @@ def _refusal(error: BaseException, status: int, what: str) -> ArmoireError:
         return ArmoireError(f"your token does not allow {what}; try again {token} that does")
     if status in (401, 404):
         return ArmoireError(f"{host()} has no {what}, or only for others; check its spelling, or try again {token}")
-    return ArmoireError(f"{host()} refuses {what} ({status}: {_message(error)}); fix that and try again")
-
-
-def _message(error: BaseException) -> str:
-    text = getattr(error, "server_message", None) or str(error)
-    return first_line(ValueError(" ".join(text.split())[:200])) if text.strip() else type(error).__name__
+    return ArmoireError(f"{host()} refuses {what} ({status}: {message}); fix that and try again")

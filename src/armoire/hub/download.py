@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from armoire.io.locks import LOCK, file_lock
 from armoire.progress import SILENT, Progress, Task
 
 if TYPE_CHECKING:
-    from huggingface_hub.hf_api import DatasetInfo, ModelInfo, RepoSibling
+    from huggingface_hub.hf_api import RepoSibling
 
 RESTARTS = 5  # of files by the server
 
@@ -39,20 +39,15 @@ def fetch(reference: Reference, kind: str = "run", progress: Progress = SILENT) 
     Raises:
         ArmoireError: the repository holds no run, cannot be downloaded, or a file is not what the Hub says.
     """
-    required = REQUIRED if kind == "run" else (MODEL,)
 
-    def list_files() -> FileListing:
-        with hub_errors(str(reference)):
-            info = repository_info(reference, "model")
-            there = {sibling.rfilename: sibling for sibling in info.siblings or []}
-            wanted = [name for name in (PARTS if kind == "run" else required) if name in there]
-            listing = FileListing("model", commit_hash(info), [listed(there[name], PARTS[name]) for name in wanted])
-        for name in required:
-            if name not in there:
+    def select(names: list[str]) -> dict[str, int]:
+        for name in REQUIRED if kind == "run" else (MODEL,):
+            if name not in names:
                 raise ArmoireError(f"{reference} holds no {name}, so it is no {kind} of armoire's")
-        return listing
+        return {name: PARTS[name] for name in (PARTS if kind == "run" else (MODEL,)) if name in names}
 
-    return fetch_files(HubCache(reference, kind), list_files, progress)
+    cache = HubCache(reference, kind)
+    return fetch_files(cache, lambda: list_files(reference, "model", str(reference), select), progress)
 
 
 @dataclass(frozen=True)
@@ -82,28 +77,35 @@ class FileListing:
     files: Sequence[HubFile]
 
 
-def repository_info(reference: Reference, repo_type: str) -> ModelInfo | DatasetInfo:
-    """What the Hub says of a revision: its commit, and the size and digest of every file."""
-    from huggingface_hub import constants
+def list_files(
+    reference: Reference, repo_type: str, what: str, select: Callable[[list[str]], Mapping[str, int]]
+) -> FileListing:
+    """The files of a revision that are to be downloaded.
 
-    return client().repo_info(  # type: ignore[return-value]  # of a model or data set, as repo_type says
-        reference.repository,
-        repo_type=repo_type,
-        revision=reference.revision,
-        files_metadata=True,
-        timeout=constants.HF_HUB_ETAG_TIMEOUT,
-    )
+    Args:
+        reference: the repository.
+        repo_type: model or dataset.
+        what: is requested, for errors.
+        select: gives the largest size in bytes of each file to download, from the names of all.
+    """
+    with hub_errors(what):
+        from huggingface_hub import constants
+
+        info: Any = client().repo_info(
+            reference.repository,
+            repo_type=repo_type,
+            revision=reference.revision,
+            files_metadata=True,
+            timeout=constants.HF_HUB_ETAG_TIMEOUT,
+        )
+        if not COMMIT.fullmatch(info.sha or ""):
+            raise ValueError("no commit in the answer")
+        there = {sibling.rfilename: sibling for sibling in info.siblings or []}
+        files = [_described(there[name], largest) for name, largest in select(list(there)).items()]
+        return FileListing(repo_type, str(info.sha), files)
 
 
-def commit_hash(info: ModelInfo | DatasetInfo) -> str:
-    """The hash of a commit; ValueError where the Hub sent none."""
-    if not COMMIT.fullmatch(info.sha or ""):
-        raise ValueError("no commit in the answer")
-    return str(info.sha)
-
-
-def listed(sibling: RepoSibling, largest: int) -> HubFile:
-    """A file as the Hub describes it; an ArmoireError where it is larger than `largest` bytes."""
+def _described(sibling: RepoSibling, largest: int) -> HubFile:
     digest = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
     size = sibling.lfs.size if sibling.lfs else sibling.size
     if not isinstance(size, int) or not isinstance(digest, str) or not COMMIT.fullmatch(digest):

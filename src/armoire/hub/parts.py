@@ -11,24 +11,13 @@ CARD = "README.md"
 FIGURES = "figures"  # uploaded for the card, never downloaded
 
 _GIGABYTE = 1 << 30
-_TABLE = 8 * _GIGABYTE
+_TEXTS = ("recipe.toml", "history.csv", "evaluation.json", "editing.json", "error_percentiles.json", "diverged.json")
+_DIRECTIONS = ("directions/difference.parquet", "directions/partial.parquet", "directions/logistic.parquet")
 # Neither checkpoints nor what shows the data (previews, the explorer, the report).
 PARTS = MappingProxyType(
-    {
-        "recipe.toml": LARGEST_TEXT,
-        MODEL: 8 * _GIGABYTE,
-        "history.csv": LARGEST_TEXT,
-        "evaluation.json": LARGEST_TEXT,
-        "editing.json": LARGEST_TEXT,
-        "error_percentiles.json": LARGEST_TEXT,
-        "diverged.json": LARGEST_TEXT,
-        "latents.parquet": _TABLE,
-        "directions/difference.parquet": _TABLE,
-        "directions/partial.parquet": _TABLE,
-        "directions/logistic.parquet": _TABLE,
-        "priors/gmm.safetensors": 2 * _GIGABYTE,
-        "priors/flow.safetensors": 2 * _GIGABYTE,
-    }
+    dict.fromkeys(_TEXTS, LARGEST_TEXT)
+    | dict.fromkeys((MODEL, "latents.parquet", *_DIRECTIONS), 8 * _GIGABYTE)
+    | dict.fromkeys(("priors/gmm.safetensors", "priors/flow.safetensors"), 2 * _GIGABYTE)
 )
 REQUIRED = ("recipe.toml", MODEL)
 

@@ -14,16 +14,17 @@ SCHEME = "hf:"
 HUB = "https://huggingface.co"
 COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
-_REFERENCE = re.compile(rf"(?:hf:/*)?({_NAME})/({_NAME})(?:@([^@\s]+))?")
+_REFERENCE = re.compile(rf"(?:hf:/*)?({_NAME})/({_NAME})(?::([^:@]+))?(?:@([^@\s]+))?")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A repository of the Hub at a branch, a tag or a commit."""
+    """A repository of the Hub at a branch, a tag or a commit; `config` is one of several data sets in it."""
 
     owner: str
     name: str
     revision: str = "main"
+    config: str = ""
 
     @property
     def repository(self) -> str:
@@ -36,26 +37,31 @@ class Reference:
         return COMMIT.fullmatch(self.revision) is not None
 
     def __str__(self) -> str:
-        return f"{SCHEME}{self.repository}" + ("" if self.revision == "main" else f"@{self.revision}")
+        config = f":{self.config}" if self.config else ""
+        revision = "" if self.revision == "main" else f"@{self.revision}"
+        return f"{SCHEME}{self.repository}{config}{revision}"
 
 
-def parse_reference(path: str | Path, scheme: bool = True) -> Reference | None:
+def parse_reference(path: str | Path, scheme: bool = True, config: bool = False) -> Reference | None:
     """The repository that a path names; None for an ordinary path.
 
     Args:
         path: as given.
         scheme: whether `hf:` is required.
+        config: whether `:CONFIG` may follow the name.
 
     Raises:
         ArmoireError: it begins with `hf:` and names no repository.
     """
     text = path.as_posix() if isinstance(path, Path) else path
     found = _REFERENCE.fullmatch(text)
+    if found and found[3] and not config:
+        found = None
     if text.startswith(SCHEME) and not found:
         raise ArmoireError(f"'{text}' names no repository of the Hub; give hf:OWNER/NAME or hf:OWNER/NAME@REVISION")
     if not found or (scheme and not text.startswith(SCHEME)):
         return None
-    return Reference(*(part for part in found.groups() if part))
+    return Reference(found[1], found[2], found[4] or "main", found[3] or "")
 
 
 def endpoint() -> str:

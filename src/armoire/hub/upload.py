@@ -6,16 +6,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from armoire.errors import ArmoireError
 from armoire.extras import install_command
 from armoire.hub.client import client, hub_errors
 from armoire.hub.parts import CARD, MODEL
 from armoire.hub.reference import Reference, host, parse_reference
-
-if TYPE_CHECKING:
-    from huggingface_hub.hf_api import ModelInfo
 
 
 @dataclass(frozen=True)
@@ -72,21 +69,16 @@ def upload(
         # It takes latents.parquet for a misplaced data set, and calls its own deprecated client.
         warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        operations = _operations(files, info, replaces)
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        there = {sibling.rfilename for sibling in info.siblings or []}
+        operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
+        operations += [CommitOperationDelete(name) for name in sorted(there - set(files)) if replaces(name)]
         commit = api.create_commit(
             reference.repository, operations, commit_message=message, revision=reference.revision
         )
     url = f"{api.endpoint}/{reference.repository}"
     return Upload(reference, commit.oid, url, bool(info.private), tuple(files))
-
-
-def _operations(files: Mapping[str, Path | bytes], info: ModelInfo, replaces: Callable[[str], bool]) -> list[Any]:
-    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-    names = {sibling.rfilename for sibling in info.siblings or []}
-    additions = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=content) for name, content in files.items()]
-    old = sorted(name for name in names - set(files) if replaces(name))
-    return [*additions, *(CommitOperationDelete(path_in_repo=name, is_folder=False) for name in old)]
 
 
 def upload_model(repository: str, file: Path, private: bool | None, branch: str | None, token: str | None) -> Upload:
