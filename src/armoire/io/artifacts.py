@@ -177,13 +177,15 @@ class Artifacts:
         found = self._find(name, format, settings)
         return found[0] if found else None
 
-    def write(self, name: str, format: Format[T], value: T, *, settings: Mapping[str, Any] | None = None) -> None:
-        """Store an artifact, in memory where it cannot be written."""
+    def write(self, name: str, format: Format[T], value: T, *, settings: Mapping[str, Any] | None = None) -> bool:
+        """Store an artifact, in memory where it cannot be written; whether it was written."""
         key = self.key(format.version, settings)
         try:
             format.store(self.root / name, format.encode(value), key)
         except ArmoireError:
             self._unsaved[name, json.dumps(key, sort_keys=True)] = value
+            return False
+        return True
 
     def key(self, version: str, settings: Mapping[str, Any] | None = None) -> Key:
         """The cache key: format, settings and source."""

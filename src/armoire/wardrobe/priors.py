@@ -70,10 +70,10 @@ class RunPriors:
         found = {kind: fitted for kind in stored_kinds() if (fitted := self._find(kind)) is not None}
         return sorted(found, key=lambda kind: -_log_prob(found[kind][1]))
 
-    def write(self, kind: str, prior: Prior, report: Mapping[str, Any]) -> None:
-        """Store a fitted prior, if the run can be written to."""
+    def write(self, kind: str, prior: Prior, report: Mapping[str, Any]) -> bool:
+        """Store a fitted prior; whether the run could be written to."""
         self._fitted[kind] = fitted = (prior, dict(report))
-        self.run.artifacts.write(_name(kind), self._format(kind), fitted)
+        return self.run.artifacts.write(_name(kind), self._format(kind), fitted)
 
     def _find(self, kind: str) -> Fitted | None:
         if kind not in self._fitted:

@@ -264,7 +264,8 @@ class Wardrobe:
         Returns the report of `armoire.priors.fit_prior`.
         """
         prior, report = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
-        self._priors.write(kind, prior, report)
+        if not self._priors.write(kind, prior, report):
+            self.progress.note(f"{self.run.path} is read-only or full: the prior was not stored in it")
         return report
 
     def store_prior(self, kind: str, prior: Prior, report: dict[str, Any]) -> None:
