@@ -1,4 +1,4 @@
-"""How well noise is taken off (S6): runs beside each other, each kind of noise at five levels, seen and unseen.
+"""How well noise is removed by several runs: each kind of noise at five levels, seen and unseen in training.
 
     python benchmarks/denoising.py runs/fashion-dae runs/fashion-ae --write
 
@@ -32,7 +32,7 @@ def main() -> None:
     names = [*found, "the noisy image"]
     lines = [
         f"{when_and_where()}, seed 0, {first['n']:,} held-out images. PSNR in dB, and SSIM, against the clean image; "
-        "in brackets where training had this very noise. Below the noisy image's nothing is gained.",
+        "in brackets where training had this very noise. A run below the noisy image has removed nothing.",
         "",
         f"| noise | level | {' | '.join(names)} |",
         "| --- | ---: |" + " ---: |" * len(names),

@@ -1,9 +1,9 @@
-"""What `armoire doctor` says of runs made ill on purpose, and of healthy ones.
+"""The findings of `armoire doctor` in runs with one wrong setting each, and in healthy ones.
 
     python benchmarks/doctor.py --out runs/ill --epochs 1 --healthy runs/fashion-vae runs/celeba-vae --write
 
-Trains fashion-vae on all of Fashion-MNIST with one setting spoilt each time (what is trained already is not trained
-again), and shows the first healthy run its own test images inverted.
+Trains fashion-vae on all of Fashion-MNIST with one wrong setting each time (finished runs are not trained again), and
+examines the first healthy run on its own test images inverted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
     ]
     print("\n".join(lines), flush=True)
 
-    def tell(title: str, found: Examination | None) -> None:
+    def add(title: str, found: Examination | None) -> None:
         findings = found.findings if found else ()
         names = "; ".join(finding.name for finding in findings) or "nothing"
         evidence = "; ".join(finding.evidence for finding in findings).replace("|", "\\|")
@@ -57,12 +57,12 @@ def main() -> None:
         except ArmoireError:
             if (found := examine_stopped(path)) is None:
                 raise
-        tell(f"fashion-vae, {title}", found)
+        add(f"fashion-vae, {title}", found)
     well = Wardrobe.open(given.healthy[0])
     tested = np.asarray(well.images.split("test").images)[:, 2:30, 2:30]
-    tell(f"{given.healthy[0].name}, pixels inverted", examine(well, from_array(255 - tested)))
+    add(f"{given.healthy[0].name}, pixels inverted", examine(well, from_array(255 - tested)))
     for path in given.healthy:
-        tell(path.name, examine(Wardrobe.open(path)))
+        add(path.name, examine(Wardrobe.open(path)))
     if given.write:
         write_section("The doctor", lines)
 

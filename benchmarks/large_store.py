@@ -1,8 +1,8 @@
 """Training from a store larger than memory should hold: `python benchmarks/large_store.py --gigabytes 5`.
 
 Writes a store of drawn faces (a few thousand, repeated), then trains `celeba-vae` for some steps in processes of their
-own, in turns: from the mapped file, forgotten by the system's cache before, and from a copy in memory. Prints images
-per second and the most memory that each process held (VmRSS, mapped pages included).
+own, in turns: from the mapped file, which the system's cache does not hold, and from a copy in memory. Prints images
+per second and the largest resident memory of each process (VmRSS, mapped pages included).
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class Watch:
             raise EnoughError
 
     def note(self, text: str) -> None:
-        """Nothing to say."""
+        """Print nothing."""
 
 
-def file_lock() -> int:
-    """Bytes of memory that this process holds."""
+def resident_bytes() -> int:
+    """Resident memory of this process."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
@@ -73,13 +73,13 @@ def child(path: str, resident: bool, steps: int) -> None:
     data = ImageSet(images, table, SetInfo("large", "large", Fit(size=SIDE, channels=3)))
     most, watch = 0, Watch(steps)
 
-    def look() -> None:
+    def watch_memory() -> None:
         nonlocal most
         while True:
-            most = max(most, file_lock())
+            most = max(most, resident_bytes())
             time.sleep(0.05)
 
-    threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=watch_memory, daemon=True).start()
     recipe = load_recipe("celeba-vae")
     with suppress(EnoughError):
         fit_epochs(recipe, data, Path(tempfile.mkdtemp()) / "run", device="cpu", progress=watch)
@@ -122,7 +122,7 @@ def main() -> None:
         f"--steps {given.steps} --rounds {given.rounds}`: `celeba-vae`, batch 128, {size:.1f} GB of 64 x 64 images, in "
         "random order.",
         "",
-        "| | images/s | most memory held, GB |",
+        "| | images/s | largest resident memory, GB |",
         "| --- | ---: | ---: |",
     ]
     for kind, results in found.items():

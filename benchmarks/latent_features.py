@@ -3,7 +3,7 @@
     python benchmarks/latent_features.py --write
 
 All are fitted to the first 4,000 training images of Fashion-MNIST. Dimensions and the regression's C are chosen on the
-next 1,000; the 10,000 test images are looked at once, with what was chosen. The second part gives the regression only
+next 1,000; the 10,000 test images are used once, with what was chosen. The second part gives the regression only
 400 of the labels, and the features all 4,000 images.
 """
 
@@ -79,14 +79,14 @@ def accuracy(of: object, x: np.ndarray, labels: np.ndarray, n: int, c: float) ->
     return model.score(z[IMAGES:], labels[IMAGES:]), model
 
 
-KEPT: dict[int, np.ndarray] = {}
+CACHED: dict[int, np.ndarray] = {}
 
 
 def cached(of: object, x: np.ndarray) -> np.ndarray:
-    """Features of all images seen, made once."""
-    if id(of) not in KEPT:
-        KEPT[id(of)] = of(x)
-    return KEPT[id(of)]
+    """Features of all images seen, computed once."""
+    if id(of) not in CACHED:
+        CACHED[id(of)] = of(x)
+    return CACHED[id(of)]
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Does memory stay where it is: the explorer under load, or a training; resident memory a minute, and its slope.
+"""Whether memory grows in the explorer under load, or in a training: resident memory at each minute, and its slope.
 
     python benchmarks/load.py explore runs/fashion-vae --minutes 60 --write
     python benchmarks/load.py train fashion-vae --minutes 30 --write
 
 `explore` serves a run to 20 browsers' worth of connections (six each, each fetching every file of the page again and
-again) and asks it 50 times a second for one thing or another. The slope is that of a line through the second half.
+again) and sends it 50 further requests a second. The slope is that of a line through the second half.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ def main() -> None:
                 if given.what == "explore":
                     assert process.stdout
                     url = process.stdout.readline().strip()
-                    kilobytes, told = asyncio.run(load(url, process.pid, given.minutes))
+                    kilobytes, answers = asyncio.run(load(url, process.pid, given.minutes))
                 else:
-                    kilobytes, told = watch(process.pid, given.minutes), ""
+                    kilobytes, answers = watch(process.pid, given.minutes), ""
             finally:
                 process.terminate()
     half = np.array(kilobytes[len(kilobytes) // 2 :]) / 1024
     slope = float(np.polyfit(np.arange(len(half)), half, 1)[0]) if len(half) > 1 else 0.0
     lines = [
-        f"{when_and_where()}: armoire {words[0]} {given.name}, {given.minutes:g} minutes. {told}",
+        f"{when_and_where()}: armoire {words[0]} {given.name}, {given.minutes:g} minutes. {answers}",
         "",
         "| | MB |",
         "| --- | ---: |",
@@ -86,7 +86,7 @@ def watch(pid: int, minutes: float) -> list[int]:
 
 
 async def load(url: str, pid: int, minutes: float) -> tuple[list[int], str]:
-    """Ask for everything, for so long; resident memory at each minute, and what the answers were."""
+    """Request everything for some minutes; resident memory at each minute, and the answers."""
     host, port = url.removeprefix("http://").rstrip("/").split(":")
     with urllib.request.urlopen(f"{url}data/manifest.json", timeout=10) as answer:
         manifest = json.load(answer)
@@ -115,7 +115,7 @@ async def load(url: str, pid: int, minutes: float) -> tuple[list[int], str]:
                     await ask(reader, writer, path, "")
                     await asyncio.sleep(random.expovariate(STATIC_A_SECOND / CONNECTIONS))
             except (ConnectionError, asyncio.IncompleteReadError):
-                statuses["hung up"] += 1
+                statuses["closed"] += 1
             finally:
                 writer.close()
 
@@ -136,8 +136,8 @@ async def load(url: str, pid: int, minutes: float) -> tuple[list[int], str]:
         print(f"{len(found)} min: {found[-1] / 1024:.1f} MB, {dict(statuses)}", flush=True)
     await asyncio.gather(*tasks)
     ordered = sorted(latencies)
-    told = f"{len(ordered):,} answers: {dict(statuses)}; median {1000 * ordered[len(ordered) // 2]:.1f} ms, "
-    return found, told + f"99 % within {1000 * ordered[int(0.99 * len(ordered))]:.1f} ms."
+    summary = f"{len(ordered):,} answers: {dict(statuses)}; median {1000 * ordered[len(ordered) // 2]:.1f} ms, "
+    return found, summary + f"99 % within {1000 * ordered[int(0.99 * len(ordered))]:.1f} ms."
 
 
 if __name__ == "__main__":

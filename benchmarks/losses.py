@@ -1,10 +1,10 @@
-"""What the choice of the loss does (S5): the published autoencoder with four losses, alike in all else.
+"""The choice of the loss: the published autoencoder with different losses, all else equal.
 
     python benchmarks/losses.py --out runs/losses --epochs 5 --n 10000 --write
 
 Sharpness is the variance of the Laplacian of reconstructions, of the originals' (the figure `loss-choice` shows it for
 two); the Frechet distance is that of samples drawn from a fitted mixture of Gaussians, since a plain autoencoder has
-nothing else to draw from. What is trained already is not trained again. Writes OUT/losses.png: originals, and each
+no other prior. Finished runs are not trained again. Writes OUT/losses.png: originals, and each
 loss's reconstructions.
 """
 

@@ -1,4 +1,4 @@
-"""How good samples of runs are, before and after a fitted prior, and beside a baseline.
+"""The quality of samples of runs, with and without a fitted prior, compared with a baseline.
 
     python benchmarks/samples.py --baseline runs/fashion-vae --n 10000 runs/fashion-ae runs/fashion-best --write
 
@@ -27,17 +27,17 @@ from armoire.wardrobe import Wardrobe
 COLUMNS = ("fd", "kd", "kd_standard_error", "precision", "recall", "density", "coverage")
 
 
-def remembering(look: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """The features of the same images, such as reconstructions beside each prior, are computed once."""
+def remembering(features: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Compute the features of the same images, such as reconstructions under each prior, once."""
     known: dict[str, np.ndarray] = {}
 
-    def looked_at(images: np.ndarray, *more: object) -> np.ndarray:
+    def remembered(images: np.ndarray, *more: object) -> np.ndarray:
         key = sha256(images.tobytes())
         if key not in known:
-            known[key] = look(images, *more)
+            known[key] = features(images, *more)
         return known[key]
 
-    return looked_at
+    return remembered
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def main() -> None:
         extractor = make_extractor(given.features, images, torch.device("cpu"))
         extractor.of = remembering(extractor.of)
         z = wardrobe.latents.split(wardrobe.held_out).mean
-        kinds = [wardrobe.prior("normal" if wardrobe.recipe.posterior == "gaussian" else "box")]
+        kinds = [wardrobe.prior(wardrobe.recipe.posterior_class.default_prior)]
         if path != given.baseline:
             kinds += [wardrobe.prior(kind) for kind in given.priors.split(",") if wardrobe.has_prior(kind)]
         for number, prior in enumerate(kinds):

@@ -1,7 +1,7 @@
 """How fast armoire trains and encodes, against peers that do the same work in turns: `make bench`.
 
-Each peer lives in a virtual environment of its own and waits while another works; a round gives each one lap. What is
-said of a peer is its images per second (median over rounds, and the range), and the ratio of armoire's to its, taken
+Each peer runs in a virtual environment of its own and waits while another works; a round gives each one lap. Reported
+of each peer are its images per second (median over rounds, and the range), and the ratio of armoire's to its, taken
 within each round. The machine's limit is the multiply-adds of the network, forward and backward, at the rate of a
 large matrix product measured in the same rounds.
 """
