@@ -1,4 +1,4 @@
-"""What every test shares: a cache of its own, tiny data and tiny runs."""
+"""Shared by all tests: a cache for each test, tiny data and tiny runs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Before anything that starts threads: tiny tensors gain nothing from a second one, and a busy machine loses much, for
-# threads that wait for each other spin. Given by the caller it holds as given.
+# Before anything that starts threads: tiny tensors gain nothing from a second one, and waiting threads spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
@@ -33,7 +32,7 @@ settings.register_profile(
 settings.load_profile("armoire")
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
-# The files that take longest, the longest first: `pytest -n` starts with them, so that no worker waits for another's.
+# The slowest files, the slowest first: `pytest -n` starts with them, so that the workers end together.
 LONGEST = (
     "tests/browser/test_links_and_looks.py",
     "tests/browser/test_map.py",
@@ -47,10 +46,9 @@ LONGEST = (
     "tests/end_to_end/test_fashion_mnist.py",
     "tests/training/test_trainer.py",
     "tests/publish/test_onnx.py",
-    "tests/end_to_end/test_bad_input.py",
+    "tests/end_to_end/test_wrong_input.py",
     "tests/wardrobe/test_transformer.py",
     "tests/wardrobe/test_encoding.py",
-    "tests/end_to_end/test_edit_and_morph.py",
     "tests/end_to_end/test_failing_disks.py",
     "tests/measure/test_sweep.py",
     "tests/wardrobe/test_hostile_runs.py",
@@ -62,7 +60,7 @@ TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none"}
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # the tests are of the CPU, also where `auto` would take a GPU
-    # A shell that starts the tests in the background has Ctrl-C ignored, by them and all that they start.
+    # A shell that starts the tests in the background ignores SIGINT in them and in all that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     config.option.loadscopereorder = False  # pytest-xdist's own order, by number of tests, puts the README's last
 
@@ -82,13 +80,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: -order.index(files[item]))
 
 
-def without_checks(code: str, *arguments: object) -> None:
-    """Run some Python as a user's, in which no shapes are checked: that makes drawing and reading pictures slow."""
-    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, timeout=300)
-
-
 class Recorder:
-    """A Progress that remembers, and can ask the training to stop at one of its steps."""
+    """A Progress that records its calls, and can interrupt the training at one of its steps."""
 
     def __init__(self, stop_at: int | None = None) -> None:
         self.notes: list[str] = []
@@ -124,7 +117,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def unchecked() -> Callable[..., None]:
-    return without_checks
+    """Run some Python in a process that checks no shapes, which makes drawing and reading pictures slow."""
+
+    def run(code: str, *arguments: object) -> None:
+        subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, timeout=300)
+
+    return run
 
 
 @pytest.fixture
@@ -138,7 +136,7 @@ def stops_at() -> Callable[[int], Recorder]:
 
 
 def draw(n: int, size: int = 16, channels: int = 1, seed: int = 0) -> np.ndarray:
-    """Bright discs of random place, size and brightness on black: uint8 (n, size, size, channels)."""
+    """Discs of random position, size and brightness on black: uint8 (n, size, size, channels)."""
     random = np.random.default_rng(seed)
     rows, columns = np.mgrid[:size, :size]
     centre, radius = random.uniform(0.3, 0.7, (n, 2)) * size, random.uniform(0.15, 0.4, n) * size
@@ -195,7 +193,7 @@ def ae_run(tmp_path_factory: pytest.TempPathFactory, tiny, discs):
 
 @pytest.fixture(scope="session")
 def graph_of_features(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """EfficientNet in onnxruntime: its graph takes ten seconds to make."""
+    """EfficientNet in onnxruntime, whose graph takes ten seconds to export."""
     import torch
 
     from armoire.measure.features import EfficientNetLite0
@@ -207,13 +205,13 @@ def graph_of_features(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 @pytest.fixture
 def quick_features(monkeypatch: pytest.MonkeyPatch, graph_of_features: object) -> None:
-    """EfficientNet is at hand, whatever cache a test has."""
+    """EfficientNet is exported once, whatever cache a test has."""
     monkeypatch.setattr("armoire.measure.features._session", lambda network, key: graph_of_features)
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A stand-in of the Hub, and huggingface_hub with a token for it and in no mood to wait."""
+    """A stand-in of the Hub, and huggingface_hub with a token for it."""
     import huggingface_hub
     from hub_stand_in import running, visit
 

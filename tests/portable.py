@@ -34,15 +34,7 @@ SPIN = "while True: pass"
 
 @dataclass(frozen=True)
 class Step:
-    """One run of some tests.
-
-    Attributes:
-        name: its name in the table, and that of its log.
-        commands: what is run, one after the other, until one fails.
-        env: what is added to the environment.
-        spinning: how many busy processes run next to it.
-        absent: why it cannot be run on this machine; "" if it can.
-    """
+    """Commands, run until one fails, next to `spinning` busy processes; `absent` says why this machine cannot."""
 
     name: str
     commands: tuple[list[str], ...] = ()
@@ -53,14 +45,13 @@ class Step:
 
 def steps(suite: list[str]) -> list[Step]:
     """All steps, the shortest kinds first; `suite` is the arguments of Python that run the whole suite."""
-    return [*numerical_steps(suite), *python_steps(), *suite_steps(suite)]
+    reverse = Step("suite-in-reverse-order", ([sys.executable, *suite],), {"ARMOIRE_TESTS": "reversed"})
+    busy = Step("suite-next-to-busy-processes", ([sys.executable, *suite],), spinning=2)
+    return [*numerical_steps(suite), *python_steps(), reverse, busy]
 
 
 def numerical_steps(suite: list[str]) -> Iterator[Step]:
-    """Each pair of instruction sets with one thread, and the last pair with 2 and 4 threads.
-
-    More threads than cores wait for each other, so those steps run one worker, and a waiting thread gives way.
-    """
+    """Each pair of instruction sets with one thread, and the last pair with 2 and 4 threads and one worker."""
     import torch
 
     order = [name for name, _ in PAIRS]
@@ -74,12 +65,6 @@ def numerical_steps(suite: list[str]) -> Iterator[Step]:
         alone = [] if threads == 1 else ["-n", "1"]
         command = [sys.executable, *suite, *alone, *NUMERICAL]
         yield Step(f"numerical-{aten}-threads-{threads}", (command,), env | {"OMP_WAIT_POLICY": "PASSIVE"})
-
-
-def suite_steps(suite: list[str]) -> Iterator[Step]:
-    """The whole suite with its files in reverse order, and next to two busy processes."""
-    yield Step("suite-in-reverse-order", ([sys.executable, *suite],), {"ARMOIRE_TESTS": "reversed"})
-    yield Step("suite-next-to-busy-processes", ([sys.executable, *suite],), spinning=2)
 
 
 def python_steps() -> Iterator[Step]:
@@ -112,21 +97,20 @@ def find_python(version: str) -> str | None:
     """An interpreter of a version such as 3.12: on the PATH, or of pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     there = [shutil.which(f"python{version}"), *map(str, sorted(pyenv.glob(f"{version}.*/bin/python"), reverse=True))]
-    told = "import sys; print('%d.%d' % sys.version_info[:2])"
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
     for python in filter(None, there):
-        found = subprocess.run([python, "-c", told], capture_output=True, text=True, check=False)
+        found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
         if found.stdout.strip() == version:  # a shim of pyenv may be there without its Python
             return python
     return None
 
 
 def git(*arguments: str) -> bytes:
-    """What git answers."""
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True).stdout
 
 
 def state() -> str:
-    """A digest of all files of the working tree that git does not ignore."""
+    """A digest of all files that git does not ignore."""
     listed, digest = git("ls-files", "-coz", "--exclude-standard"), hashlib.sha256()
     for name in sorted(set(listed.split(b"\0")) - {b""}):
         path = ROOT / os.fsdecode(name)
@@ -152,7 +136,7 @@ def run(step: Step, deadline: float) -> str:
                 except subprocess.TimeoutExpired:
                     return "out of time"
                 finally:
-                    with contextlib.suppress(ProcessLookupError):  # with all that it started, where it did not end
+                    with contextlib.suppress(ProcessLookupError):  # and everything that it started
                         os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
     finally:
@@ -167,8 +151,8 @@ def main(suite: list[str]) -> int:
     OUT.mkdir(parents=True, exist_ok=True)
     record, files, deadline = OUT / "passed.json", state(), time.monotonic() + 60 * MINUTES
     commit = git("rev-parse", "HEAD").decode().strip()
-    told = json.loads(record.read_text()) if record.is_file() else {}
-    passed = told["passed"] if told.get("files") == files else {}
+    recorded = json.loads(record.read_text()) if record.is_file() else {}
+    passed = recorded["passed"] if recorded.get("files") == files else {}
     table = []
     for step in steps(suite):
         if step.absent or step.name in passed:

@@ -1,4 +1,4 @@
-"""How a data set, a run, a wardrobe and an evaluation show themselves in a notebook."""
+"""The HTML of a data set, a run, a wardrobe and an evaluation in a notebook."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ VOID = {"img", "br"}
 
 
 class Reader(HTMLParser):
-    """Collects rows, pictures and text, and sees that every tag is closed."""
+    """Collects rows, pictures and text, and checks that every tag is closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -43,9 +44,9 @@ class Reader(HTMLParser):
         if tag in ("td", "th"):
             self.rows[-1].append("")
         if tag == "img":
-            told = dict(attrs)
-            data = base64.b64decode(str(told["src"]).removeprefix("data:image/png;base64,"))
-            self.pictures.append((np.array(Image.open(BytesIO(data))), str(told["alt"])))
+            values = {name: str(value) for name, value in attrs}
+            data = base64.b64decode(values["src"].removeprefix("data:image/png;base64,"))
+            self.pictures.append((np.array(Image.open(BytesIO(data))), values["alt"]))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -65,7 +66,7 @@ def read(thing: object) -> Reader:
     return Reader(thing._repr_html_())  # type: ignore[attr-defined]
 
 
-def test_names_of_others_are_no_html():
+def test_names_are_escaped():
     evil = "<script>alert(1)</script>\"'&"
     html = html_repr(evil, evil, [Table([(evil, evil)], evil, (evil,))], [Picture(b"png", evil)])
     assert "<script" not in html
@@ -98,7 +99,7 @@ def test_many_classes_are_counted_and_an_empty_set_shows_none(discs):
     assert read(images[:0]).pictures == []
 
 
-def test_a_run_shows_what_it_is_its_last_epochs_and_preview(vae_run):
+def test_a_run_shows_its_settings_last_epochs_and_preview(vae_run):
     run = vae_run.run
     found = read(run)
     assert found.text[0] == run.name
@@ -122,7 +123,7 @@ def test_a_run_without_a_history_says_so(vae_run, tmp_path):
     assert found.pictures == []
 
 
-def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
+def test_a_wardrobe_shows_what_it_decodes(vae_run, ae_run):
     for wardrobe in (vae_run, ae_run):
         found = read(wardrobe)
         assert found.facts["latents"] == "40 train, 10 test"
@@ -132,11 +133,7 @@ def test_a_wardrobe_shows_what_it_makes(vae_run, ae_run):
         times = sheet.shape[0] // (2 * 16 + 2)
         made = wardrobe.decode(wardrobe.sample(18))[0, ..., 0]
         shown = sheet[: 16 * times : times, : 16 * times : times]
-        assert np.abs(shown.astype(int) - made).max() <= 1  # made in another batch
-
-
-def gone(path):
-    path.unlink()
+        assert np.abs(shown.astype(int) - made).max() <= 1  # decoded in another batch
 
 
 def of_other_weights(path):
@@ -149,8 +146,8 @@ def damaged(path):
     path.write_bytes(path.read_bytes()[:200])
 
 
-@pytest.mark.parametrize("spoil", [gone, of_other_weights, damaged])
-def test_a_glance_at_a_wardrobe_encodes_nothing(vae_run, tmp_path, monkeypatch, spoil):
+@pytest.mark.parametrize("spoil", [Path.unlink, of_other_weights, damaged])
+def test_the_html_of_a_wardrobe_encodes_nothing(vae_run, tmp_path, monkeypatch, spoil):
     shutil.copytree(vae_run.run.path, tmp_path / "run")
     spoil(tmp_path / "run/latents.parquet")
     monkeypatch.setattr("armoire.wardrobe.wardrobe.encode_set", lambda *_: pytest.fail("a data set was encoded"))

@@ -23,6 +23,9 @@ CLEAN = (
     "docs",
     "web/src",
     "tests/docs",
+    "tests/end_to_end",
+    "tests/hub",
+    "tests/cli",
     "src/armoire",
 )
 

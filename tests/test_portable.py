@@ -34,9 +34,9 @@ def test_what_passed_is_not_run_again_until_a_file_changes(table, tmp_path):
     once = step("once", "open('ran', 'a').write('x')")
     absent = Step("absent", absent="not here")
     assert table(once, absent, step("bad", "raise SystemExit(3)"))[0] == 1
-    code, told = table(once, absent)
-    assert (code, told["absent"]) == (0, "not run: not here")
-    assert told["once"].startswith("passed")
+    code, outcomes = table(once, absent)
+    assert (code, outcomes["absent"]) == (0, "not run: not here")
+    assert outcomes["once"].startswith("passed")
     assert (tmp_path / "ran").read_text() == "x"
     (tmp_path / "f").write_text("another state")
     table(once)
@@ -45,9 +45,9 @@ def test_what_passed_is_not_run_again_until_a_file_changes(table, tmp_path):
 
 def test_a_failure_names_its_log_and_the_time_is_limited(table, tmp_path, monkeypatch):
     bad = step("bad", "import os; print(os.environ['WHY']); raise SystemExit(3)", env={"WHY": "no luck"}, spinning=1)
-    code, told = table(bad)
-    assert (code, told["bad"]) == (1, "failed: build/out/bad.log")
-    assert "no luck" in (tmp_path / told["bad"].removeprefix("failed: ")).read_text()
+    code, outcomes = table(bad)
+    assert (code, outcomes["bad"]) == (1, "failed: build/out/bad.log")
+    assert "no luck" in (tmp_path / outcomes["bad"].removeprefix("failed: ")).read_text()
     monkeypatch.setattr(portable, "MINUTES", 0)
     assert table(step("long", "import time; time.sleep(600)")) == (1, {"long": "out of time: build/out/long.log"})
 

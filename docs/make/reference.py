@@ -43,15 +43,19 @@ OF_ATTRIBUTES = ("`attribute-NAME`", "an attribute taken away and added in held-
 def cli() -> str:
     """Every command: what it does, what it takes, and an example."""
     index = table(
-        ("command", "what it does"), ((f"[`{command}`](#{command})", what) for command, (what, _) in COMMANDS.items())
+        ("command", "what it does"), ((f"[`{command}`](#{command})", _summary(command)) for command in COMMANDS)
     )
     return "\n".join([HEAD, CLI, index, *map(_command, COMMANDS)])
 
 
 def _command(command: str) -> str:
-    what, example = COMMANDS[command]
     rows = ((_usage(argument), described(argument)) for argument in arguments(function_of(command)))
-    return f"\n## {command}\n\n{what}\n\n```sh\n{example}\n```\n\n{table(('', ''), rows)}"
+    head = f"\n## {command}\n\n{_summary(command)}\n\n```sh\n{COMMANDS[command]}\n```\n"
+    return f"{head}\n{table(('', ''), rows)}"
+
+
+def _summary(command: str) -> str:
+    return (inspect.getdoc(function_of(command)) or "").partition("\n")[0]
 
 
 def function_of(command: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""How the command line treats whoever types it: greeting, help, widths, colours, completion."""
+"""Greeting, help, widths, colours and completion of the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*(3[0-7]|38|9[0-7])[0-9;]*m")
 
 @pytest.fixture
 def typed(tmp_path, monkeypatch, capsys):
-    """Type a command line in an empty folder; what it prints."""
+    """Run a command line in an empty folder, and return what it prints."""
     monkeypatch.chdir(tmp_path)
 
     def type_(*arguments: str) -> str:
@@ -37,7 +37,7 @@ def make_run(path: Path, done: int, asked: int = 3, name: str = "images-vae", at
         os.utime(file, (at, at))
 
 
-def test_a_newcomer_is_shown_three_commands(typed):
+def test_without_runs_three_commands_are_shown(typed):
     shown = typed()
     assert [line.split("  ")[1] for line in shown.splitlines() if line.startswith("  armoire ")] == [
         "armoire train fashion-vae",
@@ -59,7 +59,7 @@ def test_runs_are_listed_with_what_comes_next(typed, tmp_path):
     assert "  armoire explore 'my faces'" in shown
 
 
-def test_a_stopped_run_is_to_be_gone_on_with(typed, tmp_path):
+def test_a_stopped_run_can_be_resumed(typed, tmp_path):
     make_run(tmp_path / "runs" / "half", done=1)
     shown = typed()
     assert "stopped after 1 of 3 epochs" in shown
@@ -76,7 +76,7 @@ def test_more_runs_than_fit_are_counted(typed, tmp_path):
 @pytest.mark.parametrize(
     "text", ["", "epochs = ", "epochs = 'three'", "epochs = 1\nname = 3", "\0", "epochs = 1\n" * 9]
 )
-def test_a_damaged_recipe_is_passed_over(tmp_path, text):
+def test_a_damaged_recipe_is_left_out(tmp_path, text):
     make_run(tmp_path / "runs" / "sound", done=3)
     make_run(tmp_path / "runs" / "damaged", done=3)
     (tmp_path / "runs" / "damaged" / "recipe.toml").write_text(text)
@@ -91,14 +91,14 @@ def test_a_run_that_was_trained_is_found(vae_run):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_tells_defaults_and_an_example_at_any_width(command, capsys, monkeypatch):
+def test_help_has_defaults_and_an_example_at_any_width(command, capsys, monkeypatch):
     for width in (60, 80, 132):
         monkeypatch.setenv("COLUMNS", str(width))
         main([command, "--help"])
         shown = capsys.readouterr().out
         assert max(map(len, shown.splitlines())) <= width, (command, width)
         example = " ".join(shown[shown.index("Example: ") :].split())
-        assert example == " ".join(f"Example: {COMMANDS[command][1]}".split())
+        assert example == " ".join(f"Example: {COMMANDS[command]}".split())
     flags = re.split(r"\n(?=│ [*-])", shown[shown.index("╭") : shown.rindex("╯")])
     for flag in flags:
         words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", flag).split())
@@ -107,15 +107,15 @@ def test_help_tells_defaults_and_an_example_at_any_width(command, capsys, monkey
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_example_is_one_that_can_be_typed(command):
+def test_each_example_can_be_parsed(command):
     import shlex
 
-    _, *arguments = shlex.split(COMMANDS[command][1])
+    _, *arguments = shlex.split(COMMANDS[command])
     build().parse_args(arguments, exit_on_error=False, print_error=False)
 
 
 def on_a_terminal(*arguments: str, width: int = 60, **environment: str) -> str:
-    """What a command prints on a terminal of so many columns."""
+    """What a command prints on a terminal of `width` columns."""
     import fcntl
     import pty
     import struct
@@ -133,7 +133,7 @@ def on_a_terminal(*arguments: str, width: int = 60, **environment: str) -> str:
         while True:
             try:
                 part = os.read(parent, 65536)
-            except OSError:  # of a terminal that nobody writes to any more
+            except OSError:  # at the end of the program
                 break
             if not part:
                 break
@@ -142,19 +142,19 @@ def on_a_terminal(*arguments: str, width: int = 60, **environment: str) -> str:
     return shown.decode()
 
 
-def test_colours_are_left_out_where_they_are_not_wanted():
+def test_no_color_turns_colours_off():
     assert COLOUR.search(on_a_terminal("train", "--help"))
     assert not COLOUR.search(on_a_terminal("train", "--help", NO_COLOR="1"))
 
 
-def test_a_narrow_terminal_is_written_within():
+def test_tables_fit_a_narrow_terminal():
     shown = on_a_terminal("recipes", width=60)
     assert max(map(len, shown.splitlines())) <= 60
     assert "fashion-vae" in shown
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_can_be_taught(typed, shell):
+def test_completion_scripts(typed, shell):
     script = typed("completion", shell)
     assert "armoire" in script
     assert "reconstruct" in script
@@ -181,7 +181,7 @@ complete_ rec; complete_ train --lat; complete_ train fashion-d; complete_ sampl
     assert shown[3:] == [["runs/old"], ["elsewhere/wardrobes"]], done
 
 
-def test_it_is_installed_where_the_shell_looks(tmp_path, typed, monkeypatch):
+def test_completion_is_installed_where_the_shell_looks(tmp_path, typed, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     place = Path(typed("completion", "bash", "--install").strip())
     assert place.is_relative_to(tmp_path)

@@ -39,7 +39,7 @@ def test_what_a_page_prints_runs(page, reader):
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "explore"])  # it serves until Ctrl-C
 def test_the_example_in_a_commands_help_runs(command, reader):
-    reader.type(COMMANDS[command][1])
+    reader.type(COMMANDS[command])
 
 
 def test_a_variant_of_ones_own_takes_less_than_twenty_lines():

@@ -1,4 +1,4 @@
-"""A program with a working folder, a cache of its own, and an exit code."""
+"""Commands that run in processes of their own, pictures, and a trained run."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import KINDS, QUICK, Armoire, Trained, draw_picture
+from command_line import KINDS, QUICK, Armoire, Outcome, Trained, draw_picture
 from hub_stand_in import Hub, running
+from PIL import Image
+
+from armoire.cli import main
+from armoire.images.sources.drawn_faces import drawn_face
+from armoire.images.sources.portrait import paint
 
 
 @pytest.fixture(scope="session")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The cache is the session's own; one thread, because waiting for a second one on a busy machine takes longer.
-
-    Python may keep what it compiled, as a user's does: every command would compile armoire anew.
-    """
-    cache = tmp_path_factory.mktemp("cache")
-    kept = {"OMP_NUM_THREADS": "1"} | os.environ
-    kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return kept | {"ARMOIRE_CACHE": str(cache), "COLUMNS": "80", "NO_COLOR": "1"}
+    """The environment of all commands, with a cache of the session's own."""
+    cached = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return cached | {"ARMOIRE_CACHE": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "80", "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +48,31 @@ def armoire(tmp_path: Path, env: dict[str, str], server: subprocess.Popen[str]) 
     cwd = tmp_path / "here"
     cwd.mkdir()
     return Armoire(cwd, env, server)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str], server: subprocess.Popen[str]) -> Armoire:
+    """`armoire` in a folder that all tests of a file share."""
+    return Armoire(tmp_path_factory.mktemp("shared"), env, server)
+
+
+@pytest.fixture
+def in_process(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Run a command line in the process of the test, which is faster."""
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: object) -> Outcome:
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as leaving:
+            code = leaving.code
+        return Outcome(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -76,6 +101,23 @@ def trained(
     outcome = Armoire(cwd, env, server)("train", "images-vae", "--data", pictures, *QUICK, "--out", "run", "--json")
     assert outcome.code == 0, outcome.err
     return Trained(cwd / "run", outcome)
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory, env: dict[str, str], server: subprocess.Popen[str]) -> Path:
+    """A run on 60 drawn faces, which have attributes, next to files of some of them; not to be written to."""
+    armoire = Armoire(tmp_path_factory.mktemp("faces"), env, server)
+    shape = ("--size", "16", "--latent", "4", "--epochs", "4", "--batch", "16", "--set", "channels=[8, 8]")
+    done = armoire("train", "drawn-faces-vae", "--data", "drawn-faces:60", *shape, "--out", "run")
+    assert done.code == 0, done.err
+    for i in (0, 1, 9, 19, 29):  # every tenth is held out
+        paint(drawn_face(i), 16).save(armoire.cwd / f"{i}.png")
+    noise = np.random.default_rng(0).integers(0, 2, (16, 16, 3), np.uint8) * 255
+    Image.fromarray(noise).save(armoire.cwd / "noise.png")
+    for method in ("difference", "partial", "logistic"):  # stored in the run, to which later commands write nothing
+        words = ("--attribute", "Smiling", "--strength", "1", "--method", method, "--out", "made.png")
+        assert armoire("edit", "run", "0.png", *words).code == 0
+    return armoire.cwd / "run"
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
-"""Run `armoire` many times without importing torch each time: one warm process that forks for every command line.
+"""Run `armoire` many times without importing torch each time: one process forks for every command line.
 
 A request is a line of JSON on stdin: {"arguments", "cwd", "env", "stdout", "stderr", "trouble"}. "stdout" and "stderr"
-are files to write to, "trouble" is what goes wrong on the way (see trouble.py). The answer is a line of JSON: {"code"}.
-The child is a process of its own: its exit code is the one that a shell would see. armoire is imported before the fork;
-what depends on a first import is tested with `Armoire.typed` and `Armoire.started`.
+are files to write to, "trouble" holds the arguments of trouble.make. The answer is a line of JSON: {"code"}.
+armoire is imported before the fork; what depends on a first import is tested with `typed` and `started` of Armoire.
 """
 
 from __future__ import annotations
@@ -21,27 +20,12 @@ import trouble
 import armoire
 
 # What takes long to import, and is imported where it is used. None of them starts a thread, which a fork would lose.
-WARM = (
-    "torch._dynamo",
-    "torch.optim.adam",
-    "torchmetrics.functional.image",
-    "scipy.spatial",
-    "scipy.special",
-    "sklearn.linear_model",
-    "matplotlib.figure",
-    "matplotlib.backends.backend_agg",
-    "pyarrow.parquet",
-    "safetensors.torch",
-    "jaxtyping",
-    "pydantic.main",
-    "pydantic.json_schema",
-    "pydantic.type_adapter",
-    "cyclopts",
-    "PIL.ImageDraw",
-    "PIL.ImageOps",
-    "tomllib",
-    "torch.onnx._internal.exporter._core",
-)
+WARM = """
+    torch._dynamo torch.optim.adam torchmetrics.functional.image scipy.spatial scipy.special sklearn.linear_model
+    matplotlib.figure matplotlib.backends.backend_agg pyarrow.parquet safetensors.torch jaxtyping pydantic.main
+    pydantic.json_schema pydantic.type_adapter cyclopts PIL.ImageDraw PIL.ImageOps tomllib
+    torch.onnx._internal.exporter._core
+"""
 
 
 def run(request: dict) -> int:
@@ -76,7 +60,7 @@ def run(request: dict) -> int:
 def warm() -> None:
     """Import what the commands use; not what runs on import, or needs IPython."""
     own = [module.name for module in pkgutil.walk_packages(armoire.__path__, "armoire.")]
-    for name in (*WARM, *own):
+    for name in (*WARM.split(), *own):
         if name not in ("armoire.__main__", "armoire.publish.widget"):
             importlib.import_module(name)
 

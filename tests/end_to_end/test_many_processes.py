@@ -9,13 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import QUICK, Armoire, leftovers
+from command_line import SHAPE, Armoire, leftovers
 from test_interruption import rows, wait_for
 
 EPOCHS = 50  # so many that a slow machine is interrupted well before the end
-SETTINGS = [*QUICK, "--set", "norm=none", "--out", "run"]
-SETTINGS[SETTINGS.index("--epochs") + 1] = str(EPOCHS)
-SETTINGS[SETTINGS.index("--batch") + 1] = "31"
+SETTINGS = [*SHAPE, "--epochs", EPOCHS, "--batch", 31, "--set", "norm=none", "--out", "run"]
 
 
 class Torchrun(Armoire):
@@ -39,7 +37,7 @@ def words(pictures: Path) -> list[object]:
     return ["train", "images-vae", "--data", pictures, *SETTINGS]
 
 
-def said(err: str) -> list[str]:
+def errors(err: str) -> list[str]:
     return [line for line in err.splitlines() if line.startswith("armoire: ")]
 
 
@@ -60,7 +58,7 @@ def test_interrupted_it_saves_and_one_process_goes_on(
         out, err = process.communicate(timeout=120)
     assert process.returncode not in (0, 2), err
     assert out == ""
-    assert len(said(err)) == 1, err
+    assert len(errors(err)) == 1, err
     assert "stopped by SIGINT" in err
     assert leftovers(run) == []
     done = len(rows(run))
@@ -85,9 +83,9 @@ def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Ar
         assert len(both) == 2
         os.kill(both[-1], signal.SIGKILL)
         _, err = process.communicate(timeout=120)
-    assert "forcefully exiting" not in err, "it hung until torchrun gave up on it"
+    assert "forcefully exiting" not in err, "it waited until torchrun gave up on it"
     assert process.returncode != 0
-    assert len(said(err)) <= 1, err
+    assert len(errors(err)) <= 1, err
     assert len(rows(run)) < EPOCHS
     resumed = torchrun.typed(*words, "--resume")
     assert resumed.code == 0, resumed.err
@@ -100,17 +98,17 @@ def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Ar
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["new", "--lr", "1e30", "--set", "schedule=constant"], "no longer finite"),  # met by both while they train
-        pytest.param(["taken"], "already holds something", marks=pytest.mark.slow),  # seen by the first alone
-        pytest.param(["new", "--seed", "1.5"], "not a whole number", marks=pytest.mark.slow),  # before they have met
+        (["new", "--lr", "1e30", "--set", "schedule=constant"], "no longer finite"),  # by both while they train
+        pytest.param(["taken"], "already holds something", marks=pytest.mark.slow),  # by the first alone
+        pytest.param(["new", "--seed", "1.5"], "not a whole number", marks=pytest.mark.slow),  # before they communicate
     ],
 )
-def test_an_error_is_told_once(torchrun: Torchrun, words: list[object], more: list[str], sentence: str) -> None:
+def test_an_error_is_reported_once(torchrun: Torchrun, words: list[object], more: list[str], sentence: str) -> None:
     (torchrun.cwd / "taken").mkdir()
     (torchrun.cwd / "taken" / "mine.txt").write_text("mine")
     failed = torchrun.typed(*words[:-1], *more, timeout=300)
     assert failed.code != 0
-    assert len(said(failed.err)) == 1, failed.err
+    assert len(errors(failed.err)) == 1, failed.err
     assert sentence in failed.err
-    assert "exitcode  : 2" in failed.err  # torchrun's own words on what armoire ended with
+    assert "exitcode  : 2" in failed.err  # in torchrun's report
     assert failed.out == ""

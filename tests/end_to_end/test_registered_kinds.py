@@ -1,4 +1,4 @@
-"""A posterior, a likelihood and a network of one's own work wherever the built-in ones do."""
+"""A registered posterior, likelihood and network work wherever the built-in ones do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong: the process is killed, the power fails, the disk is full, a call fails, a package is absent.
+"""Failures on demand: the process is killed, the power fails, the disk is full, a call fails, a package is absent.
 
 A file event is an opening for writing, a rename, a removal, a making of a folder, or an fsync, of anything below one of
 the watched folders. They are counted from 1.
@@ -10,23 +10,43 @@ import errno
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 EVENTS = {"open": 1, "os.rename": 2, "os.remove": 1, "os.mkdir": 1, "os.rmdir": 1, "os.truncate": 1}
 WRITING = os.O_WRONLY | os.O_RDWR
+fsync, truncate = os.fsync, os.truncate
 
 
+@dataclass
 class Trouble:
-    """Counts file events, and makes one of them the last or a failure."""
+    """Counts file events, and kills the process or fails at one of them.
 
-    def __init__(
-        self, watched: list[str], kill_at: int, number: int, power: bool, fail: str, fail_at: int, code: int
-    ) -> None:
-        self.watched, self.kill_at, self.number, self.power = watched, kill_at, number, power
-        self.fail, self.fail_at, self.code = fail, fail_at, code
-        self.count = self.failing = 0
-        self.unsynced: set[str] = set()
+    Attributes:
+        watched: folders.
+        kill_at: the file event before which the process kills itself; 0: none.
+        number: the signal by which it does.
+        power: as if the power failed: what was written and not flushed with fsync is cut in half.
+        fail: the kind of file event that fails, such as "os.fsync" or "open".
+        fail_at: from which of these on.
+        code: the error's number.
+    """
+
+    watched: list[str] = field(default_factory=list)
+    kill_at: int = 0
+    number: int = signal.SIGKILL
+    power: bool = False
+    fail: str = ""
+    fail_at: int = 1
+    code: int = errno.EIO
+    count: int = 0
+    failing: int = 0
+    unsynced: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.watched = [os.path.realpath(folder) for folder in self.watched]
 
     def audit(self, event: str, arguments: tuple) -> None:
         """See `sys.addaudithook`."""
@@ -53,11 +73,10 @@ class Trouble:
         self.unsynced.discard(path)
 
     def is_watched(self, path: str) -> bool:
-        """Whether it lies in one of the folders."""
         return any(path.startswith(f"{folder}/") for folder in self.watched)
 
     def happens(self, event: str, path: str) -> None:
-        """Count an event; the chosen one does not happen any more."""
+        """Count an event; kill or fail at the chosen one."""
         self.count += 1
         if self.count == self.kill_at and self.number == signal.SIGKILL:
             self.die()
@@ -69,7 +88,7 @@ class Trouble:
                 raise OSError(self.code, os.strerror(self.code), path)
 
     def die(self) -> NoReturn:
-        """At once; without power, what was not flushed to the disk may be half there."""
+        """Kill the process; without power, files that were not flushed to the disk lose their second half."""
         for path in self.unsynced if self.power else ():
             if Path(path).is_file():
                 descriptor = os.open(path, os.O_RDONLY)
@@ -80,42 +99,18 @@ class Trouble:
         raise AssertionError
 
 
-def kill_in(seconds: float) -> None:
-    """End this process when that time is over, wherever it is: the system does it, and no Python sees it coming."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-fsync, truncate = os.fsync, os.truncate
-
-
-def make(
-    watched: list[str] | None = None,
-    kill_after: float = 0,
-    kill_at: int = 0,
-    number: int = signal.SIGKILL,
-    power: bool = False,
-    fail: str = "",
-    fail_at: int = 1,
-    code: int = errno.EIO,
-    absent: list[str] | None = None,
-) -> None:
-    """Make trouble in this process from now on.
+def make(*, absent: Sequence[str] = (), kill_after: float = 0, **settings: Any) -> None:
+    """Make something go wrong in this process from now on.
 
     Args:
-        watched: folders.
-        kill_after: seconds until the process is killed; 0: it is not.
-        kill_at: the file event before which the process kills itself; 0: none.
-        number: the signal by which it does.
-        power: as if the power failed: what was written and not flushed with fsync is cut in half.
-        fail: the kind of file event that fails, such as "os.fsync" or "open".
-        fail_at: from which of these on.
-        code: the error's number.
         absent: packages that cannot be imported, as if they were not installed.
+        kill_after: seconds until a timer of the system kills the process, at any instruction; 0 for never.
+        **settings: of a `Trouble`.
     """
-    sys.modules.update(dict.fromkeys(absent or []))  # type: ignore[arg-type]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     if kill_after:
-        kill_in(kill_after)
-    trouble = Trouble([os.path.realpath(f) for f in watched or []], kill_at, number, power, fail, fail_at, code)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, kill_after)
+    trouble = Trouble(**settings)
     os.fsync = trouble.fsync
     sys.addaudithook(trouble.audit)

@@ -1,12 +1,15 @@
-"""Types of arguments that several commands share, with their help and what a shell completes."""
+"""Types of arguments that several commands share, with their help, their limits and what a shell completes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, Token
+from cyclopts.validators import Number
+from cyclopts.validators import Path as PathValidator
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
@@ -46,12 +49,29 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
         raise ValueError(f"'{tokens[0].value}' is not a whole number") from None
 
 
+def _numbers(_type: object, tokens: Sequence[Token]) -> list[float]:
+    text = ",".join(token.value for token in tokens)
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError(f"'{text}' is not one or several numbers separated by commas")
+    return numbers
+
+
 DATA = (
     "fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images: a folder or zip of them, with or "
     "without a table, Parquet, Arrow, WebDataset or NumPy files"
 )
 
 Whole = Annotated[int, Parameter(converter=_whole)]
+Count = Annotated[Whole, Parameter(validator=Number(gte=1))]
+HowMany = Annotated[Count, Parameter(name=["-n", "--number"], help="how many.")]
+Seed = Annotated[Whole, Parameter(validator=Number(gte=0))]
+Temperature = Annotated[float, Parameter(validator=Number(gt=0, lt=math.inf))]
+#: One or several numbers separated by commas.
+Numbers = Annotated[list[float], Parameter(converter=_numbers, n_tokens=1, negative="")]
 Flag = Annotated[bool, Parameter(negative="")]
 Json = Annotated[bool, Parameter(negative="", help="print one JSON object.")]
 RecipeName = Annotated[
@@ -60,6 +80,7 @@ RecipeName = Annotated[
 LikelihoodName = Annotated[str, Parameter(completer=_likelihoods)]
 RunPath = Annotated[Path, Parameter(completer=_runs, help="folder of a run, or hf:OWNER/NAME.")]
 ImagePath = Annotated[Path, Parameter(help="an image file of any size, prepared like the training images.")]
+PngPath = Annotated[Path, Parameter(validator=PathValidator(ext="png"))]
 Data = Annotated[str, Parameter(help=f"{DATA}.")]
 DataOfRecipe = Annotated[str | None, Parameter(help=f"{DATA}; by default the recipe's own.")]
 Device = Annotated[

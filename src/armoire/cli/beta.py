@@ -4,18 +4,18 @@ import math
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from armoire.cli.arguments import Json, Whole
+from armoire.cli.arguments import Count, Json
 from armoire.cli.output import print_json, print_table
-from armoire.errors import ArmoireError
 
 
 def beta(
     *,
     loss: Annotated[str, Parameter(name="--from")],
-    size: Whole,
-    channels: Whole = 3,
-    mse: float | None = None,
+    size: Count,
+    channels: Count = 3,
+    mse: Annotated[float | None, Parameter(validator=Number(gt=0, lt=math.inf))] = None,
     batch: float | None = None,
     images: float | None = None,
     json: Json = False,
@@ -34,32 +34,27 @@ def beta(
     """
     from armoire.training.weighting import parse_weighting
 
-    if size < 1 or channels < 1:
-        raise ArmoireError(f"--size and --channels should be 1 or more, not {size} and {channels}")
-    if mse is not None and not (0 < mse < math.inf):
-        raise ArmoireError(f"--mse should be above 0, not {mse}")
     names = {name: value for name, value in (("batch", batch), ("images", images)) if value is not None}
     found = parse_weighting(loss, size, channels, **names)
     if found.error == "bce":
         translation = {"likelihood": "bernoulli", "beta": found.beta()}
         flags = f"--likelihood bernoulli --beta {found.beta():.6g}"
+        rows = [("is", f"a Bernoulli likelihood with beta {found.beta():.6g}")]
     else:
         translation = {"likelihood": "gaussian", "sigma": found.sigma, "beta": 1.0, "beta_at_sigma_1": found.beta(1.0)}
         flags = f"--likelihood gaussian --set sigma={found.sigma:.6g} --beta 1"
-        if mse is not None:
-            translation |= {"sigma_calibrated": math.sqrt(mse), "beta_calibrated": found.beta(math.sqrt(mse))}
-    translation["values"] = found.values
-    if json:
-        print_json({"loss": loss, **translation, "flags": flags})
-        return
-    rows = [("loss", f"{loss}, on images of {size} x {size} x {channels}, {found.values:,} values")]
-    if found.error == "bce":
-        rows.append(("is", f"a Bernoulli likelihood with beta {found.beta():.6g}"))
-    else:
-        rows.append(("is", f"a Gaussian likelihood with sigma {found.sigma:.6g} of 1 and beta 1"))
-        rows.append(("or", f"with sigma 1 and beta {found.beta(1.0):.6g}"))
         calibrated = "D / (2 w mse): give --mse for the number"
         if mse is not None:
-            calibrated = f"{found.beta(math.sqrt(mse)):.6g}, sigma being {math.sqrt(mse):.4g}"
-        rows.append(("calibrated", f"beta {calibrated}"))
-    print_table([*rows, ("flags", f"armoire train RECIPE {flags}")])
+            sigma, at_sigma = math.sqrt(mse), found.beta(math.sqrt(mse))
+            translation |= {"sigma_calibrated": sigma, "beta_calibrated": at_sigma}
+            calibrated = f"{at_sigma:.6g}, sigma being {sigma:.4g}"
+        rows = [
+            ("is", f"a Gaussian likelihood with sigma {found.sigma:.6g} of 1 and beta 1"),
+            ("or", f"with sigma 1 and beta {found.beta(1.0):.6g}"),
+            ("calibrated", f"beta {calibrated}"),
+        ]
+    if json:
+        print_json({"loss": loss, **translation, "values": found.values, "flags": flags})
+        return
+    images_of = f"on images of {size} x {size} x {channels}, {found.values:,} values"
+    print_table([("loss", f"{loss}, {images_of}"), *rows, ("flags", f"armoire train RECIPE {flags}")])

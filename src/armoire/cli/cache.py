@@ -6,7 +6,7 @@ from armoire.console import terminal_progress
 
 
 def cache(*, clear: Flag = False, json: Json = False) -> None:
-    """List what is stored outside of runs, with sizes: packed data, downloads, features, exported engines.
+    """List what armoire stores outside of runs, with sizes, or remove it.
 
     Args:
         clear: remove it, except what another process is writing; all of it can be downloaded or computed again.

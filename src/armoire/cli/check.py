@@ -17,12 +17,12 @@ def check(*, json: Json = False) -> None:
     from armoire.io.files import cache_folder
 
     cache = cache_folder()
-    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn", "onnx", "onnxruntime")
+    packages = ("armoire", "torch", "numpy", "pillow", "pyarrow", "matplotlib", "scikit-learn")
     ready = any(fashion_mnist.is_fashion(path) for path in (cache / fashion_mnist.NAME, fashion_mnist.DEBIAN))
     ready = ready or any((cache / "stores").glob(f"{fashion_mnist.NAME}-*"))
     found = {
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in packages},
+        "versions": {name: metadata.version(name) for name in packages},
         "devices": {
             "cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads",
             "cuda": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none",
@@ -39,10 +39,3 @@ def check(*, json: Json = False) -> None:
         print_json(found)
     else:
         print_table(flat(found))
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "missing"

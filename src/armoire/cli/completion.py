@@ -1,18 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from armoire.cli.arguments import Flag
 from armoire.errors import ArmoireError
 
 
-def completion(
-    shell: Literal["bash", "zsh", "fish", "powershell"] | None = None,
-    /,
-    *,
-    install: Flag = False,
-) -> None:
-    """Print the script that completes armoire's commands in a shell, or install it.
+def completion(shell: Literal["bash", "zsh", "fish", "powershell"] | None = None, /, *, install: Flag = False) -> None:
+    """Print the script that completes armoire's commands, flags, recipes and runs in your shell, or install it.
 
     Args:
         shell: by default the current one.
@@ -21,18 +17,13 @@ def completion(
     from cyclopts.completion.detect import ShellDetectionError
 
     from armoire.cli.app import build
+    from armoire.io.files import writing
 
-    app = build()
     try:
         if install:
-            print(app.install_completion(shell=shell))
+            with writing(Path.home()):
+                print(build().install_completion(shell=shell))
         else:
-            print(app.generate_completion(shell=shell), end="")
+            print(build().generate_completion(shell=shell), end="")
     except ShellDetectionError:
         raise ArmoireError("the shell cannot be detected; name it, as in armoire completion bash") from None
-    except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise ArmoireError(
-            f"the completion cannot be written to{where} ({error.strerror}); print it without --install, and save it "
-            "where your shell looks for it"
-        ) from None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from armoire.cli.arguments import Json, RunPath
+from armoire.cli.inputs import open_wardrobe
 from armoire.cli.output import print_json, print_table
 from armoire.console import terminal_progress
 
@@ -14,13 +15,11 @@ def doctor(run: RunPath, /, *, data: str | None = None, split: str | None = None
         split: of these: train, valid or test; by default the held-out one.
     """
     from armoire.measure.doctor import examine, examine_stopped
-    from armoire.wardrobe import Wardrobe
 
-    progress = terminal_progress()
-    found = examine_stopped(run, progress)
-    if found is None:
-        wardrobe = Wardrobe.open(run, progress=progress)
-        found = examine(wardrobe, wardrobe.load_other(data) if data else None, split=split, progress=progress)
+    if (found := examine_stopped(run, terminal_progress())) is None:
+        wardrobe = open_wardrobe(run)
+        images = wardrobe.load_other(data) if data else None
+        found = examine(wardrobe, images, split=split, progress=wardrobe.progress)
     if json:
         print_json({"run": str(run), **found.to_dict()})
         return

@@ -1,25 +1,16 @@
 from __future__ import annotations
 
-import math
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from armoire.cli.arguments import ImagePath, RunPath
-from armoire.cli.inputs import note_outliers, open_with_images
+from armoire.cli.arguments import ImagePath, Numbers, PngPath, RunPath
+from armoire.cli.inputs import note_outliers, open_wardrobe
 from armoire.cli.output import print_table
-from armoire.cli.pictures import check_suffix, save_strip
-from armoire.console import terminal_progress
-from armoire.errors import ArmoireError
+from armoire.cli.pictures import save_strip
 
-if TYPE_CHECKING:
-    from armoire.wardrobe import Direction
-
-STRONGEST = 1_000.0  # standard deviations, far beyond any data and far from overflow
-
-
-Method = Literal["difference", "partial", "logistic"]
+STRONGEST = 1000  # standard deviations, far beyond any data and far from overflow
 
 
 def edit(
@@ -28,9 +19,9 @@ def edit(
     /,
     *,
     attribute: str,
-    strength: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    method: Method = "partial",
-    out: Path,
+    strength: Annotated[Numbers, Parameter(allow_leading_hyphen=True, validator=Number(gte=-STRONGEST, lte=STRONGEST))],
+    method: Literal["difference", "partial", "logistic"] = "partial",
+    out: PngPath,
 ) -> None:
     """Give an image more or less of an attribute, such as a smile, and save a strip of the edits.
 
@@ -45,37 +36,20 @@ def edit(
     """
     import numpy as np
 
-    check_suffix(out, ".png")
-    strengths = _strengths(strength)
-    progress = terminal_progress()
-    wardrobe, originals = open_with_images(run, [image], progress)
+    wardrobe = open_wardrobe(run)
+    original = wardrobe.preprocess([image])
     direction = wardrobe.direction(attribute, method=method)
-    z = wardrobe.encode(originals)
-    edited = wardrobe.decode(np.concatenate([z, *(direction.move(z, amount) for amount in strengths)]))
-    positions = save_strip(np.concatenate([originals, edited]), out)
-    note_outliers(wardrobe, [image], originals, progress)
-    names = ["the original, as prepared", "its reconstruction, strength 0", *(f"strength {s:+g}" for s in strengths)]
-    print_table([*_described(direction), *zip(positions, names, strict=True)])
-    print(out)
-
-
-def _described(direction: Direction) -> list[tuple[str, str]]:
+    z = wardrobe.encode(original)
+    edited = wardrobe.decode(np.concatenate([z, *(direction.move(z, amount) for amount in strength)]))
+    positions = save_strip(np.concatenate([original, edited]), out)
+    note_outliers(wardrobe, [image], original)
     scale = f"{direction.scale:.4g} in the latent space, one standard deviation of the training images along it"
-    return [("direction", f"{direction.attribute}, by method {direction.method}"), ("strength 1", scale)]
-
-
-def _strengths(text: str) -> list[float]:
-    return [_strength(part.strip(), text) for part in text.split(",")]
-
-
-def _strength(part: str, text: str) -> float:
-    try:
-        value = float(part)
-    except ValueError:
-        value = math.nan
-    if not abs(value) <= STRONGEST:  # refuses NaN too
-        raise ArmoireError(
-            f"--strength takes numbers from {-STRONGEST:,.0f} to {STRONGEST:,.0f} separated by commas, "
-            f"such as -2,2, not '{text}'"
-        )
-    return value
+    names = ["the original, as prepared", "its reconstruction, strength 0", *(f"strength {s:+g}" for s in strength)]
+    print_table(
+        [
+            ("direction", f"{direction.attribute}, by method {direction.method}"),
+            ("strength 1", scale),
+            *zip(positions, names, strict=True),
+        ]
+    )
+    print(out)

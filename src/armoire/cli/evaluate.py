@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from armoire.cli.arguments import Features, Flag, Json, RunPath, Whole
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from armoire.cli.arguments import Count, Features, Flag, Json, RunPath, Temperature, Whole
+from armoire.cli.inputs import open_wardrobe
 from armoire.cli.output import flat, print_json, print_table
-from armoire.console import terminal_progress
-from armoire.errors import ArmoireError
 
 
 def evaluate(
@@ -14,11 +16,11 @@ def evaluate(
     *,
     data: str | None = None,
     split: str | None = None,
-    samples: Whole | None = None,
+    samples: Annotated[Whole | None, Parameter(validator=Number(gte=2))] = None,
     features: Features = None,
     prior: str | None = None,
-    temperature: float = 1.0,
-    draws: Whole | None = None,
+    temperature: Temperature = 1.0,
+    draws: Count | None = None,
     denoising: Flag = False,
     json: Json = False,
 ) -> None:
@@ -35,18 +37,10 @@ def evaluate(
             image; by default not measured.
         denoising: measure the removal of Gaussian, salt-and-pepper and masking noise, at five levels each.
     """
-    from armoire.checks import check_temperature
     from armoire.measure import edit_summaries, excluded_attributes
     from armoire.measure import evaluate as measure
-    from armoire.wardrobe import Wardrobe
 
-    if samples is not None and samples < 2:
-        raise ArmoireError(f"--samples should be 2 or more, not {samples}")
-    if draws is not None and draws < 1:
-        raise ArmoireError(f"--draws should be 1 or more, not {draws}")
-    check_temperature(temperature, "--temperature")
-    progress = terminal_progress()
-    wardrobe = Wardrobe.open(run, progress=progress)
+    wardrobe = open_wardrobe(run)
     found = measure(
         wardrobe,
         wardrobe.load_other(data) if data else None,
@@ -57,21 +51,21 @@ def evaluate(
         temperature=temperature,
         draws=draws,
         denoising=denoising,
-        progress=progress,
+        progress=wardrobe.progress,
     ).to_dict()
     if not found["data"]["as_trained_on"]:
-        progress.note(f"measured on {found['data']['name']}, which is not the data that {run} was trained on")
+        wardrobe.progress.note(f"measured on {found['data']['name']}, which is not the data that {run} was trained on")
     if json:
         print_json(found)
-    else:
-        editing = found.pop("editing")
-        found["latent"].pop("rate_by_dimension_nats")  # a line of hundreds of numbers; --json has it
-        found = {name: values for name, values in found.items() if values is not None or name == "published_scale"}
-        levels = (found.get("denoising") or {}).pop("levels", {})
-        edits = [(f"editing {name}", "; ".join(words)) for name, words in edit_summaries(editing or {}).items()]
-        if editing and (excluded := excluded_attributes(editing)):
-            edits.append(("not measured", excluded))
-        print_table(flat(found) + edits + _denoised(levels))
+        return
+    editing = found.pop("editing") or {}
+    found["latent"].pop("rate_by_dimension_nats")  # a line of hundreds of numbers; --json has it
+    found = {name: values for name, values in found.items() if values is not None or name == "published_scale"}
+    levels = (found.get("denoising") or {}).pop("levels", {})
+    edits = [(f"editing {name}", "; ".join(words)) for name, words in edit_summaries(editing).items()]
+    if editing and (excluded := excluded_attributes(editing)):
+        edits.append(("not measured", excluded))
+    print_table(flat(found) + edits + _denoised(levels))
 
 
 def _denoised(levels: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str]]:

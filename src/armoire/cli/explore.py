@@ -30,18 +30,21 @@ def explore(
         export: write the page into this folder, for any web host; by default it is served.
     """
     from armoire.publish.serve import is_loopback, listen, serve
-    from armoire.publish.site import site_files
+    from armoire.publish.site import export_site, site_files
     from armoire.training import Run
 
+    progress = terminal_progress()
     if export is not None:
         if port is not None or host != HOST:
             raise ArmoireError("--export writes a folder and serves nothing: leave it out, or --port and --host")
-        _export_site(run, export)
+        opened = Run.open(run, progress)
+        export_site(opened, export, progress)
+        progress.note(
+            f"the folder holds names, latents and thumbnails of {opened.data.name}'s images: check that you may share "
+            f"them; view it with: python3 -m http.server -b 127.0.0.1 -d {shlex.quote(str(export))}"
+        )
+        print(export)
         return
-    if port is not None:
-        listen(host, port).close()  # report a port that is taken before the long work
-    progress = terminal_progress()
-    files = site_files(Run.open(run, progress), progress)
 
     def ready(url: str) -> None:
         print(url, flush=True)
@@ -52,18 +55,5 @@ def explore(
             # In a thread: a browser in the terminal would block the server.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-    serve(files, port, ready, host)
-
-
-def _export_site(path: Path, folder: Path) -> None:
-    from armoire.publish.site import export_site
-    from armoire.training import Run
-
-    progress = terminal_progress()
-    run = Run.open(path, progress)
-    export_site(run, folder, progress)
-    progress.note(
-        f"the folder holds names, latents and thumbnails of {run.data.name}'s images: check that you may share them; "
-        f"view it with: python3 -m http.server -b 127.0.0.1 -d {shlex.quote(str(folder))}"
-    )
-    print(folder)
+    listen(host, port).close()  # report a wrong host or port before the long work
+    serve(site_files(Run.open(run, progress), progress), port, ready, host)

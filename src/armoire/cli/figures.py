@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from armoire.cli.arguments import RunPath
-from armoire.console import terminal_progress
+from armoire.cli.inputs import open_wardrobe
 from armoire.errors import ArmoireError
 
 
@@ -20,14 +20,12 @@ def figures(run: RunPath, /, *names: Annotated[str, Parameter(name="NAME")], dat
     from armoire.figures import save
     from armoire.measure import evaluate as measure
     from armoire.publish import write_report
-    from armoire.wardrobe import Wardrobe
 
-    progress = terminal_progress()
-    wardrobe = Wardrobe.open(run, progress=progress)
+    wardrobe = open_wardrobe(run)
     if data and wardrobe.load_other(data) is not None:
         raise ArmoireError(f"{data} is not the data that {run} was trained on, which its figures show; give that")
-    paths = save(wardrobe, list(names) or None, progress)
+    paths = save(wardrobe, list(names) or None, wardrobe.progress)
     if not names:
-        paths.append(write_report(wardrobe, measure(wardrobe, progress=progress), paths))
+        paths.append(write_report(wardrobe, measure(wardrobe, progress=wardrobe.progress), paths))
     for path in paths:
         print(path)

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from cyclopts.validators import Path as PathValidator
 
 from armoire.cli.arguments import ImagePath, RunPath, Whole
-from armoire.cli.inputs import note_outliers, open_with_images
-from armoire.cli.pictures import check_suffix, save_strip
-from armoire.console import terminal_progress
-from armoire.errors import ArmoireError
-
-MOST_STEPS = 1_000
+from armoire.cli.inputs import note_outliers, open_wardrobe
+from armoire.cli.pictures import save_strip
 
 
 def morph(
@@ -18,11 +18,11 @@ def morph(
     image_b: ImagePath,
     /,
     *,
-    out: Path,
-    steps: Whole = 9,
+    out: Annotated[Path, Parameter(validator=PathValidator(ext=("png", "gif")))],
+    steps: Annotated[Whole, Parameter(validator=Number(gte=2, lte=1000))] = 9,
     path: Literal["linear", "spherical"] = "linear",
 ) -> None:
-    """Interpolate between two images in the latent space.
+    """Interpolate between two images, in steps side by side or as an animation.
 
     Args:
         out: FILE.png, the steps side by side (in rows if more than 16), or FILE.gif, a loop there and back.
@@ -31,12 +31,9 @@ def morph(
             while the length changes evenly: for variational autoencoders of many dimensions, in which the middle of a
             straight line is nearer the origin than images are.
     """
-    check_suffix(out, ".png", ".gif")
-    if not 2 <= steps <= MOST_STEPS:
-        raise ArmoireError(f"--steps should be 2 (both ends) to {MOST_STEPS:,}, not {steps}")
-    progress = terminal_progress()
-    wardrobe, originals = open_with_images(run, [image_a, image_b], progress)
+    wardrobe = open_wardrobe(run)
+    originals = wardrobe.preprocess([image_a, image_b])
     a, b = wardrobe.encode(originals)
     save_strip(wardrobe.decode(wardrobe.interpolate(a, b, steps=steps, kind=path)), out)
-    note_outliers(wardrobe, [image_a, image_b], originals, progress)
+    note_outliers(wardrobe, [image_a, image_b], originals)
     print(out)

@@ -1,19 +1,11 @@
 from __future__ import annotations
 
-from armoire.cli.arguments import Json, RunPath, Whole
+from armoire.cli.arguments import Json, RunPath, Seed
+from armoire.cli.inputs import open_wardrobe
 from armoire.cli.output import print_json, print_table
-from armoire.console import terminal_progress
-from armoire.errors import ArmoireError
 
 
-def prior(
-    run: RunPath,
-    /,
-    *,
-    kind: str = "flow",
-    seed: Whole = 0,
-    json: Json = False,
-) -> None:
+def prior(run: RunPath, /, *, kind: str = "flow", seed: Seed = 0, json: Json = False) -> None:
     """Fit a prior to the training images' latents and store it in the run, where sample and explore use it.
 
     Args:
@@ -21,11 +13,7 @@ def prior(
             registered kind.
         seed: of the fit.
     """
-    from armoire.wardrobe import Wardrobe
-
-    if seed < 0:
-        raise ArmoireError(f"--seed should be 0 or more, not {seed}")
-    wardrobe = Wardrobe.open(run, progress=terminal_progress())
+    wardrobe = open_wardrobe(run)
     found = wardrobe.fit_prior(kind, seed=seed)
     name = wardrobe.prior(kind).name
     if json:

@@ -5,8 +5,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from armoire.cli.arguments import Flag, Json, RunPath
+from armoire.cli.inputs import open_wardrobe
 from armoire.cli.output import print_json
-from armoire.console import terminal_progress
 
 
 def push(
@@ -31,14 +31,12 @@ def push(
             have the last part of the path only.
     """
     from armoire.publish import push as send
-    from armoire.wardrobe import Wardrobe
 
-    progress = terminal_progress()
-    wardrobe = Wardrobe.open(run, progress=progress)
-    sent = send(wardrobe, repository, private or None, licence, not no_figures, progress, keep_paths)
+    wardrobe = open_wardrobe(run)
+    sent = send(wardrobe, repository, private or None, licence, not no_figures, wardrobe.progress, keep_paths)
     if json:
         facts = {"commit": sent.commit, "private": sent.private, "url": sent.url, "files": sorted(sent.files)}
         print_json({"repository": sent.reference.repository, **facts})
         return
-    progress.note(f"use it as {sent.reference}, for example: armoire sample {sent.reference} --out samples.png")
+    wardrobe.progress.note(f"use it as {sent.reference}, as in armoire sample {sent.reference} --out samples.png")
     print(sent.url)

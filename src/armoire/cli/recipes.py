@@ -5,10 +5,10 @@ from armoire.cli.output import print_table
 
 
 def recipes(name: RecipeName | None = None, /) -> None:
-    """List the recipes with one line each, or print one in full.
+    """List the recipes, or print one as TOML that can be changed and given to `armoire train`.
 
     Args:
-        name: the recipe to print, as TOML that can be changed and given to `armoire train`; by default all are listed.
+        name: the recipe to print; by default all are listed.
     """
     import armoire
 

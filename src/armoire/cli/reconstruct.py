@@ -5,14 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import RunPath
+from armoire.cli.arguments import PngPath, RunPath
+from armoire.cli.inputs import open_wardrobe
 from armoire.cli.output import print_table
-from armoire.cli.pictures import check_suffix
-from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
 
-def reconstruct(run: RunPath, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: Path) -> None:
+def reconstruct(run: RunPath, /, *images: Annotated[Path, Parameter(name="IMAGE")], out: PngPath) -> None:
     """Reconstruct image files, and save the originals (as prepared) above the reconstructions.
 
     Args:
@@ -22,12 +21,10 @@ def reconstruct(run: RunPath, /, *images: Annotated[Path, Parameter(name="IMAGE"
     import numpy as np
 
     from armoire.images.grid import enlargement, image_grid, save_png
-    from armoire.wardrobe import Wardrobe
 
     if not images:
         raise ArmoireError("reconstruct needs at least one image file after the run")
-    check_suffix(out, ".png")
-    wardrobe = Wardrobe.open(run, progress=terminal_progress())
+    wardrobe = open_wardrobe(run)
     originals = wardrobe.preprocess(images)
     again = wardrobe.decode(wardrobe.encode(originals))
     save_png(out, image_grid(np.concatenate([originals, again]), len(originals)), enlargement(originals))

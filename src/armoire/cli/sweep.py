@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
+from typing import Annotated
 
-from armoire.cli.arguments import DataOfRecipe, Device, Features, Json, RecipeName, Whole
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from armoire.cli.arguments import DataOfRecipe, Device, Features, Json, Numbers, RecipeName, Whole
 from armoire.cli.output import print_json, print_table
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
@@ -13,7 +16,7 @@ def sweep(
     recipe: RecipeName,
     /,
     *,
-    beta: str,
+    beta: Annotated[Numbers, Parameter(validator=Number(gte=0))],
     data: DataOfRecipe = None,
     out: Path | None = None,
     epochs: Whole | None = None,
@@ -49,7 +52,7 @@ def sweep(
     chosen = armoire.load_recipe(recipe).change(epochs=epochs, size=size, latent=latent, limit=limit, seed=seed)
     folder = out or Path("runs") / f"{chosen.name}-sweep"
     options = {"samples": samples, "features": features, "device": device, "progress": terminal_progress()}
-    rows = run_sweep(chosen, _betas(beta), folder, data, **options)
+    rows = run_sweep(chosen, beta, folder, data, **options)
     figure = save_sweep(rows, folder, chosen)
     if json:
         print_json({"recipe": chosen.name, "rows": rows, "figure": str(figure), "table": str(folder / TABLE)})
@@ -59,13 +62,3 @@ def sweep(
     print_table([tuple(columns), *(tuple(f"{row.get(name, ''):.5g}" for name in columns) for row in rows)])
     print(folder / TABLE)
     print(figure)
-
-
-def _betas(text: str) -> list[float]:
-    try:
-        betas = [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        betas = []
-    if not betas or not all(0 <= value < math.inf for value in betas):
-        raise ArmoireError(f"--beta should be weights of 0 or more, separated by commas, as 0.1,1,10, not '{text}'")
-    return betas

@@ -3,7 +3,7 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -11,6 +11,9 @@ from armoire.cli.arguments import DataOfRecipe, Device, Flag, Json, LikelihoodNa
 from armoire.cli.output import print_json, print_table
 from armoire.console import duration, terminal_progress
 from armoire.errors import ArmoireError
+
+if TYPE_CHECKING:
+    from armoire.wardrobe import Wardrobe
 
 NEXT = {"sample": " -n 30 --out samples.png", "explore": "", "doctor": "", "figures": ""}
 
@@ -81,25 +84,17 @@ def train(
     }
     chosen = armoire.load_recipe(recipe).change(**flags | _settings(setting or []))
     began = time.monotonic()
+    options: dict[str, Any] = {"resume": resume, "device": device, "snapshots": snapshots}
     if not is_first_process():
-        take_part(chosen, data, out, resume=resume, device=device, snapshots=snapshots)
+        take_part(chosen, data, out, **options)
         return
-    wardrobe = armoire.train(
-        chosen,
-        data,
-        out,
-        resume=resume,
-        device=device,
-        progress=terminal_progress(),
-        track=track or (),
-        snapshots=snapshots,
-    )
-    last = wardrobe.run.history[-1]
+    wardrobe = armoire.train(chosen, data, out, progress=terminal_progress(), track=track or (), **options)
     seconds = time.monotonic() - began
     if json:
+        last = wardrobe.run.history[-1]
         print_json({"run": str(wardrobe.run.path), "seconds": round(seconds, 1), "last_epoch": last})
     else:
-        _summarise(wardrobe, last, seconds)
+        _print_summary(wardrobe, seconds)
 
 
 def _settings(given: list[str]) -> dict[str, Any]:
@@ -117,8 +112,8 @@ def _settings(given: list[str]) -> dict[str, Any]:
     return settings
 
 
-def _summarise(wardrobe: Any, last: dict[str, float], seconds: float) -> None:
-    run, split = wardrobe.run.path, wardrobe.held_out
+def _print_summary(wardrobe: Wardrobe, seconds: float) -> None:
+    run, split, last = wardrobe.run.path, wardrobe.held_out, wardrobe.run.history[-1]
     rows = [
         ("run", str(run)),
         ("data", f"{wardrobe.run.data.name}, {len(wardrobe.latents):,} images encoded in latents.parquet"),
