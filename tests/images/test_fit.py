@@ -87,7 +87,7 @@ def test_a_palette_may_hold_transparency():
     assert (pixels[:, 8:] == [0, 0, 255]).all()
 
 
-@pytest.mark.parametrize(("value", "byte"), [(0, 0), (255, 0), (256, 1), (32768, 128), (40000, 156), (65535, 255)])
+@pytest.mark.parametrize(("value", "byte"), [(0, 0), (256, 1), (32768, 128), (40000, 156), (65535, 255)])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_of_grey_are_scaled_not_clipped(kind, value, byte):
     image = Image.fromarray(np.full((16, 16), value, np.uint16))

@@ -109,7 +109,7 @@ REFUSED = {
     "floats": (PICTURE / 255, r"not float64 .*\(255 \* images\)\.round\(\)\.astype\('uint8'\)"),
     "a float tensor": (torch.rand(1, 32, 32, 3), "not float32"),
     "bfloat16": (torch.zeros(1, 32, 32, 3, dtype=torch.bfloat16), "cannot convert Tensor to an array"),
-    "bool": (SHADE > 128, "not bool .* into bytes"),
+    "zeros and ones": (SHADE // 128, "images hold 0 and 1 alone, .* multiply them by 255"),
     "int64": (PICTURE.astype(np.int64), r"not int64 .*astype\('uint8'\)"),
     "complex": (PICTURE.astype(complex), "not complex128"),
     "one axis": (np.zeros(16, np.uint8), r"not uint8 \(16,\)"),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
+from armoire.checks import as_numpy
 from armoire.errors import ArmoireError
 from armoire.images.fit import Fit, How
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.images.inputs import Images, open_image, stack_images
+from armoire.images.labels import class_numbers
+from armoire.images.values import FEW_LEVELS
 from armoire.progress import USUAL, Progress
 
 __all__ = ["Fit", "ImageSet", "Images", "SetInfo", "from_array", "load_images", "open_image"]
@@ -53,29 +58,44 @@ def load_images(
     return images
 
 
-def from_array(images: Images, labels: Any = None, classes: tuple[str, ...] = (), name: str = "array") -> ImageSet:
+def from_array(images: Images, labels: Any = None, classes: Sequence[str] = (), name: str = "array") -> ImageSet:
     """An ImageSet over images in memory; 10 % of it, chosen by content, is held out as the test split.
 
     Args:
-        images: uint8 (n, h, h) or (n, h, h, c), c 1 to 4, h from 16 to 256, padded with black to a power of two; or a
-            list of images of one size. Alpha, the last channel of 2 or 4, is composited on black.
-        labels: n class numbers, or None.
-        classes: class names.
+        images: uint8 or bool (n, h, h) or (n, h, h, c), c 1 to 4, h from 16 to 256, padded with black to a power of
+            two; or a list of images of one size. Alpha, the last channel of 2 or 4, is composited on black.
+        labels: one class number or word per image, or one-hot rows; -1, nan, None and "" are unknown.
+        classes: class names in the order of the class numbers; by default the labels themselves.
         name: name of the set.
+
+    Raises:
+        ArmoireError: images or labels are of another form.
     """
     stacked = stack_images(images, BLACK)
     if stacked.shape[1] != stacked.shape[2] or len(stacked) < 2:
         raise ArmoireError(f"images must be at least 2 and square, not {stacked.shape}")
+    if stacked.min() == 0 and 1 < stacked.max() <= FEW_LEVELS:
+        warnings.warn(f"the brightest value of the images is {stacked.max()} of 255; are they scaled?", stacklevel=2)
     fit = Fit(stacked.shape[1], background=BLACK, channels=stacked.shape[3])
     pixels = pad_to_square(stacked, fit.canvas)
+    numbers, names = _labels(labels, len(pixels), tuple(classes))
     splits = [split_by_content(image.tobytes()) for image in pixels]
     if len(set(splits)) < 2:
         splits = ["train"] * (len(splits) - 1) + ["test"]
     order = np.argsort([split == "test" for split in splits], kind="stable")
-    numbers = [None] * len(pixels) if labels is None else [int(label) for label in labels]
     table = make_table([f"{i:06d}" for i in order], [splits[i] for i in order], [numbers[i] for i in order])
     pixels = pixels[order]
-    return ImageSet(pixels, table, SetInfo(name, "", fit, tuple(classes), fingerprint(pixels, table)))
+    return ImageSet(pixels, table, SetInfo(name, "", fit, names, fingerprint(pixels, table)))
+
+
+def _labels(labels: Any, n: int, classes: tuple[str, ...]) -> tuple[list[int | None], tuple[str, ...]]:
+    """Class numbers and names; what was guessed is a warning."""
+    if labels is None:
+        return [None] * n, classes
+    numbers, names, note = class_numbers(as_numpy(labels), n, classes)
+    if note:
+        warnings.warn(note, stacklevel=3)
+    return numbers, tuple(names)
 
 
 def pad_to_square(images: UInt8[np.ndarray, "n h w c"], side: int) -> UInt8[np.ndarray, "n side side c"]:

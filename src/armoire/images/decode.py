@@ -6,8 +6,18 @@ import contextlib
 import threading
 from io import BufferedReader, BytesIO
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from armoire.images.colour import lab_to_rgb, to_srgb
+from armoire.images.depth import (
+    WHITE,
+    RejectedImageError,
+    check_range,
+    check_used_bits,
+    eight_bits,
+    is_deep,
+    white_is_zero,
+)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000
@@ -29,20 +39,17 @@ OpenFile = BufferedReader | BytesIO  # IO[bytes], in a form that can be checked 
 _one_large_at_a_time = threading.Lock()
 
 
-class RejectedImageError(Exception):
-    """An image that cannot be used; str() is the reason, without the image's name."""
-
-
-def read_image(file: OpenFile, at_least: int | None = None) -> Image.Image:
-    """Decode the first frame of an image, upright, in one of the modes L, LA, RGB, RGBA.
+def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) -> Image.Image:
+    """Decode the first frame of an image, upright and in sRGB, in one of the modes L, LA, RGB, RGBA.
 
     Args:
         file: an open binary file; its content decides the format, not its name.
         at_least: a large image may be reduced to a shorter side no smaller than this, in pixels.
+        white: the value of white in grey images of more than 8 bits.
 
     Raises:
-        RejectedImageError: it is not a JPEG, PNG, WEBP, BMP, GIF or TIFF, is damaged, has more than `MAX_PIXELS`, or
-            would need more than `MOST_MEMORY` to decode.
+        RejectedImageError: it is not a JPEG, PNG, WEBP, BMP, GIF or TIFF, is damaged, has more than `MAX_PIXELS`,
+            would need more than `MOST_MEMORY` to decode, or has grey values beyond `white`.
     """
     try:
         _check_webp(file)
@@ -60,8 +67,7 @@ def read_image(file: OpenFile, at_least: int | None = None) -> Image.Image:
                 f"memory, more than {MOST_MEMORY / 1e6:,.0f}"
             )
         with _one_large_at_a_time if memory > SERIAL_FROM else contextlib.nullcontext():
-            image.load()
-            return _upright(_reduced(image, at_least), _orientation(image))
+            return _decoded(image, at_least, white)
     except RejectedImageError:
         raise
     except UnidentifiedImageError:
@@ -73,16 +79,15 @@ def read_image(file: OpenFile, at_least: int | None = None) -> Image.Image:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """An image upright, in one of the modes L, LA, RGB, RGBA."""
-    return _upright(_eight_bit(image), _orientation(image))
+    """An image upright and in sRGB, in one of the modes L, LA, RGB, RGBA."""
+    return _decoded(image, None, WHITE)
 
 
 def _check_webp(file: OpenFile) -> None:
     head = file.read(12)
-    size = file.seek(0, 2)
-    file.seek(0)
-    if head[:4] == b"RIFF" and head[8:] == b"WEBP" and size > LARGEST_WEBP:
+    if head[:4] == b"RIFF" and head[8:] == b"WEBP" and (size := file.seek(0, 2)) > LARGEST_WEBP:
         raise RejectedImageError(f"{size:,} bytes of WEBP are more than {LARGEST_WEBP:,}")
+    file.seek(0)
 
 
 def _progressive_bytes(image: Image.Image) -> int:
@@ -91,18 +96,32 @@ def _progressive_bytes(image: Image.Image) -> int:
     return 2 * image.width * image.height * len(image.getbands()) if progressive else 0
 
 
-def _reduced(image: Image.Image, at_least: int | None) -> Image.Image:
-    """An image in one of the modes L, LA, RGB, RGBA; each pixel of a reduced one is the mean of a square.
+def _decoded(image: Image.Image, at_least: int | None, white: int) -> Image.Image:
+    deep_colours = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())) and not is_deep(image)
+    image.load()
+    if is_deep(image):
+        white = check_range(image, white)
+    elif deep_colours:
+        check_used_bits(image)
+    reduced = to_srgb(_reduced(image, at_least, white), image.info.get("icc_profile"))
+    if is_deep(image) and white_is_zero(image):
+        reduced = ImageOps.invert(reduced)
+    return _upright(reduced, _orientation(image))
+
+
+def _reduced(image: Image.Image, at_least: int | None, white: int) -> Image.Image:
+    """An image in one of the modes L, LA, RGB, RGBA, CMYK; each pixel of a reduced one is the mean of a square.
 
     A large image is converted strip by strip, so that it is never copied as a whole.
     """
     by = min(image.size) // (2 * at_least) if at_least else 1
     if by < 2 or image.width * image.height <= STRIPS_FROM:
-        return _eight_bit(image)
+        return _eight_bit(image, white)
     rows = max(1, STRIP // by) * by
     small: Image.Image | None = None
     for top in range(0, image.height, rows):
-        strip = _eight_bit(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(by)
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        strip = _eight_bit(strip, white).reduce(by)
         if small is None:
             small = Image.new(strip.mode, (strip.width, -(-image.height // by)))
         small.paste(strip, (0, top // by))
@@ -111,6 +130,8 @@ def _reduced(image: Image.Image, at_least: int | None) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "JPEG" and "exif" not in image.info and "xmp" not in image.info:
+        return 1  # parsing nothing takes as long as opening the file
     # Damaged EXIF does not concern the pixels.
     with contextlib.suppress(Exception):
         return int(image.getexif().get(ORIENTATION, 1))
@@ -125,16 +146,17 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _eight_bit(image: Image.Image, white: int) -> Image.Image:
     if image.mode in ("L", "RGB") and image.has_transparency_data:  # one colour means transparent
         return image.convert(f"{image.mode}A")
-    if image.mode in ("L", "LA", "RGB", "RGBA"):
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return image
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow's own conversion clips instead of scaling
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray(np.clip(values >> 8, 0, 255).astype(np.uint8))
+    if is_deep(image):
+        return eight_bits(image, white)
     if image.mode == "F":
         raise RejectedImageError("floating-point pixels, whose range is unknown")
+    if image.mode == "LAB":
+        return lab_to_rgb(image)
     if image.mode == "1":
         return image.convert("L")
     return image.convert("RGBA" if image.has_transparency_data else "RGB")

@@ -62,7 +62,7 @@ def stack_images(images: Images, background: tuple[int, int, int]) -> UInt8[np.n
 
     Takes the images that `fit_images` takes; transparent pixels are composited on `background`.
     """
-    given = _read(images, False)
+    given = _read(images, True)
     if isinstance(given, np.ndarray) and given.shape[3] in (1, 3):
         return given
     opaque = [_opaque(image, background) for image in given]
@@ -114,8 +114,12 @@ def _single(image: Any, what: str) -> _One:
 def _batch(array: np.ndarray, colour: bool, what: str, wanted: str) -> UInt8[np.ndarray, "n h w c"]:
     """An array as (n, h, w, c), c 1 to 4; with `colour`, (3, h, w) is one image and not three grey ones."""
     shape, problem = array.shape, f"{what} must be uint8 {wanted}, not {array.dtype} {array.shape}"
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * np.uint8(255)
     if array.dtype != np.uint8:
         raise ArmoireError(f"{problem}; {_conversion(array)}")
+    if array.size and array.max() == 1:
+        raise ArmoireError(f"{what} hold 0 and 1 alone, which are both black in bytes; multiply them by 255")
     grey = array.ndim == 2 or (array.ndim == 3 and shape[-1] not in CHANNELS)
     if (array.ndim == 4 and shape[-1] not in CHANNELS and shape[1] in CHANNELS) or (
         array.ndim == 3 and grey and colour and shape[0] in (3, 4)
@@ -134,7 +138,7 @@ def _batch(array: np.ndarray, colour: bool, what: str, wanted: str) -> UInt8[np.
 
 def _conversion(array: np.ndarray) -> str:
     """How to convert an array of another type to uint8."""
-    if array.dtype.kind in "fb":
+    if array.dtype.kind == "f":
         return "turn values of 0 to 1 into bytes with (255 * images).round().astype('uint8')"
     return "turn values of 0 to 255 into bytes with astype('uint8')" if array.dtype.kind in "iu" else EXPECTED
 

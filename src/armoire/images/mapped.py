@@ -41,10 +41,22 @@ def open_array(path: Path, mode: Literal["r", "r+"] | None = "r") -> np.ndarray:
         return np.load(path, mmap_mode=mode, allow_pickle=False)
 
 
-def open_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a .npz file; raises as `open_array` does."""
+def open_arrays(path: Path) -> dict[str, np.ndarray | None]:
+    """Read the arrays of a .npz file, None for one of Python objects; raises as `open_array` does."""
     with _damage_as_value_error(), path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        objects = {name for name in archive.files if _holds_objects(archive, name)}
+        return {name: None if name in objects else archive[name] for name in archive.files}
+
+
+def _holds_objects(archive: np.lib.npyio.NpzFile, name: str) -> bool:
+    """Whether an array's header declares Python objects, which only pickle, and so anybody's code, can read."""
+    members = archive.zip
+    assert members is not None
+    with members.open(name if name in members.namelist() else f"{name}.npy") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            return False
+        header = file.read(4096)
+    return b"'|O'" in header or b"'O'" in header
 
 
 @contextlib.contextmanager

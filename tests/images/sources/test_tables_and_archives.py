@@ -301,10 +301,10 @@ def test_arrays_of_splits_and_class_names(tmp_path):
     [
         ({"a": np.zeros((3, 3))}, "no array called images"),
         ({"images": np.zeros((3, 20, 20, 2), np.uint8)}, r"an array of \(3, 20, 20, 2\)"),
-        ({"images": np.full((3, 20, 20), 7.0)}, "from 7 to 7"),
-        ({"images": np.full((3, 20, 20), np.nan)}, "from nan to nan"),
-        ({"images": np.full((3, 20, 20), -1)}, "from -1 to -1"),
-        ({"images": np.array([None, {}, []], dtype=object)}, "cannot be read as NumPy arrays"),
+        ({"images": np.full((5, 20, 20), 7.5)}, "from 7.5 to 7.5"),
+        ({"images": np.full((5, 20, 20), np.nan)}, "not finite"),
+        ({"images": np.full((5, 20, 20), -1)}, "from -1 to -1"),
+        ({"images": np.array([None, {}, []], dtype=object)}, "Python objects"),
     ],
 )
 def test_arrays_that_are_no_images(tmp_path, arrays, words):
