@@ -25,12 +25,9 @@ class LinearGaussian:
         self.x = torch.randn(40, d, generator=random, dtype=torch.float64) @ self.w.T
         self.x += noise * torch.randn(40, size, generator=random, dtype=torch.float64)
 
-    def log_likelihood(self, z: torch.Tensor) -> torch.Tensor:
-        return torch.distributions.Normal(z.double() @ self.w.T, self.noise).log_prob(self.x).sum(dim=1)
-
-    @staticmethod
-    def log_prior(z: torch.Tensor) -> torch.Tensor:
-        return torch.distributions.Normal(0.0, 1.0).log_prob(z.double()).sum(dim=1)
+    def log_joint(self, z: torch.Tensor) -> torch.Tensor:
+        log_likelihood = torch.distributions.Normal(z.double() @ self.w.T, self.noise).log_prob(self.x).sum(dim=1)
+        return log_likelihood + torch.distributions.Normal(0.0, 1.0).log_prob(z.double()).sum(dim=1)
 
     def exact(self) -> float:
         size = len(self.w)
@@ -47,7 +44,7 @@ class LinearGaussian:
 
     def bound(self, draws: int, seed: int = 0) -> float:
         random = torch.Generator().manual_seed(seed)
-        weights = log_weights(self.posterior(1.5), self.log_likelihood, self.log_prior, draws, random)
+        weights = log_weights(self.posterior(1.5), self.log_joint, draws, random)
         return float(importance_weighted_bound(weights).mean())
 
 
@@ -62,9 +59,9 @@ def test_the_bound_grows_with_the_draws_and_meets_the_exact_likelihood():
 def test_one_draw_is_the_elbo():
     model, random = LinearGaussian(), torch.Generator().manual_seed(3)
     posterior = model.posterior()
-    weights = log_weights(posterior, model.log_likelihood, model.log_prior, 1, random)
+    weights = log_weights(posterior, model.log_joint, 1, random)
     z = posterior.sample(normal_like(posterior.mean, torch.Generator().manual_seed(3)))
-    expected = model.log_likelihood(z) + model.log_prior(z) - posterior.log_prob(z)
+    expected = model.log_joint(z) - posterior.log_prob(z)
     torch.testing.assert_close(importance_weighted_bound(weights), expected)
 
 

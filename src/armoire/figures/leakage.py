@@ -100,7 +100,8 @@ def _key(page: Sheet, scale: Scale, left: float) -> None:
     bar = page.figure.colorbar(ScalarMappable(scale[1], scale[0]), cax=axes, orientation="horizontal")
     bar.outline.set_visible(False)  # type: ignore[operator]
     axes.tick_params(length=2, labelsize=9)
-    page.note("change in standard deviations", left + 2.75, 0.55)
+    x, y = (left + 2.75) / page.width, 0.55 / page.figure.get_figheight()
+    page.figure.text(x, y, "change in standard deviations", fontsize=SMALL, color=QUIET)
 
 
 def _room(names: list[str], points: float) -> float:

@@ -126,11 +126,6 @@ class Sheet:
         width = (self.width - MARGIN - left + gap) / count
         return [self.panel(left + k * width, 0.9, width - gap, self.top - 1.65) for k in range(count)]
 
-    def note(self, text: str, left: float = MARGIN, bottom: float = 0.3, **style: Any) -> None:
-        """Small text, by default along the lower edge."""
-        height = self.figure.get_figheight()
-        self.figure.text(left / self.width, bottom / height, text, **{"fontsize": SMALL, "color": QUIET, **style})
-
     def _axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
         whole = self.figure.get_figheight()
         return self.figure.add_axes((left / self.width, bottom / whole, width / self.width, height / whole))

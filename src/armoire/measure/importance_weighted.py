@@ -34,17 +34,13 @@ def importance_weighted_bound(log_weights: Float[Tensor, "k n"]) -> Float[Tensor
 
 
 def log_weights(
-    posterior: Posterior,
-    log_likelihood: Callable[[Tensor], Tensor],
-    log_prior: Callable[[Tensor], Tensor],
-    draws: int,
-    random: torch.Generator,
+    posterior: Posterior, log_joint: Callable[[Tensor], Tensor], draws: int, random: torch.Generator
 ) -> Float[Tensor, "k n"]:
-    """log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x) of K draws from each of n posteriors."""
+    """log w_k = log p(x, z_k) - log q(z_k|x) of K draws from each of n posteriors; `log_joint` is z (n, d) to (n,)."""
     values = []
     for _ in range(draws):
         z = posterior.sample(normal_like(posterior.mean, random))
-        values.append(log_likelihood(z).double() + log_prior(z).double() - posterior.log_prob(z).cpu().double())
+        values.append(log_joint(z) - posterior.log_prob(z).cpu().double())
     return torch.stack(values)
 
 
@@ -78,15 +74,13 @@ def likelihood_bound(
         for number, x in enumerate(Batches(part.images[:n], model.device).in_turn(AT_ONCE)):
             posterior = model.encode(x)
 
-            def log_likelihood(z: Tensor, x: Tensor = x) -> Tensor:
-                # mps has no float64
-                return model.likelihood.log_mass(model.decoder(z).cpu(), x.cpu())
-
-            def log_prior(z: Tensor) -> Tensor:
-                return torch.from_numpy(prior.log_prob(z.cpu().numpy()))
+            def log_joint(z: Tensor, x: Tensor = x) -> Tensor:
+                # On the CPU: mps has no float64.
+                log_likelihood = model.likelihood.log_mass(model.decoder(z).cpu(), x.cpu()).double()
+                return log_likelihood + torch.from_numpy(prior.log_prob(z.cpu().numpy())).double()
 
             random = generator(wardrobe.recipe.seed, "bound", number, model.device)
-            weights = log_weights(posterior, log_likelihood, log_prior, draws, random)
+            weights = log_weights(posterior, log_joint, draws, random)
             bounds.append(importance_weighted_bound(weights).numpy())
             elbos.append(weights.mean(dim=0).numpy())
             task.advance(len(x))
