@@ -1,4 +1,4 @@
-"""How an error shows itself in IPython."""
+"""Errors in IPython."""
 
 from __future__ import annotations
 

@@ -79,14 +79,6 @@ def test_a_readme_is_short_and_prints_what_is_run(page):
     assert [block.language for block in blocks] == ["sh", "sh", "python", ""]
 
 
-def test_every_command_is_known():
-    assert COMMANDS[0] == "make demo"
-    for command in COMMANDS[1:]:
-        words = shlex.split(command)
-        assert words[0] == "armoire"
-        build().parse_args(words[1:], exit_on_error=False, print_error=False)
-
-
 def test_what_make_demo_starts_is_known_to_the_command_line():
     done = subprocess.run(
         ["make", "--dry-run", "demo", f"VENV={sys.prefix}"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -43,3 +44,13 @@ def test_names_are_listed_without_importing_what_they_name():
     subprocess.run(
         [sys.executable, "-c", f"{code} assert r.names() == ['x'] and 'fractions' not in sys.modules"], check=True
     )
+
+
+def test_the_help_lists_the_sources_of_installed_packages(tmp_path):
+    info = tmp_path / "other-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[armoire.sources]\nscans = other:SCANS\n")
+    env = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, "-m", "armoire", "data", "--help"]
+    assert "scans, or" in subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout

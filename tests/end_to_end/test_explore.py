@@ -103,3 +103,8 @@ def test_an_export_holds_no_path_and_is_replaced_by_the_same(prepared: Armoire, 
     assert elsewhere.err.splitlines()[-1].endswith(f"-d '{prepared.cwd}/a b/c'")
     assert contents(prepared.cwd / "a b/c") == files
     assert leftovers(prepared.cwd) == []
+
+
+def test_export_prints_the_paths_of_two_graphs(prepared: Armoire) -> None:
+    assert prepared("export", "run", "--onnx", "onnx").out == "onnx/encoder.onnx\nonnx/decoder.onnx\n"
+    assert sorted(contents(prepared.cwd / "onnx")) == ["decoder.onnx", "encoder.onnx"]

@@ -67,16 +67,14 @@ def test_a_stopped_training_is_resumed_to_the_same_bits(
         assert [event.step for event in tracked] == list(range(1, EPOCHS + 1))
 
 
-def test_resume(armoire: Armoire, pictures: Path, copied: Path, trained: Trained) -> None:
-    """Where all is done; with other settings; from the checkpoint before a damaged one."""
+def test_resume_of_a_finished_run_and_from_the_checkpoint_before_a_damaged_one(
+    armoire: Armoire, pictures: Path, copied: Path, trained: Trained
+) -> None:
     words = ["train", "images-vae", "--data", pictures, *QUICK, "--out", "run", "--resume"]
     before = contents(copied)
     assert armoire(*words).code == 0
     assert_one_sentence(armoire(*words, "--lr", "0.1"), "lr 0.002 (now 0.1)", "choose another --out")
-    words[3] = pictures / "disc"
-    assert_one_sentence(armoire(*words), "other data")
     assert contents(copied) == before
-    words[3] = pictures
     newest = copied / "checkpoints" / "step-000000014.safetensors"
     newest.write_bytes(newest.read_bytes()[:1000])
     (copied / "model.safetensors").unlink()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -60,9 +61,11 @@ def _numbers(_type: object, tokens: Sequence[Token]) -> list[float]:
     return numbers
 
 
+# Read here: the registry in armoire.images.sources would import NumPy for `--help`.
+_INSTALLED = sorted(metadata.entry_points(group="armoire.sources").names)
 DATA = (
-    "fashion-mnist, drawn-faces, celeba:PATH, hf:OWNER/NAME, or the path of images: a folder or zip of them, with or "
-    "without a table, Parquet, Arrow, WebDataset or NumPy files"
+    f"{', '.join(['fashion-mnist', 'drawn-faces', 'celeba:PATH', 'hf:OWNER/NAME', *_INSTALLED])}, or the path of "
+    "images: a folder or zip of them, with or without a table, Parquet, Arrow, WebDataset or NumPy files"
 )
 
 Whole = Annotated[int, Parameter(converter=_whole)]
