@@ -1,17 +1,18 @@
 """What the columns of a table, and the folders of a path, say about images: split, class and attributes.
 
-    split       a column `split`, `partition` or `subset` of train, valid (val, validation, dev) and test
-    label       the first of `label`, `class`, `category` and `target` that exists; else the only column that is a
-                ClassLabel of Hugging Face's; else the only text column whose values repeat
-    attributes  every other binary column: booleans, 1 and 0, 1 and -1, true and false, yes and no
+    split       a column `split`, `partition`, `subset` or the like; or one that holds train, valid and test alone
+    label       the first of `label`, `class`, `category`, `target` and the like that exists; else the only column that
+                is a ClassLabel of Hugging Face's; else columns of 0 and 1 with one 1 in each row; else the only column
+                of words that repeat
+    attributes  every other binary column: booleans, 1 and 0, 1 and -1, true and false, yes and no; where a column has
+                1, 0 and -1, -1 is unknown
 
-Any other column, captions and sizes for example, is ignored. A null is an unknown value.
+Any other column, captions and sizes for example, is ignored. A null is an unknown value. `ColumnChoice` overrides all.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,18 +20,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int8
 
+from armoire.errors import ArmoireError
+from armoire.images.column_roles import (
+    LABEL_COLUMNS,
+    ColumnChoice,
+    Role,
+    RoleName,
+    are_uncertain,
+    chosen,
+    find_label,
+    find_one_hot,
+    find_split,
+    is_split_or_fold,
+    plain,
+)
+from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, is_text
 from armoire.images.imageset import RESERVED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+__all__ = ["ColumnChoice", "Columns", "Role", "is_text", "read_columns", "scalar_columns"]
+
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
     ("val", "valid", "validation", "dev"), "valid"
 )
-SPLIT_COLUMNS = ("split", "partition", "subset")
-LABEL_COLUMNS = ("label", "labels", "class", "class_name", "category", "target")
-MOST_CLASSES = 1000
-YES_OR_NO = {"1": 1, "true": 1, "yes": 1, "0": -1, "-1": -1, "false": -1, "no": -1}
+FREE = ColumnChoice()
+LABELS_OF_FOLDERS = "images without a class in column '{}' have none: their folders are none of its classes"
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,9 @@ class Columns:
         attributes: 1 yes, -1 no, 0 unknown.
         label_column: the column of the labels, "" where there is none.
         ignored: names of the columns that are none of these.
+        roles: what each column was taken for.
+        classes: class names in their declared order, "" where none is declared.
+        notes: remarks on what was guessed.
     """
 
     splits: Sequence[str | None]
@@ -50,48 +69,161 @@ class Columns:
     attributes: Mapping[str, Int8[np.ndarray, " n"]] = field(default_factory=dict)
     label_column: str = ""
     ignored: Sequence[str] = ()
+    roles: tuple[Role, ...] = ()
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """One line for people, "" where no column was found."""
         found = []
         if self.label_column:
             classes = len({label for label in self.labels if label is not None})
-            found.append(f"{classes} classes from column '{self.label_column}'")
+            found.append(
+                f"{classes} classes from column{'' if ', ' not in self.label_column else 's'} '{self.label_column}'"
+            )
         if self.attributes:
-            found.append(f"attributes {_enumerate(self.attributes)}")
+            found.append(f"attributes {enumerate_names(self.attributes)}")
         if self.ignored:
-            found.append(f"ignored columns: {_enumerate(self.ignored)}")
-        return "; ".join(found)
+            found.append(f"ignored columns: {enumerate_names(self.ignored)}")
+        return "; ".join([*found, *self.notes])
 
     def fill_missing(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:
         """The same columns, completed with the splits and labels that file and folder names state."""
-        if self.label_column:
-            labels = [own or other for own, other in zip(self.labels, labels, strict=True)]
-        return replace(self, splits=held_out_or_none(self.splits if any(self.splits) else splits), labels=labels)
+        found, notes = self.labels, self.notes
+        if not self.label_column:
+            found = labels
+        elif None in found:
+            missing = {label for own, label in zip(found, labels, strict=True) if own is None} - {None}
+            if missing <= set(found):
+                found = [own or other for own, other in zip(found, labels, strict=True)]
+            else:  # two vocabularies of classes would be mixed
+                notes = (*notes, LABELS_OF_FOLDERS.format(self.label_column))
+        splits = held_out_or_none(self.splits if any(self.splits) else splits)
+        return replace(self, splits=splits, labels=found, notes=notes)
 
 
-def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int) -> Columns:
+def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, choice: ColumnChoice = FREE) -> Columns:
     """Interpret the columns of a table.
 
     Args:
         table: one row per image, without the columns of images and names.
         classes: class names of the columns that hold class numbers.
         n: number of rows, which a table without columns does not know.
+        choice: what the user chose.
+
+    Raises:
+        ArmoireError: there is no column that the user chose, or its values cannot be used so.
     """
-    columns = {name: _Column(table[name], classes.get(name, ())) for name in table.column_names}
-    splits: Sequence[str | None] = [None] * n
-    for name in (name for name in columns if name.lower() in SPLIT_COLUMNS):
-        if columns[name].all_in(SPLIT_NAMES):
-            splits = columns.pop(name).translated(SPLIT_NAMES)
-            break
-    label = _label_column(columns, classes, n)
-    labels = columns.pop(label).texts() if label else [None] * n
-    attributes = {
-        name: column.signs()
-        for name, column in columns.items()
-        if column.all_in(YES_OR_NO) and name and not RESERVED.fullmatch(name)
-    }
-    return Columns(held_out_or_none(splits), labels, attributes, label, [n for n in columns if n not in attributes])
+    columns = {name: Values(table[name], classes.get(name, ())) for name in table.column_names}
+    split = find_split(columns, choice)
+    splits = columns[split.column].translate(split.meaning or {}) if split.column else [None] * n
+    rest = {name: values for name, values in columns.items() if name != split.column}
+    found = _find_classes(rest, classes, choice)
+    attributes = _attributes({name: values for name, values in rest.items() if name not in found.columns}, choice)
+    used: dict[str, RoleName] = {split.column: "split"}
+    used.update(dict.fromkeys(found.columns, "label"))
+    used.update(dict.fromkeys(attributes, "attribute"))
+    notes = (split.note, *_notes(found), *_missing(rest, found), _uncertain(attributes, rest))
+    return Columns(
+        held_out_or_none(splits),
+        _labels(rest, found, n),
+        attributes,
+        ", ".join(found.columns),
+        [name for name in columns if name not in used],
+        tuple(_role(name, values, used, found) for name, values in columns.items()),
+        tuple(classes.get(found.columns[0], ())) if len(found.columns) == 1 else (),
+        tuple(filter(None, notes)),
+    )
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """The columns of the class, one or several of 0 and 1; those that could be it too; whether it is known by name."""
+
+    columns: Sequence[str]
+    others: Sequence[str]
+    certain: bool
+
+
+def _find_classes(columns: Mapping[str, Values], classes: Collection[str], choice: ColumnChoice) -> _Classes:
+    label, others = find_label(columns, classes, choice)
+    certain = bool(choice.label) or label in classes or plain(label) in LABEL_COLUMNS
+    one_hot = [] if certain else find_one_hot(columns, choice)
+    return _Classes(one_hot or ([label] if label else []), others, certain)
+
+
+def _labels(columns: Mapping[str, Values], found: _Classes, n: int) -> Sequence[str | None]:
+    if len(found.columns) < 2:
+        return columns[found.columns[0]].texts() if found.columns else [None] * n
+    ones = np.stack([columns[name].signs() == 1 for name in found.columns])
+    first = np.where(ones.any(axis=0), ones.argmax(axis=0), len(ones)).tolist()
+    return [[*found.columns, None][k] for k in first]
+
+
+def _role(name: str, values: Values, used: Mapping[str, RoleName], found: _Classes) -> Role:
+    reason = "" if name in used else _reason(name, values, found.others)
+    return Role(name, used.get(name, "ignored"), values.example, reason=reason)
+
+
+def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Int8[np.ndarray, " n"]]:
+    if choice.attributes is None:
+        names = [n for n, values in columns.items() if values.all_in(YES_OR_NO) and n and not is_split_or_fold(n)]
+        names = [name for name in names if not RESERVED.fullmatch(name)]
+    else:
+        names = [chosen(name, columns, "--attributes") for name in choice.attributes]
+    for name in names:
+        if RESERVED.fullmatch(name):
+            raise ArmoireError(f"'{name}' cannot be the name of an attribute; rename the column")
+        if not columns[name].all_in(YES_OR_NO):
+            other = next((value for value in columns[name].distinct if value.lower() not in YES_OR_NO), "nothing")
+            raise ArmoireError(
+                f"column '{name}' holds '{other}', not only yes and no or 1 and 0; leave it out of --attributes"
+            )
+    uncertain = are_uncertain({name: columns[name] for name in names})
+    return {name: columns[name].signs(uncertain=uncertain) for name in names}
+
+
+def _reason(name: str, values: Values, others: Sequence[str]) -> str:
+    if not values.distinct:
+        return "empty"
+    if is_split_or_fold(name):
+        return "its values are no splits"
+    if RESERVED.fullmatch(name):
+        return "its name cannot be an attribute's"
+    if name in others:
+        return "could be the class (--label-column)"
+    if len(values.distinct) == 1:
+        return "the same value in every row"
+    return "text that is no class" if values.is_text else "numbers"
+
+
+def _notes(found: _Classes) -> Iterator[str]:
+    """Remarks on how the class was found."""
+    if len(found.columns) > 1:
+        yield "each row has a 1 in one of them (--label-column none for attributes)"
+    elif found.columns and found.others:
+        yield f"the class could also be {enumerate_names(found.others)} (--label-column)"
+    elif found.columns and not found.certain:
+        yield f"'{found.columns[0]}' is the only column of words that repeat (--label-column)"
+    elif found.others:
+        yield f"several columns could be the class: {enumerate_names(found.others)}; choose one with --label-column"
+
+
+def _missing(columns: Mapping[str, Values], found: _Classes) -> Iterator[str]:
+    """Remarks on words that may be values or missing ones."""
+    for name, values in columns.items():
+        if values.missing:
+            yield f"{enumerate_names(values.missing)} in column '{name}' is taken for a missing value"
+        words = [value for value in values.distinct if value.lower() in MISSING_AMONG_NUMBERS - {"unknown"}]
+        if words and name in found.columns:
+            yield f"'{words[0]}' in column '{name}' is taken for a class; leave cells empty where the class is missing"
+
+
+def _uncertain(attributes: Mapping[str, Any], columns: Mapping[str, Values]) -> str:
+    if not are_uncertain({name: columns[name] for name in attributes}):
+        return ""
+    names = [name for name in attributes if "-1" in columns[name].distinct]
+    return f"-1 in {enumerate_names(names)} is taken for unknown, since 0 is no"
 
 
 def scalar_columns(table: pa.Table) -> pa.Table:
@@ -128,12 +260,6 @@ def is_scalar(kind: pa.DataType) -> bool:
     return is_text(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    import pyarrow.types as types
-
-    return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-
-
 def held_out_or_none(splits: Sequence[str | None]) -> list[str | None]:
     """The stated splits, or all None where they hold nothing out, so that a tenth will be."""
     return list(splits) if {"test", "valid"} & set(splits) else [None] * len(splits)
@@ -162,70 +288,7 @@ def splits_and_labels(names: Sequence[str]) -> tuple[list[str | None], list[str 
     return splits, [folder[0] if folder else None for folder in folders]
 
 
-def _label_column(columns: Mapping[str, _Column], classes: Collection[str], rows: int) -> str:
-    for name in (name for wanted in LABEL_COLUMNS for name in columns if name.lower() == wanted):
-        if columns[name].may_be_classes():
-            return name
-    numbered = [name for name in columns if name in classes]
-    if len(numbered) == 1:
-        return numbered[0]
-    repeated = [
-        name
-        for name, column in columns.items()
-        if column.is_text and column.may_be_classes() and not column.all_in(YES_OR_NO) and 2 * column.distinct <= rows
-    ]
-    return repeated[0] if len(repeated) == 1 else ""
-
-
-class _Column:
-    """A column as its distinct values, each as text or None, and the index of every row's value."""
-
-    def __init__(self, values: pa.ChunkedArray, classes: Sequence[str]) -> None:
-        import pyarrow as pa
-
-        if pa.types.is_dictionary(values.type):
-            values = values.cast(values.type.value_type)
-        encoded = values.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
-        self.is_text = is_text(values.type)
-        self.is_real = pa.types.is_floating(values.type)
-        self.values = [_text(value, classes) for value in encoded.dictionary.to_pylist()]
-        self.indices = encoded.indices.fill_null(len(self.values)).to_numpy()
-
-    @property
-    def distinct(self) -> int:
-        return len({value for value in self.values if value is not None})
-
-    def all_in(self, allowed: Collection[str]) -> bool:
-        found = {value.lower() for value in self.values if value is not None}
-        return bool(found) and found <= set(allowed)
-
-    def may_be_classes(self) -> bool:
-        whole = not self.is_real or all(v is None or "." not in v for v in self.values)
-        return whole and 1 <= self.distinct <= MOST_CLASSES
-
-    def texts(self) -> list[str | None]:
-        return np.array([*self.values, None], dtype=object)[self.indices].tolist()
-
-    def translated(self, names: Mapping[str, str]) -> list[str | None]:
-        return [None if text is None else names[text.lower()] for text in self.texts()]
-
-    def signs(self) -> Int8[np.ndarray, " n"]:
-        signs = [0 if value is None else YES_OR_NO[value.lower()] for value in self.values]
-        return np.array([*signs, 0], np.int8)[self.indices]
-
-
-def _text(value: Any, classes: Sequence[str]) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # programs store integers with missing values as floats
-    if classes and isinstance(value, int):
-        return classes[value] if 0 <= value < len(classes) else None  # Hugging Face writes -1 for unknown
-    return str(value).strip() or None
-
-
-def _enumerate(names: Iterable[str], most: int = 8) -> str:
+def enumerate_names(names: Iterable[str], most: int = 8) -> str:
+    """Names for people, the first few of many."""
     names = list(names)
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

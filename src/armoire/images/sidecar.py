@@ -1,46 +1,62 @@
-"""Tables next to image files: CSV, TSV or JSON lines with one row per image and a column that names its file.
+"""Tables next to image files: CSV, TSV, JSON and text with one row per image and a column that names its file.
 
-A file is named by its path relative to the table, its file name alone, or its name without ending, where that is
-unambiguous. `metadata.csv` and `metadata.jsonl` of Hugging Face's imagefolder are such tables.
+A file is named by its path, the end of its path, its file name alone, or its name without ending, where that is
+unambiguous. `metadata.csv` and `metadata.jsonl` of Hugging Face's imagefolder are such tables. A text file of numbers
+and values is one where another gives each image its number, as those of CUB-200 do.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from io import BytesIO
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.images.columns import Columns, read_columns, scalar_columns
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.images.column_roles import SPLIT_WORDS, ColumnChoice, Role
+from armoire.images.column_values import MOST_CLASSES
+from armoire.images.columns import FREE, Columns, enumerate_names, held_out_or_none, read_columns
 from armoire.images.decode import RejectedImageError
+from armoire.images.image_names import ImageNames
 from armoire.images.listing import FileListing
+from armoire.images.name_column import Named, find_named
+from armoire.images.numbered import join_numbered
+from armoire.images.text_encoding import decode_text
+from armoire.images.text_table import TextTable, read_delimited, read_json
 from armoire.io.files import sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENDINGS = {".csv", ".tsv", ".jsonl"}
-NAME_COLUMNS = ("file_name", "filename", "file", "path", "image", "image_id", "image_path", "id", "name")  # in order
-LARGEST = 1 << 30  # bytes
+ENDINGS = {".csv", ".tsv", ".jsonl", ".ndjson"}
+POSSIBLE = {".txt", ".json"}  # not every such file is a table
+LARGEST = 1 << 28  # bytes
+LARGEST_POSSIBLE = 1 << 25
+MOST_POSSIBLE = 100  # text files that are tried
+TEMPLATE = re.compile(r"submission|template|example|placeholder|dummy", re.IGNORECASE)
+Note = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sidecar:
     """One table in the order of the images.
 
     Attributes:
         name: of its file.
         table: one row per image, null where the file has no row for it, without the column of names.
-        unmatched: number of rows that name no image, or one that an earlier row names.
+        named: which rows describe which images.
+        split: that its file name states.
+        is_list: whether it has no header.
     """
 
     name: str
     table: pa.Table
-    unmatched: int
+    named: Named
+    split: str = ""
+    is_list: bool = False
 
 
 def digest_with_tables(listing: FileListing) -> str:
@@ -49,109 +65,198 @@ def digest_with_tables(listing: FileListing) -> str:
     return sha256(listing.digest.encode(), *stamps) if stamps else listing.digest
 
 
-def read_sidecars(listing: FileListing, note: Callable[[str], None]) -> tuple[Columns, tuple[str, ...]]:
+def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE) -> tuple[Columns, tuple[str, ...]]:
     """The columns of all tables next to the images, and the names of the tables that could be used."""
-    sidecars = [found for name in _tables(listing) if (found := _read(listing, name, note)) is not None]
-    for sidecar in sidecars:
-        if sidecar.unmatched:
-            note(f"{sidecar.name}: {sidecar.unmatched:,} rows name no image, or one that an earlier row names")
-    columns = read_columns(_coalesce([sidecar.table for sidecar in sidecars]), {}, len(listing.names))
-    return columns, tuple(sidecar.name for sidecar in sidecars)
+    names, sidecars, others, seen = ImageNames(listing.names), [], {}, set()
+    for name in _tables(listing):
+        if (text := _read(listing, name, note)) is None:
+            continue
+        seen.update(text.table.column_names)
+        split = _stated_split(name)
+        text, named = _find(text, names, name, split, choice)
+        if named is not None and (reason := _excluded(name, named)):
+            note(f"{name} is ignored: {reason}")
+        elif named is not None:
+            sidecars.append(_aligned(name, text, named, split))
+            _report(name, text, named, note)
+        elif _may_be_table(name):
+            others[name] = text
+    joined, classes = join_numbered({s.name: (s.named, s.is_list) for s in sidecars}, others)
+    for name in others.keys() - joined.keys():
+        if PurePosixPath(name).suffix.lower() in ENDINGS:
+            note(f"{name} is ignored: no column of it names the images (--name-column)")
+    _check_choice(choice, seen)
+    sidecars.sort(key=lambda sidecar: (-int((sidecar.named.rows >= 0).sum()), sidecar.name))
+    tables = [(s.name, s.table) for s in sidecars] + list(joined.items())
+    columns = _read_all(tables, len(listing.names), choice, note)
+    columns = _with_names(columns, sidecars, choice)
+    if columns.label_column in classes:
+        columns = replace(columns, classes=classes[columns.label_column])
+    return columns, (*(sidecar.name for sidecar in sidecars), *joined)
 
 
 def _tables(listing: FileListing) -> list[str]:
-    return sorted(name for name in listing.sidecars if PurePosixPath(name).suffix.lower() in ENDINGS)
+    """The files that may be tables; a text file with the name of an image is its caption."""
+    images = {PurePosixPath(name).stem for name in listing.names}
+    suffixes = {name: PurePosixPath(name).suffix.lower() for name in sorted(listing.sidecars)}
+    possible = [n for n, suffix in suffixes.items() if suffix in POSSIBLE and PurePosixPath(n).stem not in images]
+    possible = possible if len(possible) <= MOST_POSSIBLE else []
+    return sorted([*(name for name, suffix in suffixes.items() if suffix in ENDINGS), *possible])
 
 
-def _read(listing: FileListing, name: str, note: Callable[[str], None]) -> Sidecar | None:
+def _may_be_table(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in ENDINGS | POSSIBLE
+
+
+def _read(listing: FileListing, name: str, note: Note) -> TextTable | None:
     import pyarrow as pa
 
+    suffix = PurePosixPath(name).suffix.lower()
+    largest = LARGEST if suffix in ENDINGS else LARGEST_POSSIBLE
     try:
         with listing.open(name) as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise ValueError(f"more than {LARGEST:,} bytes")
-        table = _parse(content, PurePosixPath(name).suffix.lower())
-    except (OSError, ValueError, RejectedImageError, csv.Error, pa.ArrowException) as error:
-        note(f"{name} is ignored: it cannot be read as a table ({' '.join(str(error).split())})")
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise ValueError(f"more than {largest:,} bytes")
+        text = decode_text(content, [PurePosixPath(image).stem for image in listing.names])
+        table = _parse(text.text, suffix)
+    except (OSError, ValueError, RecursionError, RejectedImageError, pa.ArrowException) as error:
+        if suffix in ENDINGS:
+            note(f"{name} is ignored: it cannot be read as a table ({' '.join(str(error).split())})")
         return None
-    positions = _positions(listing.names, str(PurePosixPath(name).parent))
-    for column in sorted(table.column_names, key=lambda column: column.lower() not in NAME_COLUMNS):
-        matches = [positions.get(text, -1) if (text := _text(cell)) else -1 for cell in table[column].to_pylist()]
-        if 2 * sum(position >= 0 for position in matches) >= max(1, len(matches)):
-            return _align(name, table.drop_columns([column]), matches, len(listing.names))
-    note(f"{name} is ignored: no column of it names the images")
-    return None
+    if text.encoding:
+        note(f"{name} is read as {text.encoding}, with words such as '{text.example}'; if wrong, save it as UTF-8")
+    return table
 
 
-def _align(name: str, table: pa.Table, matches: Sequence[int], n: int) -> Sidecar:
+def _parse(text: str, suffix: str) -> TextTable:
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return read_json(text, lines=suffix != ".json")
+    return read_delimited(text, blanks=suffix == ".txt")
+
+
+def _find(
+    text: TextTable, names: ImageNames, name: str, split: str, choice: ColumnChoice
+) -> tuple[TextTable, Named | None]:
+    """The rows of the images; those in folders of the split that the table's name states come first."""
+    parent = str(PurePosixPath(name).parent)
+    folder = "" if parent == "." else parent
+    found, named = find_named(text, names, folder, choice)
+    if split and (named is None or named.ambiguous):
+        inside = [n for n in names.names if split in {SPLIT_WORDS.get(part.lower()) for part in n.split("/")[:-1]}]
+        other, again = find_named(text, ImageNames(inside), folder, choice) if inside else (text, None)
+        if again is not None and (named is None or len(again.ambiguous) < len(named.ambiguous)):
+            rows = np.full(len(names.names), -1)
+            position = {name: i for i, name in enumerate(names.names)}
+            rows[[position[name] for name in inside]] = again.rows
+            return other, replace(again, rows=rows)
+    return found, named
+
+
+def _excluded(name: str, named: Named) -> str:
+    """Why a table whose rows name images is not used, "" where it is."""
+    stem = PurePosixPath(name).stem
+    constant = all(len(named.table[column].unique()) <= 1 for column in named.table.column_names)
+    if "submission" in stem.lower() or (TEMPLATE.search(stem) and constant):
+        return "by its name it is a submission or a template, whose values are no labels; rename it to use it"
+    return ""
+
+
+def _aligned(name: str, text: TextTable, named: Named, split: str) -> Sidecar:
     import pyarrow as pa
 
-    rows = np.full(n, -1)
-    for row, position in reversed(list(enumerate(matches))):  # the first of several rows counts
-        if position >= 0:
-            rows[position] = row
-    used = int((rows >= 0).sum())
-    return Sidecar(name, table.take(pa.array(rows, mask=rows < 0)), len(matches) - used)
+    table = named.table.take(pa.array(named.rows, mask=named.rows < 0))
+    return Sidecar(name, table, named, split, not text.has_header)
 
 
-def _positions(names: Sequence[str], folder: str) -> Mapping[str, int]:
-    """Index of each image by every unambiguous name of it; -1 for an ambiguous one."""
-    prefix = "" if folder == "." else f"{folder}/"
-    positions: dict[str, int] = {}
-    for shorten in (
-        lambda name: name.removeprefix(prefix),
-        lambda name: name,
-        lambda name: PurePosixPath(name).name,
-        lambda name: PurePosixPath(name).stem,
+def _report(name: str, text: TextTable, named: Named, note: Note) -> None:
+    """Notes on the rows of a table that could not be used."""
+    if text.bad:
+        (line, reason), more = text.bad[0], len(text.bad) - 1
+        note(f"{name}: line {line} {reason} and is left out{f'; so are {more:,} more' if more else ''}")
+    if not text.has_header:
+        note(f"{name} has no header: '{named.example}' in its '{named.column}' names an image (--name-column)")
+    elif named.remark:
+        note(f"{name}: {named.remark}")
+    for cells, what in (
+        (named.unmatched, "name no image"),
+        (named.ambiguous, "may name several images and are left out; write their folders too"),
+        (named.repeated, "name an image that an earlier row names, which counts"),
     ):
-        shortened: dict[str, int] = {}
-        for row, name in enumerate(names):
-            short = shorten(name)
-            shortened[short] = -1 if short in shortened else row
-        positions = shortened | positions
-    return positions
+        if cells:
+            note(f"{name}: {len(cells):,} rows {what}, for example '{cells[0]}'")
+    if "celeba" in PurePosixPath(name).stem.lower():
+        note(f"{name} is CelebA's; celeba:PATH reads its folder or zip as CelebA's authors divide and name it")
 
 
-def _text(cell: object) -> str:
-    return "" if cell is None else str(cell).strip().replace("\\", "/").removeprefix("./")
+def _stated_split(name: str) -> str:
+    """The split in a table's file name, such as train_labels.csv; "" where it names none or two."""
+    words = re.split(r"[\W_\d]+", PurePosixPath(name).stem.lower())
+    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
+    return found.pop() if len(found) == 1 else ""
 
 
-def _parse(content: bytes, ending: str) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-    from pyarrow import json as arrow_json
-
-    if ending == ".jsonl":
-        return scalar_columns(arrow_json.read_json(BytesIO(content)))
-    head = content.decode("utf-8-sig").partition("\n")[0].rstrip("\r")
-    delimiter = "\t" if ending == ".tsv" else max(",;\t", key=head.count)
-    names = next(csv.reader([head], delimiter=delimiter))
-    if len(set(names)) < len(names):
-        raise ValueError("two of its columns have the same name")
-    return arrow_csv.read_csv(
-        BytesIO(content),
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        # As text, because 007.png may be written 007.
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True
-        ),
-    )
+def _check_choice(choice: ColumnChoice, columns: set[str]) -> None:
+    known = choice.name.startswith("column ") or choice.name.lower() in {column.lower() for column in columns}
+    if choice.name and not known:
+        raise ArmoireError(f"no column '{choice.name}' for --name-column; {did_you_mean(choice.name, columns)}")
 
 
-def _coalesce(tables: Sequence[pa.Table]) -> pa.Table:
-    """All columns; where several tables have one, the first non-null value counts."""
+def _read_all(tables: Sequence[tuple[str, pa.Table]], n: int, choice: ColumnChoice, note: Note) -> Columns:
+    """The columns of all tables, each with the file that it is from."""
+    origins: dict[str, str] = {}
+    for name, table in reversed(tables):
+        origins |= dict.fromkeys(table.column_names, name)
+    columns = read_columns(_coalesce(tables, note), {}, n, _of_list(tables, choice))
+    roles = tuple(replace(role, table=origins[role.column]) for role in columns.roles)
+    return replace(columns, roles=roles)
+
+
+def _of_list(tables: Sequence[tuple[str, pa.Table]], choice: ColumnChoice) -> ColumnChoice:
+    """The choice; where there is but a list of names and one value each, the value is the class."""
+    names = {column for _, table in tables for column in table.column_names}
+    if choice.label or choice.attributes is not None or len(names) != 1:
+        return choice
+    (name,) = names
+    cells = [cell for _, table in tables if name in table.column_names for cell in table[name].drop_null().to_pylist()]
+    repeats = len(set(cells)) <= min(MOST_CLASSES, len(cells) // 2)
+    return replace(choice, label=name) if repeats and re.fullmatch(r"column \d+", name) else choice
+
+
+def _with_names(columns: Columns, sidecars: Sequence[Sidecar], choice: ColumnChoice) -> Columns:
+    """The columns with the roles of those that name images, and with splits by the tables' file names."""
+    roles = tuple(Role(s.named.column, "name", s.named.example, s.name) for s in sidecars)
+    columns = replace(columns, roles=(*roles, *columns.roles))
+    stating = [sidecar for sidecar in sidecars if sidecar.split]
+    if any(columns.splits) or choice.split or len({sidecar.split for sidecar in stating}) < 2:
+        return columns
+    splits: list[str | None] = [None] * len(columns.labels)
+    for sidecar in stating:
+        for position in np.flatnonzero(sidecar.named.rows >= 0).tolist():
+            splits[position] = splits[position] or sidecar.split
+    names = enumerate_names([PurePosixPath(sidecar.name).name for sidecar in stating])
+    note = f"split from the names of {names} (--split-column none)"
+    return replace(columns, splits=held_out_or_none(splits), notes=(*columns.notes, note))
+
+
+def _coalesce(tables: Sequence[tuple[str, pa.Table]], note: Note) -> pa.Table:
+    """All columns; where several tables have one, the first non-null value counts, and a note says if they differ."""
     import pyarrow as pa
     from pyarrow.compute import call_function
 
-    columns: dict[str, pa.ChunkedArray] = {}
-    for table in tables:
+    columns: dict[str, tuple[str, pa.ChunkedArray]] = {}
+    for file, table in tables:
         for name in table.column_names:
             column = table[name]
             if name in columns:
-                first = columns[name]
+                first_file, first = columns[name]
                 if first.type != column.type:
                     first, column = first.cast(pa.string()), column.cast(pa.string())
-                column = call_function("coalesce", [first, column])
-            columns[name] = column
-    return pa.table(columns)
+                differ = call_function("sum", [call_function("not_equal", [first, column])]).as_py()
+                if differ:
+                    what = f"differ in '{name}' of {differ:,} images"
+                    note(f"{first_file} and {file} {what}; {first_file} counts, so remove the wrong one")
+                columns[name] = first_file, call_function("coalesce", [first, column])
+            else:
+                columns[name] = file, column
+    return pa.table({name: column for name, (_, column) in columns.items()})

@@ -1,14 +1,18 @@
-"""The images in the cells of a table: encoded bytes, a struct {bytes, path}, or the path of a file."""
+"""The images in the cells of a table: encoded bytes, a struct {bytes, path}, the path of a file, or base64 text."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
+import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
-from armoire.images.columns import is_text
+from armoire.images.column_roles import ColumnChoice, chosen, plain
+from armoire.images.column_values import is_text
 from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.images.listing import open_bytes, open_file
 
@@ -16,29 +20,49 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BYTES_COLUMNS = ("image", "img", "jpg", "png", "bytes")
-PATH_COLUMNS = (*BYTES_COLUMNS, "file_name", "filename", "file", "path", "image_path", "filepath", "image_file")
+PATH_COLUMNS = (
+    *BYTES_COLUMNS, "file_name", "filename", "file", "path", "image_path", "img_path", "filepath", "file_path",
+    "image_file", "image_name",
+)  # fmt: skip
+FREE = ColumnChoice()
+#: The first bytes of JPEG, PNG, GIF, WEBP, BMP and TIFF files as base64, with or without the head of a data URL.
+BASE64 = re.compile(r"\s*(data:image/[\w.+-]+;base64,)?(/9j/|iVBORw0KGgo|R0lGOD|UklGR|Qk[0-9A-Za-z+/]|SUkqA|TU0AK)")
+SHORTEST_BASE64 = 80  # characters; shorter text is a path
 
 
-def image_column(path: Path, schema: pa.Schema) -> str:
-    """The column of encoded images, else the one of their paths.
+def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> str:
+    """The chosen column of images, else the only one of encoded images, else the one of their paths.
 
     Raises:
         ArmoireError: there is none, or several are possible.
     """
+    if choice.image:
+        name = chosen(choice.image, schema.names, "--image-column")
+        if not may_hold_images(schema.field(name).type):
+            raise ArmoireError(f"column '{name}' of {path} holds {schema.field(name).type}, no images or paths")
+        return name
     encoded = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
     common = [name for name in BYTES_COLUMNS if name in encoded]
     if len(encoded) == 1 or common:
         return (common or encoded)[0]
     if encoded:
         raise ArmoireError(
-            f"several columns of {path} may hold images ({', '.join(encoded)}); choose one with --column"
+            f"several columns of {path} may hold images ({', '.join(encoded)}); choose one with --image-column"
         )
-    if paths := [name for name in PATH_COLUMNS if name in schema.names and is_text(schema.field(name).type)]:
+    texts = {plain(name): name for name in reversed(schema.names) if is_text(schema.field(name).type)}
+    if paths := [texts[name] for name in PATH_COLUMNS if name in texts]:
         return paths[0]
     raise ArmoireError(
         f"no column of {path} holds images (binary, a struct with bytes, or paths in a column such as file_name); "
-        "give files that have one"
+        "choose one with --image-column"
     )
+
+
+def name_column(schema: pa.Schema, image: str, choice: ColumnChoice = FREE) -> str:
+    """The column, or field `column.path`, of the images' ids: the chosen one, `id`, the images' paths; "" for none."""
+    if choice.name:
+        return chosen(choice.name, schema.names, "--name-column")
+    return "id" if "id" in schema.names and image != "id" else path_field(schema, image)
 
 
 def may_hold_images(kind: pa.DataType) -> bool:
@@ -65,23 +89,49 @@ def path_field(schema: pa.Schema, column: str) -> str:
 
 
 def path_in(cell: Any) -> str | None:
-    """The path in a cell."""
-    return cell.get("path") if isinstance(cell, dict) else cell if isinstance(cell, str) else None
+    """The path in a cell, with forward slashes."""
+    path = cell.get("path") if isinstance(cell, dict) else cell
+    return path.strip().replace("\\", "/") if isinstance(path, str) and not is_base64(path) else None
+
+
+def is_base64(text: str) -> bool:
+    """Whether text is an image in base64."""
+    return len(text) >= SHORTEST_BASE64 and BASE64.match(text) is not None
 
 
 def open_cell(cell: Any, folder: Path) -> OpenFile:
     """Open the image of a cell; a path must be below `folder`."""
     content = cell.get("bytes") if isinstance(cell, dict) else cell
+    if isinstance(content, bytes):
+        return open_bytes(content)
+    if isinstance(content, str) and is_base64(content):
+        return open_bytes(_decoded(content))
     path = path_in(cell)
-    if path and not isinstance(content, bytes):
-        # A table is untrusted input: it must not read files elsewhere on this disk.
-        file = Path(os.path.normpath(folder / path))
-        if not file.is_relative_to(folder):
-            raise RejectedImageError(f"its file is outside of {folder}")
-        return open_file(file)
-    if content is None:
+    if not path:
         raise RejectedImageError("no image")
-    return open_bytes(content or b"")
+    return open_file(_below(path, folder))
+
+
+def _below(path: str, folder: Path) -> Path:
+    """The file that a path names, or the end of a path of another machine."""
+    # A table is untrusted input: it must not read files elsewhere on this disk.
+    file = Path(os.path.normpath(folder / path))
+    if file.is_relative_to(folder) and file.exists():
+        return file
+    parts = [part for part in PurePosixPath(path).parts if part not in ("/", ".", "..")]
+    for start in range(len(parts)):
+        if (end := folder.joinpath(*parts[start:])).is_file():
+            return end
+    if not file.is_relative_to(folder):
+        raise RejectedImageError(f"its file is outside of {folder}")
+    return file
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text.strip().partition("base64,")[2] or text, validate=False)
+    except binascii.Error as error:
+        raise RejectedImageError(f"damaged base64: {error}") from None
 
 
 def check_names(fields: Iterable[pa.Field]) -> None:
