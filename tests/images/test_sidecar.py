@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +19,12 @@ PLAIN = [f"{i:02d}.png" for i in range(N)]
 KINDS = [("cat", "dog")[i % 2] for i in range(N)]
 
 
-def read(names: list[str], files: Mapping[str, str | bytes], **choice) -> tuple[Columns, str]:
-    """The columns of tables next to images of these names, and all notes; no image is opened."""
+def read(names: list[str], files: Mapping[str, str | bytes], root: str = "", **choice) -> tuple[Columns, str]:
+    """The columns of tables next to images of these names in a folder `root`, and all notes; no image is opened."""
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
     notes: list[str] = []
-    listing = FileListing(names, lambda name: BytesIO(contents[name]), "", dict.fromkeys(contents, ""))
+    paths = {name: Path(root or "any") / name for name in names}
+    listing = FileListing(names, lambda name: BytesIO(contents[name]), "", dict.fromkeys(contents, ""), paths)
     columns, _ = read_sidecars(listing, notes.append, ColumnChoice(**choice))
     return columns, "\n".join([*notes, columns.summary()])
 
@@ -70,6 +72,8 @@ def test_row_numbers_that_miss_name_nothing():
 
 
 def test_a_name_that_several_images_have_is_left_out_and_said():
+    _, said = read([f"{a}/{name}" for a in "ab" for name in PLAIN], {"t.csv": table("path,label", "{n},{k}")})
+    assert "'00.png' in its column 'path' may be any of a/00.png, b/00.png; write the folders" in said
     names = [*(f"a/{name}" for name in PLAIN), f"b/{PLAIN[0]}"]
     columns, said = read(names, {"t.csv": table("path,label", "{n},{k}")})
     assert columns.labels == [None, *KINDS[1:], None]
@@ -79,6 +83,9 @@ def test_a_name_that_several_images_have_is_left_out_and_said():
 def test_rows_of_another_split_name_no_image_of_this_one():
     text = "path,label\n" + "\n".join(f"test/{name},{kind}" for name, kind in zip(PLAIN, KINDS, strict=True))
     assert set(read([f"train/{name}" for name in PLAIN], {"t.csv": text})[0].labels) == {None}
+    listed = "path,label\n" + "\n".join(f"{split}/{n},{split}" for split in ("test", "train") for n in PLAIN)
+    assert read(PLAIN, {"t.csv": listed}, root="train")[0].labels == ["train"] * N
+    assert set(read(PLAIN, {"t.csv": listed})[0].labels) == {None}
     both = [f"{split}/{i}.png" for split in ("test", "train") for i in range(N)]
     columns, _ = read(both, {"train.csv": table("id,label", "{i},{k}"), "test.csv": table("id", "{i}")})
     assert columns.labels == [*[None] * N, *KINDS]
@@ -131,6 +138,10 @@ def test_tables_without_a_header():
 
 def test_tables_that_disagree_and_templates():
     right, wrong = table("id,label", "{n},{k}"), table("id,label", "{n},cow")
+    twice = right + "\n" + wrong.partition("\n")[2]
+    columns, said = read(PLAIN, {"a.csv": twice})
+    assert columns.labels == KINDS
+    assert "20 rows name an image that an earlier row names, which counts; they differ in label" in said
     columns, said = read(PLAIN, {"a.csv": right, "b.csv": wrong})
     assert columns.labels == KINDS
     assert "a.csv and b.csv differ in 'label' of 20 images; a.csv counts" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -41,7 +42,12 @@ SPLIT_WORDS = {
     for word in words
 }
 #: Numbers of splits, if the first is the commonest: CelebA's, and those that begin with 1.
-SPLIT_NUMBERS = ({"0": "train", "1": "valid", "2": "test"}, {"1": "train", "2": "valid", "3": "test"})
+SPLIT_NUMBERS = (
+    {"0": "train", "1": "test"},
+    {"0": "train", "1": "valid", "2": "test"},
+    {"1": "train", "2": "valid", "3": "test"},
+)
+ONE_HOT = ("0", "1", "true", "false")
 MOST_ONE_HOT = 400  # columns
 FLAGS = {"is_train": "train", "is_training": "train", "is_valid": "valid", "is_val": "valid", "is_test": "test"}
 
@@ -99,11 +105,18 @@ def plain(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
 
 
+def same_name(one: str, other: str) -> bool:
+    """Whether two names differ in case or in the composition of letters alone."""
+    return unicodedata.normalize("NFC", one).casefold() == unicodedata.normalize("NFC", other).casefold()
+
+
 def chosen(name: str, columns: Collection[str], flag: str) -> str:
     """The column that a user named; case may differ where that is unambiguous."""
-    similar = [column for column in columns if column.lower() == name.lower()]
-    if name in columns or len(similar) == 1:
-        return name if name in columns else similar[0]
+    if name in columns:
+        return name
+    similar = [column for column in columns if same_name(column, name)]
+    if len(similar) == 1:
+        return similar[0]
     raise ArmoireError(f"no column '{name}' for {flag}; {did_you_mean(name, columns)}")
 
 
@@ -133,7 +146,7 @@ def is_split_or_fold(name: str) -> bool:
 
 def find_label(columns: Mapping[str, Values], classes: Collection[str], choice: ColumnChoice) -> tuple[str, list[str]]:
     """The column of classes, "" for none, and those that could be it as well."""
-    if choice.label == NONE:
+    if choice.label == NONE or (choice.label_pattern and not choice.label):
         return "", []
     if choice.label:
         name = chosen(choice.label, columns, "--label-column")
@@ -154,9 +167,9 @@ def find_label(columns: Mapping[str, Values], classes: Collection[str], choice: 
 
 def find_one_hot(columns: Mapping[str, Values], choice: ColumnChoice) -> list[str]:
     """Neighbouring columns of 0 and 1 of which each row has exactly one 1; all of them, or three or more."""
-    if choice.label or choice.attributes is not None:
+    if choice.label or choice.label_pattern or choice.attributes is not None:
         return []
-    binary = [name for name, values in columns.items() if values.all_in(("0", "1")) and not is_split_or_fold(name)]
+    binary = [name for name, values in columns.items() if values.all_in(ONE_HOT) and not is_split_or_fold(name)]
     if not 2 <= len(binary) <= MOST_ONE_HOT:
         return []
     ones = np.stack([columns[name].signs() for name in binary])
@@ -179,8 +192,8 @@ def are_uncertain(columns: Mapping[str, Values]) -> bool:
 
 def _taken(choice: ColumnChoice, columns: Collection[str]) -> set[str]:
     """The columns that the user chose for one role, and that are found for no other."""
-    names = {name.lower() for name in (choice.label, choice.split, *(choice.attributes or ())) if name}
-    return {column for column in columns if column.lower() in names}
+    names = [name for name in (choice.label, choice.split, *(choice.attributes or ())) if name]
+    return {column for column in columns if any(same_name(column, name) for name in names)}
 
 
 def _is_one_hot(ones: np.ndarray) -> bool:
@@ -211,6 +224,8 @@ def _as_split(name: str, values: Values) -> Found | None:
         return Found(name, {"1": "train", "0": "test"}, f"split from column '{name}': 1 is train, 0 is test")
     words = {value: SPLIT_WORDS.get(_word(value)) for value in found}
     if any(words.values()):
+        # Whoever calls some images those of training holds out the others.
+        words |= {value: "test" for value in found if words[value] is None and set(words.values()) == {"train", None}}
         return Found(name, words, _of_words(name, words))
     for numbers in SPLIT_NUMBERS:
         first = next(iter(numbers))
@@ -222,11 +237,18 @@ def _as_split(name: str, values: Values) -> Found | None:
 
 def _of_words(name: str, words: Mapping[str, str | None]) -> str:
     unknown = [value for value, split in words.items() if split is None]
-    held = [f"'{value}' is {words[value]}" for value in words if _word(value) in HELD_OUT]
+    held = [f"'{value}' is {words[value]}" for value in words if words[value] and not _is_plain(value)]
     remarks = ", ".join(held)
     if unknown:
-        remarks += f"{'; ' if held else ''}{', '.join(map(repr, unknown[:3]))} is none of train, valid and test"
+        remarks += (
+            f"{'; ' if held else ''}{', '.join(map(repr, unknown[:3]))} is none of train, valid and test: by content"
+        )
     return f"split from column '{name}': {remarks} (--split-column)" if remarks else ""
+
+
+def _is_plain(value: str) -> bool:
+    word = _word(value)
+    return word in SPLIT_WORDS and word not in HELD_OUT
 
 
 def _commonest(values: Values) -> str:

@@ -24,6 +24,7 @@ YES_OR_NO = {"1": 1, "true": 1, "yes": 1, "y": 1, "0": -1, "-1": -1, "false": -1
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 INTEGRAL = re.compile(r"\+?(-?[1-9]\d*|0)([.,]0*)?|-0([.,]0*)?", re.ASCII)
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}([ T].*)?", re.ASCII)
+IMAGE = re.compile(r"\.(jpe?g|jfif|png|webp|bmp|gif|tiff?)$", re.IGNORECASE)
 #: Words of programs for a missing value, which no one calls a class.
 MISSING = frozenset(("nan", "<na>", "#n/a", "n/a", "null", "nat", "-nan"))
 #: Words that may be a class (Namibia, no defect) but are a missing value among numbers.
@@ -50,7 +51,6 @@ class Values:
             encoded = encoded.combine_chunks()
         cells = encoded.dictionary.to_pylist()
         self.indices = encoded.indices.fill_null(len(cells)).to_numpy()
-        self.rows = len(column)
         self.missing: tuple[str, ...] = ()
         self.is_text = False
         self.values = self._of_text(cells) if is_text(column.type) else [_text(cell, classes) for cell in cells]
@@ -75,9 +75,10 @@ class Values:
         return next(iter(self.distinct), "")
 
     @property
-    def has_nulls(self) -> bool:
-        absent = [i for i, value in enumerate(self.values) if value is None]
-        return bool(np.isin(self.indices, [*absent, len(self.values)]).any())
+    def known_rows(self) -> int:
+        """The number of rows with a value."""
+        known = np.array([*(value is not None for value in self.values), False])
+        return int(known[self.indices].sum())
 
     def all_in(self, allowed: Collection[str]) -> bool:
         """Whether there are values, all of them allowed, in lower case."""
@@ -94,10 +95,10 @@ class Values:
         found = self.distinct
         return (
             self.is_text
-            and 2 <= len(found) <= min(MOST_CLASSES, self.rows // 2)
+            and 2 <= len(found) <= min(MOST_CLASSES, self.known_rows // 2)
             and all(len(value) <= LONGEST_CLASS for value in found)
             and not self.all_in(YES_OR_NO)
-            and not all(DATE.fullmatch(value) for value in found)
+            and not all(DATE.fullmatch(value) or IMAGE.search(value) for value in found)
         )
 
     def texts(self) -> list[str | None]:

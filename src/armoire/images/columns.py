@@ -12,6 +12,7 @@ Any other column, captions and sizes for example, is ignored. A null is an unkno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -34,7 +35,7 @@ from armoire.images.column_roles import (
     is_split_or_fold,
     plain,
 )
-from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, is_text
+from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, is_text, normal_text
 from armoire.images.imageset import RESERVED
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing":
     ("val", "valid", "validation", "dev"), "valid"
 )
 FREE = ColumnChoice()
-LABELS_OF_FOLDERS = "images without a class in column '{}' have none: their folders are none of its classes"
+NUMBER_NAME = re.compile(r"(^|_)(id|idx|index|no)$")  # of columns that number classes or rows
+FOLDERS_DIFFER = "column '{}' and the folders differ in the class of {} images; the column counts"
+FOLDERS_OF_OTHERS = "images without a class in column '{}' have none: their folders are none of its classes"
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,12 @@ class Columns:
         found, notes = self.labels, self.notes
         if not self.label_column:
             found = labels
-        elif None in found:
-            missing = {label for own, label in zip(found, labels, strict=True) if own is None} - {None}
-            if missing <= set(found):
-                found = [own or other for own, other in zip(found, labels, strict=True)]
-            else:  # two vocabularies of classes would be mixed
-                notes = (*notes, LABELS_OF_FOLDERS.format(self.label_column))
+        elif set(labels) - {None} <= set(found):
+            found = [own or other for own, other in zip(found, labels, strict=True)]
+            differ = sum(other not in (None, own) for own, other in zip(found, labels, strict=True))
+            notes += (FOLDERS_DIFFER.format(self.label_column, f"{differ:,}"),) * bool(differ)
+        elif None in found:  # two vocabularies of classes would be mixed
+            notes += (FOLDERS_OF_OTHERS.format(self.label_column),)
         splits = held_out_or_none(self.splits if any(self.splits) else splits)
         return replace(self, splits=splits, labels=found, notes=notes)
 
@@ -114,7 +117,7 @@ def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, 
     Raises:
         ArmoireError: there is no column that the user chose, or its values cannot be used so.
     """
-    columns = {name: Values(table[name], classes.get(name, ())) for name in table.column_names}
+    columns = {normal_text(name): Values(table[name], classes.get(name, ())) for name in table.column_names}
     split = find_split(columns, choice)
     splits = columns[split.column].translate(split.meaning or {}) if split.column else [None] * n
     rest = {name: values for name, values in columns.items() if name != split.column}
@@ -168,7 +171,7 @@ def _role(name: str, values: Values, used: Mapping[str, RoleName], found: _Class
 def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Int8[np.ndarray, " n"]]:
     if choice.attributes is None:
         names = [n for n, values in columns.items() if values.all_in(YES_OR_NO) and n and not is_split_or_fold(n)]
-        names = [name for name in names if not RESERVED.fullmatch(name)]
+        names = [name for name in names if not RESERVED.fullmatch(name) and not NUMBER_NAME.search(plain(name))]
     else:
         names = [chosen(name, columns, "--attributes") for name in choice.attributes]
     for name in names:
@@ -187,7 +190,7 @@ def _reason(name: str, values: Values, others: Sequence[str]) -> str:
     if not values.distinct:
         return "empty"
     if is_split_or_fold(name):
-        return "its values are no splits"
+        return "not taken for a split"
     if RESERVED.fullmatch(name):
         return "its name cannot be an attribute's"
     if name in others:

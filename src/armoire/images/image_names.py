@@ -11,14 +11,13 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from armoire.images.column_roles import SPLIT_WORDS
+from armoire.images.column_values import IMAGE as ENDING
 
 NONE, AMBIGUOUS = -1, -2
 #: Ranks of matches. A part of a path matches where both paths have further, different folders.
 EXACT, PATH, STEM, NUMBER, PART_OF_PATH, PART_OF_STEM, OTHER_ENDING = 7, 6, 5, 4, 3, 2, 1
-ENDING = re.compile(r"\.(jpe?g|jfif|png|webp|bmp|gif|tiff?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,20 @@ def normal_name(name: object) -> str:
 class ImageNames:
     """The names of images, to be found by those in the cells of a table."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], root: str = "") -> None:
+        """Prepare for `find`; `root` is the name of the folder that the names are relative to."""
         self.names = [normal_name(name) for name in names]
         self._exact = {name: i for i, name in enumerate(self.names)}
+        # Only where it tells train/1.png from test/1.png; else a table's paths may have another root.
+        self._paths = [f"{root}/{name}" for name in self.names] if _split(root) else self.names
 
     @cached_property
     def _cased(self) -> tuple[_Ends, _Ends]:
-        return _Ends(self.names), _Ends([_without_ending(name) for name in self.names])
+        return _Ends(self._paths), _Ends([_without_ending(name) for name in self._paths])
 
     @cached_property
     def _uncased(self) -> tuple[_Ends, _Ends]:
-        names = [name.casefold() for name in self.names]
+        names = [name.casefold() for name in self._paths]
         return _Ends(names), _Ends([_without_ending(name) for name in names])
 
     @cached_property
@@ -58,10 +60,15 @@ class ImageNames:
         """Positions of images named by a number alone, -2 where two have one."""
         numbers: dict[int, int] = {}
         for i, name in enumerate(self.names):
-            stem = PurePosixPath(name).stem
+            stem = stem_of(name)
             if stem.isdecimal() and len(stem) < 19:
                 numbers[int(stem)] = AMBIGUOUS if int(stem) in numbers else i
         return numbers
+
+    def ending_in(self, cell: str) -> list[str]:
+        """The images whose paths end in a cell's last part, with their own ending or without."""
+        last = normal_name(cell).rpartition("/")[2].casefold()
+        return [name for name in self.names if last in (name.rpartition("/")[2].casefold(), stem_of(name).casefold())]
 
     def find(self, cell: object, folder: str = "") -> Match:
         """The image that a cell names; `folder` is that of the table."""
@@ -74,6 +81,10 @@ class ImageNames:
         for ends, wanted in ((self._cased, text), (self._uncased, text.casefold())):
             if (found := _find(ends, wanted)).position != NONE:
                 return found
+        if ENDING.search(text):  # an image that was converted
+            found = self._uncased[1].find(_without_ending(text.casefold()), OTHER_ENDING, OTHER_ENDING)
+            if found.position != NONE:
+                return found
         if re.fullmatch(r"\d{1,18}(\.0)?", text):  # Excel writes 7 for 007
             position = self._numbers.get(int(text.partition(".")[0]), NONE)
             return Match(position, NUMBER if position >= 0 else 0)
@@ -83,11 +94,7 @@ class ImageNames:
 def _find(ends: tuple[_Ends, _Ends], text: str) -> Match:
     paths, stems = ends
     found = paths.find(text, PATH, PART_OF_PATH)
-    if found.position == NONE:
-        found = stems.find(text, STEM, PART_OF_STEM)
-    if found.position == NONE and ENDING.search(text):  # an image that was converted
-        found = stems.find(_without_ending(text), OTHER_ENDING, OTHER_ENDING)
-    return found
+    return found if found.position != NONE else stems.find(text, STEM, PART_OF_STEM)
 
 
 class _Ends:
@@ -127,6 +134,11 @@ class _Ends:
 
 def _split(folder: str) -> str:
     return SPLIT_WORDS.get(folder.lower(), "")
+
+
+def stem_of(name: str) -> str:
+    """The last part of a path, without its ending."""
+    return _without_ending(name).rpartition("/")[2]
 
 
 def _without_ending(name: str) -> str:

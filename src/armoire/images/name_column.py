@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.images.column_roles import ColumnChoice, chosen, plain
+from armoire.images.column_roles import ColumnChoice, chosen, plain, same_name
 from armoire.images.image_names import (
     AMBIGUOUS,
     EXACT,
@@ -37,6 +37,21 @@ FEW = 0.1  # part of the rows or images that names with an ending must match
 CLOSE = 0.9  # part of the matches of the best column that another one needs to be chosen for its name
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows of a table that are not used.
+
+    Attributes:
+        unmatched: cells that name no image.
+        ambiguous: cells that may name several images, or one that another path of the table may name.
+        repeated: rows whose image an earlier row names, and that image.
+    """
+
+    unmatched: list[str] = field(default_factory=list)
+    ambiguous: list[str] = field(default_factory=list)
+    repeated: list[tuple[int, int]] = field(default_factory=list)
+
+
 @dataclass(frozen=True, eq=False)
 class Named:
     """A table whose rows name images.
@@ -46,9 +61,8 @@ class Named:
         column: the one of names.
         rows: of each image, the row that describes it, -1 where none does.
         example: the first name that matches.
-        unmatched: cells of rows that name no image.
-        ambiguous: cells that may name several images.
-        repeated: cells of rows whose image an earlier row names.
+        left_out: the rows that are not used.
+        differing: columns in which a row differs from an earlier one of the same image.
         remark: on how the column was found.
     """
 
@@ -56,9 +70,8 @@ class Named:
     column: str
     rows: np.ndarray
     example: str
-    unmatched: Sequence[str]
-    ambiguous: Sequence[str]
-    repeated: Sequence[str]
+    left_out: LeftOut
+    differing: Sequence[str]
     remark: str = ""
 
 
@@ -87,7 +100,7 @@ def find_named(text: TextTable, names: ImageNames, folder: str, choice: ColumnCh
         text = text.without_header()
         table = text.table
     candidates = [c for name in table.column_names if (c := _candidate(table, name, names, folder)) is not None]
-    wanted = choice.name and choice.name.lower() in [name.lower() for name in table.column_names]
+    wanted = choice.name and any(same_name(choice.name, name) for name in table.column_names)
     if wanted:
         name = chosen(choice.name, table.column_names, "--name-column")
         found = next((c for c in candidates if c.column == name), None)
@@ -125,14 +138,16 @@ def _consistent(matches: Sequence[Match]) -> list[Match]:
 
 
 def _enough(candidate: _Candidate, text: TextTable, names: ImageNames) -> bool:
-    """Whether half of the rows or images are matched; a tenth by names with endings; both halves by other numbers."""
-    images, rows = len(names.names), text.table.num_rows
-    matched, found = 2 * candidate.matched_rows() >= max(1, rows), 2 * candidate.images() >= images
+    """Whether enough rows or images are matched: half of them, or a tenth by names with endings."""
+    images, rows, matched = len(names.names), text.table.num_rows, candidate.matched_rows()
+    half = 2 * matched >= max(1, rows), 2 * candidate.images() >= images
     if plain(candidate.column) not in NAME_COLUMNS and not any(re.search(r"[^\d.]", cell) for cell in candidate.cells):
+        # Numbers of another kind may be those of images by chance.
         numbered = max(match.rank for match in candidate.matches) > NUMBER  # not 7 for 007
         is_list = not text.has_header or names.find(candidate.column).position >= 0
-        return matched and numbered and (found or is_list)
-    return matched or found or candidate.images(PATH) >= max(2, FEW * min(rows, images))
+        return numbered and candidate.images() == matched and half[0] and (half[1] or is_list)
+    repeated = plain(candidate.column) not in NAME_COLUMNS and candidate.images() < FEW * matched
+    return (any(half) and not repeated) or candidate.images(PATH) >= max(2, FEW * min(rows, images))
 
 
 def _best(candidates: Sequence[_Candidate], text: TextTable, names: ImageNames) -> _Candidate | None:
@@ -145,10 +160,13 @@ def _best(candidates: Sequence[_Candidate], text: TextTable, names: ImageNames) 
         most = max((c.images(lowest) for c in candidates), default=0)
         close = [c for c in candidates if c.images(lowest) >= CLOSE * most]
         if most:
-            return min(
-                close, key=lambda c: NAME_COLUMNS.index(plain(c.column)) if plain(c.column) in NAME_COLUMNS else 99
-            )
+            return min(close, key=lambda candidate: _place(candidate.column))
     return None
+
+
+def _place(column: str) -> int:
+    """The place of a name among the usual ones."""
+    return NAME_COLUMNS.index(plain(column)) if plain(column) in NAME_COLUMNS else len(NAME_COLUMNS)
 
 
 def _is_row_number(candidate: _Candidate, text: TextTable) -> bool:
@@ -176,31 +194,57 @@ def _remark(found: _Candidate, names: ImageNames, wanted: bool) -> str:
     lowest = min((m for m in found.matches if m.position >= 0), key=lambda match: match.rank, default=Match(0, EXACT))
     if lowest.rank >= STEM:
         return column and f"{column} (--name-column)"
-    cell = found.cells[list(found.matches).index(lowest)]
-    return (
-        f"{column or 'names'}{', ' if column else ' are '}matched by a part: '{cell}' is {names.names[lowest.position]}"
-    )
+    example = f"'{found.cells[list(found.matches).index(lowest)]}' for {names.names[lowest.position]}"
+    return f"{column}{', and they' if column else 'its names'} match in part, {example}"
 
 
 def _align(table: pa.Table, found: _Candidate, n: int, remark: str) -> Named:
-    rows = np.full(n, -1)
-    named_by: dict[int, Match] = {}
-    cell_of: dict[int, str] = {}
-    unmatched, ambiguous, repeated = [], [], []
-    for row, index in enumerate(found.indices.tolist()):
-        cell = str(found.cells[index]) if index < len(found.cells) else ""
-        match = found.matches[index] if index < len(found.matches) else Match()
-        if match.position < 0:
-            (ambiguous if match.position == AMBIGUOUS else unmatched).append(cell)
-        elif rows[match.position] < 0 or match.rank > named_by[match.position].rank:
-            rows[match.position], named_by[match.position], cell_of[match.position] = row, match, cell
-        elif match.rank == named_by[match.position].rank and cell_of[match.position] == cell:
-            repeated.append(cell)
-        elif match.rank == named_by[match.position].rank:
-            ambiguous.append(cell)
-            rows[match.position] = -2  # two paths of the table end in this image's
-    rows[rows < 0] = -1
+    rows, left_out = _rows_of_images(found, n)
+    table = table.drop_columns([found.column])
     example = next((cell for cell, match in zip(found.cells, found.matches, strict=True) if match.position >= 0), "")
-    return Named(
-        table.drop_columns([found.column]), found.column, rows, example, unmatched, ambiguous, repeated, remark
-    )
+    return Named(table, found.column, rows, example, left_out, _differing(table, left_out.repeated, rows), remark)
+
+
+def _rows_of_images(found: _Candidate, n: int) -> tuple[np.ndarray, LeftOut]:
+    """Of each image the first row that names it best, -1 where none does; and the rows that are not used."""
+    rows, ranks, cells = np.full(n, -1), np.zeros(n, int), [""] * n
+    left_out, twice = LeftOut(), set()
+    indices: list[int] = found.indices.tolist()
+    for row, index in enumerate(indices):
+        is_known = index < len(found.cells)
+        cell, match = (found.cells[index] if is_known else ""), (found.matches[index] if is_known else Match())
+        image = match.position
+        if image < 0:
+            (left_out.ambiguous if image == AMBIGUOUS else left_out.unmatched).append(cell)
+        elif match.rank > ranks[image]:
+            rows[image], ranks[image], cells[image] = row, match.rank, cell
+            twice.discard(image)
+        elif match.rank == ranks[image] and cell == cells[image]:
+            left_out.repeated.append((row, image))
+        elif match.rank == ranks[image]:  # two paths of the table end in this image's
+            left_out.ambiguous.append(cell)
+            twice.add(image)
+    rows[list(twice)] = -1
+    return rows, left_out
+
+
+def _differing(table: pa.Table, repeated: Sequence[tuple[int, int]], rows: np.ndarray) -> list[str]:
+    """The columns in which rows differ from the earlier ones of the same images."""
+    pairs = [(row, rows[image]) for row, image in repeated if rows[image] >= 0]
+    if not pairs:
+        return []
+    one, other = (table.take([pair[side] for pair in pairs]) for side in (0, 1))
+    return [name for name in table.column_names if not one[name].equals(other[name])]
+
+
+def why_none(text: TextTable, names: ImageNames, folder: str) -> str:
+    """Why no column of a table names the images."""
+    for name in text.table.column_names:
+        cells = [str(cell) for cell in text.table[name].slice(0, SAMPLE).to_pylist() if cell is not None]
+        ambiguous = [cell for cell in cells if names.find(cell, folder).position == AMBIGUOUS]
+        if 2 * len(ambiguous) >= max(1, len(cells)):
+            among = ", ".join(names.ending_in(ambiguous[0])[:2])
+            return (
+                f"'{ambiguous[0]}' in its column '{name}' may be any of {among}; write the folders into the table too"
+            )
+    return "no column of it names the images (--name-column)"

@@ -8,7 +8,7 @@ and values is one where another gives each image its number, as those of CUB-200
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,26 +16,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.column_roles import SPLIT_WORDS, ColumnChoice, Role
+from armoire.images.column_roles import SPLIT_WORDS, ColumnChoice, Role, same_name
 from armoire.images.column_values import MOST_CLASSES
 from armoire.images.columns import FREE, Columns, enumerate_names, held_out_or_none, read_columns
-from armoire.images.decode import RejectedImageError
 from armoire.images.image_names import ImageNames
 from armoire.images.listing import FileListing
-from armoire.images.name_column import Named, find_named
+from armoire.images.name_column import Named, find_named, why_none
 from armoire.images.numbered import join_numbered
-from armoire.images.text_encoding import decode_text
-from armoire.images.text_table import TextTable, read_delimited, read_json
+from armoire.images.sidecar_files import folder_of, is_certainly_table, read_table, root_of, table_names
+from armoire.images.text_table import TextTable
 from armoire.io.files import sha256
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENDINGS = {".csv", ".tsv", ".jsonl", ".ndjson"}
-POSSIBLE = {".txt", ".json"}  # not every such file is a table
-LARGEST = 1 << 28  # bytes
-LARGEST_POSSIBLE = 1 << 25
-MOST_POSSIBLE = 100  # text files that are tried
 TEMPLATE = re.compile(r"submission|template|example|placeholder|dummy", re.IGNORECASE)
 Note = Callable[[str], None]
 
@@ -61,91 +55,57 @@ class Sidecar:
 
 def digest_with_tables(listing: FileListing) -> str:
     """A digest that changes when an image, or a table next to the images, is added, removed or rewritten."""
-    stamps = [f"{name}\0{listing.sidecars[name]}\0".encode() for name in _tables(listing)]
+    stamps = [f"{name}\0{listing.sidecars[name]}\0".encode() for name in table_names(listing)]
     return sha256(listing.digest.encode(), *stamps) if stamps else listing.digest
 
 
 def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE) -> tuple[Columns, tuple[str, ...]]:
     """The columns of all tables next to the images, and the names of the tables that could be used."""
-    names, sidecars, others, seen = ImageNames(listing.names), [], {}, set()
-    for name in _tables(listing):
-        if (text := _read(listing, name, note)) is None:
-            continue
-        seen.update(text.table.column_names)
-        split = _stated_split(name)
-        text, named = _find(text, names, name, split, choice)
-        if named is not None and (reason := _excluded(name, named)):
-            note(f"{name} is ignored: {reason}")
-        elif named is not None:
-            sidecars.append(_aligned(name, text, named, split))
-            _report(name, text, named, note)
-        elif _may_be_table(name):
-            others[name] = text
+    names = ImageNames(listing.names, root_of(listing))
+    texts = {
+        name: text for name in table_names(listing) if (text := read_table(listing, name, names, note)) is not None
+    }
+    _check_choice(choice, {column for text in texts.values() for column in text.table.column_names})
+    sidecars, others = _sidecars(texts, names, choice, note)
     joined, classes = join_numbered({s.name: (s.named, s.is_list) for s in sidecars}, others)
     for name in others.keys() - joined.keys():
-        if PurePosixPath(name).suffix.lower() in ENDINGS:
-            note(f"{name} is ignored: no column of it names the images (--name-column)")
-    _check_choice(choice, seen)
-    sidecars.sort(key=lambda sidecar: (-int((sidecar.named.rows >= 0).sum()), sidecar.name))
-    tables = [(s.name, s.table) for s in sidecars] + list(joined.items())
-    columns = _read_all(tables, len(listing.names), choice, note)
-    columns = _with_names(columns, sidecars, choice)
+        if is_certainly_table(name):
+            note(f"{name} is ignored: {why_none(others[name], names, folder_of(name))}")
+    tables = [(sidecar.name, sidecar.table) for sidecar in sidecars] + list(joined.items())
+    columns = _with_names(_read_all(tables, len(listing.names), choice, note), sidecars, choice)
     if columns.label_column in classes:
         columns = replace(columns, classes=classes[columns.label_column])
-    return columns, (*(sidecar.name for sidecar in sidecars), *joined)
+    return columns, tuple(name for name, _ in tables)
 
 
-def _tables(listing: FileListing) -> list[str]:
-    """The files that may be tables; a text file with the name of an image is its caption."""
-    images = {PurePosixPath(name).stem for name in listing.names}
-    suffixes = {name: PurePosixPath(name).suffix.lower() for name in sorted(listing.sidecars)}
-    possible = [n for n, suffix in suffixes.items() if suffix in POSSIBLE and PurePosixPath(n).stem not in images]
-    possible = possible if len(possible) <= MOST_POSSIBLE else []
-    return sorted([*(name for name, suffix in suffixes.items() if suffix in ENDINGS), *possible])
-
-
-def _may_be_table(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in ENDINGS | POSSIBLE
-
-
-def _read(listing: FileListing, name: str, note: Note) -> TextTable | None:
-    import pyarrow as pa
-
-    suffix = PurePosixPath(name).suffix.lower()
-    largest = LARGEST if suffix in ENDINGS else LARGEST_POSSIBLE
-    try:
-        with listing.open(name) as file:
-            content = file.read(largest + 1)
-        if len(content) > largest:
-            raise ValueError(f"more than {largest:,} bytes")
-        text = decode_text(content, [PurePosixPath(image).stem for image in listing.names])
-        table = _parse(text.text, suffix)
-    except (OSError, ValueError, RecursionError, RejectedImageError, pa.ArrowException) as error:
-        if suffix in ENDINGS:
-            note(f"{name} is ignored: it cannot be read as a table ({' '.join(str(error).split())})")
-        return None
-    if text.encoding:
-        note(f"{name} is read as {text.encoding}, with words such as '{text.example}'; if wrong, save it as UTF-8")
-    return table
-
-
-def _parse(text: str, suffix: str) -> TextTable:
-    if suffix in (".jsonl", ".ndjson", ".json"):
-        return read_json(text, lines=suffix != ".json")
-    return read_delimited(text, blanks=suffix == ".txt")
+def _sidecars(
+    texts: Mapping[str, TextTable], names: ImageNames, choice: ColumnChoice, note: Note
+) -> tuple[list[Sidecar], dict[str, TextTable]]:
+    """The tables whose rows name images, those of most images first, and the other tables."""
+    sidecars, others = [], {}
+    for name, given in texts.items():
+        split = _stated_split(name)
+        text, named = _find(given, names, name, split, choice)
+        if named is None:
+            others[name] = text
+        elif reason := _excluded(name, named):
+            note(f"{name} is ignored: {reason}")
+        else:
+            sidecars.append(_aligned(name, text, named, split))
+            _report(name, text, named, note)
+    return sorted(sidecars, key=lambda sidecar: (-int((sidecar.named.rows >= 0).sum()), sidecar.name)), others
 
 
 def _find(
     text: TextTable, names: ImageNames, name: str, split: str, choice: ColumnChoice
 ) -> tuple[TextTable, Named | None]:
     """The rows of the images; those in folders of the split that the table's name states come first."""
-    parent = str(PurePosixPath(name).parent)
-    folder = "" if parent == "." else parent
+    folder = folder_of(name)
     found, named = find_named(text, names, folder, choice)
-    if split and (named is None or named.ambiguous):
+    if split and (named is None or named.left_out.ambiguous):
         inside = [n for n in names.names if split in {SPLIT_WORDS.get(part.lower()) for part in n.split("/")[:-1]}]
         other, again = find_named(text, ImageNames(inside), folder, choice) if inside else (text, None)
-        if again is not None and (named is None or len(again.ambiguous) < len(named.ambiguous)):
+        if again is not None and (named is None or len(again.left_out.ambiguous) < len(named.left_out.ambiguous)):
             rows = np.full(len(names.names), -1)
             position = {name: i for i, name in enumerate(names.names)}
             rows[[position[name] for name in inside]] = again.rows
@@ -179,13 +139,16 @@ def _report(name: str, text: TextTable, named: Named, note: Note) -> None:
     elif named.remark:
         note(f"{name}: {named.remark}")
     for cells, what in (
-        (named.unmatched, "name no image"),
-        (named.ambiguous, "may name several images and are left out; write their folders too"),
-        (named.repeated, "name an image that an earlier row names, which counts"),
+        (named.left_out.unmatched, "name no image"),
+        (named.left_out.ambiguous, "may name several images and are left out; write their folders too"),
     ):
         if cells:
             note(f"{name}: {len(cells):,} rows {what}, for example '{cells[0]}'")
-    if "celeba" in PurePosixPath(name).stem.lower():
+    if named.left_out.repeated:
+        differ = f"; they differ in {enumerate_names(named.differing)}" if named.differing else ""
+        rows = f"{len(named.left_out.repeated):,} rows name an image that an earlier row names"
+        note(f"{name}: {rows}, which counts{differ}")
+    if PurePosixPath(name).stem.lower().startswith(("list_attr_celeba", "list_eval_partition")):
         note(f"{name} is CelebA's; celeba:PATH reads its folder or zip as CelebA's authors divide and name it")
 
 
@@ -197,7 +160,7 @@ def _stated_split(name: str) -> str:
 
 
 def _check_choice(choice: ColumnChoice, columns: set[str]) -> None:
-    known = choice.name.startswith("column ") or choice.name.lower() in {column.lower() for column in columns}
+    known = choice.name.startswith("column ") or any(same_name(choice.name, column) for column in columns)
     if choice.name and not known:
         raise ArmoireError(f"no column '{choice.name}' for --name-column; {did_you_mean(choice.name, columns)}")
 

@@ -75,7 +75,9 @@ def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool
     for mark, encoding in UNICODE:
         if content.startswith(mark):
             return Text(_strictly(content, encoding))
-    if b"\0" in content[:SAMPLE] and (encoding := _without_mark(content[:SAMPLE])):
+    if 10 * content.count(b"\0", 0, SAMPLE) > min(len(content), SAMPLE) and (
+        encoding := _without_mark(content[:SAMPLE])
+    ):
         return Text(_strictly(content, encoding))
     try:
         return Text(content.decode())

@@ -136,7 +136,7 @@ def _start(lines: Sequence[str], blanks: bool) -> tuple[int, str]:
     if lines and (stated := re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE)):
         return 1, stated[1]  # Excel's own line
     sample = [record for _, record in islice(records(lines), HEAD)]
-    delimiter = max(DELIMITERS, key=lambda one: _regular(sample, one))
+    delimiter = max(DELIMITERS, key=lambda one: (any(one in record for record in sample[:1]), _regular(sample, one)))
     if blanks and _regular(sample, delimiter)[0] < REGULAR:
         delimiter = BLANKS
     counts = Counter(len(split_fields(record, delimiter)) for record in sample if not record.startswith("#"))

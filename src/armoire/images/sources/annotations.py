@@ -6,7 +6,6 @@ no header for the first column, and have no header at all where there is one col
 
 from __future__ import annotations
 
-import csv
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from jaxtyping import Int8
 from armoire.errors import ArmoireError
 from armoire.images.decode import RejectedImageError
 from armoire.images.listing import FileListing
+from armoire.images.text_encoding import decode_text
+from armoire.images.text_table import BLANKS, lines_of, records, split_fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +105,8 @@ def _rows(listing: FileListing, name: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and fields of every non-empty line."""
     try:
         with listing.open(name) as file:
-            lines = file.read().decode("utf-8-sig").splitlines()
-    except (OSError, RejectedImageError, UnicodeDecodeError) as error:
+            lines = lines_of(decode_text(file.read(), code_pages=False).text)
+    except (OSError, RejectedImageError, ValueError) as error:
         raise ArmoireError(f"{name} cannot be read ({error}); fix or remove it") from None
-    if "," in "".join(lines[:2]):
-        fields = ([cell.strip() for cell in row] for row in csv.reader(lines))
-    else:
-        fields = (line.split() for line in lines)
-    try:
-        yield from ((number, row) for number, row in enumerate(fields, 1) if row)
-    except csv.Error as error:
-        raise ArmoireError(f"{name} cannot be read as CSV ({error}); fix or remove it") from None
+    delimiter = "," if "," in "".join(lines[:2]) else BLANKS
+    yield from ((number, split_fields(record, delimiter)) for number, record in records(lines))

@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -116,15 +117,21 @@ def _below(path: str, folder: Path) -> Path:
     """The file that a path names, or the end of a path of another machine."""
     # A table is untrusted input: it must not read files elsewhere on this disk.
     file = Path(os.path.normpath(folder / path))
-    if file.is_relative_to(folder) and file.exists():
-        return file
+    if file.is_relative_to(folder) and (found := _in_either_form(file)):
+        return found
     parts = [part for part in PurePosixPath(path).parts if part not in ("/", ".", "..")]
     for start in range(len(parts)):
-        if (end := folder.joinpath(*parts[start:])).is_file():
-            return end
+        if found := _in_either_form(folder.joinpath(*parts[start:])):
+            return found
     if not file.is_relative_to(folder):
         raise RejectedImageError(f"its file is outside of {folder}")
     return file
+
+
+def _in_either_form(file: Path) -> Path | None:
+    """A file whose name has composed letters, or decomposed ones as macOS writes them."""
+    forms = [file, *(Path(unicodedata.normalize(form, str(file))) for form in ("NFC", "NFD"))]
+    return next((path for path in forms if path.is_file()), None)
 
 
 def _decoded(text: str) -> bytes:

@@ -1,0 +1,83 @@
+"""The files next to images that may be tables, and their text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePosixPath
+
+from armoire.images.column_roles import ColumnChoice
+from armoire.images.decode import RejectedImageError
+from armoire.images.image_names import ImageNames, stem_of
+from armoire.images.listing import FileListing
+from armoire.images.name_column import find_named
+from armoire.images.text_encoding import decode_text
+from armoire.images.text_table import TextTable, read_delimited, read_json
+
+ENDINGS = {".csv", ".tsv", ".jsonl", ".ndjson"}
+POSSIBLE = {".txt", ".json"}  # not every such file is a table
+LARGEST = 1 << 28  # bytes
+LARGEST_POSSIBLE = 1 << 25
+MOST_POSSIBLE = 100  # text files that are tried
+WIDE = 300  # columns of a table of pixels or features, whose head is examined before the whole is read
+HEAD = 1 << 17  # characters
+
+
+def table_names(listing: FileListing) -> list[str]:
+    """The files that may be tables; a text file with the name of an image is its caption."""
+    images = {stem_of(name) for name in listing.names}
+    endings = {name: PurePosixPath(name).suffix.lower() for name in listing.sidecars}
+    possible = [name for name, ending in endings.items() if ending in POSSIBLE and stem_of(name) not in images]
+    possible = possible if len(possible) <= MOST_POSSIBLE else []
+    return sorted([*filter(is_certainly_table, endings), *possible])
+
+
+def is_certainly_table(name: str) -> bool:
+    """Whether a file is a table by its ending."""
+    return PurePosixPath(name).suffix.lower() in ENDINGS
+
+
+def folder_of(name: str) -> str:
+    """The folder of a file, "" for the root."""
+    return name.rpartition("/")[0]
+
+
+def root_of(listing: FileListing) -> str:
+    """The name of the folder that is listed, "" for an archive."""
+    name, path = next(iter(listing.paths.items()), ("", PurePosixPath()))
+    return path.parents[name.count("/")].name if name else ""
+
+
+def read_table(listing: FileListing, name: str, names: ImageNames, note: Callable[[str], None]) -> TextTable | None:
+    """The rows of a file; None, and a note if it should be a table, where it cannot be read as one."""
+    import pyarrow as pa
+
+    try:
+        text = decode_text(_content(listing, name), [stem_of(image) for image in names.names if not image.isascii()])
+        table = _parse(name, text.text, names)
+    except (OSError, ValueError, RecursionError, RejectedImageError, pa.ArrowException) as error:
+        if is_certainly_table(name):
+            note(f"{name} is ignored: it cannot be read as a table ({' '.join(str(error).split())})")
+        return None
+    if text.encoding:
+        note(f"{name} is read as {text.encoding}, with words such as '{text.example}'; if wrong, save it as UTF-8")
+    return table
+
+
+def _content(listing: FileListing, name: str) -> bytes:
+    largest = LARGEST if is_certainly_table(name) else LARGEST_POSSIBLE
+    with listing.open(name) as file:
+        content = file.read(largest + 1)
+    if len(content) > largest:
+        raise ValueError(f"more than {largest:,} bytes")
+    return content
+
+
+def _parse(name: str, text: str, names: ImageNames) -> TextTable:
+    ending = PurePosixPath(name).suffix.lower()
+    if ending in (".jsonl", ".ndjson", ".json"):
+        return read_json(text, lines=ending != ".json")
+    if len(text) > HEAD:
+        head = read_delimited(text[: text.rfind("\n", 0, HEAD)], blanks=ending == ".txt")
+        if head.table.num_columns > WIDE and find_named(head, names, folder_of(name), ColumnChoice())[1] is None:
+            return head
+    return read_delimited(text, blanks=ending == ".txt")
