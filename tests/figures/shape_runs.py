@@ -15,7 +15,7 @@ CLASSES = ("bar", "$quare_", "_ring")
 
 
 def drawn_images(n: int = 300, size: int = 16, channels: int = 1) -> ImageSet:
-    """Bars, squares and rings of random place and brightness."""
+    """Bars, squares and rings of random position and brightness."""
     random = np.random.default_rng(7)
     y, x = np.mgrid[:size, :size]
     images, labels = np.zeros((n, size, size, channels), np.uint8), random.integers(0, len(CLASSES), n)

@@ -75,9 +75,9 @@ def test_latent_by_label_has_one_colour_a_class_and_a_legend(vae: Wardrobe):
     points, colours = np.asarray(cloud.get_offsets()), cloud.get_facecolor()
     np.testing.assert_array_equal(in_order(points), in_order(held_out.mean))
     rgb = {k: tuple(int(CLASS_COLOURS[k][i : i + 2], 16) / 255 for i in (1, 3, 5)) for k in range(3)}
-    place = {tuple(point): label for point, label in zip(held_out.mean.tolist(), held_out.labels.tolist(), strict=True)}
+    labels = dict(zip(map(tuple, held_out.mean.tolist()), held_out.labels.tolist(), strict=True))
     for point, colour in zip(points.tolist(), colours, strict=True):
-        assert tuple(colour[:3]) == pytest.approx(rgb[place[tuple(point)]])
+        assert tuple(colour[:3]) == pytest.approx(rgb[labels[tuple(point)]])
     (legend,) = figure.legends
     assert [text.get_text().lstrip("\u200b") for text in legend.get_texts()] == ["bar", "$quare_", "_ring"]
 

@@ -55,7 +55,7 @@ def halves() -> ImageSet:
 
 
 class PaintedWardrobe(Wardrobe):
-    """A wardrobe whose decoder paints halves, and whose directions are as given, whatever the method."""
+    """A wardrobe whose decoder paints halves, and whose directions are as given, for any method."""
 
     def __init__(self, shift: float = 0, **vectors: list[float]) -> None:
         self.run = Run(Path("halves"))
@@ -76,7 +76,7 @@ class PaintedWardrobe(Wardrobe):
         return StandardNormal(2)
 
 
-def places(part: ImageSet) -> np.ndarray:
+def true_latents(part: ImageSet) -> np.ndarray:
     """The true latents of images of halves."""
     bright = part.images.astype(np.float64).reshape(-1, 16, 2, 8).mean(axis=(1, 3)) / 255
     return (np.log(bright.clip(0.01, 0.99) / (1 - bright.clip(0.01, 0.99))) / 2).astype(np.float32)

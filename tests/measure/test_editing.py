@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from half_images import CPU, PaintedWardrobe, halves, places
+from half_images import CPU, PaintedWardrobe, halves, true_latents
 
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
@@ -48,7 +48,7 @@ def classifier(images):
 
 def measure(images, classifier, wardrobe, z=None):
     part = images.split("test")
-    return measure_editing(wardrobe, classifier, images, part, places(part) if z is None else z)
+    return measure_editing(wardrobe, classifier, images, part, true_latents(part) if z is None else z)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_edits_are_summarised(right_way):
 
 def test_retention_of_images_with_the_attribute(images, classifier):
     """A model that makes every left half dark is right about dark halves and loses the bright ones."""
-    z = places(images.split("test"))
+    z = true_latents(images.split("test"))
     z[:, 0] = -2
     found = measure(images, classifier, PaintedWardrobe(left=[1, 0]), z)
     assert found["retention"]["left"]["value"] == pytest.approx(0.5, abs=0.1)
@@ -153,7 +153,7 @@ def test_too_few_images_are_no_error(images):
     assert found["retention"] == {}
     part = few.split("test")
     with pytest.raises(ArmoireError, match="two held-out images or more"):
-        measure_samples(PaintedWardrobe(), Classifier(classifier, few, CPU), few, part, places(part), 100)
+        measure_samples(PaintedWardrobe(), Classifier(classifier, few, CPU), few, part, true_latents(part), 100)
 
 
 def test_a_rare_attribute_is_predicted_with_balanced_errors(images, monkeypatch):
@@ -231,7 +231,7 @@ def test_samples_like_the_data_are_near_and_others_far(images, classifier):
 
     def measured(shift: float) -> dict:
         extractor = Classifier(classifier, images, CPU)
-        return measure_samples(PaintedWardrobe(shift), extractor, images, part, places(part), 500)
+        return measure_samples(PaintedWardrobe(shift), extractor, images, part, true_latents(part), 500)
 
     good, bad = measured(0), measured(1.5)
     assert good["n"] == 60  # the training images held back are the fewest

@@ -117,10 +117,10 @@ def test_around_collapsed_embeddings_all_is_hole():
     assert found["ks_max"] == pytest.approx(0.5)
 
 
-def latents(mean: np.ndarray, spread: float | None) -> Latents:
+def latents(mean: np.ndarray, deviation: float | None) -> Latents:
     n = len(mean)
     table = make_table([str(i) for i in range(n)], ["train"] * n, [0] * n)
-    log_var = None if spread is None else np.full(mean.shape, 2 * np.log(spread), np.float32)
+    log_var = None if deviation is None else np.full(mean.shape, 2 * np.log(deviation), np.float32)
     return Latents(table, mean.astype(np.float32), log_var)
 
 

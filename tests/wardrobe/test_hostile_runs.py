@@ -114,13 +114,13 @@ def read_all(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def attempt(change: Change, complete: Path, place: Path, truth: dict[str, np.ndarray] | None) -> str:
+def attempt(change: Change, complete: Path, folder: Path, truth: dict[str, np.ndarray] | None) -> str:
     """The error from reading a changed copy of the run; "" if there is none and all that was read equals `truth`."""
-    path = place / "run"
+    path = folder / "run"
     shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(complete, path)
     change(path)
-    began, around = time.process_time(), outside(place)
+    began, around = time.process_time(), outside(folder)
     try:
         found = read_all(path)
     except ArmoireError as error:
@@ -131,13 +131,13 @@ def attempt(change: Change, complete: Path, place: Path, truth: dict[str, np.nda
         message = ""
         assert truth is None or all(value.tobytes() == truth[name].tobytes() for name, value in found.items())
     assert time.process_time() - began < MOST_SECONDS
-    assert outside(place) == around
+    assert outside(folder) == around
     return message
 
 
-def outside(place: Path) -> set[Path]:
+def outside(folder: Path) -> set[Path]:
     """The files outside of the run."""
-    return {path for path in place.rglob("*") if "run" not in path.relative_to(place).parts[:1]}
+    return {path for path in folder.rglob("*") if "run" not in path.relative_to(folder).parts[:1]}
 
 
 def grown_mb(before: int = 0) -> float:
@@ -284,8 +284,8 @@ def mutated(random: np.random.Generator) -> Change:
         elif kind == 1:
             content[at : at + 1] = random.bytes(1)
         elif kind == 2:
-            for place in random.integers(0, len(content), 1 + int(random.integers(20))):
-                content[place] ^= 1 << int(random.integers(8))
+            for byte in random.integers(0, len(content), 1 + int(random.integers(20))):
+                content[byte] ^= 1 << int(random.integers(8))
         elif kind == 3:
             content[at:at] = random.bytes(int(random.integers(1, 50)))
         elif kind == 4:

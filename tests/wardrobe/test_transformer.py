@@ -39,7 +39,7 @@ def small(**changes) -> LatentTransformer:
 @pytest.mark.filterwarnings("ignore:.* values are no square image")
 @parametrize_with_checks([small()], expected_failed_checks=lambda _: NOT_FOR_IMAGES)
 def test_scikit_learns_own_checks(estimator, check, monkeypatch):
-    # As a user's: `__init__` takes whatever it is given, and `fit` looks at it.
+    # As for users: `__init__` accepts any value, and `fit` checks it.
     monkeypatch.setattr(LatentTransformer, "__init__", inspect.unwrap(LatentTransformer.__init__))
     check(estimator)
 
@@ -153,7 +153,7 @@ def test_data_frames_in_and_out(fitted, pictures):
 
 @pytest.mark.parametrize("backend", ["threading", pytest.param("loky", marks=pytest.mark.slow)])
 def test_in_a_pipeline_and_a_grid_search(pictures, backend):
-    """By threads at once, and by processes, to which estimators are pickled and which import everything anew."""
+    """With threads, and with processes, to which estimators are pickled."""
     dark = pictures(20) // 4
     X, y = np.concatenate([dark, 255 - dark]).reshape(40, -1), np.repeat([0, 1], 20)  # noqa: N806
     pipeline = make_pipeline(small(), StandardScaler(), LogisticRegression())

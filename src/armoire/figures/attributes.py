@@ -74,7 +74,9 @@ def edits(wardrobe: Wardrobe, attribute: str) -> Figure:
     for left, images in zip(lefts, columns, strict=True):
         for top, image in zip(tops, images, strict=True):
             picture(blank, image, (left, left + side, top - side, top))
-    _frame(blank, lefts[1 + STRENGTHS.index(0)], tops[-1] - side, side, tops[0])
+    corner = (lefts[1 + STRENGTHS.index(0)] - GAP / 2, tops[-1] - side - GAP / 2)
+    around = (side + GAP, tops[0] - tops[-1] + side + GAP)
+    blank.add_patch(Rectangle(corner, *around, fill=False, ec=ACCENT, lw=1.5))
     return page.figure
 
 
@@ -111,9 +113,3 @@ def _heads(axes: Axes, centres: np.ndarray, top: float) -> None:
         axes.text(centre, top, text, fontsize=BODY, color=colour, weight=weight, ha="center", va="top")
         colour = ACCENT if strength == 0 else QUIET
         axes.text(centre, top - 0.2, captions.get(strength, ""), fontsize=9, color=colour, ha="center", va="top")
-
-
-def _frame(axes: Axes, left: float, bottom: float, side: float, top: float) -> None:
-    edge = GAP / 2
-    box = Rectangle((left - edge, bottom - edge), side + GAP, top - bottom + GAP, fill=False, ec=ACCENT, lw=1.5)
-    axes.add_patch(box)

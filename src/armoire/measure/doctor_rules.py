@@ -23,7 +23,7 @@ DEAD = 0.5  # share of the decoder's units
 SAFE_RATE = 1e-3  # of Adam, for nearly every network
 FOR_A_FLOW = 32  # dimensions; with more, a mixture of Gaussians fitted better
 OVER_FITTING = "over-fitting"
-# Found in models that have not learned yet, whatever their settings.
+# Found in models that have not learned yet, with any settings.
 SIGNS_OF_FEW_STEPS = {
     "too much regularisation",
     "posterior collapse",
@@ -177,7 +177,7 @@ RULES: tuple[Callable[[Wardrobe, Numbers], Finding | None], ...] = (
 
 
 def _too_short(wardrobe: Wardrobe, n: Numbers, found: Sequence[Finding]) -> list[Finding]:
-    """ "too little training" in place of the findings that it explains; [] where steps were enough."""
+    """The finding "too little training" instead of those that it explains; [] where steps were enough."""
     explained = [finding for finding in found if finding.name in SIGNS_OF_FEW_STEPS]
     if n["steps"] >= FEWEST_STEPS or not explained or any(finding.name == OVER_FITTING for finding in found):
         return []

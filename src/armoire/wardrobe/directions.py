@@ -234,8 +234,8 @@ def _regression(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray
 def _normals(z: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The normal and those of resamples, (1 + B, d), these one Newton step away (Davidson and MacKinnon 1999).
 
-    With and without weigh the same, whatever their numbers. Latents are taken in units of their overall spread, so
-    that the penalty means the same in every model.
+    Both classes have the same total weight. Latents are divided by their largest standard deviation, so that the
+    penalty means the same in every model.
     """
     from scipy.special import expit
     from sklearn.linear_model import LogisticRegression
