@@ -11,7 +11,7 @@ from armoire import train
 from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo, from_array
 from armoire.images.grid import image_grid
-from armoire.images.imageset import fingerprint, make_table
+from armoire.images.imageset import drawn_rows, fingerprint, make_table
 from armoire.images.store import open_store, write_store
 
 
@@ -24,10 +24,21 @@ def test_splits_and_slices(discs):
     test = images.split("test")
     assert test.ids == [f"{i:04d}" for i in range(40, 50)]
     assert np.array_equal(test.images, images.images[40:])
-    assert images.first(3).ids == ["0000", "0001", "0002"]
-    assert len(images.first(None)) == 50
     assert len(images[45:100]) == 5
     assert len(images[10:5]) == 0
+
+
+def test_drawn_images_are_of_all_classes_and_depend_on_the_seed(discs):
+    labels = np.repeat([0, 1, 2, 3], [500, 300, 195, 5])
+    rows = drawn_rows(labels, 100, seed=1)
+    assert (np.diff(rows) > 0).all()
+    assert np.abs(np.bincount(labels[rows]) - [50, 30, 20, 1]).max() <= 1
+    assert rows.max() > 900
+    assert np.array_equal(rows, drawn_rows(labels, 100, seed=1))
+    assert not np.array_equal(rows, drawn_rows(labels, 100, seed=2))
+    images = discs()
+    assert len(images.draw(7)) == 7
+    assert images.draw(None) is images
 
 
 def test_an_unknown_split_is_told(discs):

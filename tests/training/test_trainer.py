@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.images import ImageSet
+from armoire.images.imageset import drawn_rows
 from armoire.model import Autoencoder
 from armoire.model.pretrained import read_header
 from armoire.training import Run, fit_epochs
@@ -459,10 +460,10 @@ def test_labels_never_train(tmp_path, tiny, discs):
     assert all(torch.equal(t, weights(two)[name]) for name, t in weights(one).items())
 
 
-def test_a_limit_takes_the_first_training_images(tmp_path, tiny, discs):
+def test_a_limit_draws_training_images_with_the_seed(tmp_path, tiny, discs):
     images = discs()
     beyond = images.images.copy()
-    beyond[16:40] = 255
+    beyond[np.setdiff1d(np.arange(40), drawn_rows(images.labels[:40], 16, tiny().seed))] = 255
     one = fit(tiny(limit=16), images, tmp_path / "one")
     two = fit(tiny(limit=16), replace(images, images=beyond), tmp_path / "two")
     assert_same(one, two)

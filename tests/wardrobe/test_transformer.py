@@ -251,6 +251,9 @@ def test_images_unlike_the_training_images_are_refused(fitted, pictures):
         fitted.inverse_transform(np.zeros((2, 2)))
     with pytest.warns(UserWarning, match=r"values from 0 to \d{5}, and fit saw 0 to 255"):
         fitted.transform(pictures(4).astype(np.uint16) * 257)
+    for divided in (pictures(4) / 255, pictures(4) / 127.5 - 1):
+        with pytest.warns(UserWarning, match="and fit saw 0 to 255; are they scaled alike"):
+            fitted.transform(divided)
 
 
 def test_values_past_the_range_are_clipped(fitted, pictures):

@@ -38,7 +38,7 @@ def sweep(
         epochs: passes over the training images of each; by default the recipe's.
         size: side that the images of a folder are resized to, 16 to 256 pixels; by default the recipe's.
         latent: latent dimensions; by default the recipe's.
-        limit: train on this many images only, the first; by default all.
+        limit: train on this many images, drawn at random with the seed; by default all.
         seed: of each; by default the recipe's.
         samples: how many samples to compare with held-out images; 0 for none, which is faster.
     """

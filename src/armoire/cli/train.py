@@ -60,7 +60,7 @@ def train(
         resume: continue from the run's last checkpoint.
         snapshots: number of moments of the training, evenly spaced over its steps and with the last one, whose weights
             are stored in RUN/snapshots; by default none.
-        limit: train on this many images only, the first; by default all.
+        limit: train on this many images, drawn at random with the seed; by default all.
         track: log losses, previews and histograms to an experiment tracker; may be given more than once; by default to
             none.
         setting: any other setting of the recipe, as KEY=VALUE in TOML; may be given more than once (`armoire recipes

@@ -63,7 +63,7 @@ def loss_choice(wardrobe: Wardrobe) -> Figure:
     other = other_loss_run(wardrobe)
     if other is None:
         raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run.path}: {how_to_train_pair(wardrobe)}")
-    images = held_out_images(wardrobe).first(MEASURED)
+    images = held_out_images(wardrobe)[:MEASURED]
     rows = [_Row.of(run_name(wardrobe), wardrobe.recipe, wardrobe.model, images)]
     rows.append(_Row.of(other.path.name, other.recipe, other.model(wardrobe.model.device), images))
     rows.sort(key=lambda row: row.recipe.likelihood != "bernoulli")

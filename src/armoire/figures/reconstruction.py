@@ -22,7 +22,7 @@ LABELS = 1.25  # inches for the names of the rows
 
 def reconstructions(wardrobe: Wardrobe) -> Figure:
     """The first held-out images above their reconstructions, with the error and, on a plane, the z of each (S9)."""
-    images = held_out_images(wardrobe).first(COLUMNS * BANDS).images
+    images = held_out_images(wardrobe)[: COLUMNS * BANDS].images
     reconstructed, errors = reconstruct(wardrobe.model, images)
     likelihood = wardrobe.model.likelihood
     kind = likelihood.unit
@@ -52,7 +52,7 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
 def denoising(wardrobe: Wardrobe) -> Figure:
     """Noisy, clean and output rows of the first held-out images (S6)."""
     noise = wardrobe.recipe.noise or NOISE
-    images = np.asarray(held_out_images(wardrobe).first(8).images)
+    images = np.asarray(held_out_images(wardrobe)[:8].images)
     draws = generator(wardrobe.recipe.seed, "figure denoising", device=wardrobe.model.device)
     x = unit(wardrobe.model, images)
     noisy = corrupt(x, noise, normal_like(x, draws))

@@ -151,7 +151,7 @@ class ImageSet:
             raise ArmoireError(f"{self.info.name} has no split '{name}'; {did_you_mean(name, self.splits)}")
         if len(where) == where[-1] + 1 - where[0]:
             return self[where[0] : where[-1] + 1]
-        return replace(self, images=self.images[where], table=self.table.take(where))
+        return self.take(where)
 
     def check(self) -> None:
         """Verify pixels and table against the stored fingerprint; ArmoireError where they have changed."""
@@ -169,9 +169,17 @@ class ImageSet:
         """One attribute of each image: 1 yes, -1 no, 0 unknown."""
         return attribute_of(self.table, name, self.info.attribute_source)
 
+    def draw(self, n: int | None, seed: int = 0) -> ImageSet:
+        """n images drawn at random, in the order of the set, each class with its share; None: all."""
+        return self if n is None or n >= len(self) else self.take(drawn_rows(self.labels, n, seed))
+
     def first(self, n: int | None) -> ImageSet:
-        """The first n images, or all."""
-        return self[:n]
+        """`draw(n)`, since the first images of a sorted folder are of one class."""
+        return self.draw(n)
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> ImageSet:
+        """The images of these rows, copied."""
+        return replace(self, images=self.images[rows], table=self.table.take(rows))
 
     def __getitem__(self, rows: slice) -> ImageSet:
         start, stop, _ = rows.indices(len(self))
@@ -204,6 +212,16 @@ class ImageSet:
             "ignored": self.info.ignored,
             "fingerprint": self.info.fingerprint,
         }
+
+
+def drawn_rows(labels: Int[np.ndarray, " rows"], n: int, seed: int) -> Int[np.ndarray, " drawn"]:
+    """n rows in ascending order, drawn at random: one of each class first, then each class by its share."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    _, inverse, sizes = np.unique(labels[order], return_inverse=True, return_counts=True)
+    by_class = np.argsort(inverse, kind="stable")
+    rank = np.empty(len(labels))  # position within the class, as a share of the class
+    rank[by_class] = np.concatenate([np.arange(size) / size for size in sizes])
+    return np.sort(order[np.argsort(rank, kind="stable")[:n]])
 
 
 def make_table(

@@ -70,7 +70,7 @@ def measure_denoising(
         (whether this is the training noise), psnr_db, ssim, and noisy_psnr_db and noisy_ssim of the noisy images
         themselves. PSNR is 10 log10(1 / mse) of the mean squared error over images.
     """
-    part = part.first(IMAGES)
+    part = part[:IMAGES]
     levels: dict[str, list[dict[str, Any]]] = {kind: [] for kind in LEVELS}
     with progress.task("denoising", sum(map(len, LEVELS.values())) + 1, "levels") as task:
         clean = _errors(model, part, None, 0.0, seed)

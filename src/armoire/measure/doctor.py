@@ -72,7 +72,7 @@ def examine(
     found = findings(wardrobe, numbers)
     if images is not None:
         data = wardrobe.load(images)
-        part = data.split(split or data.held_out).first(EXAMINED)
+        part = data.split(split or data.held_out)[:EXAMINED]
         numbers["given"] = _compare_images(wardrobe, part, numbers["held_out_mse"])
         if finding := _different_images(wardrobe, numbers["given"]):
             found.append(finding)
@@ -97,7 +97,7 @@ def examine_stopped(path: Path, progress: Progress = SILENT) -> Examination | No
 def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
     latents, model = wardrobe.latents, wardrobe.model
     held_out, train = latents.split(wardrobe.held_out).first(EXAMINED), latents.split("train")
-    parts = [wardrobe.images.split(split).first(EXAMINED).images for split in ("train", wardrobe.held_out)]
+    parts = [wardrobe.images.split(split)[:EXAMINED].images for split in ("train", wardrobe.held_out)]
     train_mse, held_out_mse = (float(squared_errors(model, np.asarray(part), progress).mean()) for part in parts)
     variance = pixel_variance(parts[1])
     statistics = aggregate_statistics(train, held_out, wardrobe.prior())
@@ -149,7 +149,7 @@ def dead_units(decoder: nn.Module, z: Float[np.ndarray, "n d"]) -> float | None:
 def _compare_images(wardrobe: Wardrobe, part: ImageSet, usual_mse: float) -> dict[str, Any]:
     """Reconstruction error and brightness of images, and their error after each change of their pixels."""
     pixels, model = np.array(part.images), wardrobe.model
-    train = np.asarray(wardrobe.images.split("train").first(EXAMINED).images)
+    train = np.asarray(wardrobe.images.split("train")[:EXAMINED].images)
     return {
         "n": len(pixels),
         "mse": float(squared_errors(model, pixels).mean()),

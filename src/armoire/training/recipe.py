@@ -129,7 +129,7 @@ class Recipe(BaseModel):
         float, Field(ge=0, allow_inf_nan=False, description="largest norm of a step's gradient; 0: unlimited")
     ] = 0.0
     seed: Annotated[int, Field(ge=0, description="of every random draw")] = 0
-    limit: Annotated[int | None, Field(ge=2, description="train on the first images only")] = None
+    limit: Annotated[int | None, Field(ge=2, description="train on this many images, drawn with the seed")] = None
 
     published_weight: Annotated[
         float | None,

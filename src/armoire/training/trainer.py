@@ -106,7 +106,7 @@ class _Trainer:
         recipe, images = self.recipe, self.images
         # Processes on one machine share the pages of a mapped file; a GPU gets a copy each.
         mapped = self.distributed.size > 1 and self.device.type == "cpu"
-        self.train_images = Batches(images.split("train").first(recipe.limit).images, self.device, mapped)
+        self.train_images = Batches(images.split("train").draw(recipe.limit, recipe.seed).images, self.device, mapped)
         self.held_out = Batches(images.split(images.held_out).images, self.device, mapped)
         n = len(self.train_images)
         if recipe.norm == "batch" and min(recipe.batch, n) < 2:

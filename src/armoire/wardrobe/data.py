@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import UInt8
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet, load_images
 from armoire.images.fit import Fit
-from armoire.images.imageset import SetInfo, fingerprint, make_table
+from armoire.images.imageset import SetInfo, drawn_rows, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
 from armoire.images.sources import source_path
 from armoire.images.sources.fashion_mnist import NAME as FASHION
@@ -58,13 +59,13 @@ def load_fitted(source: Images, run: Run, shape: tuple[int, int, int], progress:
     return images
 
 
-def limit_training(images: ImageSet, limit: int | None) -> ImageSet:
-    """The first `limit` training images and all held-out ones; None: all images."""
-    skipped = images.splits.get("train", 0)
-    if limit is None or skipped <= limit:
+def limit_training(images: ImageSet, limit: int | None, seed: int) -> ImageSet:
+    """The `limit` training images that a training with this seed draws, and all held-out ones; None: all images."""
+    n = images.splits.get("train", 0)
+    if limit is None or n <= limit:
         return images
-    rows = np.r_[:limit, skipped : len(images)]
-    return ImageSet(images.images[rows], images.table.take(rows), images.info)
+    rows = np.r_[drawn_rows(images.labels[:n], limit, seed), n : len(images)]
+    return replace(images.take(rows), store=None)
 
 
 def _single_split(pixels: UInt8[np.ndarray, "n h w c"], fit: Fit) -> ImageSet:

@@ -25,6 +25,7 @@ from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.images import BLACK, from_array, pad_to_square
 from armoire.images.fit import SMALLEST
 from armoire.images.inputs import stack_images
+from armoire.images.values import FEW_LEVELS
 from armoire.io.files import write_bytes
 from armoire.model.pretrained import FILE
 from armoire.progress import SILENT
@@ -177,10 +178,13 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         (low, high), (least, most) = self.value_range_, (float(flat.min()), float(flat.max()))
         if self.value_range is not None and not low <= least <= most <= high:
             raise ImagesError(f"X holds values from {least:g} to {most:g}, and value_range is {low:g} to {high:g}")
-        if least < 2 * low - high or most > 2 * high - low:
+        beyond = least < 2 * low - high or most > 2 * high - low
+        divided = high - low >= FEW_LEVELS and 0 < max(-least, most) <= 1  # bytes as floats from 0 to 1
+        if beyond or divided:
+            clipped = ", to which they are clipped" if beyond else ""
             warnings.warn(
-                f"X holds values from {least:g} to {most:g}, and fit saw {low:g} to {high:g}, to which they are "
-                "clipped; are they scaled alike?",
+                f"X holds values from {least:g} to {most:g}, and fit saw {low:g} to {high:g}{clipped}; "
+                "are they scaled alike?",
                 stacklevel=3,
             )
 

@@ -286,13 +286,13 @@ class Wardrobe:
         return "test" if "test" in self.latents.splits else "valid"
 
     def interpolate(
-        self, a: Any, b: Any, *, steps: int = 9, kind: Interpolation = "linear"
+        self, a: Any, b: Any, steps: int = 9, *, kind: Interpolation = "linear"
     ) -> Float[np.ndarray, "steps d"]:
         """Latents from a to b, both ends included; see `armoire.wardrobe.interpolation.interpolate`."""
         d = self.recipe.latent
         return interpolate(as_latent(a, d, "the start of a path"), as_latent(b, d, "the end of a path"), steps, kind)
 
-    def nearest(self, z: Any, *, k: int = 6, split: str | None = None) -> Neighbours:
+    def nearest(self, z: Any, k: int = 6, *, split: str | None = None) -> Neighbours:
         """The k images nearest to each latent, as rows of `latents` and distances.
 
         Large sets are searched with an index, which is built when first needed and cached. `split` is train, valid or
@@ -343,8 +343,8 @@ class Wardrobe:
 
     @property
     def images_used(self) -> ImageSet:
-        """The images of the rows of `latents`: held-out images, and all training images or the first `recipe.limit`."""
-        return limit_training(self.images, self.recipe.limit)
+        """The images of the rows of `latents`: held-out images, and the training images that were drawn."""
+        return limit_training(self.images, self.recipe.limit, self.recipe.seed)
 
 
 #: Whatever `Wardrobe.open` takes.
