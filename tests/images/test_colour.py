@@ -115,6 +115,11 @@ def test_sixteen_bits_of_white_to_black_are_inverted():
     assert centre(read_image(encoded(image, "TIFF", tiffinfo={262: 0}))) == [255 - 156]
 
 
+def test_signed_bytes_are_rejected():
+    with pytest.raises(RejectedImageError, match="signed 8-bit"):
+        read_image(encoded(Image.new("L", (16, 16), 251), "TIFF", tiffinfo={339: 2}))
+
+
 def test_signed_sixteen_bits_are_rejected():
     image = Image.frombytes("I;16", (16, 16), np.full((16, 16), -500, np.int16).tobytes())
     with pytest.raises(RangeError, match="from -500 to -500"):

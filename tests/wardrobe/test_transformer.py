@@ -95,7 +95,10 @@ def test_padding_is_removed_again(shape, monkeypatch):
     images = np.random.default_rng(1).random((20, *shape))
     model = small().fit(images)
     seen = []
-    monkeypatch.setattr(model.wardrobe_, "encode", lambda squares: seen.append(squares) or np.zeros((len(squares), 3)))
+    monkeypatch.setattr(
+        "armoire.wardrobe.transformer.encode_images",
+        lambda _model, squares: seen.append(squares) or np.zeros((len(squares), 3)),
+    )
     monkeypatch.setattr(model.wardrobe_, "decode", lambda z: seen[-1])
     again = model.inverse_transform(model.transform(images))
     low, high = model.value_range_

@@ -13,7 +13,7 @@ def data(
     *,
     size: Whole | None = None,
     fit: Literal["crop", "pad", "stretch"] = "crop",
-    background: str = "white",
+    background: str = "auto",
     json: Json = False,
 ) -> None:
     """Read a data set, if it is not in the cache yet, and describe it.
@@ -21,7 +21,8 @@ def data(
     Args:
         size: side that the images of a folder are resized to, 16 to 256 pixels (default 64).
         fit: crop, pad or stretch images that are not square.
-        background: colour under transparent pixels and in padding, a name or #rrggbb.
+        background: colour under transparent pixels and in padding, a name or #rrggbb; auto: black where
+            most images have a black border, else white.
     """
     from armoire.images import load_images
 

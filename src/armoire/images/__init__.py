@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from jaxtyping import UInt8
 
 from armoire.checks import as_numpy
 from armoire.errors import ArmoireError
-from armoire.images.fit import Fit, How
+from armoire.images.examine import BLACK, SAMPLE, background_of, pads
+from armoire.images.fit import AUTOMATIC, Fit, How, luma, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.images.inputs import Images, open_image, stack_images
 from armoire.images.labels import class_numbers
@@ -21,14 +22,12 @@ from armoire.progress import USUAL, Progress
 
 __all__ = ["Fit", "ImageSet", "Images", "SetInfo", "from_array", "load_images", "open_image"]
 
-BLACK = (0, 0, 0)
-
 
 def load_images(
     source: str | Path,
     size: int | None = None,
     fit: How = "crop",
-    background: str = "white",
+    background: str = AUTOMATIC,
     progress: Progress = USUAL,
     channels: int | None = None,
 ) -> ImageSet:
@@ -42,7 +41,8 @@ def load_images(
         size: side that images are fitted to, 16 to 256 pixels (default 64), then padded with background to a
             power of two.
         fit: how images that are not square are fitted: `crop`, `pad` or `stretch`. CelebA is always stretched.
-        background: colour under transparent pixels and in padding, a CSS name or #rrggbb.
+        background: colour under transparent pixels and in padding, a CSS name or #rrggbb; `auto` is black where
+            images are padded and most of them have a black border, else white.
         progress: where to report, also how many files could not be read.
         channels: 1 or 3; by default 1 where every image is grey, else 3.
 
@@ -58,26 +58,38 @@ def load_images(
     return images
 
 
-def from_array(images: Images, labels: Any = None, classes: Sequence[str] = (), name: str = "array") -> ImageSet:
+def from_array(
+    images: Images,
+    labels: Any = None,
+    classes: Sequence[str] = (),
+    name: str = "array",
+    *,
+    background: str = AUTOMATIC,
+) -> ImageSet:
     """An ImageSet over images in memory; 10 % of it, chosen by content, is held out as the test split.
 
     Args:
-        images: uint8 or bool (n, h, h) or (n, h, h, c), c 1 to 4, h from 16 to 256, padded with black to a power of
-            two; or a list of images of one size. Alpha, the last channel of 2 or 4, is composited on black.
+        images: uint8 or bool (n, h, h) or (n, h, h, c), c 1 to 4, h from 16 to 256, padded with background to a
+            power of two; or a list of images of one size. The last channel of 2 or 4 is alpha.
         labels: one class number or word per image, or one-hot rows; -1, nan, None and "" are unknown.
         classes: class names in the order of the class numbers; by default the labels themselves.
         name: name of the set.
+        background: colour under transparent pixels and in padding, as in `load_images`.
 
     Raises:
         ArmoireError: images or labels are of another form.
     """
-    stacked = stack_images(images, BLACK)
+    automatic, colour = background == AUTOMATIC, parse_colour(background)
+    images = list(images) if isinstance(images, Iterator) else images
+    stacked = stack_images(images, colour)
     if stacked.shape[1] != stacked.shape[2] or len(stacked) < 2:
         raise ArmoireError(f"images must be at least 2 and square, not {stacked.shape}")
     if stacked.min() == 0 and 1 < stacked.max() <= FEW_LEVELS:
         warnings.warn(f"the brightest value of the images is {stacked.max()} of 255; are they scaled?", stacklevel=2)
-    fit = Fit(stacked.shape[1], background=BLACK, channels=stacked.shape[3])
-    pixels = pad_to_square(stacked, fit.canvas)
+    fit = Fit(stacked.shape[1], background=colour, channels=stacked.shape[3])
+    if automatic and pads(fit) and background_of(stacked[:: max(1, len(stacked) // SAMPLE)]) == BLACK:
+        return from_array(images, labels, classes, name, background="black")
+    pixels = pad_to_square(stacked, fit.canvas, fit.background)
     numbers, names = _labels(labels, len(pixels), tuple(classes))
     splits = [split_by_content(image.tobytes()) for image in pixels]
     if len(set(splits)) < 2:
@@ -98,7 +110,13 @@ def _labels(labels: Any, n: int, classes: tuple[str, ...]) -> tuple[list[int | N
     return numbers, tuple(names)
 
 
-def pad_to_square(images: UInt8[np.ndarray, "n h w c"], side: int) -> UInt8[np.ndarray, "n side side c"]:
-    """Images centred in black squares of `side` pixels; an odd margin is larger at the end."""
-    margins = [((side - length) // 2, (side - length + 1) // 2) for length in images.shape[1:3]]
-    return np.pad(images, ((0, 0), *margins, (0, 0)))
+def pad_to_square(
+    images: UInt8[np.ndarray, "n h w c"], side: int, colour: tuple[int, int, int] = BLACK
+) -> UInt8[np.ndarray, "n side side c"]:
+    """Images centred in squares of `side` pixels and of a colour; an odd margin is larger at the end."""
+    n, height, width, channels = images.shape
+    top, left = (side - height) // 2, (side - width) // 2
+    padded = np.empty((n, side, side, channels), np.uint8)
+    padded[:] = luma(colour) if channels == 1 else colour
+    padded[:, top : top + height, left : left + width] = images
+    return padded

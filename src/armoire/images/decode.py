@@ -13,6 +13,7 @@ from armoire.images.depth import (
     WHITE,
     RejectedImageError,
     check_range,
+    check_sign,
     check_used_bits,
     eight_bits,
     is_deep,
@@ -71,16 +72,16 @@ def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) 
     except RejectedImageError:
         raise
     except UnidentifiedImageError:
-        raise RejectedImageError("not a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None
+        raise RejectedImageError(_unknown(file)) from None
     except Image.DecompressionBombError:
         raise RejectedImageError("more than 64 million pixels") from None
     except Exception as error:  # a decoder fed with damaged bytes can raise nearly anything
         raise RejectedImageError(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
 
 
-def plain(image: Image.Image) -> Image.Image:
-    """An image upright and in sRGB, in one of the modes L, LA, RGB, RGBA."""
-    return _decoded(image, None, WHITE)
+def plain(image: Image.Image, white: int = WHITE) -> Image.Image:
+    """An image upright and in sRGB, in one of the modes L, LA, RGB, RGBA; `white` as in `read_image`."""
+    return _decoded(image, None, white)
 
 
 def _check_webp(file: OpenFile) -> None:
@@ -88,6 +89,13 @@ def _check_webp(file: OpenFile) -> None:
     if head[:4] == b"RIFF" and head[8:] == b"WEBP" and (size := file.seek(0, 2)) > LARGEST_WEBP:
         raise RejectedImageError(f"{size:,} bytes of WEBP are more than {LARGEST_WEBP:,}")
     file.seek(0)
+
+
+def _unknown(file: OpenFile) -> str:
+    file.seek(0)
+    if file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "a damaged TIFF, or one of another kind than 1 to 16 bits per channel"
+    return "not a JPEG, PNG, WEBP, BMP, GIF or TIFF image"
 
 
 def _progressive_bytes(image: Image.Image) -> int:
@@ -103,6 +111,8 @@ def _decoded(image: Image.Image, at_least: int | None, white: int) -> Image.Imag
         white = check_range(image, white)
     elif deep_colours:
         check_used_bits(image)
+    else:
+        check_sign(image)
     reduced = to_srgb(_reduced(image, at_least, white), image.info.get("icc_profile"))
     if is_deep(image) and white_is_zero(image):
         reduced = ImageOps.invert(reduced)

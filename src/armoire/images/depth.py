@@ -7,6 +7,7 @@ image, so that images stay comparable.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ WHITES = (255, 4_095, 16_383, WHITE)  # 8, 12, 14 and 16 bits, the depths of cam
 STRIP = 512  # rows
 PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # tag of TIFF and one of its values
 BITS = 258  # tag of TIFF
+SAMPLE_FORMAT, SIGNED = 339, 2
 
 
 class RejectedImageError(Exception):
@@ -68,6 +70,12 @@ def white_is_zero(image: Image.Image) -> bool:
     return _tag(image, PHOTOMETRIC) == WHITE_IS_ZERO
 
 
+def check_sign(image: Image.Image) -> None:
+    """Raise RejectedImageError for a TIFF of signed bytes, whose values below 0 Pillow reads as bright ones."""
+    if SIGNED in (_tag(image, SAMPLE_FORMAT) or ()):
+        raise RejectedImageError("signed 8-bit values, -128 to 127, of which black and white are unknown")
+
+
 def check_used_bits(image: Image.Image) -> None:
     """Raise RejectedImageError where a file of 16 bits per channel uses 12 of them at most, and would become black."""
     highest = max(int(np.asarray(image.getchannel(band)).max()) for band in image.getbands() if band != "A")
@@ -83,7 +91,7 @@ def _strips(image: Image.Image) -> Iterator[np.ndarray]:
         yield np.asarray(image.crop((0, top, image.width, min(top + STRIP, image.height))))
 
 
-def _tag(image: Image.Image, number: int) -> object:
+def _tag(image: Image.Image, number: int) -> Any:
     """A tag of a TIFF, None for other formats."""
     tags = getattr(image, "tag_v2", None)
     return None if tags is None else tags.get(number)

@@ -15,9 +15,12 @@ from PIL import Image, ImageColor, ImageOps
 
 from armoire.errors import ArmoireError
 from armoire.images.decode import OpenFile, RejectedImageError, read_image
+from armoire.images.depth import WHITE
 from armoire.io.files import parse_json
 
 SMALLEST, LARGEST = 16, 256
+
+AUTOMATIC = "auto"  # background that the images decide, see `examine`
 
 How = Literal["crop", "pad", "stretch"]
 
@@ -34,12 +37,14 @@ class Fit:
         how: `crop` takes the largest centred square, `pad` adds background to make a square, `stretch` does neither.
         background: colour under transparent pixels and in padding, an RGB triple in 0..255.
         channels: 1 (grey, ITU-R 601-2 luma) or 3 (RGB).
+        white: value of white in grey files of more than 8 bits.
     """
 
     size: int
     how: How = "crop"
     background: tuple[int, int, int] = (255, 255, 255)
     channels: int = 3
+    white: int = WHITE
 
     def __post_init__(self) -> None:
         if not SMALLEST <= self.size <= LARGEST:
@@ -67,7 +72,8 @@ class Fit:
             image = ImageOps.pad(image, (self.size, self.size), Image.Resampling.BILINEAR, color=self._fill(image))
         elif image.size != (self.size, self.size):
             image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        image = image.convert("L" if self.channels == 1 else "RGB")
+        mode = "L" if self.channels == 1 else "RGB"
+        image = image if image.mode == mode else image.convert(mode)
         margin = self.canvas - self.size
         if margin:
             before, after = margin // 2, margin - margin // 2
@@ -92,7 +98,9 @@ def luma(colour: tuple[int, int, int]) -> int:
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """An RGB triple from a CSS colour name or #rrggbb."""
+    """An RGB triple from a CSS colour name or #rrggbb; white where the images decide."""
+    if text == AUTOMATIC:
+        return 255, 255, 255
     try:
         red, green, blue, *_ = ImageColor.getrgb(text)
     except ValueError:
@@ -104,7 +112,7 @@ def read_fitted(opener: Callable[[], OpenFile], fit: Fit) -> UInt8[np.ndarray, "
     """Open, decode and fit one image: (canvas, canvas, channels); RejectedImageError where it cannot be used."""
     try:
         with opener() as file:
-            return fit(read_image(file, at_least=fit.size))
+            return fit(read_image(file, at_least=fit.size, white=fit.white))
     except RejectedImageError:
         raise
     except (OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:

@@ -17,6 +17,7 @@ from PIL import Image
 from armoire.checks import as_numpy
 from armoire.errors import ArmoireError, first_line
 from armoire.images.decode import RejectedImageError, plain, read_image
+from armoire.images.depth import WHITE
 from armoire.images.fit import Fit, flatten, no_warnings
 from armoire.images.grid import to_pil
 from armoire.images.imageset import ImageSet
@@ -80,7 +81,7 @@ def stack_images(images: Images, background: tuple[int, int, int]) -> UInt8[np.n
 
 def open_image(path: Path, fit: Fit) -> UInt8[np.ndarray, "h w c"]:
     """One image file, fitted like the training data: uint8 (h, w, c)."""
-    return fit(_open(path, fit.size))
+    return fit(_open(path, fit.size, fit.white))
 
 
 def _read(images: Any, colour: bool) -> np.ndarray | list[_One]:
@@ -147,7 +148,7 @@ def _fit(image: _One, fit: Fit) -> UInt8[np.ndarray, "h w c"]:
     if isinstance(image, Path):
         return open_image(image, fit)
     if isinstance(image, Image.Image):
-        return fit(_plain(image))
+        return fit(_plain(image, fit.white))
     picture, canvas = to_pil(image), (fit.canvas, fit.canvas)
     if picture.size != canvas:
         return fit(picture)
@@ -165,12 +166,12 @@ def _opaque(image: _One, background: tuple[int, int, int]) -> UInt8[np.ndarray, 
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _open(path: Path, at_least: int | None = None) -> Image.Image:
+def _open(path: Path, at_least: int | None = None, white: int = WHITE) -> Image.Image:
     if path.is_dir():
         raise ArmoireError(f"{path} is a directory; give the image files in it, or open it with load_images")
     try:
         with path.open("rb") as file, no_warnings():
-            return read_image(file, at_least=at_least)
+            return read_image(file, at_least=at_least, white=white)
     except RejectedImageError as error:
         raise ArmoireError(f"{path} cannot be read: {error}; give a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None
     except (OSError, ValueError) as error:
@@ -178,11 +179,11 @@ def _open(path: Path, at_least: int | None = None) -> Image.Image:
         raise ArmoireError(f"{path} cannot be read: {reason.lower()}") from None
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _plain(image: Image.Image, white: int = WHITE) -> Image.Image:
     if 0 in image.size:
         raise ArmoireError(f"a PIL image of {image.width} x {image.height} pixels is empty; give another")
     try:
         image.load()
-        return plain(image)
+        return plain(image, white)
     except Exception as error:  # decoding damaged bytes can raise nearly anything
         raise ArmoireError(f"a PIL image of mode {image.mode} cannot be read: {first_line(error)}") from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from armoire.errors import ArmoireError, did_you_mean
+from armoire.images.fit import AUTOMATIC
 from armoire.io.files import parse_toml, read_text
 from armoire.model.kinds import LIKELIHOODS, NETWORKS, POSTERIORS
 from armoire.priors.kinds import PRIORS
@@ -62,7 +63,7 @@ class Recipe(BaseModel):
     fit: Annotated[
         Literal["crop", "pad", "stretch"], Field(description="how images that are not square are fitted")
     ] = "crop"
-    background: Annotated[str, Field(description="colour under transparent pixels and in padding")] = "white"
+    background: Annotated[str, Field(description="colour under transparent pixels and in padding")] = AUTOMATIC
     showable: Annotated[
         bool, Field(description="whether images of the data, and reconstructions of them, may be published")
     ] = True

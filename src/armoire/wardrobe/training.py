@@ -140,7 +140,7 @@ def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> Image
     if isinstance(images, ImageSet):
         return images
     if images is not None and not isinstance(images, str | Path):
-        return from_array(images)
+        return from_array(images, background=recipe.background)
     source = str(images or recipe.data)
     if not source:
         raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")

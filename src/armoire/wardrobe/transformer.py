@@ -30,6 +30,7 @@ from armoire.io.files import write_bytes
 from armoire.model.pretrained import FILE
 from armoire.progress import SILENT
 from armoire.training import Recipe
+from armoire.wardrobe.latents import encode_images
 from armoire.wardrobe.training import train
 from armoire.wardrobe.wardrobe import Wardrobe
 
@@ -131,7 +132,8 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         flat: Any = validate_data(self, flat, dtype="numeric", reset=False)
         if shape and (*shape, 1)[:3] != self.image_shape_:
             raise ImagesError(f"X holds images of {shape}, and fit saw {self.image_shape_} (height, width, channels)")
-        return self.wardrobe_.encode(pad_to_square(self._squares(flat), self.wardrobe_.model.architecture.size))
+        model = self.wardrobe_.model
+        return encode_images(model, pad_to_square(self._squares(flat), model.architecture.size))
 
     def inverse_transform(self, X: Any) -> np.ndarray:  # noqa: N803
         """The images decoded from latents (n, latent), of the shape, type and range of those of `fit`."""
@@ -157,7 +159,14 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 path = Path(self.out) if self.out else _temporary(stack)
                 if path.is_dir() and any(path.iterdir()):
                     raise ArmoireError(f"{path} already holds something; give another `out` to each fit, or none")
-                wardrobe = train(recipe, from_array(squares), path, device=self.device, progress=SILENT, **settings)
+                wardrobe = train(
+                    recipe,
+                    from_array(squares, background="black"),
+                    path,
+                    device=self.device,
+                    progress=SILENT,
+                    **settings,
+                )
                 weakref.finalize(wardrobe, stack.pop_all().close)
                 return wardrobe
         except TrainingInterruptedError as error:
