@@ -12,11 +12,7 @@ from armoire.errors import ArmoireError, first_line
 
 
 def as_numpy(values: Any) -> np.ndarray:
-    """A NumPy array of NumPy's, PyTorch's (on any device, with or without gradients) or nested lists of numbers.
-
-    Raises:
-        ArmoireError: no array can be made of them.
-    """
+    """A NumPy array of NumPy's, PyTorch's (on any device, with or without gradients) or nested lists of numbers."""
     if isinstance(values, list | tuple):
         values = [_off_device(value) for value in values]
     try:
@@ -26,15 +22,9 @@ def as_numpy(values: Any) -> np.ndarray:
 
 
 def as_latents(z: Any, dimensions: int | None = None, what: str = "latents") -> Float[np.ndarray, "n d"]:
-    """Latents as finite float32 (n, d); one latent (d,) becomes (1, d).
+    """Latents as finite float32 (n, d), by default of any d; one latent (d,) becomes (1, d).
 
-    Args:
-        z: an array, a tensor, or nested lists.
-        dimensions: d; by default any.
-        what: their name in an error.
-
-    Raises:
-        ArmoireError: they are no numbers, of another shape, or some are NaN or too large for float32.
+    An ArmoireError names them `what`: they are no numbers, of another shape, NaN, or too large for float32.
     """
     given = as_numpy(z)
     if given.dtype.kind not in "fiu":

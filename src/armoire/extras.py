@@ -17,13 +17,10 @@ FOR_DEVELOPMENT = frozenset({"docs", "fuzz", "test"})
 
 
 def missing_extra(what: str, extra: str, instead: str = "", cause: ImportError | None = None) -> ArmoireError:
-    """The error to raise where a package of an extra cannot be imported.
+    """The error for a package of an extra that cannot be imported.
 
-    Args:
-        what: needs it, as the subject of the sentence: `hf:a/b`, `the tracker wandb`.
-        extra: its name in pyproject.toml.
-        instead: what works without it, as a clause.
-        cause: how the import failed.
+    `what` needs it, as the subject of the sentence: `hf:a/b`, `the tracker wandb`; `instead` is a clause on what works
+    without it.
     """
     reason = f" ({first_line(cause)})" if cause else ""
     also = f"; {instead}" if instead else ""
@@ -70,9 +67,10 @@ def requirements(extra: str) -> list[str]:
         return []
     of_extra = re.compile(rf"""extra\s*==\s*['"]{re.escape(extra)}['"]""")
     split = (line.partition(";") for line in declared)
-    chosen = [requirement.strip() for requirement, _, marker in split if of_extra.search(marker)]
-    joined = [re.fullmatch(r"armoire\[(.+)\]", requirement) for requirement in chosen]
-    found = [requirement for requirement, others in zip(chosen, joined, strict=True) if not others]
-    for others in filter(None, joined):  # an extra made of others
-        found += [package for name in others[1].split(",") for package in requirements(name.strip())]
+    found: list[str] = []
+    for requirement in [requirement.strip() for requirement, _, marker in split if of_extra.search(marker)]:
+        if others := re.fullmatch(r"armoire\[(.+)\]", requirement):  # an extra made of others
+            found += [package for name in others[1].split(",") for package in requirements(name.strip())]
+        else:
+            found.append(requirement)
     return list(dict.fromkeys(found))

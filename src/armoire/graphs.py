@@ -34,13 +34,10 @@ def check_installed(what: str, extra: str = "explore", instead: str = "") -> Non
 def to_graph(
     module: nn.Module, examples: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str]
 ) -> onnx.ModelProto:
-    """A module's forward as a graph in which the first dimension of every input, n, is free.
+    """The forward of a module in evaluation mode as a graph, in which the first dimension of every input, n, is free.
 
-    Args:
-        module: in evaluation mode.
-        examples: two rows of each input, because the exporter takes a batch of one for a constant.
-        inputs: their names.
-        outputs: names of what it returns.
+    `examples` are two rows of each input, because the exporter treats a batch of one as a constant; `inputs` and
+    `outputs` are names.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""How things show themselves in a notebook: title, tables and pictures as HTML in the notebook's own colours."""
+"""HTML of objects for a notebook: title, tables and pictures in the notebook's own colours."""
 
 from __future__ import annotations
 
@@ -12,41 +12,29 @@ TEMPLATE = "html_repr.html.jinja"
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text; the first cell of each says what the others are.
+    """Rows of text."""
 
-    Attributes:
-        rows: the cells of each row.
-        title: above it, "" for none.
-        head: names of the columns, none where rows speak for themselves.
-        words: whether the last cell of a row is a sentence, and no figure.
-    """
-
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str]]  # the cells of each, its name first
     title: str = ""
-    head: Sequence[str] = ()
-    words: bool = False
+    head: Sequence[str] = ()  # names of the columns
+    words: bool = False  # whether the last cell of a row is text, not a number
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what it shows.
-
-    Attributes:
-        png: its bytes.
-        caption: in words; they stand for it where it is not seen.
-    """
+    """A picture and its caption, which is its alternative text too."""
 
     png: bytes
     caption: str
 
     @property
     def source(self) -> str:
-        """It as an address that fetches nothing."""
+        """The picture as a data URL."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
 def html_repr(title: str, subtitle: str, tables: Sequence[Table] = (), pictures: Sequence[Picture] = ()) -> str:
-    """The HTML of it. Names are other people's: everything is escaped."""
+    """HTML in which everything is escaped, since names are untrusted input."""
     import jinja2
 
     source = (resources.files("armoire") / TEMPLATE).read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from armoire.console import CellProgress, in_notebook
 
@@ -15,7 +15,6 @@ class Task(Protocol):
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
         """Add `amount` to the units done; `figures` are the latest values, such as the loss."""
-        ...
 
 
 @runtime_checkable
@@ -39,16 +38,13 @@ class Progress(Protocol):
 
     def note(self, text: str) -> None:
         """Report one line, which stays."""
-        ...
 
 
 class _Silent:
     def advance(self, amount: int = 1, **figures: float | str) -> None:
         pass
 
-    def task(
-        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
-    ) -> AbstractContextManager[Task]:
+    def task(self, *given: Any, **settings: Any) -> AbstractContextManager[Task]:
         return nullcontext(self)
 
     def note(self, text: str) -> None:
@@ -65,10 +61,8 @@ class _Usual:
     def _here(self) -> Progress:
         return self.cell if in_notebook() else SILENT
 
-    def task(
-        self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None
-    ) -> AbstractContextManager[Task]:
-        return self._here().task(title, total, unit, done, rate, into)
+    def task(self, *given: Any, **settings: Any) -> AbstractContextManager[Task]:
+        return self._here().task(*given, **settings)
 
     def note(self, text: str) -> None:
         self._here().note(text)

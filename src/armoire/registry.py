@@ -21,15 +21,9 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Kinds by name; a name is imported when it is first asked for, so that listing names imports nothing."""
+    """Kinds by name, each imported when it is first used; `built_in` maps names to `module:object`."""
 
     def __init__(self, noun: str, group: str, built_in: Mapping[str, str]) -> None:
-        """
-        Args:
-            noun: what an entry is called in messages, e.g. `likelihood`.
-            group: the entry point group of other packages' kinds, e.g. `armoire.likelihoods`.
-            built_in: names to `module:object`.
-        """
         self.noun, self.group = noun, group
         self._built_in = dict(built_in)
         self._registered: dict[str, T] = {}
@@ -39,11 +33,7 @@ class Registry(Generic[T]):
         return {entry.name: entry for entry in metadata.entry_points(group=self.group)}
 
     def register(self, name: str, value: T) -> T:
-        """Add a kind for the rest of the process; returns it.
-
-        Raises:
-            ArmoireError: the name is taken by a built-in kind.
-        """
+        """Add a kind for the rest of the process, under a name that no built-in one has; returns it."""
         if name in self._built_in:
             raise ArmoireError(f"the {self.noun} '{name}' is built in; register yours under another name")
         self._registered[name] = value
@@ -60,11 +50,7 @@ class Registry(Generic[T]):
         return iter(self.names())
 
     def get(self, name: str) -> T:
-        """The kind of that name.
-
-        Raises:
-            ArmoireError: there is none, or the package that provides it cannot be imported.
-        """
+        """The kind of that name; ArmoireError where there is none, or its package cannot be imported."""
         if name not in self._registered:
             self._registered[name] = self._load(name)
         return self._registered[name]

@@ -115,7 +115,7 @@ WRONG = {
     "encode {run} nowhere --out made.parquet": ("no data at 'nowhere'",),
     "encode {run} {pictures} --out /proc/made.parquet": ("cannot write",),
     "export {run}": ("--onnx",),
-    "export {run} --onnx {image}/made": ("cannot write", "choose another place"),
+    "export {run} --onnx {image}/made": ("cannot write", "choose another path"),
     "explore {run} --export {pictures}": ("is no exported explorer", "choose"),
     "explore {run} --export {image}": ("is a file", "choose"),
     "explore {run} --export .": ("is the current folder",),

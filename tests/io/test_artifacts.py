@@ -124,36 +124,35 @@ def fill(folder: Path) -> None:
 
 
 def test_a_folder_is_filled_once_and_filled_again_where_a_file_is_not_whole(tmp_path):
-    def fresh() -> Artifacts:
-        return artifacts(tmp_path)
+    def folder_of(k: int = 1, version: int = 1) -> Path | None:
+        return artifacts(tmp_path).find_folder("site", f"armoire-site-{version}", settings={"k": k})
 
-    folder = fresh().folder("site", "armoire-site-1", fill, settings={"k": 1})
+    folder = artifacts(tmp_path).make_folder("site", "armoire-site-1", fill, settings={"k": 1})
     assert folder == tmp_path / "site"
-    (folder / "mine").write_text("")  # nobody's business
-    assert fresh().folder("site", "armoire-site-1", lambda _: pytest.fail("filled"), settings={"k": 1}) == folder
-    assert fresh().find_folder("site", "armoire-site-1", settings={"k": 2}) is None
-    assert fresh().find_folder("site", "armoire-site-2", settings={"k": 1}) is None
+    (folder / "mine").write_text("")  # not one of its files
+    assert folder_of() == folder
+    assert folder_of(k=2) is folder_of(version=2) is None
     (folder / "sub" / "a.txt").write_text("h")
-    assert fresh().find_folder("site", "armoire-site-1", settings={"k": 1}) is None
-    fresh().folder("site", "armoire-site-1", fill, settings={"k": 1})
+    assert folder_of() is None
+    artifacts(tmp_path).make_folder("site", "armoire-site-1", fill, settings={"k": 1})
     assert (folder / "sub" / "a.txt").read_text() == "hello"
     assert not (folder / "mine").exists()
     (folder / "sub" / "a.txt").unlink()
     (folder / "sub" / "a.txt").symlink_to("/etc/hostname")
-    assert fresh().find_folder("site", "armoire-site-1", settings={"k": 1}) is None
+    assert folder_of() is None
 
 
 def test_a_folder_of_a_run_that_cannot_be_written_to_goes_to_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("armoire.io.artifacts.os.access", lambda *_: False)
-    folder = artifacts(tmp_path).folder("site", "armoire-site-1", fill)
+    folder = artifacts(tmp_path).make_folder("site", "armoire-site-1", fill)
     assert folder.is_relative_to(tmp_path / "cache" / "site")
-    assert artifacts(tmp_path).folder("site", "armoire-site-1", lambda _: pytest.fail("filled")) == folder
+    assert artifacts(tmp_path).find_folder("site", "armoire-site-1") == folder
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "[" * 100_000, json.dumps({"cache_key": {}, "files": 3})])
 def test_a_folder_whose_key_cannot_be_read_is_filled_again(tmp_path, content):
-    folder = artifacts(tmp_path).folder("site", "armoire-site-1", fill)
+    folder = artifacts(tmp_path).make_folder("site", "armoire-site-1", fill)
     (folder / ".cache_key.json").write_text(content)
     assert artifacts(tmp_path).find_folder("site", "armoire-site-1") is None
 

@@ -13,7 +13,8 @@ from armoire import evaluate
 from armoire.errors import ArmoireError
 from armoire.measure import MEASURES, Evaluation, Measure
 from armoire.measure.reconstruction import reconstruction_error
-from armoire.model import Architecture, Autoencoder, Point
+from armoire.model import Architecture, Autoencoder
+from armoire.model.posterior import Point
 from armoire.training.averages import average_over
 from armoire.training.batches import Batches
 

@@ -11,7 +11,7 @@ import torch
 from armoire import evaluate, train
 from armoire.errors import ArmoireError
 from armoire.measure.importance_weighted import importance_weighted_bound, likelihood_bound, log_weights
-from armoire.model import DiagonalGaussian
+from armoire.model.posterior import DiagonalGaussian
 from armoire.training.randomness import normal_like
 
 

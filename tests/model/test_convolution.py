@@ -1,4 +1,4 @@
-"""Quick convolutions: the same numbers as PyTorch's own, forward and backward."""
+"""Fast convolutions: the same numbers as PyTorch's own, forward and backward."""
 
 from __future__ import annotations
 
@@ -46,34 +46,22 @@ def test_the_same_as_pytorchs_in_double_precision(ours, theirs, before, after, s
         assert ((value - expected).abs().max() / scale) < 2e-4  # sums of 37 * 32 * 32 terms of which most cancel: 2e-5
 
 
-def test_few_images_at_a_time_are_as_good_as_all(monkeypatch):
-    for ours, _, before, after in LAYERS:
-        torch.manual_seed(0)
-        layer, x = ours(before, after), torch.randn(10, before, 8, 8)
-        whole = results(layer, x, layer)
-        monkeypatch.setattr(convolution, "PATCH_BYTES", 3 * 4 * 4 * 9 * 4 * before)
-        for part, all_ in zip(results(layer, x, layer), whole, strict=True):
-            torch.testing.assert_close(part, all_, rtol=1e-4, atol=1e-4)
-        monkeypatch.undo()
+@pytest.mark.parametrize(("ours", "theirs", "before", "after"), LAYERS)
+def test_parts_of_a_batch_and_of_the_gradients(ours, theirs, before, after, monkeypatch):
+    torch.manual_seed(0)
+    layer, x = ours(before, after), torch.randn(10, before, 8, 8)
+    whole = results(layer, x, layer)
+    monkeypatch.setattr(convolution, "PATCH_BYTES", 3 * 4 * 4 * 9 * 4 * before)  # a few images at a time
+    for part, all_ in zip(results(layer, x, layer), whole, strict=True):
+        torch.testing.assert_close(part, all_, rtol=1e-4, atol=1e-4)
+    layer.weight.requires_grad_(False).grad = None
+    layer(x.requires_grad_()).sum().backward()
+    assert layer.weight.grad is None and layer.bias.grad is not None and x.grad is not None
+    with torch.no_grad():
+        assert not layer(x).requires_grad
 
 
-def test_a_size_that_cannot_be_halved_goes_the_common_way():
-    layer, x = HalvingConv(2, 3), torch.randn(2, 2, 7, 8)
-    torch.testing.assert_close(layer(x), nn.Conv2d.forward(layer, x))
-
-
-def test_what_needs_no_gradient_gets_none():
-    for ours, _, before, after in LAYERS:
-        layer = ours(before, after)
-        layer.weight.requires_grad_(False)
-        x = torch.randn(2, before, 4, 4, requires_grad=True)
-        layer(x).sum().backward()
-        assert layer.weight.grad is None and layer.bias.grad is not None and x.grad is not None
-        with torch.no_grad():
-            assert not layer(x).requires_grad
-
-
-def test_the_quick_way_is_taken_in_training(monkeypatch):
+def test_the_fast_path_is_taken_in_training(monkeypatch):
     """Else the tests above compare PyTorch with itself."""
     taken = []
     for name in ("_Strided", "_Thin"):
@@ -86,7 +74,9 @@ def test_the_quick_way_is_taken_in_training(monkeypatch):
     assert taken == ["_Strided", "_Strided", "_Thin"]
 
 
-def test_other_precisions_go_the_common_way():
+def test_other_precisions_and_odd_sizes_take_the_path_of_pytorch():
+    layer, x = HalvingConv(2, 3), torch.randn(2, 2, 7, 8)
+    torch.testing.assert_close(layer(x), nn.Conv2d.forward(layer, x))
     layer = DoublingConv(2, 2).double()
     assert layer(torch.rand(1, 2, 4, 4, dtype=torch.float64)).dtype == torch.float64
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -6,55 +6,59 @@ import pytest
 import torch
 from torch import nn
 
-from armoire.model import Architecture, Autoencoder
+from armoire.model import NETWORKS, Architecture, Autoencoder
 from armoire.model.convolution import HalvingConv, SameConv
-from armoire.model.networks import PlainNetwork, conv_decoder, conv_encoder, glorot
+from armoire.model.networks import PlainNetwork
+from armoire.model.residual import Block, ResidualDecoder, ResidualEncoder
+
+PLAIN = [(16, (32, 64)), (64, (32, 64, 128, 256)), (256, (32, 64, 128, 256, 256, 256))]
+RESIDUAL = [(16, (64,)), (64, (64, 128, 256)), (256, (64, 128, 256, 256, 256))]
 
 
 @pytest.mark.parametrize(
-    ("size", "channels"),
-    [
-        (16, (32, 64)),
-        (32, (32, 64, 128)),
-        (64, (32, 64, 128, 256)),
-        (128, (32, 64, 128, 256, 256)),
-        (256, (32, 64, 128, 256, 256, 256)),
-    ],
+    ("kind", "size", "channels"), [("plain", *case) for case in PLAIN] + [("residual", *case) for case in RESIDUAL]
 )
-def test_channels_lead_from_every_size_down_to_four(size, channels):
-    assert PlainNetwork.default_channels(size) == channels
-    assert size >> len(channels) == 4
+def test_default_channels_lead_from_every_size_down_to_four(kind, size, channels):
+    assert NETWORKS.get(kind).default_channels(size) == channels
+    assert size // NETWORKS.get(kind)(Architecture(size, 3, 2, blocks=kind)).shrinkage == 4
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("plain", (4,) * 5), ("residual", (8,) * 4)])
+def test_a_size_that_the_stages_do_not_divide_is_an_error(kind, channels):
+    with pytest.raises(ValueError, match="stages do not divide a size of 16"):
+        Autoencoder(Architecture(16, 3, 5, channels=channels, blocks=kind))
+
+
+def network(size: int, channels: tuple[int, ...], norm: str = "none", activation: str = "relu") -> PlainNetwork:
+    return PlainNetwork(Architecture(size, 3, 5, channels=channels, norm=norm, activation=activation))
 
 
 @pytest.mark.parametrize(("size", "stages", "side"), [(32, 3, 4), (64, 5, 2), (16, 2, 4), (64, 4, 4)])
 def test_encoder_halves_and_decoder_doubles(size, stages, side):
-    channels = [8] * stages
-    features = conv_encoder(3, channels, "none", "relu")(torch.rand(2, 3, size, size))
-    assert features.shape == (2, 8 * side * side)
-    assert conv_decoder(5, 3, size, channels, "none", "relu")(torch.randn(2, 5)).shape == (2, 3, size, size)
-
-
-def test_each_stage_of_the_encoder_of_the_published():
-    x, shapes = torch.rand(1, 1, 32, 32), []
-    for layer in conv_encoder(1, [32, 64, 128], "none", "relu"):
+    built = network(size, (8,) * stages)
+    encoder, features = built.encoder()
+    x, sides = torch.rand(2, 3, size, size), []
+    for layer in encoder:
         x = layer(x)
-        if isinstance(layer, nn.ReLU | nn.Flatten):
-            shapes.append(tuple(x.shape[1:]))
-    assert shapes == [(32, 16, 16), (64, 8, 8), (128, 4, 4), (2048,)]
+        sides += [x.shape[-1]] if isinstance(layer, nn.ReLU) else []
+    assert sides == [size >> stage for stage in range(1, stages + 1)]
+    assert x.shape == (2, features) == (2, 8 * side * side)
+    assert built.decoder()(torch.randn(2, 5)).shape == (2, 3, size, size)
 
 
 @pytest.mark.parametrize(("posterior", "parameters"), [("point", 343_043), ("gaussian", 347_141)])
-def test_parameters_of_the_networks_of_the_published(posterior, parameters):
+def test_parameters_of_the_published_networks(posterior, parameters):
     model = Autoencoder(Architecture(32, 1, 2, posterior, channels=(32, 64, 128)))
     assert model.parameter_count() == parameters
 
 
 def test_norm_and_activation_are_what_they_are_called():
-    layers = [type(layer) for layer in conv_encoder(1, [4], "batch", "leaky_relu")]
-    assert layers == [HalvingConv, nn.BatchNorm2d, nn.LeakyReLU, nn.Flatten]
-    assert conv_encoder(1, [4], "none", "leaky_relu")[1].negative_slope == 0.3
-    decoder = [type(layer) for layer in conv_decoder(2, 1, 16, [4], "batch", "relu")]
-    assert decoder[:4] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Unflatten]
+    built = network(16, (4,), "batch", "leaky_relu")
+    layers = list(built.encoder()[0])
+    assert [type(layer) for layer in layers] == [HalvingConv, nn.BatchNorm2d, nn.LeakyReLU, nn.Flatten]
+    assert layers[2].negative_slope == 0.3
+    decoder = [type(layer) for layer in built.decoder()]
+    assert decoder[:4] == [nn.Linear, nn.BatchNorm1d, nn.LeakyReLU, nn.Unflatten]
     assert decoder[-1] is SameConv
 
 
@@ -74,11 +78,49 @@ def test_weights_are_glorot_uniform_and_biases_zero():
     assert checked == 10
 
 
-def test_weights_repeat_with_the_generator():
-    def weight(seed: int) -> torch.Tensor:
-        layer = nn.Linear(4, 4)
-        glorot(layer, torch.Generator().manual_seed(seed))
-        return layer.weight
+def residual(size: int = 32, image_channels: int = 3) -> Autoencoder:
+    architecture = Architecture(size, image_channels, 5, norm="group", activation="silu", blocks="residual")
+    return Autoencoder(architecture, torch.Generator().manual_seed(0))
 
-    assert torch.equal(weight(1), weight(1))
-    assert not torch.equal(weight(1), weight(2))
+
+@pytest.mark.parametrize(("size", "image_channels"), [(32, 1), (64, 3), (128, 3)])
+def test_images_come_back_in_their_shape(size, image_channels):
+    model = residual(size, image_channels)
+    x = torch.rand(2, image_channels, size, size)
+    with torch.no_grad():
+        again = model(x)
+    assert again.shape == x.shape
+    assert again.min() >= 0 and again.max() <= 1
+
+
+def test_a_block_without_weights_changes_nothing():
+    block = Block(8, "group", "silu")
+    nn.init.zeros_(block.change[-1].weight)
+    nn.init.zeros_(block.change[-1].bias)
+    x = torch.randn(2, 8, 4, 4)
+    assert torch.equal(block(x), x)
+
+
+def test_a_linear_map_is_parallel_to_the_convolutions():
+    """With the last layer of the convolutions at 0, encoder and decoder are linear."""
+    architecture = Architecture(16, 1, 3, norm="group", activation="silu")
+    encoder = ResidualEncoder(architecture, [8])
+    x = torch.rand(2, 1, 16, 16)
+    a, b, middle = (encoder(v)[:, -3:] for v in (x[:1], x[1:], (x[:1] + x[1:]) / 2))
+    torch.testing.assert_close(middle, (a + b) / 2)
+    decoder = ResidualDecoder(architecture, [8])
+    last = [layer for layer in decoder.convolutions if isinstance(layer, nn.Conv2d)][-1]
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    z = torch.randn(2, 3)
+    torch.testing.assert_close(decoder(z.mean(dim=0, keepdim=True)), decoder(z).mean(dim=0, keepdim=True))
+    assert decoder(z).std() > 0
+
+
+def test_an_image_is_encoded_alike_alone_and_with_others_also_in_training():
+    model = residual().train()
+    x = torch.rand(6, 3, 32, 32)
+    with torch.no_grad():
+        together = model.encode(x).mean
+        alone = torch.cat([model.encode(x[i : i + 1]).mean for i in range(6)])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)

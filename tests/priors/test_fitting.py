@@ -1,8 +1,9 @@
-"""Priors fitted to latents: what they learn, what is kept of them, and what of it is believed."""
+"""Priors fitted to latents: samples and densities, storing and reading, and their use by a run."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from armoire.cli import main
 from armoire.errors import ArmoireError
 from armoire.io.artifacts import Artifacts
 from armoire.io.tensors import write_tensors
-from armoire.priors import PRIORS, Box, LatentDraws, Prior, StandardNormal, fit_prior
+from armoire.priors import PRIORS, Box, LatentDraws, StandardNormal, fit_prior
 from armoire.priors.whitening import Whitening
 from armoire.progress import SILENT
 from armoire.training import load_recipe
 from armoire.wardrobe.priors import RunPriors, prior_format
+
+kinds = pytest.mark.parametrize("kind", ["gmm", "flow"])
 
 
 def artifacts(folder: Path) -> Artifacts:
@@ -45,31 +48,26 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def quicker(monkeypatch):
-    """Fitted badly, which is enough where a prior is compared with itself."""
+    """A bad fit, which is enough where a prior is compared with itself."""
     monkeypatch.setattr("armoire.priors.flow.STEPS", 40)
 
 
-@pytest.mark.parametrize("kind", ["gmm", "flow"])
-def test_draws_lie_where_the_latents_lie(kind, quick):
-    prior, facts = fit_prior(kind, latents(ring(4000)))
+@kinds
+def test_samples_and_density_are_those_of_the_latents(kind, quick):
+    prior, report = fit_prior(kind, latents(ring(4000)))
     draws = prior.sample(2000, np.random.default_rng(0))
     radius = np.hypot(*(draws - [5, -2]).T)
     assert draws.dtype == np.float32
     assert np.median(radius) == pytest.approx(3, abs=0.15)
     assert (np.abs(radius - 3) > 1).mean() < 0.08  # of N(mean, cov) it would be half
-    assert facts["log_prob"] > facts["log_prob_normal"] + 5
-    assert facts["held_out"] == 400
-
-
-@pytest.mark.parametrize("kind", ["gmm", "flow"])
-def test_the_density_is_one(kind, quick):
-    prior, _ = fit_prior(kind, latents(ring(2000)))
+    assert report["log_prob"] > report["log_prob_normal"] + 5
+    assert report["held_out"] == 400
     axis = np.linspace(-6, 6, 241)
     grid = np.stack(np.meshgrid(axis + 5, axis - 2), axis=-1).reshape(-1, 2).astype(np.float32)
     assert np.exp(prior.log_prob(grid)).sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=0.02)
 
 
-def test_a_mixture_takes_as_many_gaussians_as_the_latents_ask_for():
+def test_a_mixture_has_as_many_components_as_the_latents():
     random = np.random.default_rng(0)
     one, facts = fit_prior("gmm", latents(random.normal(size=(3000, 3)) @ random.normal(size=(3, 3)) + 4))
     assert one.name == "a mixture of 1 Gaussian"
@@ -79,15 +77,15 @@ def test_a_mixture_takes_as_many_gaussians_as_the_latents_ask_for():
     assert four.name == "a mixture of 4 Gaussians"
 
 
-def test_areas_are_fitted_as_areas(quick):
-    """The aggregate of N(m, s^2) over m ~ N(0, 1) is N(0, 1 + s^2): the means alone would say 1."""
+def test_posteriors_are_fitted_with_their_variance(quick):
+    """The aggregate of N(m, s^2) over m ~ N(0, 1) is N(0, 1 + s^2); that of the means alone is N(0, 1)."""
     means = np.random.default_rng(0).normal(size=(5000, 2))
     for kind in ("gmm", "flow"):
         prior, _ = fit_prior(kind, latents(means, deviation=1.0))
         assert prior.sample(4000, np.random.default_rng(1)).var(axis=0) == pytest.approx([2, 2], abs=0.25), kind
 
 
-def test_a_temperature_draws_nearer_or_farther(quick):
+def test_a_temperature_scales_the_samples(quick):
     means = np.random.default_rng(0).normal(3, 2, size=(3000, 2))
     priors = [StandardNormal(2), Box(np.array([0.0, 0]), np.array([4.0, 2]))]
     priors += [fit_prior(kind, latents(means))[0] for kind in ("gmm", "flow")]
@@ -116,7 +114,7 @@ def test_whitened_latents_have_unit_covariance():
     assert whitening.log_det == pytest.approx(np.linalg.slogdet(np.cov(z.T))[1] / 2, rel=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["gmm", "flow"])
+@kinds
 def test_one_dimension_and_many(kind, quick):
     random = np.random.default_rng(0)
     for d in (1, 40):
@@ -127,15 +125,14 @@ def test_one_dimension_and_many(kind, quick):
         assert np.isfinite(prior.log_prob(draws)).all()
 
 
-def test_latents_in_a_plane_are_not_blown_up(quick):
-    """Of three dimensions one never varies: a decoder has never seen it move."""
+def test_a_dimension_without_variance_gets_none(quick):
     z = np.concatenate([ring(1000), np.full((1000, 1), 2.5)], axis=1)
     for kind in ("gmm", "flow"):
         prior, _ = fit_prior(kind, latents(z))
         assert np.abs(prior.sample(1000, np.random.default_rng(0))[:, 2] - 2.5).max() < 0.1, kind
 
 
-@pytest.mark.parametrize("kind", ["gmm", "flow"])
+@kinds
 def test_the_same_seed_fits_the_same(kind, quicker):
     state = torch.random.get_rng_state()
     one, other = (fit_prior(kind, latents(ring(500), deviation=0.1), seed=3)[0] for _ in range(2))
@@ -152,18 +149,15 @@ def test_the_same_seed_fits_the_same(kind, quicker):
         (np.full((100, 2), np.nan), "not finite"),
     ],
 )
-def test_what_cannot_be_fitted_is_told(z, words):
+def test_latents_that_cannot_be_fitted_are_an_error(z, words):
     for kind in ("gmm", "flow"):
         with pytest.raises(ArmoireError, match=words):
             fit_prior(kind, latents(z))
-
-
-def test_no_such_kind():
     with pytest.raises(ArmoireError, match="did you mean 'flow'"):
         fit_prior("flw", latents(ring(100)))
 
 
-def test_a_flow_takes_as_many_steps_as_its_latents_are_worth(recorder, monkeypatch):
+def test_a_flow_takes_a_step_for_each_latent_within_bounds(recorder, monkeypatch):
     monkeypatch.setattr("armoire.priors.flow.PATIENCE", 1)
     _, facts = fit_prior("flow", latents(ring(60)), progress=recorder)
     assert recorder.total == 200
@@ -175,8 +169,8 @@ def test_a_flow_takes_as_many_steps_as_its_latents_are_worth(recorder, monkeypat
     assert recorder.total == 40
 
 
-@pytest.mark.parametrize("kind", ["gmm", "flow"])
-def test_what_is_stored_draws_the_same(kind, quicker, tmp_path):
+@kinds
+def test_a_stored_prior_draws_the_same(kind, quicker, tmp_path):
     fitted = fit_prior(kind, latents(ring(1000)))
     artifacts(tmp_path).write("p", prior_format(kind, 2), fitted)
     again, report = artifacts(tmp_path).read("p", prior_format(kind, 2))
@@ -188,7 +182,7 @@ def test_what_is_stored_draws_the_same(kind, quicker, tmp_path):
         artifacts(tmp_path).read("p", prior_format(kind, 3))
 
 
-@pytest.mark.parametrize("kind", ["gmm", "flow"])
+@kinds
 def test_no_forged_prior_is_trusted(kind, quicker, tmp_path):
     path = tmp_path / "p"
     artifacts(tmp_path).write("p", prior_format(kind, 2), fit_prior(kind, latents(ring(200))))
@@ -198,8 +192,8 @@ def test_no_forged_prior_is_trusted(kind, quicker, tmp_path):
     content = json.loads(header["content"])
 
     def refused(changed: dict | None = None, **entries: object) -> None:
-        told = header | {"content": json.dumps(content | entries)}
-        write_tensors(path, changed or tensors, told)  # with a digest that is right
+        forged = header | {"content": json.dumps(content | entries)}
+        write_tensors(path, changed or tensors, forged)  # with a right checksum
         with pytest.raises(ArmoireError, match=rf"{path} is damaged"):
             artifacts(tmp_path).read("p", prior_format(kind, 2))
 
@@ -220,18 +214,25 @@ def test_no_forged_prior_is_trusted(kind, quicker, tmp_path):
 
 @pytest.fixture(scope="module")
 def runs(tiny, discs, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    images = discs(n=100, test=20)
-    settings = {"likelihood": "calibrated", "latent": 2}
-    return {
-        posterior: train(tiny("images-vae", posterior=posterior, **settings), images, folder / posterior, device="cpu")
-        for posterior in ("point", "gaussian")
-    }
+    folder, images = tmp_path_factory.mktemp("runs"), discs(n=100, test=20)
+    recipes = [tiny("images-vae", posterior=posterior, latent=2) for posterior in ("point", "gaussian")]
+    return {recipe.posterior: train(recipe, images, folder / recipe.posterior, device="cpu") for recipe in recipes}
+
+
+@pytest.fixture
+def opened(runs, tmp_path):
+    """Opens a copy of a run by its posterior."""
+
+    def open_copy(posterior: str = "gaussian") -> Wardrobe:
+        shutil.copytree(runs[posterior].run.path, tmp_path / "run", dirs_exist_ok=True)
+        return Wardrobe.open(tmp_path / "run", runs[posterior].images)
+
+    return open_copy
 
 
 @pytest.mark.parametrize(("posterior", "usual"), [("point", "the bounding box"), ("gaussian", "N(0, I)")])
-def test_a_run_draws_from_its_fitted_prior(runs, posterior, usual, quicker):
-    wardrobe = Wardrobe.open(runs[posterior].run.path, runs[posterior].images)
+def test_a_run_draws_from_its_fitted_prior(opened, posterior, usual, quicker):
+    wardrobe = opened(posterior)
     assert wardrobe.prior().name.startswith(usual)
     with pytest.raises(ArmoireError, match=r"no flow prior was fitted to .* `armoire prior .* --kind flow`"):
         wardrobe.prior("flow")
@@ -239,30 +240,26 @@ def test_a_run_draws_from_its_fitted_prior(runs, posterior, usual, quicker):
     assert "mixture" in wardrobe.prior().name
     fits["flow"] = wardrobe.fit_prior("flow")["log_prob"]
     best = sorted(fits, key=lambda kind: -fits[kind])
-    for opened in (wardrobe, Wardrobe.open(wardrobe.run.path, wardrobe.images)):
-        assert opened.priors == best
-        assert opened.prior() is opened.prior(best[0])
-        assert opened.prior("flow").name == "a neural spline flow"
-        assert "mixture" in opened.prior("gmm").name
-        assert np.array_equal(opened.sample(20, seed=4), wardrobe.sample(20, seed=4, prior=best[0]))
+    for again in (wardrobe, Wardrobe.open(wardrobe.run.path, wardrobe.images)):
+        assert again.priors == best
+        assert again.prior() is again.prior(best[0])
+        assert again.prior("flow").name == "a neural spline flow"
+        assert "mixture" in again.prior("gmm").name
+        assert np.array_equal(again.sample(20, seed=4), wardrobe.sample(20, seed=4, prior=best[0]))
     assert wardrobe.prior("normal").name == "N(0, I)"
-    for kind in ("gmm", "flow"):
-        (wardrobe.run.path / f"priors/{kind}.safetensors").unlink()
 
 
 @pytest.mark.parametrize(("fits", "best"), [((1.0, 2.0), "flow"), ((2.0, 1.0), "gmm"), ((1.0, None), "gmm")])
-def test_the_better_fit_is_drawn_from(runs, quick, fits, best):
-    wardrobe = runs["gaussian"]
+def test_the_better_fit_is_drawn_from(opened, quicker, fits, best):
+    wardrobe = opened()
     for kind, fit in zip(("gmm", "flow"), fits, strict=True):
         prior, report = fit_prior(kind, wardrobe.latents.split("train").draws)
         RunPriors(wardrobe.run, wardrobe.latents.split).write(kind, prior, report | {"log_prob": fit})
     assert Wardrobe.open(wardrobe.run.path, wardrobe.images).priors[0] == best
-    for kind in ("gmm", "flow"):
-        (wardrobe.run.path / f"priors/{kind}.safetensors").unlink()
 
 
-def test_a_prior_of_other_weights_is_not_drawn_from(runs, quick, tmp_path):
-    wardrobe = runs["gaussian"]
+def test_a_prior_of_other_weights_is_not_drawn_from(opened, quicker):
+    wardrobe = opened()
     other = Artifacts(wardrobe.run.path, lambda: wardrobe.run.key() | {"model_sha256": "of another"})
     fitted = fit_prior("flow", wardrobe.latents.split("train").draws)
     other.write("priors/flow.safetensors", prior_format("flow", 2), fitted)
@@ -270,73 +267,55 @@ def test_a_prior_of_other_weights_is_not_drawn_from(runs, quick, tmp_path):
     assert again.prior().name == "N(0, I)"
     with pytest.raises(ArmoireError, match="of other weights or data"):
         again.prior("flow")
-    (wardrobe.run.path / "priors/flow.safetensors").unlink()
 
 
-def test_a_recipe_can_ask_for_its_prior(tiny, discs, tmp_path, quick):
-    wardrobe = train(
-        tiny("images-vae", likelihood="calibrated", prior="gmm", latent=2), discs(), tmp_path / "r", device="cpu"
-    )
-    assert "mixture" in wardrobe.prior().name
-    assert (wardrobe.run.path / "priors/gmm.safetensors").exists()
-
-
-def test_own_images_end_with_a_fitted_prior_unless_they_are_too_few(tiny, discs, tmp_path, recorder):
+def test_a_training_ends_with_the_prior_of_its_recipe_unless_the_images_are_too_few(tiny, discs, tmp_path, recorder):
     assert load_recipe("images-vae").prior == "gmm"
     recipe = tiny("images-vae", prior="gmm", latent=2)
+    assert "mixture" in train(recipe, discs(), tmp_path / "r", device="cpu").prior().name
+    assert (tmp_path / "r/priors/gmm.safetensors").exists()
     wardrobe = train(recipe, discs(12), tmp_path / "few", device="cpu", progress=recorder)
     assert wardrobe.priors == []
     assert any("12 training images are too few to fit a prior to" in line for line in recorder.notes)
 
 
-def test_a_recipes_prior_is_not_kept_where_it_fits_worse_than_the_normal(tiny, discs, tmp_path, recorder, monkeypatch):
-    facts = {"log_prob": -3.0, "log_prob_normal": -2.5}
-    monkeypatch.setattr("armoire.wardrobe.training.fit_prior", lambda *_, **__: (StandardNormal(2), facts))
+def test_a_prior_that_fits_worse_than_the_normal_is_not_stored(tiny, discs, tmp_path, recorder, monkeypatch):
+    report = {"log_prob": -3.0, "log_prob_normal": -2.5}
+    monkeypatch.setattr("armoire.wardrobe.training.fit_prior", lambda *_, **__: (StandardNormal(2), report))
     wardrobe = train(tiny(prior="gmm"), discs(), tmp_path / "r", device="cpu", progress=recorder)
     assert wardrobe.priors == []
     assert any("N(0, I)" in line for line in recorder.notes)
 
 
-class Point(Prior):
-    """All mass on one latent: what a package of somebody else's could bring."""
+class Wide(StandardNormal):
+    """N(0, 4 I), as another package could provide it."""
 
-    is_stored = True
-    name = "one point"
-
-    def __init__(self, z: np.ndarray) -> None:
-        self.z = z
-
-    @property
-    def dimensions(self) -> int:
-        return len(self.z)
+    is_stored, name = True, "a wide normal"
 
     @classmethod
-    def fit(cls, train, held_out, *, random, seed, progress):
-        return cls(train.mean.mean(axis=0)), {"log_prob": 9.0, "log_prob_normal": 0.0, "held_out": len(held_out)}
+    def fit(cls, train, held_out, **_):
+        return cls(train.mean.shape[1]), {"log_prob": 9.0, "log_prob_normal": 0.0, "held_out": len(held_out)}
 
     def sample(self, n, random, temperature=1.0):
-        return np.tile(self.z, (n, 1))
-
-    def _log_prob(self, z):
-        return np.where((z == self.z).all(axis=1), np.inf, -np.inf)
+        return super().sample(n, random, 2 * temperature)
 
     def state(self):
-        return {"z": torch.from_numpy(self.z)}, {}
+        return {"z": torch.zeros(self.latent)}, {}
 
     @classmethod
     def from_state(cls, tensors, settings, latent):
-        return cls(tensors["z"].numpy())
+        return cls(len(tensors["z"]))
 
 
 def test_a_registered_kind_is_fitted_stored_and_drawn_from(tiny, discs, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(PRIORS, "_registered", {"point": Point})
+    monkeypatch.setattr(PRIORS, "_registered", {"wide": Wide})
     images = discs(n=100, test=20)
-    wardrobe = train(tiny("images-vae", latent=2, prior="point"), images, tmp_path / "run", device="cpu")
-    assert wardrobe.priors == ["point"]
-    assert Wardrobe.open(tmp_path / "run", images).prior().name == "one point"
-    main(["prior", str(tmp_path / "run"), "--kind", "point", "--json"])
-    assert json.loads(capsys.readouterr().out)["name"] == "one point"
-    main(["sample", str(tmp_path / "run"), "--prior", "point", "-n", "3", "--out", str(tmp_path / "s.npy")])
+    wardrobe = train(tiny("images-vae", latent=2, prior="wide"), images, tmp_path / "run", device="cpu")
+    assert wardrobe.priors == ["wide"]
+    assert Wardrobe.open(tmp_path / "run", images).prior().name == "a wide normal"
+    main(["prior", str(tmp_path / "run"), "--kind", "wide", "--json"])
+    assert json.loads(capsys.readouterr().out)["name"] == "a wide normal"
+    main(["sample", str(tmp_path / "run"), "--prior", "wide", "-n", "3", "--out", str(tmp_path / "s.npy")])
     assert len(np.load(tmp_path / "s.npy")) == 3
 
 

@@ -1,4 +1,4 @@
-"""Batches: of sets that lie in memory and of sets that do not fit into it."""
+"""Batches of sets in memory and of sets that stay memory-mapped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from armoire.images.mapped import allocate, release
+from armoire.model import to_unit
 from armoire.training import batches as batching
 from armoire.training.batches import Batches
 
@@ -32,18 +33,19 @@ def test_a_mapped_set_gives_the_batches_of_a_resident_one(mapped, monkeypatch):
     for start in range(0, len(mapped), 100):
         part = chosen[start : start + 100]
         assert torch.equal(large.batch(part), resident.batch(part))
-    for ours, theirs in zip(large.in_turn(150), resident.in_turn(150), strict=True):
-        assert torch.equal(ours, theirs)
+    assert torch.equal(resident.batch(part), to_unit(torch.from_numpy(mapped[part.numpy()])))
+    for batches in (large, resident):
+        assert torch.equal(torch.cat(list(batches.in_turn(150))), to_unit(torch.from_numpy(mapped.copy())))
 
 
 def resident_file_pages() -> int:
-    """Bytes of mapped files that the process holds."""
+    """Bytes of mapped files in the memory of the process."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith("RssFile")).split()[1])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_was_read_is_let_go_of(tmp_path, monkeypatch):
+def test_pages_that_were_read_are_released(tmp_path, monkeypatch):
     monkeypatch.setattr(batching, "RESIDENT", 0)
     stored = allocate(tmp_path / "images.npy", (8192, 64, 64, 3))  # 100 MB
     stored[:] = 7

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,32 +19,22 @@ def test_the_recipes_that_come_with_armoire():
     assert recipe_names() == sorted(recipe_names())
 
 
-def test_the_settings_of_the_published():
-    vae, ae, dae = (load_recipe(f"fashion-{kind}") for kind in ("vae", "ae", "dae"))
-    for recipe in (vae, ae, dae):
-        assert (recipe.data, recipe.channels, recipe.latent) == ("fashion-mnist", (32, 64, 128), 2)
-        assert (recipe.batch, recipe.epochs, recipe.likelihood) == (100, 5, "bernoulli")
-    assert (vae.posterior, vae.beta, vae.published_weight) == ("gaussian", 2.048, 500.0)
-    assert (ae.posterior, ae.noise, ae.published_weight) == ("point", 0.0, 1.0)
-    assert dae.noise > 0
-    assert load_recipe("fashion-ae-rmse").published_error == "rmse"
-
-
 @pytest.mark.parametrize(
-    ("name", "near"), [("fashion-va", "fashion-vae"), ("fashon-ae", "fashion-ae"), ("image-vae", "images-vae")]
+    ("name", "content", "words"),
+    [
+        ("fashion-va", None, "no recipe 'fashion-va'; did you mean 'fashion-vae'"),
+        ("mine.toml", None, "no recipe file"),
+        ("mine.toml", b"latent = 3\nlatent = 4", "cannot be read as TOML"),
+        ("mine.toml", b"\xff\xfe", "cannot be read as TOML"),
+        ("mine.toml", b"chanels = 3", r"no setting 'chanels' in .*mine\.toml; did you mean 'channels'\?"),
+    ],
 )
-def test_an_unknown_recipe_names_the_nearest(name, near):
-    with pytest.raises(ArmoireError, match=f"no recipe '{name}'; did you mean '{near}'"):
+def test_a_recipe_that_cannot_be_read_is_an_error(tmp_path, monkeypatch, name, content, words):
+    monkeypatch.chdir(tmp_path)
+    if content:
+        Path(name).write_bytes(content)
+    with pytest.raises(ArmoireError, match=words):
         load_recipe(name)
-
-
-@pytest.mark.parametrize(
-    ("key", "near"), [("epoch", "epochs"), ("chanels", "channels"), ("lattent", "latent"), ("beat", "beta")]
-)
-def test_an_unknown_setting_names_the_nearest(tmp_path, key, near):
-    (tmp_path / "mine.toml").write_text(f"{key} = 3\n")
-    with pytest.raises(ArmoireError, match=rf"no setting '{key}' in .*mine\.toml; did you mean '{near}'\?"):
-        load_recipe(tmp_path / "mine.toml")
 
 
 @pytest.mark.parametrize(
@@ -80,26 +71,22 @@ def test_an_unknown_setting_names_the_nearest(tmp_path, key, near):
 def test_a_wrong_value_is_one_sentence_that_names_its_key(key, value):
     with pytest.raises(ArmoireError) as caught:
         load_recipe("fashion-vae").change(**{key: value})
-    said = str(caught.value)
-    assert said.startswith(f"{key} in recipe fashion-vae should be ")
-    assert "\n" not in said
+    assert str(caught.value).startswith(f"{key} in recipe fashion-vae should be ")
+    assert "\n" not in str(caught.value)
 
 
-def test_a_recipe_cannot_be_changed_in_place():
-    with pytest.raises(ValueError, match="frozen"):
-        load_recipe("fashion-vae").epochs = 7
-
-
-def test_change_keeps_the_rest_and_none_changes_nothing():
+def test_a_change_gives_another_recipe_and_none_leaves_a_setting():
     recipe = load_recipe("fashion-vae")
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.epochs = 7
     changed = recipe.change(epochs=7, beta=None)
     assert changed.epochs == 7
     assert changed.model_dump() | {"epochs": recipe.epochs} == recipe.model_dump()
     assert recipe.change(epochs=None) is recipe
 
 
-@pytest.mark.parametrize("key", ["lr", "beta", "sigma", "noise", "warmup"])
-def test_a_whole_number_serves_where_a_number_is_wanted(key):
+@pytest.mark.parametrize("key", ["lr", "beta", "sigma", "noise", "warmup", "published_weight"])
+def test_a_whole_number_is_accepted_as_a_real_one(key):
     value = getattr(load_recipe("fashion-vae").change(**{key: 1}), key)
     assert value == 1.0
     assert isinstance(value, float)
@@ -109,18 +96,6 @@ def test_a_file_takes_its_own_name_and_defaults(tmp_path):
     (tmp_path / "mine.toml").write_text("latent = 7\nchannels = [8, 16]\n")
     recipe = load_recipe(str(tmp_path / "mine.toml"))
     assert recipe == Recipe(name="mine", latent=7, channels=(8, 16))
-
-
-@pytest.mark.parametrize("content", [b"latent = ", b"\xff\xfe", b"= 3", b"latent = 3\nlatent = 4"])
-def test_a_file_that_is_no_toml_is_told(tmp_path, content):
-    (tmp_path / "mine.toml").write_bytes(content)
-    with pytest.raises(ArmoireError, match="cannot be read as TOML"):
-        load_recipe(tmp_path / "mine.toml")
-
-
-def test_a_missing_file_is_told(tmp_path):
-    with pytest.raises(ArmoireError, match="no recipe file"):
-        load_recipe(tmp_path / "mine.toml")
 
 
 recipes = st.builds(
@@ -147,7 +122,7 @@ def test_any_recipe_survives_toml(recipe, comments, everything):
     assert parse_recipe(tomllib.loads(text), "there") == recipe
 
 
-def test_only_what_differs_is_written_when_asked():
+def test_settings_at_their_default_can_be_left_out():
     recipe = Recipe(name="mine", latent=7)
     assert recipe.to_toml(everything=False) == 'name = "mine"\nlatent = 7\n'
     assert "latent = 7  # latent dimensions\n" in recipe.to_toml(comments=True)
@@ -158,9 +133,3 @@ def test_the_architecture_follows_recipe_and_data(discs):
     assert recipe.architecture(discs(channels=3)) == Architecture(
         16, 3, 5, "gaussian", "gaussian", 0.2, (4, 8), "none", "relu"
     )
-
-
-def test_a_network_that_images_are_too_small_for_is_told(discs):
-    recipe = load_recipe("fashion-vae").change(channels=[4] * 5)
-    with pytest.raises(ArmoireError, match="5 stages do not divide a size of 16 in recipe fashion-vae"):
-        recipe.architecture(discs())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armoire.errors import ArmoireError
-from armoire.model import Bernoulli, Gaussian
+from armoire.model.likelihood import Bernoulli, Gaussian
 from armoire.training.weighting import parse_weighting
 
 
@@ -80,13 +80,13 @@ def test_the_translation_is_proportional_to_the_loss(weight, kl, shape):
         ("mse + 1j*kl", "sum such as"),
     ],
 )
-def test_what_is_no_loss_is_told(text, words):
+def test_a_text_that_is_no_loss_is_an_error(text, words):
     with pytest.raises(ArmoireError, match=words):
         parse_weighting(text, 64, 3)
 
 
 @given(st.text(max_size=40))
-def test_no_text_gets_past(text):
+def test_any_text_is_a_loss_or_an_error(text):
     try:
         found = parse_weighting(text, 32, 1)
     except ArmoireError:

@@ -95,9 +95,9 @@ def _leave_together(code: int, sentence: str) -> None:
     """Exit as one of torchrun's processes; only one reports the reason."""
     for number in (signal.SIGINT, signal.SIGTERM):  # torchrun's, as soon as one has exited
         signal.signal(number, signal.SIG_IGN)
-    from armoire.training.distributed import may_tell
+    from armoire.training.distributed import may_report
 
-    if may_tell():
+    if may_report():
         print(f"armoire: {sentence}", file=sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

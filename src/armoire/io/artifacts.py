@@ -6,12 +6,12 @@
     run.artifacts.get("editing.json", EDITING, measure, settings={"classifier": VERSION})
     run.artifacts.read("evaluation.json", EVALUATION)                                    # None where there is none
     run.artifacts.write("evaluation.json", EVALUATION, measured)
-    run.artifacts.folder("explorer", "armoire-site-1", fill, settings={...})              # a folder of files
+    run.artifacts.make_folder("explorer", "armoire-site-1", fill, settings={...})         # a folder of files
 
 The key has one layout in every format: `{"format", "settings", **source}`, where `source` names what the artifact was
 computed from: `data_fingerprint` and `model_sha256` of a run. An artifact of another key is computed again, and so is a
-damaged one. Where the folder is read-only, or the disk full, an artifact is kept in memory (a folder: in the cache).
-Results that lie outside of runs use `Artifacts(cache_folder() / KIND, source)`; `armoire cache` lists and removes them.
+damaged one. Where the folder is read-only, or the disk full, an artifact stays in memory (a folder: in the cache).
+Results outside of runs use `Artifacts(cache_folder() / KIND, source)`; `armoire cache` lists and removes them.
 """
 
 from __future__ import annotations
@@ -56,19 +56,12 @@ def identity(value: Any) -> Any:
 
 
 class Format(abc.ABC, Generic[T]):
-    """How one kind of artifact is stored.
+    """How one kind of artifact is stored: a file holds what `encode` returns, and `decode` turns it back.
 
-    Attributes:
-        version: a name with a number, such as armoire-latents-1; raised whenever artifacts have to be computed again.
+    `version` is a name with a number, such as armoire-latents-1, raised whenever artifacts have to be computed again.
     """
 
     def __init__(self, version: str, encode: Callable[[T], Any] = identity, decode: Callable[[Any], T] = identity):
-        """
-        Args:
-            version: as above.
-            encode: turns an artifact into what the file holds.
-            decode: turns it back; raises ValueError, KeyError or TypeError where it holds something else.
-        """
         self.version, self.encode, self.decode = version, encode, decode
 
     @abc.abstractmethod
@@ -114,8 +107,8 @@ class TensorFormat(Format[T]):
         try:
             found = open_tensors(path, self.version)
         except ForeignFileError as error:
-            if error.kind.rpartition("-")[0] == self.version.rpartition("-")[0]:
-                return None  # of another version
+            if error.is_other_version:
+                return None
             raise
         if parse_json(found.metadata[KEY]) != key:
             return None
@@ -123,18 +116,9 @@ class TensorFormat(Format[T]):
 
 
 class Artifacts:
-    """The artifacts in one folder.
-
-    Attributes:
-        root: the folder.
-    """
+    """The artifacts in one folder, a run's or one in the cache, computed from `source`, which is part of their keys."""
 
     def __init__(self, root: Path, source: Callable[[], Mapping[str, str]]) -> None:
-        """
-        Args:
-            root: the folder, a run's or one in the cache.
-            source: what the artifacts are computed from, as entries of their keys.
-        """
         self.root, self._source = root, source
         self._unsaved: dict[tuple[str, str], Any] = {}
 
@@ -147,17 +131,9 @@ class Artifacts:
         settings: Mapping[str, Any] | None = None,
         progress: Progress = SILENT,
     ) -> T:
-        """The stored artifact, or what `make` returns, which is then stored.
+        """The artifact in the file `name`, or what `make` returns, which is then stored; a damaged file is reported.
 
-        Args:
-            name: of the file in the folder.
-            format: how it is stored.
-            make: computes it.
-            settings: what it depends on besides the source: JSON values, part of the key.
-            progress: a damaged file is reported there.
-
-        Raises:
-            ArmoireError: as `make` raises.
+        `settings` are what it depends on besides the source: JSON values, part of the key.
         """
         try:
             if (found := self._find(name, format, settings)) is not None:
@@ -169,11 +145,7 @@ class Artifacts:
         return value
 
     def read(self, name: str, format: Format[T], *, settings: Mapping[str, Any] | None = None) -> T | None:
-        """The stored artifact; None where there is none of this key.
-
-        Raises:
-            ArmoireError: the file is damaged.
-        """
+        """The stored artifact; None where there is none of this key, an ArmoireError where the file is damaged."""
         found = self._find(name, format, settings)
         return found[0] if found else None
 
@@ -203,14 +175,6 @@ class Artifacts:
         except DAMAGED as error:
             raise ArmoireError(f"{path} is damaged ({first_line(error)})") from None
 
-    def folder(
-        self, name: str, version: str, fill: Callable[[Path], None], *, settings: Mapping[str, Any] | None = None
-    ) -> Path:
-        """The stored folder, or one that `fill` writes its files into; where the root is read-only, in the cache."""
-        return self.find_folder(name, version, settings=settings) or self.make_folder(
-            name, version, fill, settings=settings
-        )
-
     def find_folder(self, name: str, version: str, *, settings: Mapping[str, Any] | None = None) -> Path | None:
         """The stored folder; None where there is none of this key, or a file in it is missing or of another size."""
         key = self.key(version, settings)
@@ -219,14 +183,14 @@ class Artifacts:
     def make_folder(
         self, name: str, version: str, fill: Callable[[Path], None], *, settings: Mapping[str, Any] | None = None
     ) -> Path:
-        """Write a folder anew, in one step."""
+        """Write a folder with `fill`, in one step; where the root is read-only, in the cache."""
         key = self.key(version, settings)
         folder = self.root / name if os.access(self.root, os.W_OK) else _elsewhere(name, key)
         sweep(folder.parent, folder.name, ABANDONED_SECONDS)
-        with atomic_folder(folder) as beside:
-            fill(beside)
-            sizes = {f.relative_to(beside).as_posix(): f.stat().st_size for f in beside.rglob("*") if f.is_file()}
-            write_text(beside / FOLDER_KEY, json.dumps({KEY: key, "files": sizes}))
+        with atomic_folder(folder) as new:
+            fill(new)
+            sizes = {f.relative_to(new).as_posix(): f.stat().st_size for f in new.rglob("*") if f.is_file()}
+            write_text(new / FOLDER_KEY, json.dumps({KEY: key, "files": sizes}))
         return folder
 
 

@@ -1,15 +1,14 @@
-"""What armoire keeps outside of runs, in `cache_folder()`: all of it can be downloaded or computed again."""
+"""The cache, `cache_folder()`: what is stored outside of runs, and can be downloaded or computed again."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from armoire.errors import ArmoireError
-from armoire.io.files import cache_folder, is_being_written, writing
+from armoire.io.files import cache_folder, is_being_written, remove
 from armoire.io.locks import LOCK, file_lock
 
 #: Folders of the cache and what they hold; others are listed by their name.
@@ -26,17 +25,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One thing that can be removed on its own.
+    """A file or folder that can be removed on its own."""
 
-    Attributes:
-        kind: the folder of the cache that holds it.
-        path: file or folder.
-        bytes: its size on the disk.
-    """
-
-    kind: str
+    kind: str  # the folder of the cache that holds it
     path: Path
-    bytes: int
+    bytes: int  # its size on the disk
 
 
 def cache_entries() -> list[CacheEntry]:
@@ -58,18 +51,13 @@ def clear_cache(note: Callable[[str], None]) -> list[CacheEntry]:
 
 
 def _remove(path: Path) -> None:
-    with ExitStack() as held:
-        for lock in _locks(path):
-            if lock.exists():
-                held.enter_context(file_lock(lock, str(path)))
-        with writing(path):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _locks(path: Path) -> list[Path]:
-    """Who packs a data set holds .NAME.lock next to it; who downloads, .lock in the repository's folder."""
     name = path.name.removeprefix(".").removesuffix(".scratch")
-    return [path.with_name(f".{name}.lock"), path / LOCK]
+    with ExitStack() as locks:
+        # The locks of packing a data set and of downloading into a repository's folder.
+        for lock in (path.with_name(f".{name}.lock"), path / LOCK):
+            if lock.exists():
+                locks.enter_context(file_lock(lock, str(path)))
+        remove(path)
 
 
 def _folders(folder: Path) -> list[Path]:

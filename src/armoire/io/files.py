@@ -1,7 +1,7 @@
-"""Files that are complete or absent, never half: written beside, flushed, renamed.
+"""Atomic writes: a file is complete or absent, also after a crash.
 
-The recipe is the one of LWN's "Ensuring data reaches disk": write a temporary file in the same folder, fsync it,
-rename it over the target, fsync the folder.
+As in LWN's "Ensuring data reaches disk": write a temporary file in the same folder, fsync it, rename it, fsync the
+folder.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ LARGEST_TEXT = 16_000_000  # bytes of a text file that is read as a whole
 
 
 def cache_folder() -> Path:
-    """Where armoire keeps what it can make again: $ARMOIRE_CACHE, else ~/.cache/armoire."""
+    """The folder of the cache: $ARMOIRE_CACHE, else ~/.cache/armoire."""
     return Path(os.environ.get("ARMOIRE_CACHE") or Path.home() / ".cache" / "armoire").expanduser()
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder and its parents; one sentence where that is not allowed."""
+    """Create a folder and its parents."""
     with writing(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
@@ -50,66 +50,64 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ArmoireError(
-            f"cannot write {path}: {reason}; choose another place or mend its permissions or free space"
+            f"cannot write {path}: {reason}; choose another path, or fix its permissions or free space"
         ) from error
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` (same suffix) to write to; on success it takes the place of `path` in one step."""
-    beside = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    """Yield the path of a temporary file in the same folder; on success it is renamed to `path` in one step."""
+    temporary = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
     try:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            yield beside
-            sync(beside)
-            beside.replace(path)
+            yield temporary
+            sync(temporary)
+            temporary.replace(path)
             sync(path.parent)
     finally:
-        with contextlib.suppress(OSError):  # what stopped the writing stops this too, and has been told
-            beside.unlink()
+        with contextlib.suppress(OSError):  # what failed above may fail here too
+            temporary.unlink()
 
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a folder beside `path` to fill; on success it becomes `path`, replacing what was there."""
-    beside = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:8]}.part")
+    """Yield a temporary folder next to `path` to fill; on success it becomes `path`, replacing what was there."""
+    temporary = path.with_name(f".{path.name[:40]}.{uuid.uuid4().hex[:8]}.part")
     try:
         with writing(path):
-            beside.mkdir(parents=True)
-            yield beside
-            for part in (*beside.rglob("*"), beside):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for part in (*temporary.rglob("*"), temporary):
                 sync(part)
-            _put(beside, path)
+            _replace(path, temporary)
             sync(path.parent)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _put(beside: Path, path: Path) -> None:
-    """Rename a folder; no folder is renamed over a full one: the two change places, or the old one steps aside."""
+def _replace(path: Path, temporary: Path) -> None:
+    """Rename a folder to `path`; where that is a folder with files, the two are exchanged, or it is renamed first."""
+    old = temporary.with_suffix(".old")
     try:
-        beside.rename(path)
+        temporary.rename(path)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
-    else:
-        return
-    old = beside.with_suffix(".old")
-    if _exchange(beside, path):
-        beside.rename(old)
-    else:
-        path.rename(old)
-        try:
-            beside.rename(path)
-        except OSError:
-            old.rename(path)
-            raise
-    shutil.rmtree(old, ignore_errors=True)
+        if _exchange(temporary, path):
+            temporary.rename(old)
+        else:
+            path.rename(old)
+            try:
+                temporary.rename(path)
+            except OSError:
+                old.rename(path)
+                raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Give two folders each other's name in one step, where the system can: Linux, on most file systems."""
+    """Exchange the names of two folders in one step, where the system can: Linux, on most file systems."""
     if sys.platform != "linux":
         return False
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
@@ -117,18 +115,21 @@ def _exchange(one: Path, other: Path) -> bool:
 
 
 def sweep(folder: Path, name: str = "", older: float = 0) -> None:
-    """Remove what killed processes left half-written in a folder.
+    """Remove the temporary files of killed processes in a folder: of one name, or of all.
 
-    Args:
-        folder: where.
-        name: of the file or folder that was to be written; all of them without.
-        older: seconds since its last change; 0 where no other process can be writing there.
+    Those changed less than `older` seconds ago stay; 0 where no other process can be writing there.
     """
     for path in list(folder.iterdir()) if folder.is_dir() else ():
         if _unfinished(name).fullmatch(path.name):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ArmoireError):
                 if time.time() - path.lstat().st_mtime >= older:
-                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                    remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that it holds."""
+    with writing(path):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def is_being_written(path: Path) -> bool:
@@ -143,29 +144,24 @@ def _unfinished(name: str = "") -> re.Pattern[str]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file atomically."""
-    with atomic_path(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a binary file atomically."""
-    with atomic_path(path) as beside:
-        beside.write_bytes(content)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
-    """A UTF-8 text file of a bearable size.
-
-    Raises:
-        OSError: it cannot be read, or is no plain file.
-        ValueError: it is too large, or not UTF-8.
-    """
-    facts = path.stat()
-    # A pipe or a device would keep its reader waiting for ever.
-    if not stat.S_ISREG(facts.st_mode):
-        raise OSError(errno.EINVAL, "no plain file", str(path))
-    if facts.st_size > largest:
-        raise ValueError(f"{facts.st_size:,} bytes are more than {largest:,}")
+    """A UTF-8 text file; ValueError where it is too large or not UTF-8, OSError where it cannot be read."""
+    status = path.stat()
+    # Reading a pipe or a device may never end.
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    if status.st_size > largest:
+        raise ValueError(f"{status.st_size:,} bytes are more than {largest:,}")
     with path.open(encoding="utf-8", newline="") as file:
         return file.read()
 
@@ -179,25 +175,17 @@ def parse_json(text: str) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """JSON from a file.
-
-    Raises:
-        OSError, ValueError: as `read_text` and `parse_json`.
-    """
+    """JSON from a file; errors as `read_text` and `parse_json`."""
     return parse_json(read_text(path))
 
 
 def write_checksummed(path: Path, content: dict[str, Any]) -> None:
-    """Write an object as JSON, atomically, with an entry `sha256` that tells whether anything was changed since."""
+    """Write an object as JSON, atomically, with its checksum as an entry `sha256`."""
     write_text(path, json.dumps(with_checksum(content), ensure_ascii=False, indent=1) + "\n")
 
 
 def read_checksummed(path: Path) -> dict[str, Any]:
-    """What `write_checksummed` wrote, without its checksum.
-
-    Raises:
-        OSError, ValueError: as `read_json`; and where it is not, or no longer, what was written.
-    """
+    """What `write_checksummed` wrote, without its checksum; ValueError also where that does not hold."""
     found = read_json(path)
     content = {name: value for name, value in found.items() if name != "sha256"} if isinstance(found, dict) else {}
     if found != with_checksum(content):
@@ -206,7 +194,7 @@ def read_checksummed(path: Path) -> dict[str, Any]:
 
 
 def with_checksum(content: dict[str, Any]) -> dict[str, Any]:
-    """An object and the SHA-256 of it: of its canonical JSON, names sorted and nothing between."""
+    """An object with the SHA-256 of its canonical JSON: names sorted, no spaces."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return content | {"sha256": sha256(text.encode())}
 

@@ -1,7 +1,7 @@
-"""One process at a time: whoever writes a run or reads a data set in holds it, and the next one is told who does.
+"""Locks between processes: one writes a run or packs a data set, and an error names it to the next one.
 
-The lock is the system's (flock, or its like), so it ends with its process, however that ends. The file beside it is
-only what is told of the holder.
+The lock is the operating system's (flock or its like), so it ends with its process, however that ends. The file's text
+only describes the process that has it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,15 @@ from armoire.errors import ArmoireError
 from armoire.io.files import make_folder, read_text, writing
 
 LOCK = ".lock"
-TOLD = 500  # characters of a holder's own words that are repeated
+LONGEST = 500  # characters of a lock file's text that an error repeats
 
 
 @contextlib.contextmanager
 def file_lock(path: Path, what: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Hold a lock file as long as a block runs; it is gone afterwards.
+    """Lock `what` by a file, created with its folder and removed afterwards, while the block runs.
 
-    Args:
-        path: the lock file; its folder is made where there is none.
-        what: what is held, for the sentence told to the next one.
-        waiting: called with that sentence before waiting for the holder; without it the next one is turned away.
-
-    Raises:
-        ArmoireError: another process holds it, or it cannot be written.
+    Where another process has the lock, an ArmoireError says which; with `waiting`, that is called with the sentence
+    instead, and the process waits for the other to end.
     """
     from filelock import FileLock, Timeout
 
@@ -40,7 +35,7 @@ def file_lock(path: Path, what: str, waiting: Callable[[str], None] | None = Non
     lock = FileLock(path)
     while not lock.is_locked:
         make_folder(path.parent)
-        # The one before may take its folder with it when it ends.
+        # The process that had it may remove the folder when it ends.
         with writing(path), contextlib.suppress(FileNotFoundError):
             try:
                 lock.acquire(timeout=0)
@@ -51,20 +46,20 @@ def file_lock(path: Path, what: str, waiting: Callable[[str], None] | None = Non
                 waiting(f"{held_by}; waiting for it to end")
                 lock.acquire()
     try:
-        with contextlib.suppress(OSError):  # of a full disk: it is held all the same
-            path.write_text(_myself(), encoding="utf-8", errors="backslashreplace")
+        with contextlib.suppress(OSError):  # of a full disk: the lock holds without a text
+            path.write_text(_this_process(), encoding="utf-8", errors="backslashreplace")
         yield
     finally:
-        # Before it is let go: who opened it meanwhile sees that it is no longer there, and makes another.
+        # Before the release: a process that opened it meanwhile notices that it is gone, and creates another.
         with contextlib.suppress(OSError):
             path.unlink()
         lock.release()
-        with contextlib.suppress(OSError):  # folders in which nothing came to lie
+        with contextlib.suppress(OSError):  # folders that stayed empty
             for folder in missing:
                 folder.rmdir()
 
 
-def _myself() -> str:
+def _this_process() -> str:
     words = [Path(sys.argv[0]).name or "python", *sys.argv[1:]]
     since = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M")
     return f"process {os.getpid()} on {socket.gethostname()} since {since} ({shlex.join(words)})"
@@ -72,8 +67,7 @@ def _myself() -> str:
 
 def _holder(path: Path) -> str:
     try:
-        told = read_text(path).strip()
+        text = read_text(path).strip()[:LONGEST]
     except (OSError, ValueError):
-        told = ""
-    printable = "".join(c if c.isprintable() else "?" for c in told[:TOLD])
-    return printable or "another process"
+        text = ""
+    return "".join(c if c.isprintable() else "?" for c in text) or "another process"

@@ -9,7 +9,7 @@ from typing import Any
 
 from armoire.measure.latent_statistics import ACTIVE_RATE
 from armoire.training import Recipe
-from armoire.training.expectations import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES, longer
+from armoire.training.history import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES, longer
 from armoire.wardrobe import Wardrobe
 
 NOTHING_EXPLAINED = 0.1  # share of the pixels' variance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from armoire.measure.measure import Context, Measure
@@ -17,7 +18,7 @@ def elbo(context: Context) -> dict[str, float]:
 def published(context: Context) -> dict[str, Any] | None:
     """reconstruction_loss, kl_loss, total_loss; None where the recipe has no published counterpart."""
     scale = published_scale(context.wardrobe.recipe, context.averages)
-    return scale.to_dict() if scale else None
+    return asdict(scale) if scale else None
 
 
 ELBO = Measure(elbo)

@@ -10,17 +10,9 @@ if TYPE_CHECKING:
     from armoire.model.architecture import Architecture
     from armoire.model.autoencoder import Autoencoder, Terms
     from armoire.model.kinds import LIKELIHOODS, NETWORKS, POSTERIORS
-    from armoire.model.likelihood import (
-        Bernoulli,
-        CalibratedGaussian,
-        Gaussian,
-        Laplace,
-        Likelihood,
-        to_pixels,
-        to_unit,
-    )
+    from armoire.model.likelihood import Likelihood, to_pixels, to_unit
     from armoire.model.networks import Network, PlainNetwork
-    from armoire.model.posterior import DiagonalGaussian, Point, Posterior
+    from armoire.model.posterior import Posterior
 
 __all__ = [
     "LIKELIHOODS",
@@ -28,15 +20,9 @@ __all__ = [
     "POSTERIORS",
     "Architecture",
     "Autoencoder",
-    "Bernoulli",
-    "CalibratedGaussian",
-    "DiagonalGaussian",
-    "Gaussian",
-    "Laplace",
     "Likelihood",
     "Network",
     "PlainNetwork",
-    "Point",
     "Posterior",
     "Terms",
     "to_pixels",
@@ -50,8 +36,8 @@ __getattr__ = lazily(
         "architecture": ("Architecture",),
         "autoencoder": ("Autoencoder", "Terms"),
         "kinds": ("LIKELIHOODS", "NETWORKS", "POSTERIORS"),
-        "likelihood": ("Bernoulli", "CalibratedGaussian", "Gaussian", "Laplace", "Likelihood", "to_pixels", "to_unit"),
+        "likelihood": ("Likelihood", "to_pixels", "to_unit"),
         "networks": ("Network", "PlainNetwork"),
-        "posterior": ("DiagonalGaussian", "Point", "Posterior"),
+        "posterior": ("Posterior",),
     },
 )

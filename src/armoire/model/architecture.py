@@ -11,28 +11,15 @@ MOST_LATENT, MOST_STAGES, MOST_CHANNELS = 4096, 8, 4096
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything needed to build an Autoencoder, stored in the header of its weights.
+    """Everything needed to build an Autoencoder, stored in the header of its weights; see the recipe's settings."""
 
-    Attributes:
-        size: side of the square images, a power of two.
-        image_channels: 1 or 3.
-        latent: number of latent dimensions d.
-        posterior: `point` (an autoencoder), `gaussian` (a variational autoencoder), or a registered kind.
-        likelihood: `bernoulli`, `gaussian`, `calibrated`, `laplace`, or a registered kind.
-        sigma: standard deviation of the `gaussian` likelihood.
-        channels: channels of each stage of the network; empty: derived from the size.
-        norm: `none`, `batch` or `group`.
-        activation: `relu`, `leaky_relu` or `silu`.
-        blocks: the network: `plain`, `residual`, or a registered kind.
-    """
-
-    size: int
-    image_channels: int
-    latent: int
+    size: int  # side of the square images, a power of two
+    image_channels: int  # 1 or 3
+    latent: int  # d
     posterior: str = "gaussian"
     likelihood: str = "bernoulli"
-    sigma: float = 1.0
-    channels: tuple[int, ...] = ()
+    sigma: float = 1.0  # of the `gaussian` likelihood
+    channels: tuple[int, ...] = ()  # of each stage of the network; empty: derived from the size
     norm: str = "none"
     activation: str = "relu"
     blocks: str = "plain"

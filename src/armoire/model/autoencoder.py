@@ -17,21 +17,13 @@ from armoire.model.pretrained import Pretrained
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of the objective for n images, in nats per image.
+    """The terms of the objective for n images, in nats per image."""
 
-    Attributes:
-        z: the latents that were decoded.
-        output: of the decoder, the parameters of p(x|z).
-        error: the likelihood's mean error per pixel value.
-        distortion: -log p(x|z).
-        rate: KL(q(z|x) || N(0, I)).
-    """
-
-    z: Float[Tensor, "n d"]
-    output: Float[Tensor, "n c h w"]
-    error: Float[Tensor, " n"]
-    distortion: Float[Tensor, " n"]
-    rate: Float[Tensor, " n"]
+    z: Float[Tensor, "n d"]  # the latents that were decoded
+    output: Float[Tensor, "n c h w"]  # of the decoder, the parameters of p(x|z)
+    error: Float[Tensor, " n"]  # the likelihood's mean error per pixel value
+    distortion: Float[Tensor, " n"]  # -log p(x|z)
+    rate: Float[Tensor, " n"]  # KL(q(z|x) || N(0, I))
 
     def objective(self, beta: float) -> Float[Tensor, " n"]:
         """distortion + beta * rate, Higgins et al. 2017."""
@@ -86,14 +78,9 @@ class Autoencoder(nn.Module, Pretrained):
         noise: Float[Tensor, "n d"],
         corrupted: Float[Tensor, "n c h w"] | None = None,
     ) -> Terms:
-        """Distortion and rate of images in [0, 1], at one z ~ q(z|x) per image.
+        """Distortion and rate of images in [0, 1], at one z ~ q(z|x) per image that `noise` ~ N(0, I) determines.
 
-        Nothing is drawn here, so that one process and many compute the same from the same draws.
-
-        Args:
-            x: the images, the target of the reconstruction.
-            noise: draws from N(0, I) that turn q(z|x) into z.
-            corrupted: the encoder's input in place of x, for a denoising autoencoder.
+        `corrupted` is the encoder's input in place of x, for a denoising autoencoder.
         """
         posterior = self.encode(x if corrupted is None else corrupted)
         z = posterior.sample(noise)

@@ -1,16 +1,15 @@
-"""3 x 3 convolutions that learn quickly on a CPU; elsewhere, and to every other eye, they are PyTorch's own.
+"""3 x 3 convolutions whose gradients are fast on a CPU; elsewhere they are PyTorch's own (docs/decisions/015).
 
-What is computed is the same; how it is on a CPU differs where PyTorch's library, oneDNN, is far from what the machine
-can do (measured in docs/results.md, the reasons in docs/decisions/015-convolutions.md):
+Where PyTorch's library, oneDNN, is slow on a CPU, the same is computed differently:
 
-- the gradient of a transposed convolution's bias costs it as much as that of the weights: here it is a plain sum;
+- the gradient of a transposed convolution's bias is a sum, which costs it as much as that of the weights;
 - the gradient of the weights is a matrix product over patches, a few images at a time, so that they stay in the cache;
-- with one or three output channels its kernels are all but empty: here they are a product with all nine taps and nine
-  shifted sums.
+- for one or three output channels, a product with all nine taps and nine shifted sums replaces its wide kernels.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import torch
@@ -33,7 +32,7 @@ class HalvingConv(nn.Conv2d):
         super().__init__(before, after, KERNEL, stride=2, padding=1)
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h2 w2"]:
-        if not _is_ours(input) or input.shape[2] % 2 or input.shape[3] % 2:
+        if not _is_fast(input) or input.shape[2] % 2 or input.shape[3] % 2:
             return super().forward(input)
         return _Strided.apply(input, self.weight, self.bias, False)  # type: ignore[no-any-return]
 
@@ -47,7 +46,7 @@ class DoublingConv(nn.ConvTranspose2d):
     def forward(
         self, input: Float[Tensor, "n c h w"], output_size: list[int] | None = None
     ) -> Float[Tensor, "n c2 h2 w2"]:
-        if not _is_ours(input):
+        if not _is_fast(input):
             return super().forward(input)
         return _Strided.apply(input, self.weight, self.bias, True)  # type: ignore[no-any-return]
 
@@ -59,12 +58,12 @@ class SameConv(nn.Conv2d):
         super().__init__(before, after, KERNEL, padding=1)
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c2 h w"]:
-        if not _is_ours(input) or self.out_channels > THIN:
+        if not _is_fast(input) or self.out_channels > THIN:
             return super().forward(input)
         return _Thin.apply(input, self.weight, self.bias)  # type: ignore[no-any-return]
 
 
-def _is_ours(x: Tensor) -> bool:
+def _is_fast(x: Tensor) -> bool:
     plain = x.device.type == "cpu" and x.dtype == torch.float32 and x.numel() > 0
     return plain and not torch.compiler.is_compiling() and not torch.is_autocast_enabled("cpu")
 
@@ -99,7 +98,7 @@ class _Strided(Function):
 
 
 def _weight_gradient(large: Float[Tensor, "n a h w"], small: Float[Tensor, "n b h2 w2"]) -> Float[Tensor, "b a 3 3"]:
-    """sum over images i and places p of patch(large_i, 2 p) times small_i(p), for weights (b, a, 3, 3).
+    """sum over images i and positions p of patch(large_i, 2 p) times small_i(p), for weights (b, a, 3, 3).
 
     For a convolution `large` is the input and `small` the gradient of the output; for a transposed one, vice versa.
     """
@@ -116,13 +115,13 @@ def _weight_gradient(large: Float[Tensor, "n a h w"], small: Float[Tensor, "n b 
         (step, h, w, KERNEL, KERNEL, a), (by_image, 2 * by_row, 2 * by_pixel, by_row, by_pixel, 1)
     )
     patches = large.new_empty(step, h, w, KERNEL, KERNEL, a)
-    product = large.new_zeros(taps, b)
+    gradient = large.new_zeros(taps, b)
     for start in range(0, n, step):
         count = min(step, n - start)
         bordered[:count, 1:, 1:] = large[start : start + count]
         patches[:count] = window[:count]
-        product.addmm_(patches[:count].view(-1, taps).t(), small[start : start + count].reshape(-1, b))
-    return product.view(KERNEL, KERNEL, a, b).permute(3, 2, 0, 1)
+        gradient.addmm_(patches[:count].view(-1, taps).t(), small[start : start + count].reshape(-1, b))
+    return gradient.view(KERNEL, KERNEL, a, b).permute(3, 2, 0, 1)
 
 
 class _Thin(Function):
@@ -172,10 +171,9 @@ def _shifts(height: int, width: int) -> list[tuple[int, int, tuple[slice, slice]
         return slice(max(0, -by), side - max(0, by)), slice(max(0, by), side - max(0, -by))
 
     found = []
-    for row in range(KERNEL):
-        for column in range(KERNEL):
-            (to_row, from_row), (to_column, from_column) = overlap(row - 1, height), overlap(column - 1, width)
-            found.append((row, column, (to_row, to_column), (from_row, from_column)))
+    for row, column in product(range(KERNEL), repeat=2):
+        (to_row, from_row), (to_column, from_column) = overlap(row - 1, height), overlap(column - 1, width)
+        found.append((row, column, (to_row, to_column), (from_row, from_column)))
     return found
 
 

@@ -58,10 +58,7 @@ class Likelihood(nn.Module, abc.ABC):
         """The distortion in nats per image for a mean error, with `size` (D) pixel values an image."""
 
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """log P(x|z) in nats of images whose pixels are bytes: the density integrated over each byte's bin.
-
-        Only for a likelihood that is normalised over pixel values.
-        """
+        """log P(x|z) in nats of images whose pixels are bytes: the density integrated over each byte's bin."""
         raise ArmoireError(f"bits per dimension are undefined: {self.no_mass}")
 
 

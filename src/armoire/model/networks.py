@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -62,36 +62,30 @@ class PlainNetwork(Network):
         return 1 << len(self.channels)
 
     def encoder(self) -> tuple[nn.Module, int]:
-        a = self.architecture
-        encoder = conv_encoder(a.image_channels, self.channels, a.norm, a.activation)
-        return encoder, self.channels[-1] * (a.size // self.shrinkage) ** 2
+        """For each of `channels` a 3 x 3 convolution of stride 2, norm, activation."""
+        a, layers = self.architecture, []
+        for before, after in zip([a.image_channels, *self.channels], self.channels, strict=False):
+            layers += [HalvingConv(before, after), *self._finish(after)]
+        return nn.Sequential(*layers, nn.Flatten()), self.channels[-1] * (a.size // self.shrinkage) ** 2
 
     def decoder(self) -> nn.Module:
-        a = self.architecture
-        return conv_decoder(a.latent, a.image_channels, a.size, self.channels, a.norm, a.activation)
+        """A dense layer, then transposed convolutions of stride 2."""
+        a, upwards = self.architecture, self.channels[::-1]
+        side = a.size // self.shrinkage
+        features = upwards[0] * side**2
+        layers: list[nn.Module] = [nn.Linear(a.latent, features)]
+        if a.norm == "batch":  # the published networks normalise the dense layer too, where they normalise at all
+            layers += self._finish(features, flat=True)
+        layers.append(nn.Unflatten(1, (upwards[0], side, side)))
+        for before, after in zip([upwards[0], *upwards], upwards, strict=False):
+            layers += [DoublingConv(before, after), *self._finish(after)]
+        return nn.Sequential(*layers, SameConv(upwards[-1], a.image_channels))
 
-
-def conv_encoder(image_channels: int, channels: Sequence[int], norm: str, activation: str) -> nn.Sequential:
-    """(n, c, h, w) to features (n, f): for each of `channels` a 3 x 3 convolution of stride 2, norm, activation."""
-    layers: list[nn.Module] = []
-    for before, after in zip([image_channels, *channels], channels, strict=False):
-        layers += [HalvingConv(before, after), *_finish(after, norm, activation)]
-    return nn.Sequential(*layers, nn.Flatten())
-
-
-def conv_decoder(
-    latent: int, image_channels: int, size: int, channels: Sequence[int], norm: str, activation: str
-) -> nn.Sequential:
-    """(n, d) to the likelihood's parameters (n, c, h, w): dense, then transposed convolutions of stride 2."""
-    deepest, side = channels[-1], size >> len(channels)
-    layers: list[nn.Module] = [nn.Linear(latent, deepest * side * side)]
-    if norm == "batch":  # the published networks normalise the dense layer too, and only where they normalise at all
-        layers += _finish(deepest * side * side, norm, activation, flat=True)
-    layers.append(nn.Unflatten(1, (deepest, side, side)))
-    upwards = list(reversed(channels))
-    for before, after in zip([deepest, *upwards], upwards, strict=False):
-        layers += [DoublingConv(before, after), *_finish(after, norm, activation)]
-    return nn.Sequential(*layers, SameConv(upwards[-1], image_channels))
+    def _finish(self, channels: int, flat: bool = False) -> list[nn.Module]:
+        act = ACTIVATIONS[self.architecture.activation]()
+        if isinstance(act, nn.ReLU | nn.LeakyReLU):  # its input is needed no more: one pass over memory less
+            act.inplace = True
+        return [*normalisation(channels, self.architecture.norm, flat), act]
 
 
 def glorot(network: nn.Module, generator: torch.Generator | None = None) -> None:
@@ -115,10 +109,3 @@ def normalisation(channels: int, norm: str, flat: bool = False) -> list[nn.Modul
     if norm == "batch":
         return [nn.BatchNorm1d(channels) if flat else nn.BatchNorm2d(channels)]
     return [nn.GroupNorm(math.gcd(8, channels), channels)] if norm == "group" else []
-
-
-def _finish(channels: int, norm: str, activation: str, flat: bool = False) -> list[nn.Module]:
-    act = ACTIVATIONS[activation]()
-    if isinstance(act, nn.ReLU | nn.LeakyReLU):  # the layer before needs its output no more: one pass over memory less
-        act.inplace = True
-    return [*normalisation(channels, norm, flat), act]

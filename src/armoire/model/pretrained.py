@@ -58,15 +58,16 @@ class Pretrained:
         file = _file(path, revision, progress)
         found = _open(file)
         try:
-            architecture = _architecture(found.metadata)
+            fields = parse_json(found.metadata["architecture"])
+            architecture = Architecture(**fields | {"channels": tuple(fields["channels"])})
             # Without memory: an untrusted header allocates no more than its file holds.
             wanted = _unfilled(cls, architecture).state_dict()  # type: ignore[attr-defined]
         except (ArmoireError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = f"no {error} in its architecture" if isinstance(error, KeyError) else first_line(error)
-            raise _mismatch(found, reason) from None
+            raise unreadable_model(file, reason) from None
         shapes = {name: str(tuple(t.shape)) for name, t in wanted.items()}
         if wrong := _difference(shapes, {name: str(shape) for name, shape in found.shapes.items()}):
-            raise _mismatch(found, wrong)
+            raise unreadable_model(file, wrong)
         model = cls(architecture)  # type: ignore[call-arg]
         try:
             tensors = found.read()
@@ -81,8 +82,8 @@ class Pretrained:
         """Write model.safetensors into a folder, or to a .safetensors file, atomically; returns the file.
 
         Raises:
-            ArmoireError: the file cannot be written, or `from_pretrained` could not load it: a part of the model is not
-                what its `architecture` describes, or weights are not finite.
+            ArmoireError: it cannot be written, or could not be loaded: a part of the model is not what its
+                `architecture` describes, or weights are not finite.
         """
         file = Path(path) if Path(path).suffix == ".safetensors" else Path(path) / FILE
         if wrong := _difference(_described(_unfilled(type(self), self.architecture)), _described(self)):
@@ -126,15 +127,15 @@ class Pretrained:
 
 def _file(path: str | Path, revision: str | None, progress: Progress) -> Path:
     """The local model file of a path, downloaded where it is on the Hub."""
-    if (reference := parse_reference(path)) is not None:
-        return _fetched(reference, revision, progress)
+    if reference := parse_reference(path):
+        return _fetch(reference, revision, progress)
     here = Path(path)
     # Where the folder `runs` exists, `runs/fashion-vea` is a typing error and no repository.
-    perhaps = not here.exists() and not here.parent.exists() and here.suffix != ".safetensors"
-    if perhaps and (reference := parse_reference(path, scheme=False)) is not None:
+    is_absent = not here.exists() and not here.parent.exists() and here.suffix != ".safetensors"
+    if is_absent and (reference := parse_reference(path, scheme=False)):
         refuse_foreign(here)
         try:
-            return _fetched(reference, revision, progress)
+            return _fetch(reference, revision, progress)
         except ArmoireError as error:
             raise ArmoireError(f"no folder {path} is here, and of the Hub: {error}") from None
     if revision is not None:
@@ -142,7 +143,7 @@ def _file(path: str | Path, revision: str | None, progress: Progress) -> Path:
     return here / FILE if here.is_dir() else here
 
 
-def _fetched(reference: Reference, revision: str | None, progress: Progress) -> Path:
+def _fetch(reference: Reference, revision: str | None, progress: Progress) -> Path:
     from armoire.hub.download import fetch
 
     return fetch(replace(reference, revision=revision or reference.revision), "model", progress) / FILE
@@ -155,11 +156,27 @@ def read_header(file: Path) -> dict[str, str]:
 
 def refuse_foreign(file: Path) -> None:
     """Raise an ArmoireError for a file that is another program's by its name; such files are never opened."""
-    if (what := FOREIGN.get(file.suffix.lower())) is not None:
+    if what := FOREIGN.get(file.suffix.lower()):
         raise ArmoireError(
             f"{file} is {what}; armoire opens no such files, only the folders that armoire train writes, with "
             f"{FILE} in them"
         )
+
+
+def unreadable_model(file: Path, reason: str) -> ArmoireError:
+    """The error for a model file that this version cannot read: damaged, or intact and written by other code."""
+    found = _open(file)
+    try:
+        intact = found.is_intact()
+    except OSError:
+        intact = False
+    if not intact:
+        return _damaged(file, reason)
+    writer = found.metadata.get("armoire_version", "")
+    named = f"armoire {writer}" if _VERSION.fullmatch(writer) else "another program or version of armoire"
+    return ArmoireError(
+        f"{file} is intact, but this version cannot read it ({reason}); it was written by {named}: open it with that"
+    )
 
 
 def _open(file: Path) -> TensorFile:
@@ -171,9 +188,9 @@ def _open(file: Path) -> TensorFile:
     try:
         return open_tensors(file, FORMAT)
     except ForeignFileError as error:
-        if error.kind.startswith(FORMAT.rstrip("0123456789")):
+        if error.is_other_version:
             raise ArmoireError(
-                f"{file} is {error.kind[:40]}, and this version reads {FORMAT}; install the version that wrote it"
+                f"{file} is {error.found[:40]}, and this version reads {FORMAT}; install the version that wrote it"
             ) from None
         raise ArmoireError(f"{file} is not a model of armoire's ({error})") from None
     except (OSError, ValueError) as error:
@@ -184,37 +201,12 @@ def _damaged(file: Path, reason: str) -> ArmoireError:
     return ArmoireError(f"{file} is damaged ({reason}); restore it, or train again with --resume")
 
 
-def _architecture(metadata: dict[str, str]) -> Architecture:
-    """The architecture of a header; KeyError, TypeError or ValueError where this version has no such architecture."""
-    fields = parse_json(metadata["architecture"])
-    return Architecture(**fields | {"channels": tuple(fields["channels"])})
-
-
 def _unfilled(cls: type, architecture: Architecture) -> Pretrained:
     """A model on the meta device, without memory for its weights."""
     import torch
 
     with torch.device("meta"):
         return cls(architecture)
-
-
-def _mismatch(found: TensorFile, wrong: str) -> ArmoireError:
-    """The error for a file whose header or tensors this version cannot build a model from.
-
-    Where the checksum holds, other code wrote it; only where it fails is the file damaged.
-    """
-    try:
-        intact = found.is_intact()
-    except OSError:
-        intact = False
-    if not intact:
-        return _damaged(found.path, wrong)
-    writer = found.metadata.get("armoire_version", "")
-    named = f"armoire {writer}" if _VERSION.fullmatch(writer) else "another program or version of armoire"
-    return ArmoireError(
-        f"{found.path} is intact, but holds an architecture that this version does not build ({wrong}); it was "
-        f"written by {named}: open it with that"
-    )
 
 
 def _described(model: Pretrained) -> dict[str, str]:

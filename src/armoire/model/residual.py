@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armoire.model.architecture import Architecture
 from armoire.model.networks import ACTIVATIONS, SMALLEST_SIDE, Network, normalisation
 
 PATCH = 4  # side of the squares of pixels that become the first channels
@@ -41,13 +42,11 @@ class ResidualNetwork(Network):
         return PATCH << len(self.channels) - 1
 
     def encoder(self) -> tuple[nn.Module, int]:
-        a = self.architecture
-        encoder = ResidualEncoder(a.image_channels, a.size, self.channels, a.latent, a.norm, a.activation)
+        encoder = ResidualEncoder(self.architecture, self.channels)
         return encoder, encoder.features
 
     def decoder(self) -> nn.Module:
-        a = self.architecture
-        return ResidualDecoder(a.latent, a.image_channels, a.size, self.channels, a.norm, a.activation)
+        return ResidualDecoder(self.architecture, self.channels)
 
 
 class Block(nn.Module):
@@ -72,20 +71,17 @@ class Block(nn.Module):
 class ResidualEncoder(nn.Module):
     """(n, c, h, w) in [0, 1] to features (n, f): those of the convolutions, then d linear ones."""
 
-    def __init__(
-        self, image_channels: int, size: int, channels: Sequence[int], latent: int, norm: str, activation: str
-    ) -> None:
+    def __init__(self, a: Architecture, channels: Sequence[int]) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.PixelUnshuffle(PATCH), nn.Conv2d(PATCH**2 * image_channels, channels[0], 1)]
+        layers: list[nn.Module] = [nn.PixelUnshuffle(PATCH), nn.Conv2d(PATCH**2 * a.image_channels, channels[0], 1)]
         for before, after in zip([channels[0], *channels], channels, strict=False):
-            layers += _halved(before, after) if len(layers) > 2 else []
-            layers.append(Block(after, norm, activation))
-        layers += [*normalisation(channels[-1], norm), ACTIVATIONS[activation](), nn.Flatten()]
+            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1)] if len(layers) > 2 else []
+            layers.append(Block(after, a.norm, a.activation))
+        layers += [*normalisation(channels[-1], a.norm), ACTIVATIONS[a.activation](), nn.Flatten()]
         self.convolutions = nn.Sequential(*layers)
-        self.map_side = min(size, LARGEST_MAP)
-        self.linear = nn.Linear(image_channels * self.map_side**2, latent)
-        side = size // PATCH >> len(channels) - 1
-        self.features = channels[-1] * side**2 + latent
+        self.map_side = min(a.size, LARGEST_MAP)
+        self.linear = nn.Linear(a.image_channels * self.map_side**2, a.latent)
+        self.features = channels[-1] * (a.size // PATCH >> len(channels) - 1) ** 2 + a.latent
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
         small = x if x.shape[-1] == self.map_side else F.adaptive_avg_pool2d(x, self.map_side)
@@ -96,36 +92,25 @@ class ResidualEncoder(nn.Module):
 class ResidualDecoder(nn.Module):
     """(n, d) to the likelihood's parameters (n, c, h, w)."""
 
-    def __init__(
-        self, latent: int, image_channels: int, size: int, channels: Sequence[int], norm: str, activation: str
-    ) -> None:
+    def __init__(self, a: Architecture, channels: Sequence[int]) -> None:
         super().__init__()
-        upwards, side = list(reversed(channels)), size // PATCH >> len(channels) - 1
+        upwards, side = list(reversed(channels)), a.size // PATCH >> len(channels) - 1
         layers: list[nn.Module] = [
-            nn.Linear(latent, upwards[0] * side**2),
+            nn.Linear(a.latent, upwards[0] * side**2),
             nn.Unflatten(1, (upwards[0], side, side)),
         ]
         for here, above in zip(upwards, [*upwards[1:], LAST], strict=True):
-            layers += [Block(here, norm, activation), *_doubled(here, above)]
-        layers += [*normalisation(LAST, norm), ACTIVATIONS[activation]()]
-        layers += [nn.Conv2d(LAST, 4 * image_channels, 3, padding=1), nn.PixelShuffle(2)]
+            layers += [Block(here, a.norm, a.activation), nn.Conv2d(here, 4 * above, 1), nn.PixelShuffle(2)]
+        layers += [*normalisation(LAST, a.norm), ACTIVATIONS[a.activation]()]
+        layers += [nn.Conv2d(LAST, 4 * a.image_channels, 3, padding=1), nn.PixelShuffle(2)]
         self.convolutions = nn.Sequential(*layers)
-        map_side = min(size, LARGEST_MAP)
+        self.size, map_side = a.size, min(a.size, LARGEST_MAP)
         self.linear = nn.Sequential(
-            nn.Linear(latent, image_channels * map_side**2), nn.Unflatten(1, (image_channels, map_side, map_side))
+            nn.Linear(a.latent, a.image_channels * map_side**2), nn.Unflatten(1, (a.image_channels, map_side, map_side))
         )
-        self.size = size
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
         straight = self.linear(z)
         if straight.shape[-1] != self.size:
             straight = F.interpolate(straight, (self.size, self.size), mode="bilinear")
         return self.convolutions(z) + straight
-
-
-def _halved(before: int, after: int) -> list[nn.Module]:
-    return [nn.PixelUnshuffle(2), nn.Conv2d(4 * before, after, 1)]
-
-
-def _doubled(before: int, after: int) -> list[nn.Module]:
-    return [nn.Conv2d(before, 4 * after, 1), nn.PixelShuffle(2)]

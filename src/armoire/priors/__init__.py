@@ -1,4 +1,4 @@
-"""Priors: distributions p(z) to draw latents from, which know nothing of runs, images or decoders."""
+"""Priors: distributions p(z) to draw latents from, independent of runs, images and decoders."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from armoire.priors.kinds import PRIORS
 if TYPE_CHECKING:
     from armoire.priors.box import Box
     from armoire.priors.fitting import FEWEST, fit_prior, stored_kinds
-    from armoire.priors.flow import Flow
-    from armoire.priors.mixture import Mixture
     from armoire.priors.normal import StandardNormal
     from armoire.priors.prior import LatentDraws, Prior
 
@@ -19,9 +17,7 @@ __all__ = [
     "FEWEST",
     "PRIORS",
     "Box",
-    "Flow",
     "LatentDraws",
-    "Mixture",
     "Prior",
     "StandardNormal",
     "fit_prior",
@@ -34,8 +30,6 @@ __getattr__ = lazily(
     {
         "box": ("Box",),
         "fitting": ("FEWEST", "fit_prior", "stored_kinds"),
-        "flow": ("Flow",),
-        "mixture": ("Mixture",),
         "normal": ("StandardNormal",),
         "prior": ("LatentDraws", "Prior"),
     },

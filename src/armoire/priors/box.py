@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from armoire.priors.prior import LatentDraws, Prior, fit_report
+from armoire.priors.normal import fit_report
+from armoire.priors.prior import LatentDraws, Prior
 from armoire.progress import Progress
 
 
 @dataclass(frozen=True)
 class Box(Prior):
-    """Uniform in the bounding box of the embeddings: what published plain autoencoders sample from (S12).
-
-    A temperature scales the box about its centre.
-    """
+    """Uniform in the bounding box of the embeddings, as published; a temperature scales it about its centre."""
 
     low: Float[np.ndarray, " d"]
     high: Float[np.ndarray, " d"]

@@ -25,18 +25,8 @@ def fit_prior(
 ) -> tuple[Prior, dict[str, Any]]:
     """Fit a prior to nine in ten training latents: to draws z ~ q(z|x), the distribution the decoder was trained on.
 
-    Args:
-        kind: one of `stored_kinds()`.
-        latents: of the training images.
-        seed: of the fit.
-        progress: where to report.
-
-    Returns:
-        The prior, and its fit to the held-out latents: `held_out`, their number; `log_prob`, their mean log p(z) in
-        nats; `log_prob_normal`, that under N(0, I); and of a mixture `by_components`.
-
-    Raises:
-        ArmoireError: no such kind, too few latents, or latents that are not finite.
+    Returns the prior, and its fit to the held-out latents: `held_out`, their number; `log_prob`, their mean log p(z) in
+    nats; `log_prob_normal`, that under N(0, I); and of a mixture `by_components`.
     """
     if kind not in stored_kinds():
         raise ArmoireError(f"no prior '{kind}' can be fitted; {did_you_mean(kind, stored_kinds())}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armoire.extras import needs
-from armoire.priors.prior import DRAWN_AT_ONCE, LatentDraws, Prior, fit_report
+from armoire.priors.normal import fit_report
+from armoire.priors.prior import LatentDraws, Prior
 from armoire.priors.whitening import Whitening
 from armoire.progress import Progress
 
@@ -24,23 +26,16 @@ EVALUATIONS = 20  # on the held-out latents, evenly over the steps
 PATIENCE = 4  # evaluations without improvement
 AUTOREGRESSIVE = 32  # dimensions; with more, sampling one after the other takes long
 LARGEST = 1 << 28  # values in a state
+DRAWN_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Flow(Prior):
-    """A neural spline flow over whitened latents (Durkan et al. 2019, arXiv:1906.04032).
-
-    A temperature T scales its base noise.
-
-    Attributes:
-        whitening: the map between latents and whitened ones.
-        network: zuko's NSF, in evaluation mode, on the CPU.
-        settings: the arguments of `make_network`.
-    """
+    """A neural spline flow over whitened latents (arXiv:1906.04032). A temperature T scales its base noise."""
 
     whitening: Whitening
-    network: nn.Module
-    settings: dict[str, int]
+    network: nn.Module  # zuko's NSF, in evaluation mode, on the CPU
+    settings: dict[str, int]  # the arguments of `make_network`
     name = "a neural spline flow"
     is_stored = True
 
@@ -73,14 +68,11 @@ class Flow(Prior):
         noise = (temperature * random.standard_normal((n, self.dimensions))).astype(np.float32)
         with torch.no_grad():
             inverse = self.network().transform.inv
-            drawn = [inverse(torch.from_numpy(part)).numpy() for part in _chunks(noise)]
-        return self.whitening.restore(np.concatenate([noise[:0], *drawn]))
+            drawn = torch.cat([inverse(part) for part in torch.from_numpy(noise).split(DRAWN_AT_ONCE)])
+        return self.whitening.restore(drawn.numpy())
 
     def _log_prob(self, z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
-        white = self.whitening.whiten(z)
-        with torch.no_grad():
-            logs = [self.network().log_prob(torch.from_numpy(part)).double().numpy() for part in _chunks(white)]
-        return np.concatenate([np.empty(0), *logs]) - self.whitening.log_det
+        return _log_prob(self.network, torch.from_numpy(self.whitening.whiten(z))).numpy() - self.whitening.log_det
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
         weights = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -114,17 +106,10 @@ def check_installed() -> None:
 
 
 def make_network(latent: int, width: int, transforms: int, passes: int, seed: int = 0) -> nn.Module:
-    """A neural spline flow over d dimensions that is still the identity, its hidden weights drawn from a seed.
+    """A neural spline flow over d = `latent` dimensions that is still the identity, its hidden weights from a seed.
 
-    Args:
-        latent: d.
-        width: units of each of the two hidden layers.
-        transforms: number of transformations.
-        passes: steps in which one is inverted: d, one dimension after the other, or 2, one half given the other.
-        seed: of the initial weights.
-
-    Raises:
-        ArmoireError: zuko is not installed.
+    Each of the `transforms` has two hidden layers of `width` units and is inverted in `passes` steps: d, one dimension
+    after the other, or 2, one half given the other.
     """
     check_installed()
     from zuko.flows import NSF
@@ -149,7 +134,7 @@ def _maximise_likelihood(
     """Train a flow, and leave it with the weights that gave held-out latents the highest mean log p(z)."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=LARGEST_RATE, weight_decay=1e-4)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LARGEST_RATE, total_steps=steps + 1)
-    best, weights, since = _mean_log_prob(network, held_out), _copy_weights(network), 0
+    best, weights, since = float(_log_prob(network, held_out).mean()), deepcopy(network.state_dict()), 0
     with progress.task("fitting a flow", steps, "steps") as task:
         for step in range(steps):
             loss = -network().log_prob(next(batches)).mean()
@@ -162,23 +147,19 @@ def _maximise_likelihood(
             if (step + 1) % (steps // EVALUATIONS):
                 task.advance()
                 continue
-            score = _mean_log_prob(network, held_out)
+            score = float(_log_prob(network, held_out).mean())
             task.advance(log_prob=score)
             since += 1
             if score > best:
-                best, weights, since = score, _copy_weights(network), 0
+                best, weights, since = score, deepcopy(network.state_dict()), 0
             if since >= PATIENCE:
                 break
     network.load_state_dict(weights)
 
 
-def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
-
-
 @torch.no_grad()
-def _mean_log_prob(network: nn.Module, white: Tensor) -> float:
-    return float(torch.cat([network().log_prob(part) for part in white.split(DRAWN_AT_ONCE)]).double().mean())
+def _log_prob(network: nn.Module, white: Tensor) -> Tensor:
+    return torch.cat([network().log_prob(part) for part in white.split(DRAWN_AT_ONCE)]).double()
 
 
 def _batches(draws: LatentDraws, whitening: Whitening, random: np.random.Generator, size: int) -> Iterator[Tensor]:
@@ -186,8 +167,3 @@ def _batches(draws: LatentDraws, whitening: Whitening, random: np.random.Generat
         permutation = random.permutation(len(draws))
         for start in range(0, len(permutation) - size + 1, size):
             yield torch.from_numpy(whitening.whiten(draws.draw(random, permutation[start : start + size])))
-
-
-def _chunks(values: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(values), DRAWN_AT_ONCE):
-        yield values[start : start + DRAWN_AT_ONCE]

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armoire.priors.prior import LatentDraws, Prior, finite_array, fit_report
+from armoire.priors.normal import fit_report
+from armoire.priors.prior import LatentDraws, Prior, finite_array
 from armoire.priors.whitening import Whitening
 from armoire.progress import Progress
 
@@ -23,19 +24,12 @@ PER_PARAMETER = 2  # values at least for each parameter of a mixture
 
 @dataclass(frozen=True, eq=False)
 class Mixture(Prior):
-    """sum_k w_k N(m_k, C_k) over whitened latents. A temperature T scales each component's standard deviations.
-
-    Attributes:
-        whitening: the map between latents and whitened ones.
-        weights: (k,), adding up to 1.
-        means: (k, d).
-        factors: (k, d, d), Cholesky factors of the covariances, C = L L^T.
-    """
+    """sum_k w_k N(m_k, L_k L_k^T) over whitened latents. A temperature T scales the components' standard deviations."""
 
     whitening: Whitening
     weights: Float[np.ndarray, " k"]
     means: Float[np.ndarray, "k d"]
-    factors: Float[np.ndarray, "k d d"]
+    factors: Float[np.ndarray, "k d d"]  # L_k, lower triangular
     is_stored = True
 
     @property
@@ -52,6 +46,7 @@ class Mixture(Prior):
         cls, train: LatentDraws, held_out: LatentDraws, *, random: np.random.Generator, seed: int, progress: Progress
     ) -> tuple[Prior, dict[str, Any]]:
         """The number of components with the highest log p(z) of held-out latents; `by_components` reports each."""
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
         rows = np.sort(random.permutation(len(train))[:MOST_LATENTS])
@@ -65,7 +60,9 @@ class Mixture(Prior):
         with progress.task("fitting a mixture", len(sizes), "sizes") as task:
             for k in sizes:
                 model = GaussianMixture(k, reg_covar=1e-4, max_iter=100, init_params="k-means++", random_state=seed)
-                _fit_quietly(model, white)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ConvergenceWarning)  # held-out latents decide, not convergence
+                    model.fit(white)
                 scores[k] = float(model.score(white_apart))
                 task.advance(log_prob=scores[k])
                 if best is None or scores[k] > scores[best.n_components]:
@@ -112,11 +109,3 @@ class Mixture(Prior):
         means = finite_array(tensors, "means", (k, latent))
         factors = finite_array(tensors, "factors", (k, latent, latent))
         return cls(Whitening.from_tensors(tensors, latent), weights, means, factors)
-
-
-def _fit_quietly(model: Any, white: np.ndarray) -> None:
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # held-out latents decide, not convergence
-        model.fit(white)

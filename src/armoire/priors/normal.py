@@ -1,4 +1,4 @@
-"""N(0, I), the prior that a VAE is trained with."""
+"""N(0, I), the prior that a VAE is trained with, and that fitted ones are compared with."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from armoire.priors.prior import LatentDraws, Prior, fit_report
+from armoire.priors.prior import LatentDraws, Prior
 from armoire.progress import Progress
 
 
 @dataclass(frozen=True)
 class StandardNormal(Prior):
-    """N(0, I), which a VAE's posteriors are kept close to (S14). A temperature T makes it N(0, T^2 I)."""
+    """N(0, I), to which a VAE's rate draws its posteriors. A temperature T makes it N(0, T^2 I)."""
 
     latent: int
     name = "N(0, I)"
@@ -36,3 +36,11 @@ class StandardNormal(Prior):
     def _log_prob(self, z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
         """-(|z|^2 + d log 2 pi) / 2."""
         return -0.5 * (np.square(z, dtype=np.float64).sum(axis=1) + z.shape[1] * np.log(2 * np.pi))
+
+
+def fit_report(prior: Prior, held_out: Float[np.ndarray, "n d"], **more: Any) -> dict[str, Any]:
+    """How well a prior fits held-out draws, compared with N(0, I): mean log p(z) of both, in nats."""
+    normal = StandardNormal(held_out.shape[1])
+    with np.errstate(invalid="ignore"):  # a degenerate density is inf at some draws and -inf at others
+        log_prob, log_prob_normal = (float(kind.log_prob(held_out).mean()) for kind in (prior, normal))
+    return {"held_out": len(held_out), "log_prob": log_prob, "log_prob_normal": log_prob_normal} | more

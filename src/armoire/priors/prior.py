@@ -13,20 +13,13 @@ from torch import Tensor
 from armoire.checks import as_latents
 from armoire.progress import Progress
 
-DRAWN_AT_ONCE = 4096
-
 
 @dataclass(frozen=True)
 class LatentDraws:
-    """The posteriors of n images, to draw latents from.
-
-    Attributes:
-        mean: (n, d), the mean of q(z|x).
-        log_var: (n, d), its log-variance; None where the posteriors are points.
-    """
+    """The posteriors q(z|x) of n images, to draw latents from."""
 
     mean: Float[np.ndarray, "n d"]
-    log_var: Float[np.ndarray, "n d"] | None
+    log_var: Float[np.ndarray, "n d"] | None  # None where the posteriors are points
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -65,14 +58,9 @@ class Prior(abc.ABC):
     def fit(
         cls, train: LatentDraws, held_out: LatentDraws, *, random: np.random.Generator, seed: int, progress: Progress
     ) -> tuple[Prior, dict[str, Any]]:
-        """The prior that fits training latents, and its `fit_report` on held-out ones.
+        """The prior that fits training latents, and its `fit_report` on held-out ones, which may select it.
 
-        Args:
-            train: what to fit it to.
-            held_out: what to select a model or a stopping point by.
-            random: draws samples.
-            seed: of everything that is not drawn from `random`.
-            progress: where to report.
+        `random` draws samples; `seed` is that of everything else.
         """
 
     @abc.abstractmethod
@@ -80,11 +68,7 @@ class Prior(abc.ABC):
         """n latents, float32; a temperature below 1 concentrates them, one above 1 spreads them."""
 
     def log_prob(self, z: Any) -> Float[np.ndarray, " n"]:
-        """log p(z) in nats, of latents (n, d) or one (d,).
-
-        Raises:
-            ArmoireError: they have other dimensions, or are not finite numbers.
-        """
+        """log p(z) in nats, of latents (n, d) or one (d,); errors as `as_latents`."""
         return self._log_prob(as_latents(z, self.dimensions))
 
     @abc.abstractmethod
@@ -99,30 +83,14 @@ class Prior(abc.ABC):
     def from_state(cls, tensors: dict[str, Tensor], settings: dict[str, int], latent: int) -> Prior:
         """The prior of a `state`, which may come from an untrusted file.
 
-        Raises:
-            KeyError, TypeError, ValueError, RuntimeError: it is not the state of such a prior over `latent` dimensions.
+        KeyError, TypeError, ValueError or RuntimeError where it is not the state of such a prior over `latent`
+        dimensions.
         """
         raise NotImplementedError(f"{cls.__name__} is not stored")
 
 
-def fit_report(prior: Prior, held_out: Float[np.ndarray, "n d"], **more: Any) -> dict[str, Any]:
-    """How well a prior fits held-out draws, compared with N(0, I): mean log p(z) of both, in nats."""
-    normal = -0.5 * (np.square(held_out, dtype=np.float64).sum(axis=1) + held_out.shape[1] * np.log(2 * np.pi))
-    with np.errstate(invalid="ignore"):  # a degenerate density is inf at some draws and -inf at others
-        log_prob = float(prior.log_prob(held_out).mean())
-    return {
-        "held_out": len(held_out),
-        "log_prob": log_prob,
-        "log_prob_normal": float(normal.mean()),
-    } | more
-
-
 def finite_array(tensors: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One tensor of an untrusted state as float64.
-
-    Raises:
-        KeyError, ValueError: it is missing, of another shape, or not finite.
-    """
+    """One tensor of an untrusted state as float64; KeyError or ValueError unless it is finite and of this shape."""
     array = tensors[name].numpy()
     if array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"{name} is not finite or not of shape {shape}")

@@ -18,15 +18,10 @@ SMALLEST = 1e-3  # of the largest standard deviation: a thinner direction is rou
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """z = mean + white @ matrix.
-
-    Attributes:
-        mean: (d,).
-        matrix: (d, d), its rows the principal axes times the standard deviation along them.
-    """
+    """z = mean + white @ matrix."""
 
     mean: Float[np.ndarray, " d"]
-    matrix: Float[np.ndarray, "d d"]
+    matrix: Float[np.ndarray, "d d"]  # its rows are the principal axes times the standard deviation along them
 
     @classmethod
     def of(cls, z: Float[np.ndarray, "n d"]) -> Whitening:

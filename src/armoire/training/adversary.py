@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from armoire.model import Terms
 from armoire.model.likelihood import Likelihood
-from armoire.training.optimizer import pack_optimizer, unpack_optimizer
+from armoire.training.optimizer import pack_optimizer, unpack_optimizer, with_prefix
 from armoire.training.randomness import generator
 
 CHANNELS = (32, 64, 128, 128)  # of each convolution; the first sees all pixels, each after it half the resolution
@@ -51,16 +51,9 @@ class Critic(nn.Module):
 
 
 class Adversary:
-    """A critic, its optimiser, and the gradients it adds to a model's."""
+    """A critic, its optimiser, and the gradient it adds: `weight` times as long at the images as the likelihood's."""
 
     def __init__(self, image_channels: int, weight: float, seed: int, device: torch.device) -> None:
-        """
-        Args:
-            image_channels: 1 or 3.
-            weight: norm of its gradient at the images, relative to that of the likelihood.
-            seed: of its initial weights.
-            device: where to compute.
-        """
         self.weight = weight
         with torch.random.fork_rng(devices=[]):  # spectral_norm takes no generator
             torch.manual_seed(generator(seed, "critic").initial_seed())
@@ -69,15 +62,7 @@ class Adversary:
         self.optimizer = torch.optim.Adam(self.critic.parameters(), betas=BETAS, fused=device.type != "mps")
 
     def step(self, x: Float[Tensor, "n c h w"], terms: Terms, likelihood: Likelihood, beta: float, lr: float) -> None:
-        """Train the critic on a batch, and add the gradients of objective and critic to the model's parameters.
-
-        Args:
-            x: the images.
-            terms: of the images, with their graph.
-            likelihood: the model's.
-            beta: weight of the rate.
-            lr: the step's learning rate.
-        """
+        """Train the critic on images and their terms, and add its gradient and the objective's to the model's."""
         n = len(x)
         real, target = self.critic(x)
         fake, features = self.critic(likelihood.mean(terms.output))
@@ -106,10 +91,5 @@ class Adversary:
 
     def unpack(self, tensors: dict[str, Tensor]) -> None:
         """Restore the state of `pack`."""
-        parts = {"critic": {}, "optimizer": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = tensor
-        self.critic.load_state_dict(parts["critic"])
-        if parts["optimizer"]:  # none before its first step
-            unpack_optimizer(self.optimizer, parts["optimizer"])
+        self.critic.load_state_dict(with_prefix(tensors, "critic"))
+        unpack_optimizer(self.optimizer, with_prefix(tensors, "optimizer"))

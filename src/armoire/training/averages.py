@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -35,10 +35,6 @@ class PublishedScale:
     reconstruction_loss: float
     kl_loss: float
     total_loss: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Keys and values as in `evaluate --json`."""
-        return asdict(self)
 
 
 def published_scale(recipe: Recipe, averages: Averages) -> PublishedScale | None:
@@ -80,10 +76,7 @@ class RunningMeans:
 def average_over(
     model: Autoencoder, images: Batches, recipe: Recipe, distributed: DistributedContext = ALONE
 ) -> Averages:
-    """Averages over all images in evaluation mode, with the objective of training and draws of their own.
-
-    Several processes take turns at the batches.
-    """
+    """Averages over all images in evaluation mode, with draws of their own; processes take turns at the batches."""
     was_training = model.training
     model.eval()
     means = RunningMeans(model.device)

@@ -32,22 +32,11 @@ FOLDER = "checkpoints"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of a training, in one safetensors file.
+    """The state of a training, in one safetensors file."""
 
-    Attributes:
-        step: optimiser steps done, counted over all epochs.
-        tensors: weights as `model.NAME`, Adam's moments as `optimizer.INDEX.NAME`, the epoch's sums so far as `sums`.
-        facts: plain values: history, data fingerprint, recipe, number of snapshots, seconds spent in the epoch.
-    """
-
-    step: int
-    tensors: dict[str, Tensor]
-    facts: dict[str, Any]
-
-    def part(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names begin with `prefix.`, without it."""
-        start = f"{prefix}."
-        return {name.removeprefix(start): t for name, t in self.tensors.items() if name.startswith(start)}
+    step: int  # optimiser steps done, counted over all epochs
+    tensors: dict[str, Tensor]  # `model.NAME`, `optimizer.INDEX.NAME`, and the epoch's sums so far as `sums`
+    facts: dict[str, Any]  # history, data fingerprint, recipe, number of snapshots, seconds spent in the epoch
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: bool = False) -> Path:
@@ -57,9 +46,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: bool = False) ->
     content = write_tensors(folder / BEST if best else path, checkpoint.tensors, header)
     if best:  # the copy first: a training resumed from this step does not reach the end of its epoch again
         write_bytes(path, content)
+    found = list_checkpoints(folder)
     # A later one is damaged, or training would have been resumed from it.
-    kept = [other for other in list_checkpoints(folder) if other.name <= path.name][-KEEP:]
-    for other in set(list_checkpoints(folder)) - set(kept):
+    for other in set(found) - set([other for other in found if other.name <= path.name][-KEEP:]):
         other.unlink(missing_ok=True)
     return path
 
@@ -70,16 +59,10 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
-
-    Raises:
-        ArmoireError: it is damaged, or not a checkpoint.
-    """
-    try:
+    """Read a checkpoint; an ArmoireError where it is damaged, or none."""
+    with report_damage(path):
         found = open_tensors(path, FORMAT)
         return Checkpoint(int(found.metadata["step"]), found.read(), parse_json(found.metadata["facts"]))
-    except (OSError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from None
 
 
 @contextlib.contextmanager
@@ -87,21 +70,14 @@ def report_damage(path: Path) -> Iterator[None]:
     """Raise an ArmoireError for the errors of a checkpoint that lacks something or holds it in another shape."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> ArmoireError:
-    return ArmoireError(f"{path} is damaged ({error}); delete it to go on from an earlier one")
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        state = "of another version" if getattr(error, "is_other_version", False) else "damaged"
+        raise ArmoireError(f"{path} is {state} ({error}); delete it to go on from an earlier one") from None
 
 
 @contextlib.contextmanager
 def lock_folder(out: Path) -> Iterator[None]:
-    """Lock a run's folder, created where there is none, against other trainings while the block runs.
-
-    Raises:
-        ArmoireError: another process trains there, or it is below a file.
-    """
+    """Lock a run's folder, created where there is none, against other trainings while the block runs."""
     _check_folder(out)
     with file_lock(out / LOCK, str(out)):
         for folder in (out, *out.iterdir()):  # what a killed process was writing
@@ -132,8 +108,7 @@ def newest_checkpoint(
 ) -> tuple[Path, Checkpoint] | None:
     """The newest readable checkpoint of a run, None where there is none.
 
-    Raises:
-        ArmoireError: it is of another recipe, of other data, of another number of snapshots, or past the last epoch.
+    An ArmoireError if it is of another recipe, of other data, of another number of snapshots, or past the last epoch.
     """
     for path in reversed(list_checkpoints(out / FOLDER)):
         try:
@@ -152,18 +127,13 @@ def newest_checkpoint(
 def _check_same(
     checkpoint: Checkpoint, out: Path, recipe: Recipe, images: ImageSet, steps_per_epoch: int, snapshots: int | None
 ) -> None:
-    saved = parse_recipe(checkpoint.facts["recipe"], "the checkpoint")
-    changed = {
-        key: (getattr(saved, key), getattr(recipe, key))
-        for key in Recipe.model_fields
-        if key not in FREE and getattr(saved, key) != getattr(recipe, key)
-    }
-    if snapshots not in (None, checkpoint.facts["snapshots"]):
-        changed["snapshots"] = (checkpoint.facts["snapshots"], snapshots)
+    facts = checkpoint.facts
+    saved, now = dict(parse_recipe(facts["recipe"], "the checkpoint")), dict(recipe)
+    saved["snapshots"], now["snapshots"] = facts["snapshots"], facts["snapshots"] if snapshots is None else snapshots
+    changed = [f"{key} {saved[key]} (now {now[key]})" for key in saved if key not in FREE and saved[key] != now[key]]
     if changed:
-        was = ", ".join(f"{key} {before} (now {now})" for key, (before, now) in changed.items())
-        raise ArmoireError(f"{out} was begun with {was}; resume it unchanged, or choose another --out")
-    if checkpoint.facts["data_fingerprint"] != images.info.fingerprint:
+        raise ArmoireError(f"{out} was begun with {', '.join(changed)}; resume it unchanged, or choose another --out")
+    if facts["data_fingerprint"] != images.info.fingerprint:
         raise ArmoireError(f"{out} was begun on other data; resume it on the same, or choose another --out")
     if checkpoint.step > recipe.epochs * steps_per_epoch:
         done = -(-checkpoint.step // steps_per_epoch)

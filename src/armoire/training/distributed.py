@@ -17,28 +17,22 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from armoire.errors import ArmoireError
+from armoire.errors import ArmoireError, first_line
 
 PATIENCE = timedelta(days=7)  # the first process may read a data set for long while the others wait for it
+NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")  # variables that torchrun sets
 SECONDS_FOR_THE_FIRST = 2  # that the others wait for it to report an error that all of them have
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """The processes of a training, from the view of one of them; by default the only one.
+    """The processes of a training, from the view of one of them; by default the only one."""
 
-    Attributes:
-        rank: the number of this process; the first, 0, logs and writes.
-        size: the number of processes.
-        local_rank: the number of this process on its machine.
-        local_size: the number of processes on its machine.
-    """
-
-    rank: int = 0
-    size: int = 1
-    local_rank: int = 0
-    local_size: int = 1
+    rank: int = 0  # of this process; the first, 0, logs and writes
+    size: int = 1  # the number of processes
+    local_rank: int = 0  # of this process on its machine
+    local_size: int = 1  # the number of processes on this machine
     _patient: Any = None  # a process group with a long timeout
 
     @property
@@ -58,7 +52,9 @@ class DistributedContext:
 
     def sum_with_gradient(self, values: Tensor) -> Tensor:
         """The sum over all processes; its gradient is the sum of all processes' gradients."""
-        return _Sum.apply(values) if self.size > 1 else values  # type: ignore[return-value]
+        from torch.distributed.nn.functional import all_reduce
+
+        return all_reduce(values) if self.size > 1 else values
 
     def largest(self, *values: int) -> list[int]:
         """The largest of each value over all processes."""
@@ -99,10 +95,7 @@ class DistributedContext:
         return made[0]
 
     def in_turns(self, make: Callable[[], T]) -> T:
-        """Call `make`, which may write files that the others read, first in one process of each machine.
-
-        The first process begins, then the first of each other machine, then the rest.
-        """
+        """Call `make`, which may write files, in the first process, then in one of every machine, then in the rest."""
         mine = 0 if self.is_first else 1 if self.local_rank == 0 else 2
         for turn in range(3 if self.size > 1 else 1):
             if turn == mine:
@@ -119,26 +112,12 @@ class DistributedContext:
             if self.size == 1 or not _of_the_network(error):
                 raise
             raise ArmoireError(
-                f"another of the {self.size} processes has ended, and training with it; --resume goes on from the last "
-                "checkpoint, with as many processes as you like"
+                f"another of the {self.size} processes has ended, and training with it; --resume continues from the "
+                "last checkpoint, with as many processes as you like"
             ) from None
 
 
 ALONE = DistributedContext()
-
-
-class _Sum(torch.autograd.Function):
-    @staticmethod
-    def forward(_context: Any, values: Tensor) -> Tensor:
-        values = values.clone()
-        dist.all_reduce(values)
-        return values
-
-    @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
-        gradient = gradient.clone()
-        dist.all_reduce(gradient)
-        return gradient
 
 
 def is_first_process() -> bool:
@@ -150,12 +129,8 @@ def join(device: torch.device) -> DistributedContext:
     """Connect to the other processes that torchrun started, once; ALONE where there are none.
 
     Each uses the GPU of its local rank, or an equal part of the CPU's cores.
-
-    Raises:
-        ArmoireError: the device supports only one process, there are fewer GPUs than processes, or another process
-            cannot be reached.
     """
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    names = (*NUMBERS, "MASTER_ADDR", "MASTER_PORT")
     if any(name not in os.environ for name in names) or os.environ["WORLD_SIZE"] == "1":
         return ALONE
     return _join(device.type)
@@ -163,14 +138,11 @@ def join(device: torch.device) -> DistributedContext:
 
 @cache
 def _join(device: str) -> DistributedContext:
-    rank, size, local_rank, local_size = (
-        int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-    )
+    rank, size, local_rank, local_size = (int(os.environ[name]) for name in NUMBERS)
     if device == "cuda":
-        if local_size > torch.cuda.device_count():
+        if local_size > (gpus := torch.cuda.device_count()):
             raise ArmoireError(
-                f"{local_size} processes on a machine with {torch.cuda.device_count()} GPUs; give "
-                f"--nproc-per-node {torch.cuda.device_count()}, or --device cpu"
+                f"{local_size} processes on a machine with {gpus} GPUs; give --nproc-per-node {gpus}, or --device cpu"
             )
         torch.cuda.set_device(local_rank)
     elif device != "cpu":
@@ -181,18 +153,19 @@ def _join(device: str) -> DistributedContext:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
         patient = dist.new_group(backend="gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ArmoireError(f"the {size} processes cannot reach each other ({reason}); see docs/scaling.md") from None
+        raise ArmoireError(
+            f"the {size} processes cannot reach each other ({first_line(error)}); see docs/scaling.md"
+        ) from None
     atexit.register(dist.destroy_process_group)
     return DistributedContext(rank, size, local_rank, local_size, patient)
 
 
-def may_tell() -> bool:
+def may_report() -> bool:
     """Whether this process should report the error that ended them all: the first one to ask, rank 0 preferred.
 
     Works before the processes have joined and after some have ended, by the store that torchrun itself runs.
     """
-    key = f"armoire/told/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
+    key = f"armoire/reported/{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}"
     try:
         address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         store = dist.TCPStore(address, port, timeout=timedelta(seconds=5), wait_for_workers=False)  # pyright: ignore[reportPrivateImportUsage]

@@ -14,15 +14,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def pick_device(name: str | torch.device | None = "auto") -> torch.device:
-    """A device by name, or the one given.
-
-    Args:
-        name: `cpu`, `cuda` or `mps`, with a number where there are several (`cuda:1`). `auto` and None use CUDA where
-            there is a supported GPU, else the CPU; never mps, which is untested.
-
-    Raises:
-        ArmoireError: there is no such device.
-    """
+    """A device by name, `cpu`, `cuda`, `cuda:1`, `mps`; `auto` and None: CUDA where there is a GPU, else the CPU."""
     there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     name = "auto" if name is None else str(name)
     if name == "auto":

@@ -1,9 +1,15 @@
-"""The state of Adam as named tensors, for checkpoints."""
+"""The state of a training as named tensors, for checkpoints."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix.`, without it."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
 
 
 def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

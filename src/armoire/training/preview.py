@@ -20,10 +20,7 @@ LATENTS_OF = 1000  # held-out images, at most
 
 @torch.no_grad()
 def save_preview(path: Path, model: Autoencoder, images: ImageSet, recipe: Recipe) -> None:
-    """Write a grid of held-out images, their reconstructions and, where N(0, I) is the prior, decoded draws from it.
-
-    Sets evaluation mode.
-    """
+    """Write a grid of held-out images, their reconstructions and, where N(0, I) is the prior, decoded draws from it."""
     model.eval()
     real = images.split(images.held_out).images[:COLUMNS]
     x = to_unit(torch.from_numpy(np.array(real)).to(model.device))
@@ -37,10 +34,7 @@ def save_preview(path: Path, model: Autoencoder, images: ImageSet, recipe: Recip
 
 @torch.no_grad()
 def histograms(model: Autoencoder, images: Batches) -> dict[str, np.ndarray]:
-    """Values by name: the entries of each weight, and the posterior's parameters over held-out images and dimensions.
-
-    Sets evaluation mode, and draws nothing.
-    """
+    """Values by name: the entries of each weight, and the posterior's parameters of held-out images."""
     model.eval()
     found = {f"weights/{name}": p.detach() for name, p in model.named_parameters() if p.dim() > 1}
     posterior = model.encode(images.batch(torch.arange(min(LATENTS_OF, len(images)))))

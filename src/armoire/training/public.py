@@ -1,8 +1,4 @@
-"""A run's settings and header without the local paths of its data.
-
-Pushes, reports and trackers use these. The digest of a model (`Run.model_sha256`) is of this form too, so that
-artifacts are valid for both.
-"""
+"""A run's settings and header without the local paths of its data: what is pushed, reported, tracked and hashed."""
 
 from __future__ import annotations
 

@@ -26,13 +26,8 @@ def permutation(seed: int, epoch: int, n: int) -> Tensor:
 def normal_like(x: Tensor, draws: torch.Generator, rows: slice = ALL, batch: int | None = None) -> Tensor:
     """noise ~ N(0, I) in the shape (n, ..), type and memory layout of x.
 
-    The whole batch is drawn and `rows` are taken from it, so an image gets the same noise in any number of processes.
-
-    Args:
-        x: what the noise is for.
-        draws: the generator.
-        rows: which rows of the batch x is.
-        batch: images in the whole batch; by default those of x.
+    x is the `rows` of a batch of `batch` images, by default all of it. The whole batch is drawn, so an image gets the
+    same noise in any number of processes.
     """
     if not len(x):
         return torch.empty_like(x)

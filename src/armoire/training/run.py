@@ -7,12 +7,13 @@ import csv
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from armoire.errors import ArmoireError, first_line
 from armoire.html_repr import Picture, Table, html_repr
@@ -21,7 +22,7 @@ from armoire.images import ImageSet, SetInfo
 from armoire.io.artifacts import Artifacts, digest_once
 from armoire.io.files import parse_toml, read_checksummed, read_text, sha256, write_checksummed, write_text
 from armoire.io.tensors import change_metadata
-from armoire.model.pretrained import FILE, read_header, refuse_foreign
+from armoire.model.pretrained import FILE, read_header, refuse_foreign, unreadable_model
 from armoire.progress import USUAL, Progress
 from armoire.training.public import public_header, public_recipe
 from armoire.training.recipe import Recipe, parse_recipe, read_recipe
@@ -46,12 +47,11 @@ UNITS = "pixels in [0, 1]; distortion, rate and objective in nats per image"
 class Run:
     """A run's folder.
 
-        recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  snapshots/  previews/
-        latents.parquet  error_percentiles.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png
-        report.html  explorer/  neighbours/  priors/*.safetensors  tracking/
-
-    Attributes:
-        path: the folder.
+    ```
+    recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  snapshots/  previews/
+    latents.parquet  error_percentiles.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png
+    report.html  explorer/  neighbours/  priors/*.safetensors  tracking/
+    ```
     """
 
     path: Path
@@ -62,11 +62,11 @@ class Run:
 
         Args:
             path: its folder, its name in runs/, or `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION` for one of the Hub: that
-                is fetched into the cache, once, and what is made of it later goes there too.
+                is fetched into the cache, once, and its artifacts go there too.
             progress: where to report what is fetched.
 
         Raises:
-            ArmoireError: it does not, or one of them is damaged; or it cannot be fetched.
+            ArmoireError: it does not, one of them is damaged or of another version, or it cannot be fetched.
         """
         path = local_folder(path, progress)
         # A bare name is one in runs/, where `armoire train` writes.
@@ -92,7 +92,7 @@ class Run:
         return html_repr(self.name, self.recipe.lead, [self.facts(), self._epochs()], pictures)
 
     def facts(self) -> Table:
-        """What it is and of what, as a notebook shows it."""
+        """Folder, recipe, data and settings, as a notebook shows them."""
         recipe, data = self.recipe, self.data
         beta = f", beta {recipe.beta:g}" if recipe.posterior_class.is_stochastic else ""
         rows = [
@@ -124,19 +124,25 @@ class Run:
         inside = self.path.resolve()
         for path in self.path.iterdir():
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside):
-                raise ArmoireError(f"{path} is a link that leads out of the run; put what it leads to in its place")
+                raise ArmoireError(f"{path} is a link that leads out of the run; replace it by what it leads to")
 
     def _check_recipe(self) -> None:
         # Half a TOML file is often valid, with defaults in place of the lost settings.
-        try:
-            trained = parse_recipe(parse_toml(self.header.get("recipe", "")), f"the header of {FILE}")
-        except ValueError as error:
-            raise ArmoireError(f"{self.path / FILE} is damaged (its recipe cannot be read: {error})") from None
+        with self._reading("recipe"):
+            trained = parse_recipe(parse_toml(self.header.get("recipe", "")), "its header")
         if self.recipe.model_dump(exclude=FREE) != trained.model_dump(exclude=FREE):
             raise ArmoireError(
                 f"{self.path / 'recipe.toml'} is not what {FILE} was trained with: it is damaged or edited; "
                 "restore it, or give a copy of it to armoire train for another run"
             )
+
+    @contextlib.contextmanager
+    def _reading(self, entry: str) -> Iterator[None]:
+        """Raise an ArmoireError where an entry of the header cannot be read: of other code, or damaged."""
+        try:
+            yield
+        except (ArmoireError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise unreadable_model(self.path / FILE, f"its {entry}: {first_line(error)}") from None
 
     @property
     def name(self) -> str:
@@ -156,18 +162,14 @@ class Run:
     @property
     def steps(self) -> int:
         """Optimiser steps done."""
-        try:
+        with self._reading("step"):
             return int(self.header["step"])
-        except (KeyError, ValueError) as error:
-            raise ArmoireError(f"{self.path / FILE} is damaged (its step cannot be read: {error})") from None
 
     @cached_property
     def data(self) -> SetInfo:
         """The data set it was trained on: name, source, fit, classes, fingerprint."""
-        try:
+        with self._reading("data"):
             return SetInfo.from_json(self.header["data"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArmoireError(f"{self.path / FILE} is damaged (its data entry cannot be read: {error})") from None
 
     @property
     def is_showable(self) -> bool:
@@ -196,7 +198,7 @@ class Run:
         return Artifacts(self.path, self.key)
 
     def snapshot(self, step: int) -> Path:
-        """The weights after an optimiser step, from 1, where `train --snapshots` kept them."""
+        """The file of the weights after an optimiser step, from 1, that `train --snapshots` writes."""
         return self.path / SNAPSHOTS / f"step-{step:06d}.safetensors"
 
     @property
@@ -210,18 +212,12 @@ class Run:
         return digest_once(self.path / FILE, lambda: sha256(self.public_model()))
 
     def public_model(self) -> bytes:
-        """The content of model.safetensors, in whose header the data are named without their path.
-
-        Raises:
-            ArmoireError: it is damaged.
-        """
+        """The content of model.safetensors, in whose header the data are named without their path."""
         content = (self.path / FILE).read_bytes()
-        try:
+        with self._reading("header"):
             header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
             public = public_header(header)
-            return content if public == header else change_metadata(content, lambda _: public)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ArmoireError(f"{self.path / FILE} is damaged ({first_line(error)}); restore it") from None
+            return content if public == header else change_metadata(content, public)
 
     def public_recipe(self) -> Recipe:
         """`recipe`, in which the data are named without their path."""
@@ -250,10 +246,10 @@ class Run:
         if not found or "epoch" not in found[0]:
             raise ArmoireError(f"{path} is damaged (it has no epoch); restore it, or train again")
         # A process killed between writing both leaves one epoch more here than there.
-        told = self.header.get("history_epochs", "")
+        epochs = self.header.get("history_epochs", "")
         in_order = [row["epoch"] for row in found] == list(range(1, len(found) + 1))
-        known = told.isdecimal() and len(told) < 10 and in_order and len(found) <= int(told) + 1
-        if not known or history_sha256(found[: int(told)]) != self.header.get("history_sha256"):
+        known = epochs.isdecimal() and len(epochs) < 10 and in_order and len(found) <= int(epochs) + 1
+        if not known or history_sha256(found[: int(epochs)]) != self.header.get("history_sha256"):
             raise ArmoireError(f"{path} is not the history of {FILE}; restore it, or train again")
         return found
 
@@ -290,7 +286,7 @@ class Run:
         """Write weights, with recipe, data, seed, step and versions in the header; by default model.safetensors."""
         import torch
 
-        facts: dict[str, Any] = {
+        header = {
             "armoire_version": metadata.version("armoire"),
             "git_commit": git_commit(),
             "torch_version": torch.__version__,
@@ -304,25 +300,18 @@ class Run:
             "history_epochs": str(len(history)),
             "history_sha256": history_sha256(history),
         }
-        model.save_pretrained(path or self.path, facts)
+        model.save_pretrained(path or self.path, header)
 
 
 def history_sha256(rows: list[dict[str, float]]) -> str:
     """Digest of the measurements without the times, equal for equal trainings."""
-    kept = [{name: float(value) for name, value in row.items() if name not in TIMES} for row in rows]
-    return sha256(json.dumps(kept, sort_keys=True).encode())
+    measured = [{name: float(value) for name, value in row.items() if name not in TIMES} for row in rows]
+    return sha256(json.dumps(measured, sort_keys=True).encode())
 
 
 def git_commit() -> str:
     """The git commit of the running source, "" where it is not a checkout."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    return ""

@@ -14,23 +14,14 @@ MOST = 1000  # folders searched, to bound the time
 
 @dataclass(frozen=True)
 class RunSummary:
-    """A run in a list of runs.
-
-    Attributes:
-        path: its folder.
-        recipe: the name of its recipe.
-        data: the source of its images, as for `load_images`; "" for an array in memory.
-        epochs: epochs done.
-        asked: epochs of its recipe.
-        modified: the last change of its recipe or history, in seconds since 1970.
-    """
+    """A run in a list of runs."""
 
     path: Path
-    recipe: str
-    data: str
-    epochs: int
-    asked: int
-    modified: float
+    recipe: str  # its name
+    data: str  # the source of its images, as for `load_images`; "" for an array in memory
+    epochs: int  # done
+    asked: int  # epochs of its recipe
+    modified: float  # the last change of its recipe or history, in seconds since 1970
 
     @property
     def is_finished(self) -> bool:

@@ -14,7 +14,7 @@ from armoire.model import Autoencoder, Terms
 from armoire.training.adversary import Adversary
 from armoire.training.batches import Batches
 from armoire.training.distributed import DistributedContext
-from armoire.training.optimizer import pack_optimizer, unpack_optimizer
+from armoire.training.optimizer import pack_optimizer, unpack_optimizer, with_prefix
 from armoire.training.randomness import generator, normal_like
 from armoire.training.recipe import Recipe
 from armoire.training.schedule import beta_at, learning_rate
@@ -58,13 +58,7 @@ def forward(
 ) -> Terms:
     """The terms of images under a recipe, with noise on the input where it has any, and one z per image.
 
-    Args:
-        terms: `Autoencoder.terms`, or a wrapper of it.
-        x: the images.
-        recipe: its settings.
-        draws: draws for the whole batch, so that an image gets the same noise however many processes share the batch.
-        rows: which rows of the batch x is.
-        batch: images in the whole batch; by default those of x.
+    `terms` is `Autoencoder.terms`, or a wrapper of it; `draws`, `rows` and `batch` are as in `normal_like`.
     """
     corrupted = None
     if recipe.noise:
@@ -87,13 +81,6 @@ class Stepper:
     """A model, its optimiser and, where the recipe has one, its critic."""
 
     def __init__(self, model: Autoencoder, recipe: Recipe, steps: int, distributed: DistributedContext) -> None:
-        """
-        Args:
-            model: what is trained, on its device.
-            recipe: its settings.
-            steps: of the whole training, for the schedules.
-            distributed: the processes that share each batch.
-        """
         self.model, self.recipe, self.steps, self.distributed = model, recipe, steps, distributed
         self._terms = distributed.parallel(_TermsModule(model))
         self.adversary = self._make_adversary()
@@ -111,13 +98,7 @@ class Stepper:
         return Adversary(self.model.architecture.image_channels, recipe.adversarial, recipe.seed, self.model.device)
 
     def step(self, images: Batches, indices: Tensor, step: int) -> StepDone:
-        """Train on a batch.
-
-        Args:
-            images: the training images.
-            indices: int64 (n,), the rows of the whole batch.
-            step: from 0.
-        """
+        """Train on a batch, the images at int64 indices (n,); `step` is counted from 0."""
         recipe, n = self.recipe, len(indices)
         lr, beta = learning_rate(recipe, step, self.steps), beta_at(recipe, step, self.steps)
         for group in self.optimizer.param_groups:
@@ -142,9 +123,9 @@ class Stepper:
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()} | pack_optimizer(self.optimizer)
         return tensors | ({f"adversary.{n}": t for n, t in self.adversary.pack().items()} if self.adversary else {})
 
-    def unpack(self, part: Callable[[str], dict[str, Tensor]]) -> None:
-        """Restore the state of `pack`; `part` returns the tensors of a prefix."""
-        self.model.load_state_dict(part("model"))
-        unpack_optimizer(self.optimizer, part("optimizer"))
+    def unpack(self, tensors: dict[str, Tensor]) -> None:
+        """Restore the state of `pack`."""
+        self.model.load_state_dict(with_prefix(tensors, "model"))
+        unpack_optimizer(self.optimizer, with_prefix(tensors, "optimizer"))
         if self.adversary:
-            self.adversary.unpack(part("adversary"))
+            self.adversary.unpack(with_prefix(tensors, "adversary"))

@@ -68,7 +68,7 @@ class SynchronisedRunningMean(RunningMean):
 
 
 class PixelUnshuffle(nn.PixelUnshuffle):
-    """PyTorch's, for a batch of no images too."""
+    """PyTorch's, for a batch of no images too, where its gradient has a wrong shape."""
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Tensor:
         n, c, h, w = input.shape
@@ -77,7 +77,7 @@ class PixelUnshuffle(nn.PixelUnshuffle):
 
 
 class PixelShuffle(nn.PixelShuffle):
-    """PyTorch's, for a batch of no images too."""
+    """Likewise."""
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Tensor:
         n, c, h, w = input.shape

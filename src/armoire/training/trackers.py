@@ -5,7 +5,7 @@ from __future__ import annotations
 import netrc
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,38 +21,23 @@ SECONDS_TO_START, SECONDS_TO_FINISH = 30, 60  # at most, for W&B's network
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a tracker gets at the start.
+    """What a tracker gets at the start."""
 
-    Attributes:
-        name: of the run.
-        folder: where in the run it may write.
-        settings: the recipe and the data's fingerprint, as plain values.
-        id: of the run in the tracker; the same when a training is resumed.
-        epochs: number of epochs logged before.
-    """
-
-    name: str
-    folder: Path
-    settings: dict[str, Any]
-    id: str
-    epochs: int
+    name: str  # of the run
+    folder: Path  # where in the run it may write
+    settings: dict[str, Any]  # the recipe and the data's fingerprint, as plain values
+    id: str  # of the run in the tracker; the same when a training is resumed
+    epochs: int  # logged before
 
 
 @dataclass(frozen=True)
 class EpochLog:
-    """What a tracker logs of an epoch, whose number (from 1) is the step of all curves.
+    """What a tracker logs of an epoch."""
 
-    Attributes:
-        number: of the epoch.
-        scalars: by name, with the unit.
-        preview: a picture of images and reconstructions; None where the data may not be shown.
-        histograms: values by name; empty for an epoch that is logged later.
-    """
-
-    number: int
-    scalars: dict[str, float]
-    preview: Path | None = None
-    histograms: Mapping[str, np.ndarray] = field(default_factory=dict)
+    number: int  # from 1, the step of all curves
+    scalars: dict[str, float]  # by name, with the unit
+    preview: Path | None  # a picture of images and reconstructions; None where the data may not be shown
+    histograms: Mapping[str, np.ndarray]  # values by name; empty for an epoch that is logged later
 
 
 class Tracker(Protocol):
@@ -60,15 +45,11 @@ class Tracker(Protocol):
 
     def start(self, info: RunInfo) -> None:
         """Create the run, or resume it."""
-        ...
 
-    def log(self, epoch: EpochLog) -> None:
-        """Log an epoch."""
-        ...
+    def log(self, epoch: EpochLog) -> None: ...
 
     def close(self) -> None:
         """Write or send everything."""
-        ...
 
 
 class TensorBoard:
@@ -81,7 +62,8 @@ class TensorBoard:
         # Hides what an earlier file holds of epochs that are trained again.
         self.writer = SummaryWriter(str(info.folder), purge_step=info.epochs + 1 if info.epochs else 0)
         if not info.epochs:
-            plain = {key: _plain(value) for key, value in info.settings.items() if value is not None}
+            values = ((key, value) for key, value in info.settings.items() if value is not None)
+            plain = {key: value if isinstance(value, bool | int | float) else str(value) for key, value in values}
             # Not `add_hparams`, which writes them into a run of their own.
             for summary in hparams(plain, {})[:2]:
                 self.writer.file_writer.add_summary(summary, 0)  # pyright: ignore[reportOptionalMemberAccess]
@@ -110,12 +92,7 @@ class Trackio:
         self.trackio.init(PROJECT, f"{info.name}-{info.id}", config=info.settings, resume="allow", embed=False)
 
     def log(self, epoch: EpochLog) -> None:
-        values: dict[str, Any] = dict(epoch.scalars)
-        for name, found in epoch.histograms.items():
-            values[name] = self.trackio.Histogram(found, num_bins=BINS)
-        if epoch.preview:
-            values["preview"] = self.trackio.Image(str(epoch.preview))
-        self.trackio.log(values, step=epoch.number)
+        self.trackio.log(_media(self.trackio, epoch), step=epoch.number)
 
     def close(self) -> None:
         self.trackio.finish()
@@ -145,19 +122,18 @@ class WandB:
         )
 
     def log(self, epoch: EpochLog) -> None:
-        values: dict[str, Any] = dict(epoch.scalars)
-        for name, found in epoch.histograms.items():
-            values[name] = self.wandb.Histogram(np_histogram=np.histogram(found, BINS))
-        if epoch.preview:
-            values["preview"] = self.wandb.Image(str(epoch.preview))
-        self.run.log(values, step=epoch.number, commit=True)
+        self.run.log(_media(self.wandb, epoch), step=epoch.number, commit=True)
 
     def close(self) -> None:
         self.run.finish()
 
 
-def _plain(value: object) -> bool | int | float | str:
-    return value if isinstance(value, bool | int | float | str) else str(value)
+def _media(library: Any, epoch: EpochLog) -> dict[str, Any]:
+    """An epoch in the objects of trackio or W&B, which have the same interface."""
+    values = epoch.scalars | {
+        name: library.Histogram(np_histogram=np.histogram(found, BINS)) for name, found in epoch.histograms.items()
+    }
+    return values | ({"preview": library.Image(str(epoch.preview))} if epoch.preview else {})
 
 
 def _without_paths(wandb: Any) -> dict[str, bool]:

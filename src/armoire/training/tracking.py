@@ -50,13 +50,7 @@ class Tracking:
     """The trackers of one training; one that fails is reported once, and not called again."""
 
     def __init__(self, names: Sequence[str], run: Run, may_show: bool, note: Callable[[str], None]) -> None:
-        """
-        Args:
-            names: from `tracker_names`.
-            run: the run.
-            may_show: whether pictures of the data may be shown.
-            note: reports a line.
-        """
+        """`names` are from `tracker_names`; `may_show`: whether pictures of the data may be shown; `note` reports."""
         self._names, self._run, self._may_show, self._note = names, run, may_show, note
         self._trackers: dict[str, Tracker] = {}
         self._state: dict[str, dict[str, Any]] = {}
@@ -65,13 +59,7 @@ class Tracking:
     def following(
         self, settings: dict[str, Any], history: Sequence[Mapping[str, float]], resume: bool
     ) -> Iterator[None]:
-        """Keep the trackers open during a training.
-
-        Args:
-            settings: recipe and data, as plain values.
-            history: earlier epochs, which are logged to trackers that lack them.
-            resume: whether to continue the trackers' runs.
-        """
+        """Open the trackers for a training, to continue their runs if it is resumed; they get the epochs they lack."""
         if self._names:
             self._state = self._read_state() if resume else {}
         for name in self._names:

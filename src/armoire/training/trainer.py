@@ -32,8 +32,7 @@ from armoire.training.checkpointing import (
     stop_requests,
 )
 from armoire.training.distributed import DistributedContext, join
-from armoire.training.expectations import expectations
-from armoire.training.history import epoch_line, jump, measured, schedules
+from armoire.training.history import epoch_line, expectations, jump, measured, schedules
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.preview import histograms, save_preview
 from armoire.training.public import public_recipe
@@ -47,8 +46,6 @@ from armoire.training.tracking import Tracking, tracker_names
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 STEPS_BETWEEN_REPORTS = 10  # how often the losses are fetched from the device, to be reported and checked
-
-
 OnStep = Callable[[StepDone], None]
 
 
@@ -103,7 +100,7 @@ class _Trainer:
 
     def __post_init__(self) -> None:
         keep_memory()
-        recipe, images = self.recipe, self.images
+        recipe, images, self.folder = self.recipe, self.images, self.out.path / FOLDER
         # Processes on one machine share the pages of a mapped file; a GPU gets a copy each.
         mapped = self.distributed.size > 1 and self.device.type == "cpu"
         self.train_images = Batches(images.split("train").draw(recipe.limit, recipe.seed).images, self.device, mapped)
@@ -121,10 +118,6 @@ class _Trainer:
         synchronise(self.model, self.distributed)
         self.stepper = Stepper(self.model, recipe, self.total, self.distributed)
         self.means = RunningMeans(self.device)
-
-    @property
-    def folder(self) -> Path:
-        return self.out.path / FOLDER
 
     def run(self, resume: bool) -> Run:
         self.distributed.from_first(lambda: check_out(self.out.path, resume))
@@ -158,7 +151,7 @@ class _Trainer:
             return
         path, checkpoint = found
         with report_damage(path):
-            self.stepper.unpack(checkpoint.part)
+            self.stepper.unpack(checkpoint.tensors)
             # The sums are those of all processes, and are added up again.
             self.means = RunningMeans(self.device, checkpoint.tensors["sums"] if self.distributed.is_first else None)
             self.step, facts = checkpoint.step, checkpoint.facts

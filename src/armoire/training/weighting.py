@@ -21,31 +21,20 @@ from armoire.errors import ArmoireError, did_you_mean
 
 KL = "kl"
 #: Names of errors: (kind, whether it is a sum over the image's values instead of a mean).
-ERRORS = {
-    "bce": ("bce", False),
-    "sum_bce": ("bce", True),
-    "mse": ("mse", False),
-    "sse": ("mse", True),
-}
-OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub}
+ERRORS = {"bce": ("bce", False), "sum_bce": ("bce", True), "mse": ("mse", False), "sse": ("mse", True)}
+OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+NUMBER = ""  # the name of a factor of nothing
 LONGEST = 200
 
 
 @dataclass(frozen=True)
 class Weighting:
-    """A loss as distortion + beta * rate.
+    """A loss as distortion + beta * rate."""
 
-    Attributes:
-        error: `bce` or `mse`.
-        weight: of the mean error over an image's values.
-        kl_weight: of the KL divergence in nats.
-        values: D, values in an image.
-    """
-
-    error: str
-    weight: float
-    kl_weight: float
-    values: int
+    error: str  # `bce` or `mse`
+    weight: float  # of the mean error over an image's values
+    kl_weight: float  # of the KL divergence in nats
+    values: int  # D, values in an image
 
     @property
     def sigma(self) -> float | None:
@@ -62,17 +51,10 @@ class Weighting:
 
 
 def parse_weighting(text: str, size: int, channels: int, **names: float) -> Weighting:
-    """Read a loss such as `2000*mse`, `500*bce + kl` or `mse + batch/images*kl`.
+    """Read a loss such as `2000*mse`, `500*bce + kl` or `mse + batch/images*kl`; `names` are the values of names in it.
 
-    Args:
-        text: a sum of an error (`bce`, `mse`: means over an image's values; `sum_bce`, `sse`: sums) and `kl`, each with
-            a factor; without `kl` its factor is 1.
-        size: side of the images in pixels.
-        channels: 1 or 3.
-        **names: values of names in it, such as `batch` and `images`.
-
-    Raises:
-        ArmoireError: it cannot be parsed, or is not proportional to a distortion and a rate.
+    It is a sum of an error (`bce`, `mse`: means over an image's values; `sum_bce`, `sse`: sums) and `kl`, each with a
+    factor; without `kl` its factor is 1.
     """
     factors = _linear(text, names)
     kl = factors.pop(KL, 1.0)
@@ -95,39 +77,27 @@ def _linear(text: str, names: Mapping[str, float]) -> dict[str, float]:
         found = _evaluate(ast.parse(text.strip().lower(), mode="eval").body, names)
     except (SyntaxError, RecursionError, ZeroDivisionError, OverflowError, ValueError, TypeError):
         raise ArmoireError(f"--from should be a sum such as 2000*mse or mse + 0.00025*kl, not '{text[:60]}'") from None
-    if not isinstance(found, dict):
+    if NUMBER in found:
         raise ArmoireError(f"'{text}' is a number; --from takes a sum such as 2000*mse")
     return found
 
 
-def _evaluate(node: ast.expr, names: Mapping[str, float]) -> float | dict[str, float]:
-    """A number, or factors by name; only sums, products with a number, and quotients by a number are allowed."""
+def _evaluate(node: ast.expr, names: Mapping[str, float]) -> dict[str, float]:
+    """Factors by name, or a number; only sums, products with a number, and quotients by a number are allowed."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return float(node.value)
+        return {NUMBER: float(node.value)}
     if isinstance(node, ast.Name):
         if node.id in names:
-            return float(names[node.id])
+            return {NUMBER: float(names[node.id])}
         if node.id not in (known := [*ERRORS, KL, *names]):
             raise ArmoireError(f"no error '{node.id}' in --from; {did_you_mean(node.id, known)}")
         return {node.id: 1.0}
-    if isinstance(node, ast.BinOp):
-        return _combine(node.op, _evaluate(node.left, names), _evaluate(node.right, names))
-    raise SyntaxError
-
-
-def _combine(
-    op: ast.operator, left: float | dict[str, float], right: float | dict[str, float]
-) -> float | dict[str, float]:
-    if isinstance(op, ast.Mult) and isinstance(left, dict):
-        left, right = right, left
-    if isinstance(op, ast.Mult) and not isinstance(left, dict):
-        return {name: left * factor for name, factor in right.items()} if isinstance(right, dict) else left * right
-    if isinstance(op, ast.Div) and not isinstance(right, dict):
-        return {name: factor / right for name, factor in left.items()} if isinstance(left, dict) else left / right
-    if type(op) in OPERATORS:
-        combine = OPERATORS[type(op)]
-        if isinstance(left, dict) and isinstance(right, dict):
-            return {name: combine(left.get(name, 0.0), right.get(name, 0.0)) for name in left | right}
-        if not isinstance(left, dict) and not isinstance(right, dict):
-            return combine(left, right)
+    if isinstance(node, ast.BinOp) and (apply := OPERATORS.get(type(node.op))):
+        left, right = _evaluate(node.left, names), _evaluate(node.right, names)
+        if isinstance(node.op, ast.Add | ast.Sub) and (NUMBER in left) == (NUMBER in right):
+            return {name: apply(left.get(name, 0.0), right.get(name, 0.0)) for name in left | right}
+        if isinstance(node.op, ast.Mult) and NUMBER in left:
+            left, right = right, left
+        if isinstance(node.op, ast.Mult | ast.Div) and NUMBER in right:
+            return {name: apply(factor, right[NUMBER]) for name, factor in left.items()}
     raise SyntaxError
