@@ -48,8 +48,8 @@ def test_what_is_written_into_a_run_is_written_into_the_one_in_the_cache(online,
 
 
 @pytest.mark.slow
-def test_every_verb_takes_it(online, there, copied, pictures, tmp_path):
-    online("push", copied, "me/shapes")
+def test_every_command_takes_it(online, there, copied, pictures, tmp_path):
+    assert online("push", copied, "me/shapes", "--keep-paths").code == 0
     image = next(pictures.rglob("*.png"))
     for arguments in (
         ("reconstruct", "hf:me/shapes", image, "--out", tmp_path / "again.png"),
