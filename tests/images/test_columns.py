@@ -92,7 +92,12 @@ def test_minus_one_is_unknown_where_zero_is_no():
 
 
 def test_several_columns_may_be_the_class():
-    columns = {"sex": cycle("male", "female"), "site": cycle("back", "face", "arm"), "source": cycle("kaggle")}
+    columns = {
+        "sex": cycle("male", "female"),
+        "site": cycle("back", "face", "arm"),
+        "source": cycle("kaggle"),
+        "patient_id": cycle("p1", "p2"),
+    }
     found = read(columns)
     assert found.label_column == ""
     assert "several columns could be the class: sex, site; choose one with --label-column" in found.notes

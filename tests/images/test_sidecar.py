@@ -74,6 +74,8 @@ def test_row_numbers_that_miss_name_nothing():
 def test_a_name_that_several_images_have_is_left_out_and_said():
     _, said = read([f"{a}/{name}" for a in "ab" for name in PLAIN], {"t.csv": table("path,label", "{n},{k}")})
     assert "'00.png' in its column 'path' may be any of a/00.png, b/00.png; write the folders" in said
+    masked = [*(f"images/{name}" for name in PLAIN), *(f"masks/{name}" for name in PLAIN)]
+    assert read(masked, {"t.csv": table("path,label", "{n},{k}")})[0].labels == [*KINDS, *[None] * N]
     names = [*(f"a/{name}" for name in PLAIN), f"b/{PLAIN[0]}"]
     columns, said = read(names, {"t.csv": table("path,label", "{n},{k}")})
     assert columns.labels == [None, *KINDS[1:], None]
@@ -132,6 +134,8 @@ def test_tables_without_a_header():
     columns, said = read(PLAIN, {"t.csv": table("", "{n},{k}").lstrip()})
     assert (columns.labels, columns.label_column) == (KINDS, "column 2")
     assert "t.csv has no header" in said
+    columns, _ = read(PLAIN, {"t.csv": "\n".join(f"1,{name},1,{k}" for name, k in zip(PLAIN, KINDS, strict=True))})
+    assert columns.labels == KINDS
     columns, _ = read(PLAIN, {"t.csv": "\n".join(f"{name},{i % 2}" for i, name in enumerate(PLAIN))})
     assert (columns.labels, dict(columns.attributes)) == ([str(i % 2) for i in range(N)], {})
 

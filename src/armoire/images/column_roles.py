@@ -139,6 +139,11 @@ def find_split(columns: Mapping[str, Values], choice: ColumnChoice) -> Found:
     return Found()
 
 
+def is_number_name(name: str) -> bool:
+    """Whether a column is named as one that numbers images, patients or classes."""
+    return re.search(r"(^|_)(id|idx|index|no|uid|uuid|hash)$", plain(name)) is not None
+
+
 def is_split_or_fold(name: str) -> bool:
     """Whether a column is named as one of splits, which is never a class."""
     return plain(name) in (*SPLIT_COLUMNS, *FOLD_COLUMNS, *FLAGS)
@@ -155,7 +160,7 @@ def find_label(columns: Mapping[str, Values], classes: Collection[str], choice: 
         return name, []
     taken = _taken(choice, columns)
     free = {name: values for name, values in columns.items() if name not in taken and not is_split_or_fold(name)}
-    repeated = [name for name, values in free.items() if values.repeat()]
+    repeated = [name for name, values in free.items() if values.repeat() and not is_number_name(name)]
     usual = [name for wanted in LABEL_COLUMNS for name in free if plain(name) == wanted]
     if usual := [name for name in usual if free[name].may_be_classes()]:
         return usual[0], list(dict.fromkeys(other for other in usual + repeated if other != usual[0]))

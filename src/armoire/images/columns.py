@@ -12,7 +12,6 @@ Any other column, captions and sizes for example, is ignored. A null is an unkno
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -32,6 +31,7 @@ from armoire.images.column_roles import (
     find_label,
     find_one_hot,
     find_split,
+    is_number_name,
     is_split_or_fold,
     plain,
 )
@@ -47,7 +47,6 @@ SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing":
     ("val", "valid", "validation", "dev"), "valid"
 )
 FREE = ColumnChoice()
-NUMBER_NAME = re.compile(r"(^|_)(id|idx|index|no)$")  # of columns that number classes or rows
 FOLDERS_DIFFER = "column '{}' and the folders differ in the class of {} images; the column counts"
 FOLDERS_OF_OTHERS = "images without a class in column '{}' have none: their folders are none of its classes"
 
@@ -171,7 +170,7 @@ def _role(name: str, values: Values, used: Mapping[str, RoleName], found: _Class
 def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Int8[np.ndarray, " n"]]:
     if choice.attributes is None:
         names = [n for n, values in columns.items() if values.all_in(YES_OR_NO) and n and not is_split_or_fold(n)]
-        names = [name for name in names if not RESERVED.fullmatch(name) and not NUMBER_NAME.search(plain(name))]
+        names = [name for name in names if not RESERVED.fullmatch(name) and not is_number_name(name)]
     else:
         names = [chosen(name, columns, "--attributes") for name in choice.attributes]
     for name in names:

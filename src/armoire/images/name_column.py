@@ -77,9 +77,10 @@ class Named:
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A column with the match of each of its distinct cells."""
+    """A column with the match of each of its distinct cells, and the cell of the first row, "" without a header."""
 
     column: str
+    header: str
     cells: Sequence[str]
     indices: np.ndarray
     matches: Sequence[Match]
@@ -99,7 +100,7 @@ def find_named(text: TextTable, names: ImageNames, folder: str, choice: ColumnCh
     if choice.name and choice.name not in table.column_names and choice.name.startswith("column "):
         text = text.without_header()
         table = text.table
-    candidates = [c for name in table.column_names if (c := _candidate(table, name, names, folder)) is not None]
+    candidates = [c for name in table.column_names if (c := _candidate(text, name, names, folder)) is not None]
     wanted = choice.name and any(same_name(choice.name, name) for name in table.column_names)
     if wanted:
         name = chosen(choice.name, table.column_names, "--name-column")
@@ -108,23 +109,25 @@ def find_named(text: TextTable, names: ImageNames, folder: str, choice: ColumnCh
         found = _best([c for c in candidates if _enough(c, text, names)], text, names)
     if found is None:
         return text, None
-    if text.has_header and found.column not in text.renamed and _is_name(found, names, folder):
+    if _is_name(found, names, folder):
         bare = text.without_header()
         return find_named(bare, names, folder, ColumnChoice() if not wanted else choice)
     return text, _align(table, found, len(names.names), _remark(found, names, bool(wanted)))
 
 
-def _candidate(table: pa.Table, column: str, names: ImageNames, folder: str) -> _Candidate | None:
+def _candidate(text: TextTable, column: str, names: ImageNames, folder: str) -> _Candidate | None:
     import pyarrow as pa
 
-    encoded = table[column].combine_chunks().dictionary_encode()
+    position = text.table.column_names.index(column)
+    header = text.header[position] if text.has_header and position < len(text.header) else ""
+    encoded = text.table[column].combine_chunks().dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.combine_chunks()
     cells = ["" if cell is None else str(cell) for cell in encoded.dictionary.to_pylist()]
     if not any(names.find(cell, folder).position != -1 for cell in cells[:: max(1, len(cells) // SAMPLE)]):
         return None
     matches = _consistent([names.find(cell, folder) for cell in cells])
-    return _Candidate(column, cells, encoded.indices.fill_null(len(cells)).to_numpy(), matches)
+    return _Candidate(column, header, cells, encoded.indices.fill_null(len(cells)).to_numpy(), matches)
 
 
 def _consistent(matches: Sequence[Match]) -> list[Match]:
@@ -144,7 +147,7 @@ def _enough(candidate: _Candidate, text: TextTable, names: ImageNames) -> bool:
     if plain(candidate.column) not in NAME_COLUMNS and not any(re.search(r"[^\d.]", cell) for cell in candidate.cells):
         # Numbers of another kind may be those of images by chance.
         numbered = max(match.rank for match in candidate.matches) > NUMBER  # not 7 for 007
-        is_list = not text.has_header or names.find(candidate.column).position >= 0
+        is_list = not text.has_header or names.find(candidate.header).position >= 0
         return numbered and candidate.images() == matched and half[0] and (half[1] or is_list)
     repeated = plain(candidate.column) not in NAME_COLUMNS and candidate.images() < FEW * matched
     return (any(half) and not repeated) or candidate.images(PATH) >= max(2, FEW * min(rows, images))
@@ -182,7 +185,7 @@ def _is_row_number(candidate: _Candidate, text: TextTable) -> bool:
 
 def _is_name(candidate: _Candidate, names: ImageNames, folder: str) -> bool:
     """Whether the header of the column of names names an image as its cells do, so that it is a row."""
-    header = names.find(candidate.column, folder)
+    header = names.find(candidate.header, folder)
     lowest = min(match.rank for match in candidate.matches if match.position >= 0)
     return header.position != -1 and header.rank >= lowest and plain(candidate.column) not in NAME_COLUMNS
 

@@ -8,7 +8,7 @@ and values is one where another gives each image its number, as those of CUB-200
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEMPLATE = re.compile(r"submission|template|example|placeholder|dummy", re.IGNORECASE)
+#: Folders of images about images, which have the names of these.
+MASKS = ("mask", "trimap", "annotation", "segmentation", "groundtruth", "ground_truth", "gt")
+MASK_FOLDERS = frozenset(f"{name}{plural}" for name in MASKS for plural in ("", "s"))
 Note = Callable[[str], None]
 
 
@@ -69,8 +72,9 @@ def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE)
     sidecars, others = _sidecars(texts, names, choice, note)
     joined, classes = join_numbered({s.name: (s.named, s.is_list) for s in sidecars}, others)
     for name in others.keys() - joined.keys():
-        if is_certainly_table(name):
-            note(f"{name} is ignored: {why_none(others[name], names, folder_of(name))}")
+        reason = why_none(others[name], names, folder_of(name))
+        if is_certainly_table(name) or "may be" in reason:
+            note(f"{name} is ignored: {reason}")
     tables = [(sidecar.name, sidecar.table) for sidecar in sidecars] + list(joined.items())
     columns = _with_names(_read_all(tables, len(listing.names), choice, note), sidecars, choice)
     if columns.label_column in classes:
@@ -99,18 +103,26 @@ def _sidecars(
 def _find(
     text: TextTable, names: ImageNames, name: str, split: str, choice: ColumnChoice
 ) -> tuple[TextTable, Named | None]:
-    """The rows of the images; those in folders of the split that the table's name states come first."""
+    """The rows of the images; names that several have are those of the table's split, or of no mask."""
     folder = folder_of(name)
     found, named = find_named(text, names, folder, choice)
-    if split and (named is None or named.left_out.ambiguous):
-        inside = [n for n in names.names if split in {SPLIT_WORDS.get(part.lower()) for part in n.split("/")[:-1]}]
-        other, again = find_named(text, ImageNames(inside), folder, choice) if inside else (text, None)
+    for inside in _subsets(names.names, split):
+        if named is not None and not named.left_out.ambiguous:
+            break
+        other, again = find_named(text, ImageNames([names.names[i] for i in inside]), folder, choice)
         if again is not None and (named is None or len(again.left_out.ambiguous) < len(named.left_out.ambiguous)):
             rows = np.full(len(names.names), -1)
-            position = {name: i for i, name in enumerate(names.names)}
-            rows[[position[name] for name in inside]] = again.rows
-            return other, replace(again, rows=rows)
+            rows[inside] = again.rows
+            found, named = other, replace(again, rows=rows)
     return found, named
+
+
+def _subsets(names: Sequence[str], split: str) -> Iterator[list[int]]:
+    """Positions of the images in folders of a split, and of those in no folder of masks, where these are some."""
+    folders = [{part.lower() for part in name.split("/")[:-1]} for name in names]
+    of_split = [i for i, parts in enumerate(folders) if split in {SPLIT_WORDS.get(part) for part in parts}]
+    no_masks = [i for i, parts in enumerate(folders) if not parts & MASK_FOLDERS]
+    yield from (inside for inside in (of_split, no_masks) if 0 < len(inside) < len(names))
 
 
 def _excluded(name: str, named: Named) -> str:
