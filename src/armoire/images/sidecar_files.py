@@ -10,7 +10,7 @@ from armoire.images.decode import RejectedImageError
 from armoire.images.image_names import ImageNames, stem_of
 from armoire.images.listing import FileListing
 from armoire.images.name_column import find_named
-from armoire.images.text_encoding import decode_text
+from armoire.images.text_encoding import LOST, Text, decode_text
 from armoire.images.text_table import TextTable, read_delimited, read_json
 
 ENDINGS = {".csv", ".tsv", ".jsonl", ".ndjson"}
@@ -53,11 +53,13 @@ def read_table(listing: FileListing, name: str, names: ImageNames, note: Callabl
 
     try:
         text = decode_text(_content(listing, name), [stem_of(image) for image in names.names if not image.isascii()])
-        table = _parse(name, text.text, names)
+        table = _parse(name, text, names)
     except (OSError, ValueError, RecursionError, RejectedImageError, pa.ArrowException) as error:
         if is_certainly_table(name):
             note(f"{name} is ignored: it cannot be read as a table ({' '.join(str(error).split())})")
         return None
+    if text.damaged:
+        note(f"{name} is not UTF-8 in some lines, which are left out; save it as UTF-8")
     if text.encoding:
         note(f"{name} is read as {text.encoding}, with words such as '{text.example}'; if wrong, save it as UTF-8")
     return table
@@ -72,12 +74,13 @@ def _content(listing: FileListing, name: str) -> bytes:
     return content
 
 
-def _parse(name: str, text: str, names: ImageNames) -> TextTable:
+def _parse(name: str, decoded: Text, names: ImageNames) -> TextTable:
+    text, lost = decoded.text, LOST if decoded.damaged else ""
     ending = PurePosixPath(name).suffix.lower()
     if ending in (".jsonl", ".ndjson", ".json"):
-        return read_json(text, lines=ending != ".json")
+        return read_json(text, lines=ending != ".json", lost=lost)
     if len(text) > HEAD:
         head = read_delimited(text[: text.rfind("\n", 0, HEAD)], blanks=ending == ".txt")
         if head.table.num_columns > WIDE and find_named(head, names, folder_of(name), ColumnChoice())[1] is None:
             return head
-    return read_delimited(text, blanks=ending == ".txt")
+    return read_delimited(text, blanks=ending == ".txt", lost=lost)

@@ -22,6 +22,7 @@ UNICODE = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+LOST = "\ufffd"
 SAMPLE = 1 << 20  # bytes whose words are examined
 SYMBOLS = "–—‘’“”„«»°€£§·…™®© ×½"
 # Frequent syllables of Korean, and characters of Chinese and Japanese, with those of animals, colours, fruit and the
@@ -54,11 +55,13 @@ class Text:
     Attributes:
         encoding: the name of the code page for people, "" for Unicode.
         example: a word that is right only if the code page is.
+        damaged: whether some lines are not UTF-8, in which LOST stands for the bytes.
     """
 
     text: str
     encoding: str = ""
     example: str = ""
+    damaged: bool = False
 
 
 def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool = True) -> Text:
@@ -82,9 +85,19 @@ def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool
     try:
         return Text(content.decode())
     except UnicodeDecodeError as error:
-        if not code_pages or _is_cut_off(content, error):
+        if not code_pages:
             raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}; save it as UTF-8") from None
-    return _of_code_page(content, names)
+    damaged = content.decode(errors="replace")
+    lines = damaged.splitlines()
+    few = LOST not in lines[0] and 10 * sum(LOST in line for line in lines) <= len(lines)
+    if few and not damaged.replace(LOST, "").isascii():  # UTF-8 but for a few bytes, which no code page would repair
+        return Text(damaged, damaged=True)
+    try:
+        return _of_code_page(content, names)
+    except ValueError:
+        if few:
+            return Text(damaged, damaged=True)
+        raise
 
 
 def _strictly(content: bytes, encoding: str) -> str:
@@ -98,15 +111,6 @@ def _without_mark(sample: bytes) -> str:
     """UTF-16 of either order, by which half of the bytes is zero; a table has commas and digits."""
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     return "" if even == odd else "utf-16-be" if even > odd else "utf-16-le"
-
-
-def _is_cut_off(content: bytes, error: UnicodeDecodeError) -> bool:
-    """Whether text is UTF-8 but for one damaged place, which no code page would repair."""
-    others = content[: error.start] + content[error.end :]
-    try:
-        return not others.decode().isascii()
-    except UnicodeDecodeError:
-        return False
 
 
 def _of_code_page(content: bytes, names: Collection[str]) -> Text:

@@ -96,12 +96,13 @@ def split_fields(record: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def read_delimited(text: str, *, blanks: bool = False) -> TextTable:
+def read_delimited(text: str, *, blanks: bool = False, lost: str = "") -> TextTable:
     """A table whose cells are separated; its first row is taken for a header.
 
     Args:
         text: the whole file.
         blanks: whether blanks separate cells where nothing else does.
+        lost: a character that stands for bytes that could not be read, and costs its row.
 
     Raises:
         ValueError: there is no row.
@@ -117,11 +118,17 @@ def read_delimited(text: str, *, blanks: bool = False) -> TextTable:
         split = partial(str.split, maxsplit=1)  # a name or number, and a value with blanks
         counts = Counter([2])
     usual = counts.most_common(1)[0][0]
-    rows = ((number + first, split(record)) for number, record in records(lines[first:]))
+    bad: list[tuple[int, str]] = []
+    whole = (
+        (number + first, record)
+        for number, record in records(lines[first:])
+        if _is_whole(number + first, record, lost, bad)
+    )
+    rows = ((number, split(record)) for number, record in whole)
     header = _header(next(rows)[1], usual)
     width = max(usual, len(header))
     names, renamed = _names(header, width)
-    table, bad = _columns(rows, names, usual)
+    table = _columns(rows, names, usual, bad)
     return TextTable(table, True, tuple(header), tuple(bad), tuple(renamed))
 
 
@@ -190,18 +197,17 @@ def _names(header: Sequence[str], width: int) -> tuple[list[str], list[str]]:
 
 
 def _columns(
-    rows: Iterator[tuple[int, list[str]]], names: Sequence[str], usual: int
-) -> tuple[pa.Table, list[tuple[int, str]]]:
+    rows: Iterator[tuple[int, list[str]]], names: Sequence[str], usual: int, bad: list[tuple[int, str]]
+) -> pa.Table:
     import pyarrow as pa
 
-    bad: list[tuple[int, str]] = []
     batches = []
     schema = pa.schema([(name, pa.string()) for name in names])
     good = (cells for number, row in rows if (cells := _fitted(number, row, (len(names), usual), bad)))
     while batch := list(islice(good, BATCH)):
         arrays = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
         batches.append(pa.record_batch(arrays, schema))
-    return pa.Table.from_batches(batches, schema), bad
+    return pa.Table.from_batches(batches, schema)
 
 
 def _fitted(number: int, cells: list[str], widths: tuple[int, int], bad: list[tuple[int, str]]) -> list[str] | None:
@@ -215,11 +221,19 @@ def _fitted(number: int, cells: list[str], widths: tuple[int, int], bad: list[tu
     return cells + [""] * (width - len(cells))
 
 
-def read_json(text: str, *, lines: bool) -> TextTable:
+def _is_whole(number: int, record: str, lost: str, bad: list[tuple[int, str]]) -> bool:
+    if lost and lost in record:
+        bad.append((number, "is not UTF-8"))
+        return False
+    return True
+
+
+def read_json(text: str, *, lines: bool, lost: str = "") -> TextTable:
     """JSON lines, or one JSON array of objects or object of scalars by name; ValueError for anything else."""
     bad: list[tuple[int, str]] = []
     if lines:
-        rows = [row for n, line in enumerate(lines_of(text), 1) if line.strip() and (row := _object(n, line, bad))]
+        numbered = [(n, line) for n, line in enumerate(lines_of(text), 1) if line.strip()]
+        rows = [row for n, line in numbered if _is_whole(n, line, lost, bad) and (row := _object(n, line, bad))]
     else:
         rows = _objects(json.loads(text))
     if not rows:
