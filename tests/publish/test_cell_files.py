@@ -1,4 +1,4 @@
-"""The explorer in a cell, as Python sees it: what is handed over, what is not, and its pinned latents."""
+"""The explorer in a cell, in Python: the files that its frame gets, those that it does not, and its pinned latents."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from traitlets import TraitError
 
 import armoire
 from armoire.errors import ArmoireError
-from armoire.publish import page, site
+from armoire.publish import cell as module
+from armoire.publish import site, widget
 from armoire.publish.cell import cell_files, explore
-from armoire.publish.widget import PART, pieces
+from armoire.publish.widget import PART, parts
 
 BUILT = ("index.html", "licenses.md", "assets/index-Abc12345.js", "assets/ort-Abc12345.wasm")
 CELL = ("cell/cell.html", "cell/widget.js")
@@ -21,13 +22,13 @@ CELL = ("cell/cell.html", "cell/widget.js")
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A page as the build leaves it, whether or not there is one here."""
+    """A page as the build leaves it, also where there is none."""
     folder = tmp_path / "built"
     for name in BUILT + CELL:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"{name} 내용")
-    for module in (page, site):
-        monkeypatch.setattr(module, "page_folder", lambda: folder)
+    for user in (module, site, widget):
+        monkeypatch.setattr(user, "page_folder", lambda: folder)
     return folder
 
 
@@ -40,13 +41,17 @@ def cell(built, vae_run):
     return shown
 
 
-def ask(cell, **asked: object) -> list[tuple[dict, list]]:
+def ask(cell, message: object) -> list[tuple[dict, list]]:
     cell.sent.clear()
-    cell._handle_custom_msg({"kind": "get", "id": "view 7", **asked}, [])
+    cell._handle_custom_msg(message, [])
     return cell.sent
 
 
-def test_the_frame_may_ask_for_the_document_the_engine_and_the_data(built, vae_run):
+def get(path: object) -> dict:
+    return {"kind": "get", "id": "view 7", "path": path}
+
+
+def test_the_frame_gets_the_document_the_engine_and_the_data(built, vae_run):
     files = cell_files(vae_run.run, images=vae_run.images)
     assert files["cell.html"] == built / "cell/cell.html"
     assert files["engine"] == built / "assets/ort-Abc12345.wasm"
@@ -55,45 +60,39 @@ def test_the_frame_may_ask_for_the_document_the_engine_and_the_data(built, vae_r
     assert set(files) == data | {"cell.html", "engine"}
 
 
-def test_a_file_comes_in_parts_that_make_it_whole(tmp_path):
+def test_a_file_is_sent_in_parts(cell, tmp_path):
+    (content, (part,)) = ask(cell, get("cell.html"))[0]
+    assert content == {"id": "view 7", "kind": "part", "total": len(part), "last": True}
+    assert part.decode() == "cell/cell.html 내용"
     for size in (0, 1, PART - 1, PART, PART + 1, 2 * PART):
         file = tmp_path / "file"
         file.write_bytes(bytes(i % 251 for i in range(size)))
-        found = list(pieces(file))
-        assert b"".join(piece for piece, _, _ in found) == file.read_bytes()
+        found = list(parts(file))
+        assert b"".join(part for part, _, _ in found) == file.read_bytes()
         assert [last for _, _, last in found] == [False] * (len(found) - 1) + [True]
         assert {total for _, total, _ in found} == {size}
-        assert all(len(piece) <= PART for piece, _, _ in found)
-
-
-def test_what_is_asked_for_is_sent_to_who_asked(cell):
-    (content, (piece,)) = ask(cell, path="cell.html")[0]
-    assert content == {"id": "view 7", "kind": "part", "total": len(piece), "last": True}
-    assert piece.decode() == "cell/cell.html 내용"
+        assert all(len(part) <= PART for part, _, _ in found)
 
 
 @pytest.mark.parametrize(
     "path", ["data/../../recipe.toml", "/etc/passwd", "data/.cache_key.json", "widget.js", "", None, 3, ["cell.html"]]
 )
-def test_nothing_else_is_sent(cell, path):
-    assert ask(cell, path=path) == [({"id": "view 7", "kind": "missing", "why": "there is no such file here"}, [])]
+def test_no_other_file_is_sent(cell, path):
+    assert ask(cell, get(path)) == [({"id": "view 7", "kind": "missing", "why": "there is no such file here"}, [])]
 
 
-def test_other_messages_are_passed_over(cell):
-    cell.sent.clear()
-    for message in ({"kind": "put", "path": "cell.html"}, {}, "get", None, ["get"]):
-        cell._handle_custom_msg(message, [])
-    assert cell.sent == []
+@pytest.mark.parametrize("message", [{"kind": "put", "path": "cell.html"}, {}, "get", None, ["get"]])
+def test_other_messages_are_ignored(cell, message):
+    assert ask(cell, message) == []
 
 
-def test_a_file_that_has_gone_is_told_of(cell, tmp_path):
+def test_a_missing_file_is_reported(cell, tmp_path):
     cell._files["data/gone"] = tmp_path / "gone"
-    assert ask(cell, path="data/gone") == [
-        ({"id": "view 7", "kind": "missing", "why": "No such file or directory"}, [])
-    ]
+    answer = {"id": "view 7", "kind": "missing", "why": "No such file or directory"}
+    assert ask(cell, get("data/gone")) == [(answer, [])]
 
 
-def test_pinned_latents_come_and_go_as_float32(cell):
+def test_pinned_latents_are_float32_in_both_directions(cell):
     assert cell.pinned.shape == (0, 2)
     assert cell.pinned.dtype == np.float32
     cell.set_state({"pinned": memoryview(np.float32([[1, 2], [3, 4.5]]).tobytes())})
@@ -105,15 +104,12 @@ def test_pinned_latents_come_and_go_as_float32(cell):
     assert bytes(cell.get_state("pinned")["pinned"]) == np.float32([[0.1, -1]]).tobytes()
     cell.pinned = np.float32([[0.1, -1]])  # the same again
     assert len(seen) == 1
-    cell.pinned = [2, 3]  # one place
+    cell.pinned = [2, 3]  # one latent
     assert cell.pinned.tolist() == [[2, 3]]
     cell.set_state({"pinned": memoryview(b"")})
     assert cell.pinned.shape == (0, 2)
-
-
-def test_pinned_is_a_copy_that_cannot_be_written_to(cell):
     z = np.zeros((1, 2), np.float32)
-    cell.pinned = z
+    cell.pinned = z  # a read-only copy
     z[:] = 9
     assert cell.pinned.tolist() == [[0, 0]]
     with pytest.raises(ValueError, match="read-only"):
@@ -131,12 +127,12 @@ def test_pinned_is_a_copy_that_cannot_be_written_to(cell):
         ([[1, 2], [3]], "latents, numbers"),
     ],
 )
-def test_what_are_no_latents_is_refused(cell, latents, message):
+def test_invalid_latents_are_refused(cell, latents, message):
     with pytest.raises(TraitError, match=message):
         cell.pinned = latents
 
 
-def test_a_run_a_path_and_a_wardrobe_are_explored_alike(built, vae_run):
+def test_a_run_a_path_and_a_wardrobe_open_the_same_explorer(built, vae_run):
     by_wardrobe = vae_run.explore(height=500)
     by_path = armoire.explore(str(vae_run.run.path), height=500)
     by_run = armoire.explore(vae_run.run, height=500)
@@ -146,8 +142,12 @@ def test_a_run_a_path_and_a_wardrobe_are_explored_alike(built, vae_run):
     assert repr(by_path) == f"Cell({str(vae_run.run.path)!r}, 0 pinned; a notebook shows the explorer here)"
 
 
-def test_without_anywidget_it_is_said_how_to_get_it(built, vae_run, monkeypatch):
-    monkeypatch.delitem(sys.modules, "armoire.publish.widget", raising=False)
+def test_errors_say_what_is_missing_and_how_to_get_it(built, tmp_path, vae_run, monkeypatch):
+    with pytest.raises(ArmoireError, match="no run at"):
+        armoire.explore(tmp_path / "nothing")
+    with pytest.raises(ArmoireError, match="height should be 240 pixels or more, not 100"):
+        armoire.explore(vae_run, height=100)
+    monkeypatch.delitem(sys.modules, "armoire.publish.widget")
     monkeypatch.setitem(sys.modules, "anywidget", None)
     with pytest.raises(
         ArmoireError, match=r'\[notebook\]; .*pip install "anywidget[^"]*"; or open it .*: armoire explore '
@@ -155,40 +155,20 @@ def test_without_anywidget_it_is_said_how_to_get_it(built, vae_run, monkeypatch)
         armoire.explore(vae_run)
 
 
-def test_without_a_run_or_a_page_it_is_said_what_is_missing(tmp_path, vae_run, monkeypatch):
-    with pytest.raises(ArmoireError, match="no run at"):
-        armoire.explore(tmp_path / "nothing")
-
-    def none() -> Path:
-        raise ArmoireError("the explorer's page is not here")
-
-    with pytest.raises(ArmoireError, match="height should be 240 pixels or more, not 100"):
-        armoire.explore(vae_run, height=100)
-    monkeypatch.setattr(page, "page_folder", none)
-    with pytest.raises(ArmoireError, match="page is not here"):
-        armoire.explore(vae_run)
-
-
-def test_a_page_of_before_there_were_notebooks_is_told_of(built, vae_run):
-    (built / "cell/widget.js").unlink()
-    with pytest.raises(ArmoireError, match=r"explorer for notebooks is not in .*/cell: .* pip install -e"):
-        armoire.explore(vae_run)
-
-
-def test_data_that_are_at_hand_are_taken_even_if_there_are_none(built, vae_run, monkeypatch):
+def test_given_images_are_used_even_if_there_are_none(built, vae_run, monkeypatch):
     given = []
-    monkeypatch.setattr("armoire.publish.cell.cell_files", lambda run, progress, images: given.append(images) or {})
+    monkeypatch.setattr(module, "cell_files", lambda run, progress, images: given.append(images) or {})
     vae_run.explore(images=vae_run.images[:0])
     vae_run.explore()
     assert [len(images) for images in given] == [0, len(vae_run.images)]
 
 
-def test_the_cell_is_no_part_of_a_site(built, vae_run, tmp_path):
+def test_the_page_for_notebooks_is_no_part_of_a_site(built, vae_run, tmp_path):
     files = site.site_files(vae_run.run, images=vae_run.images)
     assert not [name for name in files if name.startswith("/cell")]
     folder = tmp_path / "site"
     site.export_site(vae_run.run, folder, images=vae_run.images)
     assert not (folder / "cell").exists()
-    (folder / "cell").mkdir()  # a visitor's own
+    (folder / "cell").mkdir()  # a user's own
     with pytest.raises(ArmoireError, match="also cell, which would be lost"):
         site.export_site(vae_run.run, folder, images=vae_run.images)

@@ -1,4 +1,4 @@
-"""The explorer's data hold what the run holds, in the format of docs/site.md, and are made when they have to be."""
+"""The explorer's data are those of the run, in the format of docs/site.md, and are written when out of date."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from armoire.images import Fit, ImageSet, SetInfo
 from armoire.images.imageset import fingerprint, make_table
 from armoire.publish import page, site, sitedata, write_onnx
 from armoire.publish.onnx import OnnxPair
-from armoire.publish.sheets import in_neighbourhoods, layout, make_sheets, thumbnails
+from armoire.publish.thumbnails import in_neighbourhoods, layout, make_sheets, thumbnails
 from armoire.training import Run
 from armoire.wardrobe.axes import principal_axes
 
@@ -50,12 +50,12 @@ def faces_run(tmp_path_factory, tiny, faces) -> Wardrobe:
 
 
 @pytest.fixture(scope="module")
-def made(faces_run, faces) -> Path:
+def data(faces_run, faces) -> Path:
     return site.site_data(Run.open(faces_run.run.path), images=faces)
 
 
 @pytest.fixture(scope="module")
-def made_of_ae(tmp_path_factory, ae_run, discs) -> Path:
+def data_of_ae(tmp_path_factory, ae_run, discs) -> Path:
     copy = shutil.copytree(ae_run.run.path, tmp_path_factory.mktemp("copies") / "ae")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sitedata, "export_run", lambda wardrobe, progress: NO_MODELS)
@@ -64,20 +64,23 @@ def made_of_ae(tmp_path_factory, ae_run, discs) -> Path:
 
 @pytest.fixture
 def copied(tmp_path, vae_run) -> Run:
-    return Run.open(shutil.copytree(vae_run.run.path, tmp_path / "vae"))
+    not_explored = shutil.ignore_patterns("explorer")  # another test may have explored it
+    return Run.open(shutil.copytree(vae_run.run.path, tmp_path / "vae", ignore=not_explored))
 
 
 @pytest.fixture
 def quick(monkeypatch) -> list[str]:
-    """ONNX export, which takes seconds, does nothing but note that it was asked."""
-    asked: list[str] = []
-    monkeypatch.setattr(sitedata, "export_run", lambda wardrobe, progress: asked.append(wardrobe.run.name) or NO_MODELS)
-    return asked
+    """ONNX export, which takes seconds, is replaced; the names of the runs exported."""
+    exported: list[str] = []
+    monkeypatch.setattr(
+        sitedata, "export_run", lambda wardrobe, progress: exported.append(wardrobe.run.name) or NO_MODELS
+    )
+    return exported
 
 
 @pytest.fixture
 def built(tmp_path, monkeypatch) -> Path:
-    """A page as it is built, but for its size."""
+    """A small page of the same files as the built one."""
     folder = tmp_path / "package/explorer"
     for name in ("index.html", "icon.svg", "licenses.md", "assets/index-CY6avwgp.js", ".built"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -105,26 +108,34 @@ def rows_of(folder: Path, wardrobe: Wardrobe) -> np.ndarray:
     return np.array([where[name] for name in json.loads((folder / "ids.json").read_text(encoding="utf-8"))])
 
 
+def thumbnail(folder: Path, k: int) -> np.ndarray:
+    """The k-th image shown, as its sheet has it."""
+    sheets = manifest_of(folder)["sheets"]
+    number, within = divmod(int(array(folder, "tiles")[k]), sheets["per_sheet"])
+    row, column = divmod(within, sheets["columns"])
+    with Image.open(folder / sheets["files"][number]["path"]) as sheet:
+        side = sheets["side"]
+        area = (column * side, row * side, (column + 1) * side, (row + 1) * side)
+        return np.asarray(sheet.crop(area)).astype(int)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def test_every_file_is_named_with_its_length_and_digest(made):
-    manifest = manifest_of(made)
+def test_every_file_is_named_with_its_length_digest_and_shape(data):
+    manifest = manifest_of(data)
     named = {"manifest.json"}
     for entry in [*manifest["files"].values(), *manifest["sheets"]["files"]]:
-        content = (made / entry["path"]).read_bytes()
+        content = (data / entry["path"]).read_bytes()
         named.add(entry["path"])
         assert len(content) == entry["bytes"]
         assert entry.get("sha256") in (None, hashlib.sha256(content).hexdigest())
         if "dtype" in entry:
             assert entry["bytes"] == np.dtype(entry["dtype"]).itemsize * np.prod(entry["shape"])
-    assert {p.name for p in made.iterdir()} == named | {".cache_key.json"}
-
-
-def test_shapes_and_kinds(made):
-    files = manifest_of(made)["files"]
-    assert {name: (entry["dtype"], entry["shape"]) for name, entry in files.items() if "dtype" in entry} == {
+    assert {p.name for p in data.iterdir()} == named | {".cache_key.json"}
+    shapes = {name: (entry["dtype"], entry["shape"]) for name, entry in manifest["files"].items() if "dtype" in entry}
+    assert shapes == {
         "latents": ("float32", [80, 3]),
         "labels": ("int16", [80]),
         "splits": ("uint8", [80]),
@@ -136,30 +147,28 @@ def test_shapes_and_kinds(made):
     }
 
 
-def test_rows_are_those_of_the_run(made, faces_run):
-    latents, rows = faces_run.latents, rows_of(made, faces_run)
+def test_rows_are_those_of_the_run(data, faces_run):
+    latents, rows = faces_run.latents, rows_of(data, faces_run)
     assert sorted(rows) == list(range(80))
     assert list(rows) != sorted(rows)
-    np.testing.assert_array_equal(array(made, "latents"), latents.mean[rows])
-    np.testing.assert_array_equal(array(made, "labels"), latents.labels[rows])
-    names = np.array(manifest_of(made)["data"]["splits"])
-    assert names[array(made, "splits")].tolist() == [latents.table["split"][int(row)].as_py() for row in rows]
-    for known, name in zip(array(made, "attributes"), manifest_of(made)["data"]["attributes"], strict=True):
+    np.testing.assert_array_equal(array(data, "latents"), latents.mean[rows])
+    np.testing.assert_array_equal(array(data, "labels"), latents.labels[rows])
+    names = np.array(manifest_of(data)["data"]["splits"])
+    assert names[array(data, "splits")].tolist() == [latents.table["split"][int(row)].as_py() for row in rows]
+    for known, name in zip(array(data, "attributes"), manifest_of(data)["data"]["attributes"], strict=True):
         np.testing.assert_array_equal(known, latents.attribute(name)[rows])
 
 
-def test_what_is_said_of_the_run_and_its_data(made, faces_run):
-    manifest = manifest_of(made)
+def test_the_manifest_describes_run_data_and_latents(data, faces_run):
+    manifest = manifest_of(data)
     assert (manifest["format"], manifest["version"]) == ("armoire-site", 1)
     assert manifest["run"]["name"] == "벽장"
     assert manifest["run"]["model_sha256"] == faces_run.run.model_sha256()
-    data = manifest["data"]
-    assert [c["name"] for c in data["classes"]] == list(CLASSES)
-    assert all(re.fullmatch(r"#[0-9a-f]{6}", c["colour"]) for c in data["classes"])
-    assert (data["name"], data["splits"], data["split_sizes"], data["held_out"], data["shown"], data["of"]) == (
-        *("얼굴", ["train", "test"], [60, 20], "test"),
-        *(80, 80),
-    )
+    about = manifest["data"]
+    assert [c["name"] for c in about["classes"]] == list(CLASSES)
+    assert all(re.fullmatch(r"#[0-9a-f]{6}", c["colour"]) for c in about["classes"])
+    assert (about["name"], about["splits"], about["split_sizes"]) == ("얼굴", ["train", "test"], [60, 20])
+    assert (about["held_out"], about["shown"], about["of"]) == ("test", 80, 80)
     assert manifest["image"] == {"height": 16, "width": 16, "channels": 3}
     assert manifest["fit"] == {"size": 16, "how": "crop", "background": [0, 0, 0], "channels": 3, "canvas": 16}
     train_means = faces_run.latents.split("train").mean
@@ -167,35 +176,35 @@ def test_what_is_said_of_the_run_and_its_data(made, faces_run):
     np.testing.assert_allclose(manifest["latent"]["spread"], train_means.std(axis=0), rtol=1e-6)
 
 
-def test_axes_and_directions_are_those_of_the_run(made, faces_run):
-    manifest = manifest_of(made)
+def test_axes_and_directions_are_those_of_the_run(data, faces_run):
+    manifest = manifest_of(data)
     axes = principal_axes(faces_run.latents.split("train").mean, 10)
-    np.testing.assert_array_equal(array(made, "axes"), axes.vectors)
+    np.testing.assert_array_equal(array(data, "axes"), axes.vectors)
     np.testing.assert_allclose([axis["scale"] for axis in manifest["axes"]], axes.scales, rtol=1e-6)
     assert sum(axis["share"] for axis in manifest["axes"]) == pytest.approx(1)
-    for vector, entry in zip(array(made, "directions"), manifest["directions"], strict=True):
+    for vector, entry in zip(array(data, "directions"), manifest["directions"], strict=True):
         direction = faces_run.direction(entry["attribute"])
         np.testing.assert_array_equal(vector, direction.vector)
         assert {name: getattr(direction, name) for name in entry} == entry
 
 
-def test_priors_and_error_percentiles_are_those_of_the_run(made, made_of_ae, faces_run):
-    fitted, normal, box = manifest_of(made)["priors"]
+def test_priors_and_error_percentiles_are_those_of_the_run(data, data_of_ae, faces_run):
+    fitted, normal, box = manifest_of(data)["priors"]
     assert fitted == {"kind": "gmm", "file": "draws_gmm"}
-    np.testing.assert_array_equal(array(made, "draws_gmm"), faces_run.sample(4096, prior="gmm"))
+    np.testing.assert_array_equal(array(data, "draws_gmm"), faces_run.sample(4096, prior="gmm"))
     held_out = faces_run.latents.split("test").mean
     assert normal == {"kind": "normal"}
     np.testing.assert_allclose(box["low"], held_out.min(axis=0), rtol=1e-6)
     np.testing.assert_allclose(box["high"], held_out.max(axis=0), rtol=1e-6)
-    ae = manifest_of(made_of_ae)
+    ae = manifest_of(data_of_ae)
     assert [prior["kind"] for prior in ae["priors"]] == ["box"]
     assert not {"attributes", "directions"} & ae["files"].keys()
     assert ae["directions"] == ae["data"]["attributes"] == []
     usual = faces_run.error_percentiles
-    assert manifest_of(made)["error_percentiles"] == {"percentiles": list(usual.percentiles), "images": 20}
+    assert manifest_of(data)["error_percentiles"] == {"percentiles": list(usual.percentiles), "images": 20}
 
 
-def test_a_prior_fitted_later_comes_onto_the_page(copied, discs, quick):
+def test_a_prior_fitted_later_is_added(copied, discs, quick):
     before = site.site_data(copied, images=discs())
     assert [prior["kind"] for prior in manifest_of(before)["priors"]] == ["normal", "box"]
     assert site.site_data(copied, images=discs()) == before
@@ -206,49 +215,45 @@ def test_a_prior_fitted_later_comes_onto_the_page(copied, discs, quick):
     assert len(quick) == 2
 
 
-def test_diagnostics_is_what_evaluate_says(made, made_of_ae, ae_run):
-    diagnostics, latent = manifest_of(made_of_ae)["diagnostics"], evaluate(ae_run).latent
+def test_diagnostics_are_the_numbers_of_evaluate(data, data_of_ae, ae_run):
+    diagnostics, latent = manifest_of(data_of_ae)["diagnostics"], evaluate(ae_run).latent
     assert (diagnostics.pop("split"), diagnostics.pop("n")) == ("test", 10)
     ks = diagnostics.pop("ks")
     assert max(ks) == pytest.approx(latent["ks_max"], rel=1e-6)
     assert np.mean(ks) == pytest.approx(latent["ks_mean"], rel=1e-6)
     assert diagnostics == {name: latent[name] for name in diagnostics}
     assert {"areas", "drawn_in_holes", "spread", "active_units"} <= diagnostics.keys()
-    assert "areas" not in manifest_of(made)["diagnostics"]  # of three dimensions
+    assert "areas" not in manifest_of(data)["diagnostics"]  # of three dimensions
 
 
-def test_the_models_are_those_that_export_writes(made, faces_run, tmp_path):
+def test_the_models_are_those_of_an_onnx_export(data, faces_run, tmp_path):
     write_onnx(faces_run, tmp_path)
     for name in ("encoder.onnx", "decoder.onnx"):
-        assert (made / name).read_bytes() == (tmp_path / name).read_bytes()
+        assert (data / name).read_bytes() == (tmp_path / name).read_bytes()
 
 
-@pytest.mark.parametrize(("folder", "wardrobe"), [("made", "faces_run"), ("made_of_ae", "ae_run")])
-def test_a_tile_is_the_picture_of_its_row(folder, wardrobe, request):
+@pytest.mark.parametrize(("folder", "wardrobe"), [("data", "faces_run"), ("data_of_ae", "ae_run")])
+def test_a_thumbnail_shows_the_image_of_its_row(folder, wardrobe, request):
     folder, wardrobe = request.getfixturevalue(folder), request.getfixturevalue(wardrobe)
     sheets = manifest_of(folder)["sheets"]
     rows = rows_of(folder, wardrobe)
     assert sheets["per_sheet"] == sheets["columns"] * sheets["rows"]
-    for row, tile in zip(rows.tolist(), array(folder, "tiles").tolist(), strict=True):
-        number, within = divmod(tile, sheets["per_sheet"])
-        down, across = (sheets["side"] * k for k in divmod(within, sheets["columns"]))
-        with Image.open(folder / sheets["files"][number]["path"]) as sheet:
-            shown = np.asarray(sheet.crop((across, down, across + sheets["side"], down + sheets["side"])))
+    for k, row in enumerate(rows.tolist()):
         image = wardrobe.images.images[row].squeeze()
-        assert np.abs(shown.astype(int) - image).mean() < 8
+        assert np.abs(thumbnail(folder, k) - image).mean() < 8
 
 
-def test_several_sheets_hold_every_row_once(discs):
+def test_several_sheets_have_every_row_once(discs):
     images, rows = discs(), np.random.default_rng(0).permutation(50)
     sheets = [(n, Image.open(BytesIO(sheet))) for n, sheet in make_sheets(images, rows, 16, 4)]
     assert [n for n, _ in sheets] == [16, 16, 16, 2]
     assert [sheet.size for _, sheet in sheets] == [(64, 64)] * 3 + [(64, 16)]
     last = np.asarray(sheets[-1][1])
     assert np.abs(last[:, 16:32].astype(int) - images.images[rows[-1], ..., 0]).mean() < 5
-    assert last[:, 34:].max() < 8  # what is left over is black
+    assert last[:, 34:].max() < 8  # unused tiles are black
 
 
-def test_a_picture_does_not_bleed_into_its_neighbours(discs):
+def test_a_thumbnail_does_not_bleed_into_its_neighbours(discs):
     images = np.zeros((9, 16, 16, 3), np.uint8)
     images[4] = (255, 0, 0)
     images = ImageSet(images, discs().table.slice(0, 9), discs().info)
@@ -258,30 +263,24 @@ def test_a_picture_does_not_bleed_into_its_neighbours(discs):
     assert around.max() == 0
 
 
-@pytest.mark.parametrize("size", [16, 32, 64, 128, 256])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_thumbnails_are_means_of_whole_blocks(size, channels):
-    images = np.random.default_rng(0).integers(0, 256, (2, size, size, channels), np.uint8)
-    side, _ = layout(2, size)
-    small, k = thumbnails(images, side), size // side
+@pytest.mark.parametrize("size", [16, 64, 256])
+@pytest.mark.parametrize("n", [1, 50, 100_000])
+def test_thumbnails_are_means_of_blocks_on_sheets_that_a_browser_decodes_quickly(size, n):
+    side, columns = layout(n, size)
     assert side == min(size, 64)
-    assert (small.dtype, small.shape) == (np.uint8, (2, side, side, channels))
+    assert side * columns <= 1024
+    assert columns * columns >= n or side * (columns + 1) > 1024
+    images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    small, k = thumbnails(images, side), size // side
+    assert (small.dtype, small.shape) == (np.uint8, (2, side, side, 3))
     assert small[1, 3, 5, 0] == round(float(images[1, 3 * k : 4 * k, 5 * k : 6 * k, 0].mean()))
 
 
-@pytest.mark.parametrize("size", [16, 64, 256])
-@pytest.mark.parametrize("n", [1, 50, 100_000])
-def test_a_sheet_is_never_larger_than_a_browser_decodes_quickly(size, n):
-    side, columns = layout(n, size)
-    assert side * columns <= 1024
-    assert columns * columns >= n or side * (columns + 1) > 1024
-
-
-def test_thumbnails_follow_each_other_as_on_the_map():
+def test_neighbours_on_the_map_are_on_one_sheet():
     points = np.random.default_rng(0).random((4096, 2), np.float32)
     order = in_neighbourhoods(points)
     assert sorted(order) == list(range(4096))
-    # 64 images that follow each other fill a 64th of the square: a side of an eighth.
+    # 64 consecutive images fill a 64th of the square, with a side of an eighth.
     extents = np.ptp(points[order].reshape(64, 64, 2), axis=1)
     assert np.median(extents) < 0.2
     for n in (1, 2, 3):
@@ -295,19 +294,19 @@ def test_as_many_are_shown_as_a_page_can_hold():
 
 
 def documented() -> dict[str, set[str]]:
-    """The keys of docs/site.md's table, and the words that are marked as code beside each."""
+    """The keys of docs/site.md's table, and the words in its code next to each."""
     rows = re.findall(r"^\| (`.+?) \| (.+) \|$", DOCS, flags=re.MULTILINE)
     return {
-        key: set(re.findall(r"\w+", " ".join(re.findall(r"`(.+?)`", told))))
-        for keys, told in rows
+        key: set(re.findall(r"\w+", " ".join(re.findall(r"`(.+?)`", text))))
+        for keys, text in rows
         for key in re.findall(r"`(\w+)`", keys)
     }
 
 
-def test_every_key_is_documented_and_every_documented_key_is_there(made, made_of_ae):
+def test_every_key_is_documented_and_every_documented_key_is_there(data, data_of_ae):
     table = documented()
-    assert table.keys() == manifest_of(made).keys()
-    for folder in (made, made_of_ae):
+    assert table.keys() == manifest_of(data).keys()
+    for folder in (data, data_of_ae):
         for key, value in manifest_of(folder).items():
             if key != "files":
                 part = value[0] if isinstance(value, list) and value else value
@@ -315,13 +314,13 @@ def test_every_key_is_documented_and_every_documented_key_is_there(made, made_of
                 assert names <= table[key], key
 
 
-def test_every_file_is_documented(made):
+def test_every_file_is_documented(data):
     block = DOCS[DOCS.index("data/\n") :]
-    told = set(re.findall(r"^  ([\w.-]+\.\w+) ", block[: block.index("```")], flags=re.MULTILINE))
-    assert {re.sub(r"\d{3}", "NNN", p.name) for p in made.iterdir()} - {".cache_key.json"} == told
+    named = set(re.findall(r"^  ([\w.-]+\.\w+) ", block[: block.index("```")], flags=re.MULTILINE))
+    assert {re.sub(r"\d{3}", "NNN", p.name) for p in data.iterdir()} - {".cache_key.json"} == named
 
 
-def test_one_dimension(tmp_path, tiny, discs, quick):
+def test_a_run_with_one_latent_dimension(tmp_path, tiny, discs, quick):
     one = train(tiny(latent=1), discs(12, 4), tmp_path / "line", device="cpu")
     folder = site.site_data(one.run, images=discs(12, 4))
     assert manifest_of(folder)["files"]["latents"]["shape"] == [16, 1]
@@ -329,19 +328,15 @@ def test_one_dimension(tmp_path, tiny, discs, quick):
     assert sorted(array(folder, "tiles")) == list(range(16))
 
 
-def test_a_run_of_the_first_few(tmp_path, tiny, discs, quick):
+def test_a_run_trained_on_few_of_the_images(tmp_path, tiny, discs, quick):
     few = train(tiny(limit=8), discs(), tmp_path / "few", device="cpu")
     folder = site.site_data(few.run, images=discs())
     assert manifest_of(folder)["data"]["split_sizes"] == [8, 10]
     last = rows_of(folder, few).tolist().index(17)  # the last test image, number 49 of the set
-    sheets = manifest_of(folder)["sheets"]
-    down, across = (16 * k for k in divmod(int(array(folder, "tiles")[last]), sheets["columns"]))
-    with Image.open(folder / "sheet-000.jpg") as sheet:
-        shown = np.asarray(sheet.crop((across, down, across + 16, down + 16)))
-    assert np.abs(shown.astype(int) - discs().images[49, ..., 0]).mean() < 5
+    assert np.abs(thumbnail(folder, last) - discs().images[49, ..., 0]).mean() < 5
 
 
-def test_data_that_are_gone(copied, discs, quick, recorder):
+def test_thumbnails_are_added_once_the_images_are_available(copied, discs, quick, recorder):
     (copied.path / "error_percentiles.json").unlink()
     folder = site.site_data(copied, recorder)
     manifest = manifest_of(folder)
@@ -349,14 +344,14 @@ def test_data_that_are_gone(copied, discs, quick, recorder):
     assert "tiles" not in manifest["files"]
     assert "no thumbnails of real images: " in recorder.notes[0]
     site.site_data(copied)
-    assert quick == ["vae"]  # they are gone still, and what was made is kept
+    assert quick == ["vae"]  # still without images: unchanged
     assert manifest_of(site.site_data(copied, images=discs()))["sheets"]
     assert quick == ["vae", "vae"]
-    assert manifest_of(site.site_data(copied))["sheets"]  # gone once more, which harms no longer
+    assert manifest_of(site.site_data(copied))["sheets"]
     assert quick == ["vae", "vae"]
 
 
-def test_labels_that_int16_does_not_hold_are_unknown(tmp_path, quick, tiny, pictures):
+def test_labels_too_large_for_int16_are_unknown(tmp_path, quick, tiny, pictures):
     images = pictures(12)
     table = make_table([str(i) for i in range(12)], ["train"] * 9 + ["test"] * 3, [None, 39_999, 32_767, *range(1, 10)])
     classes = tuple(f"class {k}" for k in range(40_000))
@@ -364,15 +359,6 @@ def test_labels_that_int16_does_not_hold_are_unknown(tmp_path, quick, tiny, pict
     run = train(tiny(latent=3), many, tmp_path / "many", device="cpu").run
     labels = array(site.site_data(run, images=many), "labels")
     assert sorted(labels) == [-1, -1, *range(1, 10), 32_767]
-
-
-def test_it_is_made_once(copied, discs, quick):
-    folder = site.site_data(copied, images=discs())
-    assert folder == copied.path / "explorer"
-    before = (folder / "manifest.json").stat().st_ino
-    assert site.site_data(copied) == folder
-    assert (folder / "manifest.json").stat().st_ino == before
-    assert quick == ["vae"]
 
 
 def cut_file(run: Run, monkeypatch) -> None:
@@ -404,7 +390,7 @@ def test_another_model_and_another_name_are_shown(copied, discs, quick, tiny):
     assert manifest_of(site.site_data(moved, images=discs()))["run"]["name"] == "other"
 
 
-def test_a_run_that_may_only_be_read_is_shown_from_the_cache(copied, discs, quick, monkeypatch, cache):
+def test_a_read_only_run_has_its_data_in_the_cache(copied, discs, quick, monkeypatch, cache):
     before = tree(copied.path)
     monkeypatch.setattr("armoire.io.artifacts.os.access", lambda path, mode: False)
     folder = site.site_data(copied, images=discs())
@@ -415,7 +401,7 @@ def test_a_run_that_may_only_be_read_is_shown_from_the_cache(copied, discs, quic
     assert tree(copied.path) == before
 
 
-def test_what_is_ready_is_found_without_torch(copied, discs, quick, built):
+def test_data_that_are_up_to_date_are_found_without_torch(copied, discs, quick, built):
     site.site_data(copied, images=discs())
     code = (
         "import sys; from armoire.publish.site import site_data; from armoire.training import Run\n"
@@ -432,8 +418,9 @@ def ready(copied, discs, quick, built) -> Run:
     return copied
 
 
-def test_an_export_holds_what_is_served_and_replaces_an_older_one(ready, tmp_path, built):
+def test_an_export_has_the_served_files_and_replaces_an_older_one(ready, tmp_path, built):
     files = site.site_files(ready)
+    assert page.page_folder() == built
     assert files["/"] == files["/index.html"] == built / "index.html"
     assert {"/assets/index-CY6avwgp.js", "/data/manifest.json", "/data/sheet-000.jpg"} <= files.keys()
     assert not any("/." in name for name in files)
@@ -472,58 +459,48 @@ def test_an_empty_folder_a_link_a_relative_path_and_a_folder_in_the_run(ready, t
     assert tree(tmp_path / "empty") == tree(tmp_path / "new") == tree(ready.path / "site")
 
 
-def prepare(place: str, run: Run, tmp_path: Path) -> Path:
-    """A place of some kind that must not be exported to."""
-    folder = tmp_path / "there"
-    folder.mkdir()
-    if place == "other things":
-        (folder / "thesis.tex").write_text("years of work")
-    elif place == "a file":
-        return Path(shutil.copy(run.path / "recipe.toml", folder / "file"))
-    elif place == "a repository around an export":
-        site.export_site(run, folder)
-        (folder / ".git").mkdir()
-    elif place == "notes in its data":
-        site.export_site(run, folder)
-        (folder / "data/notes.txt").touch()
-    elif place == "another data folder":
-        (folder / "data").mkdir()
-        (folder / "data/manifest.json").write_text('["armoire-site"]')
-    elif place == "where the data are stored":
-        return run.path / "explorer"
-    elif place == "the run":
-        return run.path
-    return folder
-
-
 REFUSED = {
     "other things": "there exists and is no exported explorer; choose an empty or a new folder",
-    "a file": "file is a file; choose",
+    "a file": "there is a file; choose",
     "a repository around an export": "holds an exported explorer and also .git, which would be lost; choose",
     "notes in its data": "also data/notes.txt, which would be lost",
     "another data folder": "exists and is no exported explorer",
     "where the data are stored": "is where armoire stores the explorer of the run; choose another folder",
     "the run": "exists and is no exported explorer",
+    "around the current folder": "would be replaced, and is the current folder",
 }
+ADDED = {"other things": "thesis.tex", "a repository around an export": ".git", "notes in its data": "data/notes.txt"}
+
+
+def prepare(place: str, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of some kind that must not be exported to."""
+    if place in ("a repository around an export", "notes in its data", "around the current folder"):
+        site.export_site(run, folder)
+    if place == "a file":
+        folder.touch()
+    elif place == "where the data are stored":
+        return run.path / "explorer"
+    elif place == "the run":
+        return run.path
+    elif place == "around the current folder":
+        monkeypatch.chdir(folder / "data")
+        return Path("..")
+    else:
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        (folder / ADDED.get(place, "data/manifest.json")).write_text('["armoire-site"]')
+    return folder
 
 
 @pytest.mark.parametrize("place", REFUSED)
-def test_nothing_but_an_export_is_ever_replaced(ready, tmp_path, place):
-    folder = prepare(place, ready, tmp_path)
+def test_only_an_older_export_is_ever_replaced(ready, tmp_path, monkeypatch, place):
+    folder = prepare(place, ready, tmp_path / "there", monkeypatch)
     before = tree(tmp_path)
     with pytest.raises(ArmoireError, match=REFUSED[place]):
         site.export_site(ready, folder)
     assert tree(tmp_path) == before
 
 
-def test_the_current_folder_is_not_replaced(ready, tmp_path, monkeypatch):
-    site.export_site(ready, tmp_path / "site")
-    monkeypatch.chdir(tmp_path / "site/data")
-    with pytest.raises(ArmoireError, match="would be replaced, and is the current folder"):
-        site.export_site(ready, Path(".."))
-
-
-def test_without_the_page_nothing_is_begun(copied, quick, built, tmp_path):
+def test_without_the_page_nothing_is_written(copied, quick, built, tmp_path):
     shutil.rmtree(built)
     for work in (lambda: site.site_files(copied), lambda: site.export_site(copied, tmp_path / "site")):
         with pytest.raises(ArmoireError, match="installed without it"):

@@ -38,7 +38,7 @@ def explore(
         if port is not None or host != HOST:
             raise ArmoireError("--export writes a folder and serves nothing: leave it out, or --port and --host")
         opened = Run.open(run, progress)
-        export_site(opened, export, progress)
+        export_site(opened, export, progress=progress)
         progress.note(
             f"the folder holds names, latents and thumbnails of {opened.data.name}'s images: check that you may share "
             f"them; view it with: python3 -m http.server -b 127.0.0.1 -d {shlex.quote(str(export))}"

@@ -33,7 +33,15 @@ def push(
     from armoire.publish import push as send
 
     wardrobe = open_wardrobe(run)
-    sent = send(wardrobe, repository, private or None, licence, not no_figures, wardrobe.progress, keep_paths)
+    sent = send(
+        wardrobe,
+        repository,
+        private=private or None,
+        licence=licence,
+        figures=not no_figures,
+        keep_paths=keep_paths,
+        progress=wardrobe.progress,
+    )
     if json:
         facts = {"commit": sent.commit, "private": sent.private, "url": sent.url, "files": sorted(sent.files)}
         print_json({"repository": sent.reference.repository, **facts})

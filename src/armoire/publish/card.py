@@ -21,12 +21,12 @@ from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation
 from armoire.measure.report_tables import number_tables
-from armoire.publish.report import flags
-from armoire.training import Recipe, recipe_names
+from armoire.publish.report import training_command
+from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe
 
 if TYPE_CHECKING:
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import EvalResult
 
 TEMPLATE = "card.md.jinja"
 TASK = "unconditional-image-generation"
@@ -72,7 +72,7 @@ def make_card(
         figures: files that the card shows.
         licence: of the weights, as the Hub spells it (`apache-2.0`).
     """
-    from huggingface_hub import ModelCard
+    from huggingface_hub import ModelCard, ModelCardData
 
     # Names of classes, attributes and data are untrusted: they are escaped.
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
@@ -89,28 +89,15 @@ def make_card(
         channels=a.image_channels,
         facts=_facts(wardrobe),
         data=_describe_data(wardrobe),
-        licence=f"The weights are under the licence `{licence}`."
-        if licence
-        else "No licence of the weights is stated.",
-        command=_command(wardrobe),
+        licence=f"The weights are under the licence `{licence}`." if licence else "The weights have no stated licence.",
+        command=" ".join(training_command(wardrobe.run).split()),  # one line cannot close the block of code
         measured=_measured(evaluation),
         tables=number_tables(evaluation.to_dict()),
         figures=[(path.name, described(path.stem) or path.stem) for path in figures],
         showable=wardrobe.run.is_showable,
     )
-    metadata = card_data(wardrobe, reference, evaluation, licence).to_yaml()
-    return str(ModelCard(f"---\n{metadata}\n---\n\n{body}", ignore_metadata_errors=False))
-
-
-def card_data(
-    wardrobe: Wardrobe, reference: Reference, evaluation: Evaluation, licence: str | None = None
-) -> ModelCardData:
-    """The metadata of a card; arguments as of `make_card`."""
-    from huggingface_hub import ModelCardData
-
-    results = eval_results(evaluation)
-    dataset = DATASETS.get(wardrobe.run.data.name)
-    return ModelCardData(
+    results, dataset = eval_results(evaluation), DATASETS.get(data.name)
+    metadata = ModelCardData(
         library_name="armoire",
         pipeline_tag=TASK,
         license=licence,
@@ -119,6 +106,7 @@ def card_data(
         model_name=reference.name if results else None,
         eval_results=results or None,
     )
+    return str(ModelCard(f"---\n{metadata.to_yaml()}\n---\n\n{body}", ignore_metadata_errors=False))
 
 
 def eval_results(evaluation: Evaluation) -> list[EvalResult]:
@@ -183,19 +171,6 @@ def _describe_data(wardrobe: Wardrobe) -> str:
     terms = TERMS.get(known, "Their own terms apply; they are not part of this repository.")
     classes = f" Their classes: {_plain(', '.join(data.classes))}." if 0 < len(data.classes) <= 20 else ""
     return f"Trained and measured on {_plain(data.name)}{numbers}. {terms}{classes} Fingerprint `{data.fingerprint}`."
-
-
-def _command(wardrobe: Wardrobe) -> str:
-    """The command that trains the run again, without the path of its data."""
-    data = wardrobe.run.data
-    name = data.source.partition(":")[0]
-    if not data.source:
-        return "armoire train recipe.toml --data FOLDER  # it was trained on an array in memory"
-    place = data.source if name in (FASHION, DRAWN) else f"{CELEBA}:PATH" if name == CELEBA else "FOLDER"
-    if wardrobe.recipe.name in recipe_names():
-        recipe = wardrobe.recipe.change(data=place)
-        return f"armoire train {recipe.name} {flags(recipe)}".strip()
-    return f"armoire train recipe.toml --data {place}"
 
 
 def _measured(evaluation: Evaluation) -> str:

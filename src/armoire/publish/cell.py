@@ -9,7 +9,7 @@ from armoire.errors import ArmoireError
 from armoire.extras import missing_extra
 from armoire.images import ImageSet
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.publish.page import HEIGHT, LOWEST, cell_folder
+from armoire.publish.page import CELL, HEIGHT, LOWEST, page_folder
 from armoire.publish.site import site_files
 from armoire.training.run import Run
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 def explore(
     run: str | Path | Run | Wardrobe,
+    *,
     height: int = HEIGHT,
     images: ImageSet | None = None,
     progress: Progress | None = None,
 ) -> Cell:
     """The explorer of a run as a widget in a cell of Jupyter, VS Code or Colab (extra `notebook`).
 
-    Its data come from the kernel, so that it needs no port and no network. Its `pinned`, float32 (n, d), are the
-    latents pinned in the page; set it to pin others.
+    The kernel sends its data: no port and no network is needed. `pinned`, float32 (n, d), holds the latents pinned in
+    the page; assign to it to pin others.
 
     Args:
-        run: a run's folder, a Run, or a Wardrobe, for which it is `wardrobe.explore()` too.
+        run: a run's folder, a Run, or a Wardrobe, which has it as a method too.
         height: of the widget in CSS pixels, at least 240.
         images: the run's data, if loaded.
         progress: where to report; by default as the Wardrobe does, else a bar below the cell.
@@ -57,8 +58,7 @@ def explore(
 
 def cell_files(run: Run, progress: Progress = SILENT, images: ImageSet | None = None) -> dict[str, Path]:
     """Every file that the frame may request, by its name: the document, the engine, and the site's data."""
-    page = cell_folder()
     files = site_files(run, progress, images)
     engine = next(file for file in files.values() if file.suffix == ".wasm")
     data = {name[1:]: file for name, file in files.items() if name.startswith("/data/")}
-    return {"cell.html": page / "cell.html", "engine": engine} | data
+    return {"cell.html": page_folder() / CELL / "cell.html", "engine": engine} | data

@@ -17,21 +17,19 @@ from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation, evaluate, last_epoch, stored_evaluation
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.card import make_card
-from armoire.training import Run
 from armoire.wardrobe import RunLike, Wardrobe
 from armoire.wardrobe.training import finish
-
-TO_DRAW = "samples"
 
 
 def push(
     wardrobe: RunLike,
     repository: str,
+    *,
     private: bool | None = None,
     licence: str | None = None,
     figures: bool = True,
-    progress: Progress = USUAL,
     keep_paths: bool = False,
+    progress: Progress = USUAL,
 ) -> Upload:
     """Upload a run to a repository of the Hub, and remove what an earlier push left there.
 
@@ -41,9 +39,8 @@ def push(
         private: whether a new repository is private; by default the Hub decides.
         licence: of the weights, as the Hub spells it (`apache-2.0`).
         figures: whether the card shows RUN/figures; never those of data that may not be shown.
+        keep_paths: whether model.safetensors and recipe.toml name the data by their whole path; else by its last part.
         progress: where to report.
-        keep_paths: whether model.safetensors and recipe.toml keep the folder of the data on this machine; without it
-            they have the last part of its path.
 
     Raises:
         ArmoireError: no token, no right, no network, or a public repository where a private one was asked for.
@@ -51,13 +48,15 @@ def push(
     reference = repository_of(repository)
     check_token()  # before the work
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
-    with contextlib.suppress(ArmoireError):  # if its data are missing it is sent as it is
+    with contextlib.suppress(ArmoireError):  # data that are missing
         finish(wardrobe)
     evaluation = measured(wardrobe, progress)
     pictures = _pictures(wardrobe, progress) if figures and wardrobe.run.is_showable else []
     files: dict[str, Path | bytes] = {**run_files(wardrobe)}
     if not keep_paths:
-        files |= {"recipe.toml": public_text(wardrobe.run), MODEL: wardrobe.run.public_model()}
+        files[MODEL] = wardrobe.run.public_model()
+        if (public := wardrobe.run.public_recipe()) != wardrobe.recipe:
+            files["recipe.toml"] = public.to_toml(comments=True).encode()
     files |= {f"{FOLDER}/{path.name}": path for path in pictures}
     files[CARD] = make_card(wardrobe, reference, evaluation, pictures, licence).encode()
     _warn(wardrobe, pictures, keep_paths, progress)
@@ -84,14 +83,8 @@ def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
     return found
 
 
-def public_text(run: Run) -> bytes:
-    """The content of recipe.toml, in which the data are named without their path."""
-    public = run.public_recipe()
-    return (run.path / "recipe.toml").read_bytes() if public == run.recipe else public.to_toml(comments=True).encode()
-
-
 def measured(wardrobe: Wardrobe, progress: Progress = SILENT) -> Evaluation:
-    """The stored evaluation of a run; else a new one without samples and edits, else the last epoch's numbers."""
+    """The stored evaluation of a run, else a new one without samples and edits, else the last epoch's numbers."""
     if (stored := stored_evaluation(wardrobe.run)) is not None:
         return stored
     try:
@@ -106,18 +99,17 @@ def measured(wardrobe: Wardrobe, progress: Progress = SILENT) -> Evaluation:
 
 
 def _pictures(wardrobe: Wardrobe, progress: Progress) -> list[Path]:
-    """The figures of a run in the order in which it is told; one of new images where none was drawn yet."""
+    """The figures in RUN/figures in the order of the report; samples alone where none was drawn yet."""
     there = {path.stem: path for path in sorted((wardrobe.run.path / FOLDER).glob("*.png")) if not path.is_symlink()}
-    names = [*(name for name in FIGURES if name in there), *(n for n in there if n not in FIGURES and described(n))]
-    if names:
+    if names := dict.fromkeys(name for name in (*FIGURES, *there) if name in there and described(name)):
         return [there[name] for name in names]
     with contextlib.suppress(ArmoireError):
-        return save(wardrobe, [TO_DRAW], progress)
+        return save(wardrobe, ["samples"], progress)
     return []
 
 
 def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], keep_paths: bool, progress: Progress) -> None:
-    """Report what others will see that its owner may overlook."""
+    """Report what becomes public that the owner may overlook."""
     data = wardrobe.run.data
     if pictures and data.name != FASHION and not data.name.startswith(DRAWN):
         progress.note(f"the card shows {len(pictures)} pictures of {data.name}: check that you may share them")

@@ -3,7 +3,7 @@
     encoder.onnx   x (n, c, h, w), pixels in [0, 1]   ->   mean (n, d) and, of a Gaussian posterior, log_var (n, d)
     decoder.onnx   z (n, d)                           ->   image (n, c, h, w), pixels in [0, 1]
 
-Float32 throughout, n is free. No file is written before onnxruntime and PyTorch have been seen to agree on it.
+All values are float32, n is free. A file is written only after onnxruntime has agreed with PyTorch on it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ FORMAT = "armoire-onnx-1"
 NEEDS_IT = "an export to ONNX"
 UNITS = "x, image: pixels in [0, 1], channels first; z, mean: latents; log_var: natural logarithm of a variance"
 TOLERANCE = 1e-5
-CHECKED = 100  # latents and images of each kind that a model is checked on
+CHECKED = 100  # latents and images of each kind to check on
 BATCH = 16
 
 
 @dataclass(frozen=True)
 class OnnxPair:
-    """The two files' contents, checked against PyTorch."""
+    """The contents of the two files."""
 
     encoder: bytes = field(repr=False)
     decoder: bytes = field(repr=False)
@@ -49,22 +49,23 @@ class OnnxPair:
 
 def export_onnx(
     model: Autoencoder,
+    *,
     facts: Mapping[str, str] | None = None,
-    progress: Progress = SILENT,
     latents: Float[np.ndarray, "n d"] | None = None,
     images: Float[np.ndarray, "m c h w"] | None = None,
+    progress: Progress = SILENT,
 ) -> OnnxPair:
-    """Both halves of a model as ONNX, equal weights as equal bytes; the model itself stays as it is.
+    """Encoder and decoder as ONNX, checked against PyTorch: equal bytes for equal weights.
 
     Args:
-        model: a trained Autoencoder, anywhere and in any mode; it is exported as it evaluates.
-        facts: what else the files' metadata should say.
+        model: on any device and in any mode; it is not changed, and exported in evaluation mode.
+        facts: further entries of the files' metadata.
+        latents: of the data, to check the decoder on besides draws from N(0, I).
+        images: pixels in [0, 1], to check the encoder on besides noise.
         progress: where to report.
-        latents: places of the data, to check the decoder there too and not on draws from N(0, I) alone.
-        images: pixels in [0, 1], to check the encoder on too and not on noise alone.
 
     Raises:
-        ArmoireError: the extra `explore` is not installed, or onnxruntime does not give what PyTorch gives.
+        ArmoireError: the extra `explore` is not installed, or onnxruntime and PyTorch disagree.
     """
     check_installed(NEEDS_IT)
     a = model.architecture
@@ -79,10 +80,10 @@ def export_onnx(
         "units": UNITS,
     }
     with progress.task("exporting", 2, "models") as task:
-        parameters = list(_parameters(on_cpu, x[:1]))
+        parameters = list(vars(on_cpu.encode(x[:1])))  # the fields of its posterior: mean, log_var
         both = _export(on_cpu, (x[:2], z[:2]), [*parameters, "image"])
         encoder = _half(both, "encoder", "x", parameters, facts)
-        _check(encoder, "encoder", on_cpu, lambda model, x: list(_parameters(model, x).values()), _with(x, images))
+        _check(encoder, "encoder", on_cpu, lambda model, x: list(vars(model.encode(x)).values()), _with(x, images))
         task.advance()
         decoder = _half(both, "decoder", "z", ["image"], facts)
         _check(decoder, "decoder", on_cpu, lambda model, z: [model.decode(z)], _with(z, latents))
@@ -91,31 +92,31 @@ def export_onnx(
 
 
 def export_run(wardrobe: Wardrobe, progress: Progress = SILENT) -> OnnxPair:
-    """Both halves of a run's model as ONNX, with what they were made of in their metadata, checked on its data too."""
+    """A run's model as ONNX, with the digests of weights and data in the metadata, checked on its latents too."""
     run = wardrobe.run
     facts = run.key() | {"recipe": run.recipe.name, "data": run.data.name}
-    return export_onnx(wardrobe.model, facts, progress, _places(wardrobe))
+    return export_onnx(wardrobe.model, facts=facts, latents=_cached_latents(wardrobe), progress=progress)
 
 
 def write_onnx(wardrobe: RunLike, folder: str | Path) -> list[Path]:
     """Write encoder.onnx and decoder.onnx into a folder, each complete or absent; returns the files.
 
     Raises:
-        ArmoireError: the extra `explore` is not installed, the folder cannot be written to, or onnxruntime does not
-            give what PyTorch gives.
+        ArmoireError: the extra `explore` is not installed, the folder cannot be written to, or onnxruntime and
+            PyTorch disagree.
     """
     check_installed(NEEDS_IT)
     wardrobe, folder = Wardrobe.open(wardrobe), Path(folder)
-    make_folder(folder)  # before the work, which would be in vain
+    make_folder(folder)  # first, so that an unwritable folder is reported before the long export
     pair = export_run(wardrobe, wardrobe.progress)
-    contents = {"encoder.onnx": pair.encoder, "decoder.onnx": pair.decoder}
-    for name, content in contents.items():
-        write_bytes(folder / name, content)
-    return [folder / name for name in contents]
+    paths = [folder / "encoder.onnx", folder / "decoder.onnx"]
+    for path, content in zip(paths, (pair.encoder, pair.decoder), strict=True):
+        write_bytes(path, content)
+    return paths
 
 
-def _places(wardrobe: Wardrobe) -> Float[np.ndarray, "n d"] | None:
-    """Places from all over the data, where the run keeps them: no data set is encoded for a check."""
+def _cached_latents(wardrobe: Wardrobe) -> Float[np.ndarray, "n d"] | None:
+    """Evenly spaced rows of the cached latents; None where there are none: no data are encoded for a check."""
     if not (wardrobe.run.path / "latents.parquet").is_file():
         return None
     mean = wardrobe.latents.mean
@@ -126,38 +127,32 @@ def _with(drawn: Tensor, given: np.ndarray | None) -> Tensor:
     return drawn if given is None else torch.cat([drawn, torch.tensor(given, dtype=drawn.dtype)])
 
 
-def _parameters(model: Autoencoder, x: Tensor) -> dict[str, Tensor]:
-    """What q(z|x) consists of: mean, and log_var where it has one."""
-    # A posterior is a dataclass of its parameters, so that a new kind needs no word here.
-    return dict(vars(model.encode(x)))
-
-
 class _Halves(nn.Module):
-    """Both halves side by side. torch.onnx exports a `forward`, and getting ready for one takes it seconds."""
+    """Encoder and decoder as one `forward`: torch.onnx takes seconds to prepare each export."""
 
     def __init__(self, model: Autoencoder) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, ...]:
-        return *_parameters(self.model, x).values(), self.model.decode(z)
+        return *vars(self.model.encode(x)).values(), self.model.decode(z)
 
 
 def _export(model: Autoencoder, examples: tuple[Tensor, Tensor], outputs: list[str]) -> onnx.ModelProto:
-    """Both halves in one graph."""
-    # Laid out in one way, for equal weights to give equal graphs: how they lie in memory shows in the flattening.
+    """Encoder and decoder in one graph."""
+    # One memory format, so that equal weights give equal graphs: strides affect how the flattening is exported.
     halves = _Halves(copy.deepcopy(model)).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return to_graph(halves, examples, ["x", "z"], outputs)
 
 
 def _half(both: onnx.ModelProto, name: str, given: str, outputs: list[str], facts: dict[str, str]) -> bytes:
-    """One half as the content of its file, with facts in the place of the exporter's notes: stack traces and paths."""
+    """One half as the content of its file, with `facts` in place of the exporter's stack traces and paths."""
     from onnx.utils import Extractor
 
     model = Extractor(both).extract_model([given], outputs)
     graph = model.graph
     model.producer_name, model.producer_version, graph.name = "armoire", facts["armoire_version"], name
-    graph.ClearField("value_info")  # every runtime infers these shapes by itself
+    graph.ClearField("value_info")  # shapes that every runtime infers
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         part.ClearField("doc_string")
         part.ClearField("metadata_props")
@@ -167,38 +162,35 @@ def _half(both: onnx.ModelProto, name: str, given: str, outputs: list[str], fact
 
 
 def _check(
-    content: bytes, half: str, model: Autoencoder, ask: Callable[[Autoencoder, Tensor], list[Tensor]], inputs: Tensor
+    content: bytes, half: str, model: Autoencoder, run: Callable[[Autoencoder, Tensor], list[Tensor]], inputs: Tensor
 ) -> None:
-    """Check that onnxruntime agrees with PyTorch, for a batch of one and for a batch of several."""
-    session = open_session(content)
+    """Raise an ArmoireError unless onnxruntime agrees with PyTorch, for a batch of one and for batches of several."""
+    session, relative = open_session(content), half == "encoder"
     (given,), outputs = session.get_inputs(), session.get_outputs()
-    unbounded = half == "encoder"
     for batch in (inputs[:1], *inputs[1:].split(BATCH)):
         with torch.no_grad():
-            expected = ask(model, batch)
-        found = session.run(None, {given.name: batch.numpy()})
+            expected = run(model, batch)
+        found = [np.asarray(values) for values in session.run(None, {given.name: batch.numpy()})]
         for k, (output, ours, theirs) in enumerate(zip(outputs, expected, found, strict=True)):
-            error = _error(ours.numpy(), np.asarray(theirs), unbounded)
+            error = _error(ours, theirs, relative)
             if error <= TOLERANCE:
                 continue
-            # Some inputs are so badly conditioned that PyTorch itself is that far away from the exact value.
+            # On a badly conditioned input PyTorch's own float32 may be that far from the exact value.
             with torch.no_grad():
-                exact = ask(copy.deepcopy(model).double(), batch.double())[k].numpy()
-            if not _error(exact, np.asarray(theirs), unbounded) <= max(
-                TOLERANCE, _error(exact, ours.numpy(), unbounded)
-            ):
-                raise ArmoireError(  # so put, nan fails too
+                exact = run(copy.deepcopy(model).double(), batch.double())[k]
+            if not _error(exact, theirs, relative) <= max(TOLERANCE, _error(exact, ours.numpy(), relative)):  # or nan
+                raise ArmoireError(
                     f"in ONNX the {half}'s {output.name} is {error:.0e} away from PyTorch's, more than "
-                    f"{TOLERANCE:.0e}, so nothing was written; update onnx, onnxscript and onnxruntime, and see that "
-                    "the model itself works, with armoire evaluate"
+                    f"{TOLERANCE:.0e}, so nothing was written; update onnx, onnxscript and onnxruntime, and check the "
+                    "model itself with armoire evaluate"
                 )
 
 
-def _error(ours: np.ndarray, theirs: np.ndarray, unbounded: bool) -> float:
-    """The largest difference; of unbounded values in units of the largest in a row, where that is above 1."""
-    rows = np.stack([ours, theirs]).reshape(2, len(ours), -1)
-    away = np.abs(rows[0] - rows[1]).max(axis=1)
-    if unbounded:
-        # Places can be far away: in float32 a sum of thousands of terms errs in proportion to the largest of them.
-        away = away / np.maximum(1, np.abs(rows[0]).max(axis=1))
-    return float(away.max())
+def _error(expected: Tensor, found: np.ndarray, relative: bool) -> float:
+    """The largest difference; if `relative`, in units of each row's largest expected value where that is above 1.
+
+    In float32 a sum of thousands of terms errs in proportion to the largest of them.
+    """
+    ours, theirs = np.stack([expected.numpy(), found]).reshape(2, len(found), -1)
+    away = np.abs(ours - theirs).max(axis=1)
+    return float((away / np.maximum(1, np.abs(ours).max(axis=1)) if relative else away).max())

@@ -1,4 +1,4 @@
-"""The explorer's built page, for browsers and for notebooks, and the format of the data that it reads."""
+"""The explorer's built page, for browsers and notebooks, and the format of the data that it reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from armoire.errors import ArmoireError
 
 FORMAT, VERSION, MANIFEST = "armoire-site", 1, "manifest.json"
-CELL = "cell"  # folder next to the page's own files, not part of a site
+CELL = "cell"  # a folder of the page for notebooks, not part of a site: widget.js, and cell.html, its frame's document
 HEIGHT, LOWEST = 720, 240  # CSS pixels of a widget
 
 
@@ -19,16 +19,5 @@ def page_folder() -> Path:
         raise ArmoireError(
             f"the explorer's page is not in {folder}: armoire was installed without it; install it again with "
             "ARMOIRE_SKIP_WEB unset, in a checkout with: pip install -e ."
-        )
-    return folder
-
-
-def cell_folder() -> Path:
-    """The folder with the page for notebooks: widget.js, and the document in its frame, cell.html."""
-    folder = page_folder() / CELL
-    if not all((folder / name).is_file() for name in ("cell.html", "widget.js")):
-        raise ArmoireError(
-            f"the explorer for notebooks is not in {folder}: the page is older than it; install armoire "
-            "again, in a checkout with: pip install -e ."
         )
     return folder

@@ -1,4 +1,4 @@
-"""A run on one page that can be sent to anyone: RUN/report.html, with nothing in it that is fetched or executed."""
+"""RUN/report.html: a run on one page that can be sent to anyone, which fetches and executes nothing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import base64
 import shlex
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from armoire.errors import ArmoireError
 from armoire.figures import described
+from armoire.images.sources import public_source
 from armoire.io.files import write_text
 from armoire.measure import Evaluation
 from armoire.measure.report_tables import area_rows, number_tables
-from armoire.training import Recipe, load_recipe, recipe_names
+from armoire.training import Recipe, Run, load_recipe, recipe_names
 from armoire.wardrobe import RunLike, Wardrobe
 
 TEMPLATE = "report.html.jinja"
-ADMINISTRATIVE = ("name", "summary")
+ADMINISTRATIVE = {"name", "summary"}
 FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 
 
@@ -36,12 +36,12 @@ def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path])
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     source = (resources.files("armoire.publish") / TEMPLATE).read_text(encoding="utf-8")
     page = environment.from_string(source).render(
-        name=wardrobe.run.path.resolve().name,
+        name=wardrobe.run.name,
         recipe=wardrobe.recipe,
         data=wardrobe.run.data,
         evaluation=evaluation,
         splits=list(wardrobe.latents.splits.items()),
-        command=command(wardrobe),
+        command=training_command(wardrobe.run, f"runs/{wardrobe.run.name}/recipe.toml"),
         numbers=number_tables(evaluation.to_dict()),
         areas=area_rows(evaluation.to_dict()),
         settings=_settings(wardrobe.run.public_recipe()),
@@ -54,46 +54,34 @@ def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path])
     return path
 
 
-def command(wardrobe: Wardrobe) -> str:
-    """The command line that trains the run again, or the Python for an array in memory; no path of this machine."""
-    recipe, name = wardrobe.run.public_recipe(), wardrobe.run.name
-    if not wardrobe.run.data.source:
-        return f"armoire.train({f'runs/{name}/recipe.toml'!r}, images, out={f'runs/{name}-again'!r})"
+def training_command(run: Run, recipe_file: str = "recipe.toml") -> str:
+    """The command line that trains a run again, or the Python for an array in memory; without paths of this machine."""
+    if not run.data.source:
+        return f"armoire.train({recipe_file!r}, images)"
+    recipe = run.recipe.change(data=public_source(run.data.source))
     if recipe.name not in recipe_names():
-        file, data = f"runs/{name}/recipe.toml", shlex.quote(recipe.data)
-        return f"armoire train {shlex.quote(file)} --data {data} --out {shlex.quote(f'runs/{name}-again')}"
-    return f"armoire train {recipe.name} {flags(recipe)}--out {shlex.quote(f'runs/{name}')}"
+        return f"armoire train {shlex.quote(recipe_file)} --data {shlex.quote(recipe.data)}"
+    published = load_recipe(recipe.name).model_dump()
+    words = ["armoire", "train", recipe.name]
+    for key, value in recipe.model_dump(exclude=ADMINISTRATIVE).items():
+        if value != published[key] and value not in (None, ()):
+            text = _toml(value)
+            words += [f"--{key}", text] if key in FLAGS else ["--set", f"{key}={text}"]
+    return shlex.join(words)
 
 
-def flags(recipe: Recipe) -> str:
-    """The flags of `armoire train` that turn the published recipe of this name into this one, each with a blank."""
-    parts = []
-    for key, value in _changed(recipe, load_recipe(recipe.name)).items():
-        # The common settings have flags of their own, any other goes by --set.
-        value = _toml_like(value)
-        parts.append(f"--{key} {shlex.quote(value)} " if key in FLAGS else f"--set {shlex.quote(f'{key}={value}')} ")
-    return "".join(parts)
-
-
-def _toml_like(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(list(value) if isinstance(value, tuple) else value)
-
-
-def _changed(recipe: Recipe, published: Recipe) -> dict[str, Any]:
-    ours, theirs = recipe.model_dump(exclude=set(ADMINISTRATIVE)), published.model_dump()
-    return {key: value for key, value in ours.items() if value != theirs[key] and value not in (None, ())}
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(list(value) if isinstance(value, tuple) else value)
 
 
 def _settings(recipe: Recipe) -> list[tuple[str, str, str]]:
-    fields = type(recipe).model_fields
-    shown = ((key, getattr(recipe, key)) for key in fields if key not in ADMINISTRATIVE)
-    return [(key, _plain(value), fields[key].description or "") for key, value in shown if value not in (None, "", ())]
-
-
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    rows = []
+    for key, field in type(recipe).model_fields.items():
+        value = getattr(recipe, key)
+        if key not in ADMINISTRATIVE and value not in (None, "", ()):
+            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            rows.append((key, text, field.description or ""))
+    return rows
 
 
 def _history(wardrobe: Wardrobe) -> tuple[list[str], list[list[str]]]:

@@ -1,4 +1,4 @@
-"""HTTP server of the explorer: fixed files under fixed names, to the browsers of this machine unless told otherwise.
+"""HTTP server of the explorer: fixed files under fixed names, to the browsers of this machine unless asked otherwise.
 
 Any page that a browser shows can send requests to 127.0.0.1. A request therefore has to name this server as its host
 (against DNS rebinding) and must not come from a page of another origin, unless a person followed a link. See
@@ -20,6 +20,7 @@ from pathlib import Path
 import uvicorn
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from armoire.errors import ArmoireError
@@ -56,7 +57,7 @@ def serve(files: dict[str, Path], port: int | None, ready: Callable[[str], None]
     """Serve files until Ctrl-C (KeyboardInterrupt), and return.
 
     Args:
-        files: URL path, such as "/" or "/assets/x.js", to file. No other path is ever answered.
+        files: by URL path, such as "/" or "/assets/x.js"; every other path is answered with 404.
         port: the port to listen on; None for a free one.
         ready: called with the URL of the page once the socket listens; requests are answered after it returns.
         host: an address of this machine; 0.0.0.0 or :: for all of them.
@@ -71,9 +72,9 @@ def serve(files: dict[str, Path], port: int | None, ready: Callable[[str], None]
 
 
 @contextlib.contextmanager
-def in_background(files: dict[str, Path], port: int | None = None, host: str = "127.0.0.1") -> Iterator[str]:
+def in_background(files: dict[str, Path]) -> Iterator[str]:
     """Serve in a thread for the duration of a `with` block, which gets the URL of the page."""
-    with listen(host, port) as listener:
+    with listen("127.0.0.1", None) as listener:
         server = make_server(files, listener)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -101,14 +102,10 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 
 def page_url(listener: socket.socket) -> str:
-    """The URL of the page behind a listening socket."""
+    """The URL of the page behind a listening socket; where it listens on every address, with this machine's name."""
     host, port = listener.getsockname()[:2]
-    return f"http://{socket.gethostname() if is_unspecified(host) else bracketed(host)}:{port}/"
-
-
-def is_unspecified(host: str) -> bool:
-    """Whether an address stands for all addresses of this machine."""
-    return ipaddress.ip_address(host).is_unspecified
+    everywhere = ipaddress.ip_address(host).is_unspecified
+    return f"http://{socket.gethostname() if everywhere else bracketed(host)}:{port}/"
 
 
 def is_loopback(host: str) -> bool:
@@ -152,17 +149,14 @@ class Site:
     def __init__(self, files: dict[str, Path], listener: socket.socket) -> None:
         self.files, self.url = files, page_url(listener)
         host, port = listener.getsockname()[:2]
-        names = {"127.0.0.1", "localhost", "[::1]", bracketed(host)}
-        if is_unspecified(host):
-            names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+        hosts = [re.escape(name) for name in ("127.0.0.1", "localhost", "[::1]", bracketed(host))]
+        if ipaddress.ip_address(host).is_unspecified:
+            hosts += [re.escape(name().lower()) for name in (socket.gethostname, socket.getfqdn)]
+            hosts += [r"[\d.]+", r"\[[\da-f:.]+\]"]  # any address of ours: DNS rebinding needs a name
         # Browsers leave out port 80.
-        self.hosts = {f"{name}:{port}" for name in names} | (names if port == 80 else set())
-        # Any address will do where all are listened to: DNS rebinding needs a name.
-        number = rf"([\d.]+|\[[\da-f:.]+\])(:{port}){'?' if port == 80 else ''}"
-        self.numbers = re.compile(number if is_unspecified(host) else r"(?!)")
+        self.own = re.compile(rf"({'|'.join(hosts)})(:{port}){'?' if port == 80 else ''}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         try:
             await self.response(scope)(scope, receive, send)
         except Exception:
@@ -170,7 +164,7 @@ class Site:
             raise
 
     def response(self, scope: Scope) -> Response:
-        """The response to a request: a refusal, a file or 404."""
+        """A refusal, a file or 404."""
         headers = Headers(scope=scope)
         if refusal := self.refusal(scope["method"], headers):
             return refusal
@@ -179,7 +173,7 @@ class Site:
         return file_response(path, self.files[path], headers) if path in self.files else not_found()
 
     def refusal(self, method: str, headers: Headers) -> Response | None:
-        """The response to a request that must not be answered, or None."""
+        """The refusal of a request that must not be answered, else None."""
         if not self.is_own(headers.get("host", "")):
             return refuse(421, f"this server has another name: open {self.url}")
         if is_cross_origin(headers, self.is_own):
@@ -192,7 +186,7 @@ class Site:
 
     def is_own(self, authority: str) -> bool:
         """Whether a host and port, as in a Host or Origin header, are this server's."""
-        return authority.lower() in self.hosts or bool(self.numbers.fullmatch(authority.lower()))
+        return self.own.fullmatch(authority.lower()) is not None
 
 
 def is_cross_origin(headers: Headers, is_own: Callable[[str], bool]) -> bool:
@@ -223,8 +217,5 @@ def file_response(path: str, file: Path, headers: Headers) -> Response:
         media_type=MEDIA_TYPES.get(file.suffix.lower(), "application/octet-stream"),
         stat_result=file.stat(),
     )
-    # FileResponse does not look at If-None-Match.
-    known = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
-    if response.headers["etag"] in known or known == ["*"]:
-        return Response(None, 304, {name: response.headers[name] for name in ("cache-control", "etag")})
-    return response
+    is_current = StaticFiles().is_not_modified(response.headers, headers)
+    return NotModifiedResponse(response.headers) if is_current else response

@@ -1,6 +1,6 @@
 """The explorer's site: a page, and under data/ the data of a run. docs/site.md describes every file and key.
 
-Data that are up to date are found without importing torch, so that a run opens at once from the second time on.
+Data that are up to date are found without importing torch, so that a run opens at once the second time.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ LEFT_BY_SYSTEMS = {".DS_Store", "Thumbs.db"}
 
 
 def export_site(
-    run: str | Path | Run, folder: str | Path, progress: Progress = USUAL, images: ImageSet | None = None
+    run: str | Path | Run, folder: str | Path, *, images: ImageSet | None = None, progress: Progress = USUAL
 ) -> None:
     """Write page and data into a folder that any web host can serve, replacing an older export there.
 
     Args:
         run: a Run, or what `Run.open` takes.
         folder: a new or empty folder, or an older export.
-        progress: where to report.
         images: the run's data, if loaded.
+        progress: where to report.
 
     Raises:
         ArmoireError: the folder holds something else, or cannot be written; or this install has no page.
@@ -42,7 +42,7 @@ def export_site(
     run = run if isinstance(run, Run) else Run.open(run, progress)
     target = Path(folder).resolve()
     _check_target(target, run)
-    with atomic_folder(target) as partial:  # before the long work, which would be in vain
+    with atomic_folder(target) as partial:  # first, so that an unwritable folder is reported before the long work
         for name, file in site_files(run, progress, images).items():
             if name != "/":
                 copy = partial / name[1:]
@@ -62,8 +62,8 @@ def site_files(run: Run, progress: Progress = SILENT, images: ImageSet | None = 
 def site_data(run: Run, progress: Progress = SILENT, images: ImageSet | None = None) -> Path:
     """The folder with the data of a run's site, written if it is missing or out of date.
 
-    It is RUN/explorer, or in the cache where the run is read-only. Data written while the run's images were missing
-    are written again once these are back.
+    It is RUN/explorer, or in the cache where the run is read-only. Data written without the run's images are written
+    again once these are available.
 
     Raises:
         ArmoireError: it has to be written, and the extra `explore` is not installed.

@@ -1,4 +1,4 @@
-"""The data of the explorer's page: manifest, arrays, models and thumbnails of a run."""
+"""The data files of the explorer's page: manifest, arrays, models and thumbnails of a run."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ from armoire.priors import Box
 from armoire.progress import SILENT, Progress
 from armoire.publish.onnx import export_run
 from armoire.publish.page import FORMAT, MANIFEST, VERSION
-from armoire.publish.sheets import in_neighbourhoods, layout, make_sheets
+from armoire.publish.thumbnails import in_neighbourhoods, layout, make_sheets
 from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import PrincipalAxes, principal_axes
-from armoire.wardrobe.directions import Direction
 
-POINTS = 100_000  # images shown at most
-LATENTS = 64_000_000  # bytes of latents at most: what a page can load and search while a pointer moves
+POINTS = 100_000  # most images shown
+LATENTS = 64_000_000  # most bytes of latents: what a page can load, and search while the pointer moves
 AXES = 10
-DRAWS = 4096  # samples of a fitted prior, drawn in advance
+DRAWS = 4096  # samples drawn in advance from a fitted prior
 LARGEST_LABEL = np.iinfo(np.int16).max
+# What the manifest has of a direction and of the latent statistics.
+DIRECTION = ("attribute", "method", "scale", "positives", "negatives", "separation", "steadiness")
+STATISTICS = ("ks_max", "ks_mean", "active_units", "spread", "drawn_in_holes", "areas")
 
 
 def load_images(wardrobe: Wardrobe, progress: Progress = SILENT) -> ImageSet | None:
-    """The images of `wardrobe.latents`, row by row; None, and a note, if they cannot be loaded."""
+    """The images that the rows of `wardrobe.latents` belong to; None, with a note, if they cannot be loaded."""
     try:
         return wardrobe.images_used
     except ArmoireError as error:
@@ -56,15 +58,14 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
     out.array("axes", "axes.f32", axes.vectors.astype("<f4"))
     if directions:
         out.array("directions", "directions.f32", np.stack([d.vector for d in directions]).astype("<f4"))
-    sheets = _write_sheets(images, rows, _plane(latents.mean[rows], axes), out, progress) if images else None
-    priors = _write_priors(wardrobe, out)
+    a, usual = wardrobe.model.architecture, wardrobe.error_percentiles
     manifest = {
         "format": FORMAT,
         "version": VERSION,
         "armoire": metadata.version("armoire"),
         "run": _run(wardrobe),
-        "data": _data(wardrobe, latents, split_sizes, len(rows)),
-        "image": _image(wardrobe),
+        "data": _data(wardrobe, split_sizes, len(rows)),
+        "image": {"height": a.size, "width": a.size, "channels": a.image_channels},
         "fit": asdict(wardrobe.fit) | {"canvas": wardrobe.fit.canvas},
         "latent": {
             "dimensions": wardrobe.recipe.latent,
@@ -72,25 +73,24 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
             "spread": _numbers(train.mean.std(axis=0)),
         },
         "files": out.written,
-        "sheets": sheets,
+        "sheets": _write_sheets(images, rows, _plane(latents.mean[rows], axes), out, progress) if images else None,
         "axes": [
             {"scale": scale, "share": share}
             for scale, share in zip(_numbers(axes.scales), _numbers(axes.shares), strict=True)
         ],
-        "directions": [_direction(direction) for direction in directions],
-        "priors": priors,
-        "error_percentiles": _error_percentiles(wardrobe),
+        "directions": [{name: getattr(direction, name) for name in DIRECTION} for direction in directions],
+        "priors": _write_priors(wardrobe, out),
+        "error_percentiles": asdict(usual) if usual else None,
         "diagnostics": _diagnostics(wardrobe),
     }
-    # Strict JSON: a browser knows no NaN.
+    # JSON of browsers has no NaN.
     write_bytes(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, allow_nan=False, indent=1).encode())
 
 
 def shown_rows(n: int, dimensions: int, seed: int = 0) -> Int[np.ndarray, " k"]:
     """Rows (k,) of the n images that the page shows, as many as it can hold, in random order.
 
-    In another order, a data set sorted by class would show its last class on top of all others, and a slow download
-    would begin with one class.
+    Unshuffled, a data set sorted by class would be drawn with its last class on top, and downloaded class by class.
     """
     most = min(POINTS, max(1, LATENTS // (4 * dimensions)))
     return np.random.default_rng(seed).permutation(n)[:most]
@@ -170,12 +170,11 @@ def _run(wardrobe: Wardrobe) -> dict[str, Any]:
     }
 
 
-def _data(wardrobe: Wardrobe, latents: Latents, split_sizes: dict[str, int], shown: int) -> dict[str, Any]:
-    # The name alone: the page must not reveal the folder of the data.
-    data = wardrobe.run.data
+def _data(wardrobe: Wardrobe, split_sizes: dict[str, int], shown: int) -> dict[str, Any]:
+    data, latents = wardrobe.run.data, wardrobe.latents
     classes = data.classes if (latents.labels >= 0).any() else ()
     return {
-        "name": data.name,
+        "name": data.name,  # without the folder, which the page must not reveal
         "splits": list(split_sizes),
         "split_sizes": list(split_sizes.values()),
         "held_out": wardrobe.held_out,
@@ -186,18 +185,8 @@ def _data(wardrobe: Wardrobe, latents: Latents, split_sizes: dict[str, int], sho
     }
 
 
-def _image(wardrobe: Wardrobe) -> dict[str, int]:
-    a = wardrobe.model.architecture
-    return {"height": a.size, "width": a.size, "channels": a.image_channels}
-
-
-def _direction(direction: Direction) -> dict[str, Any]:
-    names = ("attribute", "method", "scale", "positives", "negatives", "separation", "steadiness")
-    return {name: getattr(direction, name) for name in names}
-
-
 def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
-    """The priors of the page, the run's own first; samples of fitted ones are drawn in advance."""
+    """The priors that the page offers, fitted ones first, with samples drawn in advance."""
     fitted = []
     for kind in wardrobe.priors:
         draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.latent)), prior=kind)
@@ -206,21 +195,15 @@ def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     box = wardrobe.prior("box")
     assert isinstance(box, Box)
     both = [{"kind": "normal"}, {"kind": "box", "low": _numbers(box.low), "high": _numbers(box.high)}]
-    # A plain autoencoder's latents are not near N(0, I).
+    # N(0, I) says nothing of a plain autoencoder's latents.
     return fitted + (both if wardrobe.model.posterior.is_stochastic else both[1:])
-
-
-def _error_percentiles(wardrobe: Wardrobe) -> dict[str, Any] | None:
-    usual = wardrobe.error_percentiles
-    return {"percentiles": list(usual.percentiles), "images": usual.images} if usual else None
 
 
 def _diagnostics(wardrobe: Wardrobe) -> dict[str, Any]:
     latents = wardrobe.latents.split(wardrobe.held_out)
-    statistics = latent_statistics(latents.mean, latents.labels, wardrobe.run.data.classes, wardrobe.prior())
-    names = ("ks_max", "ks_mean", "active_units", "spread", "drawn_in_holes", "areas")
-    found = {name: statistics[name] for name in names if name in statistics}
-    return {"split": wardrobe.held_out, "n": len(latents), "ks": _numbers(ks_distances(latents.mean))} | found
+    found = latent_statistics(latents.mean, latents.labels, wardrobe.run.data.classes, wardrobe.prior())
+    statistics = {name: found[name] for name in STATISTICS if name in found}
+    return {"split": wardrobe.held_out, "n": len(latents), "ks": _numbers(ks_distances(latents.mean))} | statistics
 
 
 def _numbers(values: np.ndarray) -> list[float]:

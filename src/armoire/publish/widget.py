@@ -10,11 +10,11 @@ import anywidget
 import numpy as np
 import traitlets
 
-from armoire.publish.page import HEIGHT, LOWEST, cell_folder
+from armoire.publish.page import CELL, HEIGHT, LOWEST, page_folder
 from armoire.training.run import Run
 
-MOST = 1000  # pins: web/src/host/cell.ts
-PART = 1 << 20  # bytes in a message: a notebook's server may refuse very large ones
+MOST = 1000  # pins, as in web/src/host/cell.ts
+PART = 1 << 20  # bytes of a message: a notebook's server may refuse very large ones
 
 
 class _Latents(traitlets.TraitType):
@@ -72,7 +72,7 @@ class Cell(anywidget.AnyWidget):
     def __init__(self, run: Run, files: dict[str, Path], height: int = HEIGHT) -> None:
         self.run = run
         self._files = files
-        widget = (cell_folder() / "widget.js").read_text(encoding="utf-8")
+        widget = (page_folder() / CELL / "widget.js").read_text(encoding="utf-8")
         super().__init__(_esm=widget, _title=f"{run.name} · armoire", height=height, pinned=[])
         self.on_msg(_answer)
 
@@ -91,20 +91,15 @@ def _answer(cell: Cell, request: Any, _buffers: object) -> None:
         cell.send(reply | {"kind": "missing", "why": "there is no such file here"})
         return
     try:
-        for piece, total, last in pieces(file):
-            cell.send(reply | {"kind": "part", "total": total, "last": last}, [piece])
+        for part, total, last in parts(file):
+            cell.send(reply | {"kind": "part", "total": total, "last": last}, [part])
     except OSError as error:
         cell.send(reply | {"kind": "missing", "why": error.strerror or str(error)})
 
 
-def pieces(file: Path) -> Iterator[tuple[bytes, int, bool]]:
-    """The file in pieces: bytes, length of the whole, and whether it is the last."""
-    left = total = file.stat().st_size
+def parts(file: Path) -> Iterator[tuple[bytes, int, bool]]:
+    """The content in parts of at most `PART` bytes: the part, the length of the whole, and whether it is the last."""
+    total = file.stat().st_size
     with file.open("rb") as stream:
-        while True:
-            piece = stream.read(PART)
-            left -= len(piece)
-            last = left <= 0 or not piece
-            yield piece, total, last
-            if last:
-                return
+        for start in range(0, max(total, 1), PART):
+            yield stream.read(PART), total, start + PART >= total
