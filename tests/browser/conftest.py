@@ -1,4 +1,4 @@
-"""Small runs, their sites on a server, and a browser that looks at them and forgives nothing."""
+"""Small runs, their sites on a server, and a browser in which every unexpected error fails the test."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ FLAGS = (
 
 
 def missing() -> str:
-    """Why the page cannot be looked at here, if so."""
+    """Why the page cannot be opened here; "" if it can."""
     try:
         import playwright.sync_api  # noqa: F401
     except ImportError:
@@ -50,18 +51,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=WHY_NOT))
 
 
-# ---------------------------------------------------------------- runs
-
-
 @dataclass(frozen=True)
 class Site:
-    """A wardrobe, and the files of its site by their paths."""
+    """A wardrobe, and the files of its site by URL path."""
 
     wardrobe: Any
     files: dict[str, Path]
 
-    def made(self, z: Sequence[float] | np.ndarray) -> np.ndarray:
-        """The image that Python makes at one place: uint8 (h, w, c)."""
+    def decoded(self, z: Sequence[float] | np.ndarray) -> np.ndarray:
+        """The image of one latent as Python decodes it: uint8 (h, w, c)."""
         return self.wardrobe.decode(np.atleast_2d(np.float32(z)))[0]
 
     @property
@@ -78,7 +76,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of a session share: whoever needs a run first trains it for all."""
+    """A folder that all workers of a session share: the first that needs a run trains it for all."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "browser"
     folder.mkdir(exist_ok=True)
@@ -86,8 +84,8 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def turn(folder: Path, name: str) -> Iterator[None]:
-    """The others wait meanwhile."""
+def lock(folder: Path, name: str) -> Iterator[None]:
+    """Let one worker at a time execute a block."""
     import fcntl
 
     with (folder / f"{name}.lock").open("w") as file:
@@ -97,13 +95,13 @@ def turn(folder: Path, name: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def site_of(shared: Path) -> Callable[..., Site]:
-    """Train a recipe on images, or open the run that was, and write its site."""
+    """Train a recipe on images, or open the run of another worker, and write its site."""
     from armoire import Wardrobe, train
     from armoire.publish.site import site_files
 
     def make(name: str, recipe, images) -> Site:
         run = shared / name
-        with turn(shared, name):
+        with lock(shared, name):
             if (run / "model.safetensors").exists():
                 wardrobe = Wardrobe.open(run, images, device="cpu")
             else:
@@ -115,7 +113,7 @@ def site_of(shared: Path) -> Callable[..., Site]:
 
 @pytest.fixture(scope="session")
 def discs_site(site_of, tiny, discs) -> Site:
-    """Grey discs of three classes on a plane; trained until a place changes what is seen."""
+    """Grey discs of three classes on a plane, trained until decoded images differ visibly."""
     return site_of("discs", tiny(epochs=5, beta=0.1, lr=1e-2), discs(n=320, test=80))
 
 
@@ -130,7 +128,7 @@ def faces_site(site_of, tiny, shared: Path) -> Site:
     """Faces in colour with attributes, of eight dimensions."""
     from armoire import load_images
 
-    with pytest.MonkeyPatch.context() as patch, turn(shared, "cache"):
+    with pytest.MonkeyPatch.context() as patch, lock(shared, "cache"):
         patch.setenv("ARMOIRE_CACHE", str(shared / "cache"))
         images = load_images("drawn-faces:240", 32, "stretch")
     recipe = tiny("drawn-faces-vae", data="", size=32, latent=8, epochs=6, channels=[8, 16], batch=16)
@@ -139,11 +137,11 @@ def faces_site(site_of, tiny, shared: Path) -> Site:
 
 @pytest.fixture(scope="session")
 def folder_site(site_of, tiny, shared: Path, pictures) -> Site:
-    """A folder of pictures that nobody sorted."""
+    """A folder of unlabelled pictures."""
     from armoire import load_images
 
     folder = shared / "my photos"
-    with turn(shared, "photos"), pytest.MonkeyPatch.context() as patch:
+    with lock(shared, "photos"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARMOIRE_CACHE", str(shared / "cache"))
         if not folder.exists():
             folder.mkdir()
@@ -153,12 +151,9 @@ def folder_site(site_of, tiny, shared: Path, pictures) -> Site:
     return site_of("photos", tiny("images-vae", data="", size=16, latent=3, prior="gmm"), images)
 
 
-# ---------------------------------------------------------------- a browser
-
-
 @pytest.fixture(scope="module")
 def browser():
-    """One for a file: Playwright's loop runs in this thread meanwhile, and the tests of other files want their own."""
+    """One per file: Playwright's event loop blocks this thread, and the tests of other files need their own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -167,46 +162,33 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def served() -> Iterator[Callable[[dict[str, Path]], str]]:
-    """The address under which files are served, as long as the tests run."""
-    from armoire.publish.serve import in_background
-
-    with ExitStack() as servers:
-        known: dict[int, tuple[dict[str, Path], str]] = {}
-
-        def address(files: dict[str, Path]) -> str:
-            if id(files) not in known:
-                known[id(files)] = (files, servers.enter_context(in_background(files)))
-            return known[id(files)][1]
-
-        yield address
-
-
 @pytest.fixture
-def visit(browser, served):
-    """Comes to a site, to files or to an address; what the browser complains of unexpectedly fails the test."""
+def visit(browser):
+    """Opens a site, files or an address; unexpected errors and warnings of the browser fail the test."""
     from visitor import Visitor
 
+    from armoire.publish.serve import in_background
+
     visitors: list[Visitor] = []
+    with ExitStack() as servers:
 
-    def come(where: Site | dict[str, Path] | str, **settings) -> Visitor:
-        home = where if isinstance(where, str) else served(where.files if isinstance(where, Site) else where)
-        settings = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | settings
-        visitors.append(Visitor(browser.new_context(**settings).new_page(), home))
-        return visitors[-1]
+        def open_page(where: Site | dict[str, Path] | str, **settings) -> Visitor:
+            files = where.files if isinstance(where, Site) else where
+            home = files if isinstance(files, str) else servers.enter_context(in_background(files))
+            settings = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | settings
+            visitors.append(Visitor(browser.new_context(**settings).new_page(), home))
+            return visitors[-1]
 
-    yield come
-    for visitor in visitors:
-        visitor.page.context.close()
+        yield open_page
+        for visitor in visitors:
+            visitor.page.context.close()
     complaints = [text for visitor in visitors for text in visitor.complaints.unexpected]
     assert not complaints, "\n".join(complaints)
 
 
 @pytest.fixture(scope="session")
 def as_png() -> Callable[[np.ndarray], bytes]:
-    """An image (h, w, c) as a file."""
-    from io import BytesIO
+    """Encodes an image (h, w, c) as PNG."""
 
     def write(image: np.ndarray) -> bytes:
         buffer = BytesIO()

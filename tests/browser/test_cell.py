@@ -1,6 +1,6 @@
-"""The explorer's frame and its widget in Chromium, in a page as strict as a notebook's may be, with Python behind it.
+"""The explorer's frame and its widget in Chromium, under a notebook's strictest policy, connected to Python.
 
-A stand-in of anywidget's model carries messages between the widget and a real `Cell`; test_jupyter.py has the real one.
+A stand-in of anywidget's model passes messages between the widget and a real `Cell`; test_jupyter.py has the real one.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import pytest
 
 from armoire.publish.cell import explore
 
+pytest.importorskip("playwright")
+from visitor import READ_CANVAS, pixels
+
 HOME = "http://notebook.test/"
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
-# The strictest that VS Code has for outputs of notebooks (its setting notebook.experimental.enableCsp).
+# The strictest policy of VS Code for outputs of notebooks (its setting notebook.experimental.enableCsp).
 STRICT = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' https: http: data:; font-src 'self' https:; connect-src https:; child-src https: data: blob:"
@@ -30,8 +33,8 @@ const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCo
 const text = (view) => btoa(String.fromCharCode(...new Uint8Array(view.buffer, view.byteOffset, view.byteLength)))
 const state = JSON.parse(await python('state', ''))
 state.pinned = bytes(state.pinned)
-const ears = {}
-const call = (event, ...given) => [...(ears[event] ?? [])].forEach((ear) => ear(...given))
+const listeners = {}
+const call = (event, ...given) => [...(listeners[event] ?? [])].forEach((listener) => listener(...given))
 window.model = {
   get: (name) => state[name],
   set(name, value) {
@@ -43,16 +46,16 @@ window.model = {
     for (const [content, buffers] of JSON.parse(await python('message', JSON.stringify(message))))
       call('msg:custom', content, buffers.map(bytes))
   },
-  on: (event, ear) => (ears[event] ??= new Set()).add(ear),
-  off: (event, ear) => ears[event]?.delete(ear),
+  on: (event, listener) => (listeners[event] ??= new Set()).add(listener),
+  off: (event, listener) => listeners[event]?.delete(listener),
 }
-window.heard = () => Object.values(ears).reduce((n, all) => n + all.size, 0)
+window.listening = () => Object.values(listeners).reduce((n, all) => n + all.size, 0)
 window.fromPython = (name, value) => model.set(name, name === 'pinned' ? bytes(value) : value)
-// As anywidget does: each view is given a model of its own, whose ears go with it.
+// As anywidget does: each view gets its own model, and its listeners are removed with it.
 const proxy = () => {
   const own = []
-  const on = (event, ear) => { own.push([event, ear]); model.on(event, ear) }
-  const forget = () => own.forEach(([event, ear]) => model.off(event, ear))
+  const on = (event, listener) => { own.push([event, listener]); model.on(event, listener) }
+  const forget = () => own.forEach(([event, listener]) => model.off(event, listener))
   return [{ ...model, send: (m) => model.send(m), save_changes: () => model.save_changes(), on }, forget]
 }
 const widget = factory()
@@ -67,15 +70,16 @@ window.end = show('cell')
 
 
 class Notebook:
-    """A page with a cell in it: what is seen there, and the `Cell` that Python has."""
+    """A page with a cell in it, and the `Cell` in Python."""
 
     def __init__(self, page: Any, cell: Any, background: str = "white", silent: str = "-") -> None:
         self.page, self.cell = page, cell
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        self.silent = silent  # what files begin with that Python does not answer about
-        page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.messages: list[str] = []
+        self.requests: list[str] = []
+        self.silent = silent  # the beginning of paths that Python does not answer
+        page.on("console", lambda m: self.messages.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.messages.append(str(error)))
+        page.add_init_script(READ_CANVAS)
         page.expose_function("python", self.python)
         page.route("**/*", lambda route: self.serve(route, background))
         page.goto(HOME)
@@ -84,34 +88,47 @@ class Notebook:
         url = route.request.url
         if url == HOME:
             headers = {"content-type": "text/html", "content-security-policy": STRICT}
-            route.fulfill(body=PAGE.replace("PAPER", background), headers=headers)
+            route.fulfill(body=PAGE.replace("BACKGROUND", background), headers=headers)
         elif url == f"{HOME}widget.js":
             route.fulfill(body=self.cell._esm, headers={"content-type": "text/javascript"})
         else:
-            self.asked.append(url)
+            self.requests.append(url)
             route.abort()
 
-    def python(self, what: str, told: str) -> str:
-        if what == "message":
+    def python(self, kind: str, content: str) -> str:
+        if kind == "message":
             sent: list[tuple[dict, list[str]]] = []
             self.cell.send = lambda content, buffers=(): sent.append((content, [b64(one) for one in buffers]))
-            if not json.loads(told)["path"].startswith(self.silent):
-                self.cell._handle_custom_msg(json.loads(told), [])
+            if not json.loads(content)["path"].startswith(self.silent):
+                self.cell._handle_custom_msg(json.loads(content), [])
             return json.dumps(sent)
-        if told:
-            state = json.loads(told)
-            kept = {name: state[name] for name in ("_address", "_choices")}
-            self.cell.set_state(kept | {"pinned": base64.b64decode(state["pinned"])})
+        if content:
+            state = json.loads(content)
+            synced = {name: state[name] for name in ("_address", "_choices")}
+            self.cell.set_state(synced | {"pinned": base64.b64decode(state["pinned"])})
         state = self.cell.get_state(["pinned", "_address", "_choices", "_title", "height"])
         return json.dumps(state | {"pinned": b64(state["pinned"])})
 
-    def hand(self, name: str, value: Any) -> None:
-        """Set something in Python, as a notebook's model is told of it."""
+    def set(self, name: str, value: Any) -> None:
+        """Set an attribute in Python, and pass it on as a notebook does."""
         setattr(self.cell, name, value)
-        told = self.cell.get_state(name)[name]
-        self.page.evaluate(
-            "([name, value]) => fromPython(name, value)", [name, b64(told) if name == "pinned" else told]
-        )
+        state = self.cell.get_state(name)[name]
+        self.page.evaluate("(all) => fromPython(...all)", [name, b64(state) if name == "pinned" else state])
+
+    def move(self) -> None:
+        """Take the output out of the document and put it in again, as a notebook may: the frame starts anew."""
+        self.page.evaluate("document.body.append(document.getElementById('cell'))")
+
+    def restart(self) -> None:
+        """The kernel no longer answers."""
+        for name in ("send", "save_changes"):
+            self.page.evaluate(f"model.{name} = () => {{ throw new Error('Cannot send') }}; 0")
+
+    def fill_slots(self) -> None:
+        """Pin two latents from Python and assign them to the slots of Morph."""
+        self.set("pinned", [[-1, 0], [1, 0.5]])
+        self.frame.get_by_role("button", name="A", exact=True).first.click()
+        self.frame.get_by_role("button", name="B", exact=True).last.click()
 
     @property
     def frame(self) -> Any:
@@ -127,7 +144,7 @@ class Notebook:
             if found():
                 return
             self.page.wait_for_timeout(100)
-        raise AssertionError("waited in vain")
+        raise AssertionError("it did not happen")
 
     def click(self, across: float, down: float) -> None:
         box = self.frame.locator("[data-map]").bounding_box()
@@ -138,16 +155,8 @@ class Notebook:
         return self.frame.locator("[data-item]")
 
     def pinned_image(self, k: int) -> np.ndarray:
-        """The red of the picture of an item, (h, w)."""
-        read = """(canvas) => {
-          const { width, height } = canvas
-          const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
-          copy.drawImage(canvas, 0, 0)
-          return [...copy.getImageData(0, 0, width, height).data]
-        }"""
-        pixels = np.array(self.pins.nth(k).locator("canvas").evaluate(read), dtype=int)
-        side = int(np.sqrt(len(pixels) / 4))
-        return pixels.reshape(side, side, 4)[..., 0]
+        """The red of the k-th pinned image, (h, w)."""
+        return pixels(self.pins.nth(k).locator("canvas"))[..., 0].astype(int)
 
 
 def b64(raw: Any) -> str:
@@ -156,7 +165,7 @@ def b64(raw: Any) -> str:
 
 @pytest.fixture
 def notebook(browser, discs_site):
-    """Opens a notebook; what the browser complains of, or asks another for, fails the test."""
+    """Opens a notebook; an error, a warning or a request to another host fails the test."""
     opened: list[Notebook] = []
 
     def come(cell: Any = None, background: str = "white", silent: str = "-", **settings: Any) -> Notebook:
@@ -168,19 +177,18 @@ def notebook(browser, discs_site):
     yield come
     for one in opened:
         one.page.context.close()
-    assert [text for one in opened for text in (*one.said, *one.asked)] == []
+    assert [text for one in opened for text in (*one.messages, *one.requests)] == []
 
 
-def test_what_is_pinned_is_there_in_python_and_can_be_made_again(notebook, discs_site):
+def test_what_is_pinned_is_in_python_and_decodes_to_the_same_image(notebook, discs_site):
     here = notebook().open()
     here.click(0.5, 0.5)
     here.click(0.3, 0.4)
     here.until(lambda: len(here.cell.pinned) == 2)
     assert here.cell.pinned.dtype == np.float32
-    # The picture on the pins is that which Python makes of the pinned place.
-    made = discs_site.wardrobe.decode(here.cell.pinned).astype(int)
+    decoded = discs_site.wardrobe.decode(here.cell.pinned).astype(int)
     for k in range(2):
-        here.until(lambda k=k: np.abs(here.pinned_image(k) - made[k, ..., 0]).max() <= 1)
+        here.until(lambda k=k: np.abs(here.pinned_image(k) - decoded[k, ..., 0]).max() <= 1)
     here.pins.first.focus()
     here.page.keyboard.press("Delete")
     here.until(lambda: len(here.cell.pinned) == 1)
@@ -188,15 +196,15 @@ def test_what_is_pinned_is_there_in_python_and_can_be_made_again(notebook, discs
 
 def test_latents_that_python_sets_are_pinned_and_undo_unpins_them(notebook):
     here = notebook().open()
-    here.hand("pinned", [[0, 0], [1, 1], [-1, 0.5]])
+    here.set("pinned", [[0, 0], [1, 1], [-1, 0.5]])
     here.until(lambda: here.pins.count() == 3)
     assert here.cell.pinned.tolist() == [[0, 0], [1, 1], [-1, 0.5]]
-    here.hand("pinned", [[1, 1]])
+    here.set("pinned", [[1, 1]])
     here.until(lambda: here.pins.count() == 1)
     here.frame.get_by_role("button", name="Undo").click()
     here.until(lambda: len(here.cell.pinned) == 3)
     many = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)  # more than a page of its own holds
-    here.hand("pinned", many)
+    here.set("pinned", many)
     here.until(lambda: here.pins.count() == 100)
     here.click(0.5, 0.5)
     here.until(lambda: len(here.cell.pinned) == 101)
@@ -204,20 +212,7 @@ def test_latents_that_python_sets_are_pinned_and_undo_unpins_them(notebook):
 
 
 @pytest.mark.slow
-def test_what_is_done_quickly_is_not_undone_by_what_comes_back(notebook):
-    here = notebook().open()
-    box = here.frame.locator("[data-map]").bounding_box()
-    for k in range(12):
-        here.page.mouse.click(box["x"] + 100 + 30 * k, box["y"] + 150)
-        if k % 3 == 2:
-            here.page.keyboard.press("z")
-    here.until(lambda: len(here.cell.pinned) == 8)
-    here.page.wait_for_timeout(1000)
-    assert (here.pins.count(), len(here.cell.pinned)) == (8, 8)
-
-
-@pytest.mark.slow
-def test_a_second_view_and_one_that_is_put_elsewhere_show_the_same(notebook):
+def test_a_second_view_and_a_moved_one_show_the_same(notebook):
     here = notebook().open()
     here.click(0.4, 0.6)
     here.until(lambda: len(here.cell.pinned) == 1)
@@ -229,49 +224,33 @@ def test_a_second_view_and_one_that_is_put_elsewhere_show_the_same(notebook):
     second.get_by_role("tab", name="Diagnostics", selected=True).wait_for()
     second.locator("[data-item]").press("Delete")
     here.until(lambda: here.pins.count() == 0)
-    # A notebook may take an output out of its document and put it in again: the frame begins anew.
-    here.hand("pinned", [[0.5, 0.5]])
-    here.page.evaluate("document.body.append(document.getElementById('cell'))")
+    here.set("pinned", [[0.5, 0.5]])
+    here.move()
     again = here.page.frame_locator("#cell iframe")
     again.locator("[data-item]").wait_for()
     again.get_by_role("tab", name="Diagnostics", selected=True).wait_for()
     assert here.cell.pinned.tolist() == [[0.5, 0.5]]
 
 
-def test_a_frame_that_begins_anew_needs_no_kernel_and_keeps_its_slots(notebook):
+def test_a_frame_that_starts_anew_needs_no_kernel_and_has_its_slots(notebook):
     here = notebook().open()
-    here.hand("pinned", [[-1, 0], [1, 0.5]])
-    here.frame.get_by_role("button", name="A", exact=True).first.click()
-    here.frame.get_by_role("button", name="B", exact=True).last.click()
+    here.fill_slots()
     here.until(lambda: "morph=0_1_" in here.cell._address)  # both slots
-    here.page.evaluate("model.send = () => { throw new Error('Cannot send') }; 0")  # as after a restart
-    here.page.evaluate("document.body.append(document.getElementById('cell'))")
+    here.restart()
+    here.move()
     here.open()
     here.until(lambda: here.pins.count() == 2)
     pressed = here.frame.locator("[aria-pressed=true]")
     here.until(lambda: {"A", "B"} <= set(pressed.all_inner_texts()))
     here.frame.get_by_role("tab", name="Edit").click()
     assert here.frame.get_by_role("button", name="Undo").is_disabled()
-    here.until(lambda: np.ptp(here.pinned_image(0)) > 0)  # the engine came along
+    here.until(lambda: np.ptp(here.pinned_image(0)) > 0)  # the engine is there too
 
 
-@pytest.mark.slow
-def test_a_frame_that_begins_anew_half_way_is_whole(notebook):
-    here = notebook()
-    here.page.locator("iframe").wait_for()
-    for _ in range(3):
-        here.page.evaluate("document.body.append(document.getElementById('cell'))")
-        here.page.wait_for_timeout(150)
-    here.open()
-    here.click(0.5, 0.5)
-    here.until(lambda: len(here.cell.pinned) == 1)
-
-
-def test_a_kernel_that_was_restarted_is_told_of(notebook):
+def test_a_restarted_kernel_is_reported(notebook):
     here = notebook().open()
-    here.page.evaluate("model.send = () => { throw new Error('Cannot send') }; 0")
-    here.page.evaluate("model.save_changes = () => { throw new Error('Cannot send') }; 0")
-    here.click(0.4, 0.4)  # goes on without
+    here.restart()
+    here.click(0.4, 0.4)  # the rest works
     here.until(lambda: here.pins.count() == 1)
     here.frame.get_by_role("tab", name="Your image").click()
     picture = {"name": "a.png", "mimeType": "image/png", "buffer": PNG}
@@ -279,79 +258,75 @@ def test_a_kernel_that_was_restarted_is_told_of(notebook):
     here.until(lambda: here.frame.get_by_text("Run this cell again").count() > 0)
 
 
-def test_a_view_that_ends_leaves_nothing_behind(notebook):
+def test_a_removed_view_removes_its_listeners(notebook):
     here = notebook().open()
-    before = here.page.evaluate("heard()")
+    before = here.page.evaluate("listening()")
     here.page.evaluate("window.endSecond = show('second'); 0")
     here.page.frame_locator("#second iframe").locator("[data-map]").wait_for()
-    assert here.page.evaluate("heard()") > before
+    assert here.page.evaluate("listening()") > before
     here.page.evaluate("endSecond(); 0")
-    assert here.page.evaluate("heard()") == before
+    assert here.page.evaluate("listening()") == before
 
 
-def test_the_frame_can_reach_nothing_around_it(notebook):
+def test_the_frame_cannot_access_the_notebook(notebook):
     here = notebook().open()
     frame = here.page.locator("iframe").element_handle().content_frame()
-    here.said.clear()
+    here.messages.clear()
     for what in ("parent.document", "parent.location.href", "document.cookie", "localStorage"):
-        tried = f"() => {{ try {{ {what}; return 'reached' }} catch (error) {{ return error.name }} }}"
-        assert frame.evaluate(tried) == "SecurityError", what
-    refused = "() => fetch('http://notebook.test/widget.js').then(() => 'fetched', () => 'refused')"
-    assert frame.evaluate(refused) == "refused"
-    here.said.clear()
+        access = f"() => {{ try {{ {what}; return 'reached' }} catch (error) {{ return error.name }} }}"
+        assert frame.evaluate(access) == "SecurityError", what
+    request = "() => fetch('http://notebook.test/widget.js').then(() => 'fetched', () => 'refused')"
+    assert frame.evaluate(request) == "refused"
+    here.messages.clear()
 
 
-def test_a_theme_that_was_chosen_stays(notebook):
+def test_a_chosen_theme_stays(notebook):
     here = notebook().open()
     here.frame.get_by_label("Theme").select_option("dark")
     here.until(lambda: here.cell._choices.get("theme") == "dark")
-    here.page.evaluate("document.body.append(document.getElementById('cell'))")
+    here.move()
     here.open()
     here.until(lambda: "dark" in (here.frame.locator("html").get_attribute("class") or ""))
 
 
 @pytest.mark.slow
-def test_it_is_as_dark_and_as_high_as_the_notebook_says(notebook):
+def test_theme_and_height_follow_the_notebook(notebook):
     here = notebook(background="#111").open()
     root = here.frame.locator("html")
     here.until(lambda: "dark" in (root.get_attribute("class") or ""))
     here.page.evaluate("document.body.style.background = 'white'")
     here.until(lambda: "dark" not in (root.get_attribute("class") or ""))
     assert here.page.locator("iframe").bounding_box()["height"] == 600
-    here.hand("height", 400)
+    here.set("height", 400)
     here.until(lambda: here.page.locator("iframe").bounding_box()["height"] == 400)
 
 
 @pytest.mark.slow
-def test_pictures_are_saved_by_the_page_around(notebook):
+def test_pictures_are_saved_by_the_surrounding_page(notebook):
     here = notebook().open()
-    here.hand("pinned", [[-1, 0], [1, 0.5]])
-    here.frame.get_by_role("button", name="A", exact=True).first.click()
-    here.frame.get_by_role("button", name="B", exact=True).last.click()
+    here.fill_slots()
     with here.page.expect_download() as saved:
         here.frame.get_by_role("button", name="Save PNG").click()
     assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")
-    assert here.frame.get_by_role("button", name="Copy link").count() == 0  # there is no address to pass on
+    assert here.frame.get_by_role("button", name="Copy link").count() == 0  # there is no address to share
 
 
 @pytest.mark.slow
-def test_a_python_that_does_not_answer_is_told_of(notebook):
+def test_a_kernel_that_does_not_answer_is_reported(notebook):
     nothing, page_alone = notebook(silent=""), notebook(silent="data/")
-    said = nothing.page.locator("#cell [role=status]"), page_alone.frame.locator("#app [role=status]")
-    for sentence in said:
-        assert "Waiting for the explorer from Python" in sentence.inner_text()
-    for sentence in said:
-        nothing.until(lambda sentence=sentence: "run this cell again" in sentence.inner_text())
+    for text in (nothing.page.locator("#cell [role=status]"), page_alone.frame.locator("#app [role=status]")):
+        assert "Waiting for the explorer from Python" in text.inner_text()
+        nothing.until(lambda text=text: "run this cell again" in text.inner_text())
 
 
-def test_a_page_that_is_gone_is_told_of(notebook, discs_site, tmp_path):
+def test_a_missing_page_is_reported(notebook, discs_site, tmp_path):
     cell = explore(discs_site.wardrobe)
     cell._files["cell.html"] = tmp_path / "gone"
     here = notebook(cell)
     here.until(lambda: "Run this cell again" in here.page.locator("#cell").inner_text())
 
 
-def test_it_speaks_the_readers_language(notebook):
+def test_the_language_is_the_browsers(notebook):
     here = notebook(locale="ko-KR").open()
     here.frame.get_by_role("tab", name="샘플").wait_for()
     assert here.frame.locator("html").get_attribute("lang") == "ko"

@@ -1,4 +1,4 @@
-"""`wardrobe.explore()` in a real JupyterLab: the explorer is used in one cell, and the next has what was pinned."""
+"""`wardrobe.explore()` in a real JupyterLab: latents pinned in one cell are available in the next."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CELLS = (
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, discs_site) -> Iterator[str]:
-    """A JupyterLab with nobody's settings, and a notebook; its address."""
+    """The address of a notebook in a JupyterLab with default settings."""
     home = tmp_path_factory.mktemp("lab")
     cells = [nbformat.v4.new_code_cell(code.format(run=str(discs_site.wardrobe.run.path))) for code in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells)
@@ -70,7 +70,7 @@ def answers(url: str) -> bool:
 def until(found: Any, wait: Any = time.sleep) -> None:
     end = time.monotonic() + PATIENCE_SECONDS
     while not found():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "it did not happen"
         wait(0.1)
 
 
@@ -79,9 +79,8 @@ class Lab:
 
     def __init__(self, page: Any, address: str) -> None:
         self.page = page
-        self.foreign: list[str] = []
-        home = urlsplit(address).netloc
-        page.on("request", lambda one: self.foreign.append(one.url) if strange(one.url, home) else None)
+        self.hosts: set[str] = set()
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
         page.goto(address)
         self.cell(0).wait_for(timeout=1000 * PATIENCE_SECONDS)
         self.until(lambda: page.locator("text=Python 3 (ipykernel) | Idle").count() > 0)
@@ -95,11 +94,9 @@ class Lab:
     def run(self, k: int) -> Lab:
         self.cell(k).locator(".jp-InputArea-editor").click()
         self.page.keyboard.press("Control+Enter")
-        self.until(lambda: "[*]" not in (said := self.prompt(k)) and said != "[ ]:")
+        prompt = self.cell(k).locator(".jp-InputPrompt")
+        self.until(lambda: prompt.inner_text().strip() not in ("[*]:", "[ ]:"))
         return self
-
-    def prompt(self, k: int) -> str:
-        return self.cell(k).locator(".jp-InputPrompt").inner_text().strip()
 
     def output(self, k: int) -> str:
         return self.cell(k).locator(".jp-OutputArea").inner_text()
@@ -109,22 +106,17 @@ class Lab:
         return self.page.frame_locator("iframe[title='discs · armoire']")
 
 
-def strange(url: str, home: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme not in ("blob", "data") and parts.netloc != home
-
-
 @pytest.fixture
 def notebook(browser, lab) -> Iterator[Lab]:
-    # High enough for all cells: JupyterLab takes those out of its document that are not seen.
+    # High enough for all cells: JupyterLab removes those out of view from its document.
     context = browser.new_context(viewport={"width": 1400, "height": 2400}, locale="en-GB")
     opened = Lab(context.new_page(), lab)
     yield opened
     context.close()
-    assert opened.foreign == []
+    assert opened.hosts <= {"", urlsplit(lab).netloc}  # blob: and data: have no host
 
 
-def test_a_walk_in_jupyterlab(notebook, discs_site):
+def test_pins_go_to_python_and_back_and_the_theme_follows(notebook, discs_site):
     notebook.run(0)
     canvas = notebook.frame.locator("[data-map]")
     canvas.wait_for(timeout=1000 * PATIENCE_SECONDS)
@@ -134,15 +126,8 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
     canvas.click(position={"x": 120, "y": 100})
     pins = notebook.frame.locator("[data-item]")
     notebook.until(lambda: pins.count() == 2)
-    said: list[str] = []
-
-    def both_have_come() -> bool:
-        """A message to the kernel is on its way, and shows nowhere: it is asked until it has it."""
-        said.append(notebook.run(1).output(1))
-        return said[-1].count("[") == 3
-
-    notebook.until(both_have_come)
-    pinned, dtype = said[-1].removeprefix("PINNED ").rsplit(" ", 1)
+    notebook.until(lambda: notebook.run(1).output(1).count("[") == 3)  # once the kernel has the page's message
+    pinned, dtype = notebook.output(1).removeprefix("PINNED ").rsplit(" ", 1)
     assert dtype.strip() == "float32"
     z = np.array(json.loads(pinned))
     assert z.shape == (2, 2)
@@ -153,7 +138,6 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
     notebook.until(lambda: pins.count() == 3)
     assert "PINNED [[0.0, 0.0], [1.0, 1.0], [-1.0, 0.5]] float32" in notebook.run(1).output(1)
 
-    # The theme follows JupyterLab's own.
     root = notebook.frame.locator("html")
     assert "dark" not in (root.get_attribute("class") or "")
     notebook.page.get_by_role("menuitem", name="Settings").click()
@@ -162,10 +146,12 @@ def test_a_walk_in_jupyterlab(notebook, discs_site):
     notebook.until(lambda: "dark" in (root.get_attribute("class") or ""))
 
 
-def test_things_show_themselves_and_errors_are_one_sentence(notebook):
+def test_objects_have_html_representations_and_errors_are_one_sentence(notebook):
     notebook.run(0).run(3)
     assert "images decoded from samples of its prior" in notebook.output(3)
     assert notebook.cell(3).locator("img").evaluate("(image) => image.naturalWidth") > 100
     notebook.run(4)
-    said = notebook.output(4).strip()
-    assert said == "ArmoireError: no run at no run; train one with `armoire train RECIPE --out no run`"
+    assert (
+        notebook.output(4).strip()
+        == "ArmoireError: no run at no run; train one with `armoire train RECIPE --out no run`"
+    )

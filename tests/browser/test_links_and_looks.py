@@ -1,4 +1,4 @@
-"""A link brings back what was; two languages, two themes, every size of window, and only what a run can serve."""
+"""Links restore the page; two languages, two themes, all window sizes; only what a run supports is shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def words_of(language: str) -> dict[str, str]:
     return dict(re.findall(r"^  (\w+): '(.*)',$", text, flags=re.MULTILINE))
 
 
-def test_a_link_brings_everything_back(visit, faces_site):
+def test_a_link_restores_everything(visit, faces_site):
     visitor = visit(faces_site, permissions=["clipboard-read", "clipboard-write"]).open()
     for place in ((-100, 60), (120, -80)):
         visitor.pin(*place)
@@ -38,23 +38,24 @@ def test_a_link_brings_everything_back(visit, faces_site):
     visitor.notice("Link copied")
     link = visitor.page.evaluate("navigator.clipboard.readText()")
     visitor.view()
-    kept = visitor.address()
-    assert kept.keys() == {*("lang", "z", "view", "x", "y", "p", "grid", "colour", "hidden", "tab", "edit", "pins")}
-    assert (kept["x"], kept["y"], kept["colour"], kept["hidden"]) == ("dim3", "dim1", "attribute:Bangs", "no")
+    address = visitor.address()
+    assert address.keys() == {*("lang", "z", "view", "x", "y", "p", "grid", "colour", "hidden", "tab", "edit", "pins")}
+    chosen = {"x": "dim3", "y": "dim1", "colour": "attribute:Bangs", "hidden": "no"}
+    assert chosen.items() <= address.items()
     assert urlsplit(link).fragment == visitor.hash()
     z = visitor.picture()[0]
 
     again = visit(faces_site).open(urlsplit(link).fragment)
     again.picture_at(z)
     again.view()
-    assert again.address() == kept
+    assert again.address() == address
     assert len(again.pins()) == 2
     assert again.page.locator("[data-slider=d2]").input_value() == "2.5"
     assert again.button("p = Φ(z)").get_attribute("aria-pressed") == "true"
     assert again.button("Decoded grid").get_attribute("aria-pressed") == "true"
 
 
-def test_tab_morph_and_slots_come_back(visit, discs_site):
+def test_a_link_restores_tab_morph_and_slots(visit, discs_site):
     visitor = visit(discs_site).open()
     a, b = visitor.pin(-100, 60), visitor.pin(120, -80)
     for slot, k in (("A", 1), ("B", 0)):
@@ -63,43 +64,33 @@ def test_tab_morph_and_slots_come_back(visit, discs_site):
     visitor.page.locator("[data-scrub]").fill("0.25")
     visitor.until(lambda: visitor.address().get("morph") == "1_0_0.25_spherical")
     again = visit(discs_site).open(visitor.hash())
-    again.seen("[data-scrub]")
-    assert again.page.locator("[data-scrub]").input_value() == "0.25"
-    again.page.locator("[data-scrub]").fill("0")
-    again.picture_at(b)
-    again.page.locator("[data-scrub]").fill("1")
-    again.picture_at(a)
+    scrub = again.seen("[data-scrub]")
+    assert scrub.input_value() == "0.25"
+    for t, end in (("0", b), ("1", a)):
+        scrub.fill(t)
+        again.picture_at(end)
 
 
-def test_going_to_another_link_of_the_same_page(visit, discs_site):
+def test_another_link_to_the_open_page_is_followed(visit, discs_site):
     visitor = visit(discs_site).open()
     z = visitor.pin(100, 50)
-    visitor.until(lambda: visitor.address().get("z"))
-    kept = visitor.hash()
+    plain = visitor.until(lambda: visitor.address().get("z") and visitor.hash())
     visitor.pin(-120, -30)
-    visitor.until(lambda: len(visitor.pins()) == 2)
-    visitor.page.evaluate("hash => { location.hash = hash }", kept)
-    visitor.picture_at(z)
-    visitor.until(lambda: len(visitor.pins()) == 1)
-
-
-def test_a_link_to_another_plane_of_the_same_page_keeps_its_view(visit, discs_site):
-    visitor = visit(discs_site).open()
-    plain = visitor.hash()
     visitor.page.keyboard.press("p")
-    visitor.until(lambda: visitor.address().get("p"))
+    visitor.until(lambda: visitor.address().get("p") and len(visitor.pins()) == 2)
     for _ in range(3):
         visitor.page.keyboard.press("+")
     link = visitor.until(lambda: visitor.view()[2] > 500 and visitor.hash())
-    kept = visitor.view()
-    visitor.page.keyboard.press("p")
-    visitor.until(lambda: not visitor.address().get("p"))
-    visitor.page.evaluate("hash => { location.hash = hash }", link)
-    np.testing.assert_allclose(visitor.view(), kept)
+    view = visitor.view()
     # A link without p is one to the latent itself.
     visitor.page.evaluate("hash => { location.hash = hash }", plain)
+    visitor.picture_at(z)
+    visitor.until(lambda: len(visitor.pins()) == 1)
     visitor.view()
     assert visitor.hash() == plain
+    visitor.page.evaluate("hash => { location.hash = hash }", link)
+    visitor.until(lambda: len(visitor.pins()) == 2)
+    np.testing.assert_allclose(visitor.view(), view)
 
 
 @pytest.mark.parametrize(
@@ -110,17 +101,17 @@ def test_a_link_to_another_plane_of_the_same_page_keeps_its_view(visit, discs_si
         "view=1e308_1e308_1e-300_1&z=AADAfwAAwH8&pins=" + "A" * 4000,
     ],
 )
-def test_a_damaged_link_opens_the_page_all_the_same(visit, discs_site, damaged):
+def test_a_damaged_link_opens_the_page(visit, discs_site, damaged):
     visitor = visit(discs_site).go(damaged)
     visitor.until(lambda: visitor.pictures() > 0)
     visitor.until(lambda: visitor.page.locator("header .count").inner_text() == "400 of 400 shown")
     assert "view" not in visitor.address()
     place = visitor.hover(50, 50)
-    assert alike(visitor.picture_at(place), discs_site.made(place))
+    assert alike(visitor.picture_at(place), discs_site.decoded(place))
 
 
 def texts(visitor: Visitor) -> set[str]:
-    """Everything that is written on the page, or said of it."""
+    """Every text and accessible name of the page."""
     found = visitor.page.evaluate("""() => {
       const found = []
       for (const one of document.body.querySelectorAll('*')) {
@@ -133,12 +124,12 @@ def texts(visitor: Visitor) -> set[str]:
     return {" ".join(text.split()) for text in [*found, *visitor.words_on_map()]}
 
 
-def test_korean_all_through(visit, discs_site, faces_site):
+def test_a_page_in_korean_has_no_english(visit, discs_site, faces_site):
     korean, english = words_of("ko"), words_of("en")
     assert korean.keys() == english.keys()
     assert len(korean) > 100
-    # A sentence of the page in English, with anything in its blanks.
-    left = [
+    # The page's English sentences, with anything in their blanks.
+    english_texts = [
         re.compile(re.sub(r"\\\{\w+\\\}", ".*", re.escape(text)))
         for key, text in english.items()
         if text != korean[key] and re.search("[a-z]{2}", re.sub(r"\{\w+\}", "", text))
@@ -154,10 +145,10 @@ def test_korean_all_through(visit, discs_site, faces_site):
             visitor.seen(f"#tab-{tab}[aria-selected=true]")
             seen = texts(visitor)
             assert len(seen) > 30
-            assert not [text for text in seen for pattern in left if pattern.fullmatch(text)]
+            assert not [text for text in seen for pattern in english_texts if pattern.fullmatch(text)]
 
 
-def test_the_language_is_chosen_and_remembered(visit, discs_site):
+def test_the_chosen_language_is_remembered(visit, discs_site):
     visitor = visit(discs_site, locale="ko-KR").open()
     html = visitor.page.locator("html")
     assert html.get_attribute("lang") == "ko"
@@ -185,7 +176,7 @@ def test_dark_and_light(visit, discs_site):
     theme.select_option("light")
     visitor.until(lambda: "dark" not in (html.get_attribute("class") or ""))
     assert style(html, "backgroundColor") != dark
-    # Inverting grey changes how images are shown: the values stay.
+    # Inverting grey changes only how images are shown.
     assert style(live, "filter") == "invert(1)"
     assert (visitor.picture()[1] == values).all()
     nearest = visitor.page.locator(".nearest button").first
@@ -204,9 +195,9 @@ def test_dark_and_light(visit, discs_site):
     visitor.until(lambda: "dark" in html.get_attribute("class"))
 
 
-def test_nothing_moves_for_those_who_ask_for_that(visit, discs_site):
-    for wish, duration in (("reduce", "0s"), ("no-preference", "0.14s")):
-        visitor = visit(discs_site, reduced_motion=wish).go()
+def test_reduced_motion_is_respected(visit, discs_site):
+    for motion, duration in (("reduce", "0s"), ("no-preference", "0.14s")):
+        visitor = visit(discs_site, reduced_motion=motion).go()
         button = visitor.button("Copy link")
         found = button.evaluate("(one) => getComputedStyle(one).transitionDuration")
         assert found.split(", ")[0] == duration
@@ -222,9 +213,12 @@ def test_nothing_is_wider_than_the_window(visit, faces_site, language):
             panel = visitor.seen("[role=tabpanel]")
             assert visitor.sideways() <= 0
             assert panel.evaluate("(one) => one.scrollWidth - one.clientWidth") <= 0
+    names = visitor.page.locator(".controls label span").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
+    assert len(names) == 3
+    assert max(names) < 30  # in one line
 
 
-def test_on_a_telephone_the_sheet_is_drawn_up_and_fingers_move_the_probe(visit, discs_site):
+def test_on_a_phone_the_panel_opens_and_a_tap_pins(visit, discs_site):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     visitor = visit(discs_site, **phone).open()
     handle = visitor.page.locator("button.handle")
@@ -238,23 +232,12 @@ def test_on_a_telephone_the_sheet_is_drawn_up_and_fingers_move_the_probe(visit, 
     left, top = visitor.middle(-60, 30)
     visitor.page.touchscreen.tap(left, top)
     place = visitor.at_pixel(left, top)
-    assert alike(visitor.picture_at(place, 1e-3), discs_site.made(visitor.picture()[0]))
+    assert alike(visitor.picture_at(place, 1e-3), discs_site.decoded(visitor.picture()[0]))
     visitor.until(lambda: len(visitor.pins()) == 1)
     assert visitor.sideways() <= 0
 
 
-def test_names_of_controls_are_written_in_one_line(visit, faces_site):
-    visitor = visit(faces_site, viewport={"width": 400, "height": 800}).open("lang=ko")
-    heights = visitor.page.locator(".controls label span").evaluate_all("(all) => all.map((one) => one.offsetHeight)")
-    assert len(heights) == 3
-    assert max(heights) < 30
-
-
-def tabs(visitor: Visitor) -> list[str]:
-    return visitor.page.get_by_role("tab").all_inner_texts()
-
-
-def test_a_run_without_attributes_has_no_sliders_for_them(visit, discs_site, faces_site):
+def test_a_run_without_attributes_has_no_attribute_sliders(visit, discs_site, faces_site):
     visitor = visit(discs_site).open()
     assert visitor.page.get_by_text("Attributes", exact=True).count() == 0
     assert visitor.page.locator("[data-slider]").count() == 2
@@ -262,7 +245,7 @@ def test_a_run_without_attributes_has_no_sliders_for_them(visit, discs_site, fac
     visitor = visit(faces_site).open()
     assert visitor.page.get_by_text("Attributes", exact=True).is_visible()
     assert visitor.page.locator("[data-slider^=d]").count() == len(faces_site.wardrobe.directions())
-    assert visitor.button("p = Φ(z)").count() == 0  # of principal components p says nothing
+    assert visitor.button("p = Φ(z)").count() == 0  # p is of latent dimensions, not of principal components
     assert visitor.button("Invert grey").count() == 0
 
 
@@ -273,12 +256,12 @@ def test_a_plain_autoencoder_has_no_p_space_and_no_normal_prior(visit, plain_sit
     assert visitor.page.get_by_text("drawn from the bounding box of the embeddings").is_visible()
     visitor.page.keyboard.press("p")
     place = visitor.hover(40, 40)
-    assert alike(visitor.picture_at(place), plain_site.made(place))
+    assert alike(visitor.picture_at(place), plain_site.decoded(place))
     visitor.page.keyboard.press("?")
     assert "Φ" not in visitor.page.get_by_role("dialog").inner_text()
 
 
-def test_a_folder_that_nobody_sorted(visit, folder_site):
+def test_an_unlabelled_folder_has_no_legend(visit, folder_site):
     visitor = visit(folder_site).open()
     assert visitor.page.get_by_role("list", name="Legend").count() == 0
     assert visitor.page.locator("[data-slider^=d]").count() == 0
@@ -290,10 +273,10 @@ def test_a_folder_that_nobody_sorted(visit, folder_site):
     assert visitor.page.get_by_text("Share of the plane").count() == 0
 
 
-def test_what_a_site_lacks_is_not_offered(visit, discs_site, tmp_path):
+def test_missing_parts_of_a_site_are_not_offered(visit, discs_site, tmp_path):
     files = {key: value for key, value in discs_site.manifest["files"].items() if key != "encoder"}
     lacking = discs_site.changed(tmp_path, files=files, diagnostics=None, sheets=None)
     visitor = visit(lacking).open("tab=yourImage")
-    assert tabs(visitor) == ["Edit", "Morph", "Sample"]
+    assert visitor.page.get_by_role("tab").all_inner_texts() == ["Edit", "Morph", "Sample"]
     assert visitor.page.locator(".nearest canvas").count() == 0
     assert len(visitor.distances()) == 6

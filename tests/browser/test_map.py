@@ -1,4 +1,4 @@
-"""The map: what is made under the pointer, p = Phi(z), the grid, pins, groups, and the keyboard alone."""
+"""The map: decoding under the pointer, p = Phi(z), the decoded grid, the legend, and the keyboard."""
 
 from __future__ import annotations
 
@@ -11,29 +11,25 @@ from scipy.stats import norm
 pytest.importorskip("playwright")
 from visitor import A_STEP, alike
 
-STILL = {"reduced_motion": "reduce"}  # nothing glides: what is read is where it is to be
+STILL = {"reduced_motion": "reduce"}  # without transitions: what is read is final
 
 
-def test_the_picture_under_the_pointer_is_the_one_that_python_makes(visit, discs_site):
+def test_the_image_under_the_pointer_is_decoded_as_in_python(visit, discs_site):
     visitor = visit(discs_site).open()
     seen = []
     for right, down in ((-150, 90), (0, 0), (170, -120)):
-        place = visitor.hover(right, down)
-        pixels = visitor.picture_at(place)
-        assert alike(pixels, discs_site.made(visitor.picture()[0]))
-        seen.append(pixels)
+        seen.append(visitor.picture_at(visitor.hover(right, down)))
+        assert alike(seen[-1], discs_site.decoded(visitor.picture()[0]))
     assert (seen[0] != seen[1]).any()
     assert (seen[1] != seen[2]).any()
 
 
-def test_colours_too_and_the_plane_of_the_map_through_many_dimensions(visit, faces_site):
+def test_a_plane_through_many_dimensions_is_decoded_in_colour(visit, faces_site):
     visitor = visit(faces_site).open()
-    wardrobe = faces_site.wardrobe
     x, y = visitor.hover(60, -80)
-    train = wardrobe.latents.split("train").mean
     axes = np.fromfile(faces_site.files["/data/axes.f32"], "<f4").reshape(-1, 8)
-    z = train.mean(axis=0) + x * axes[0] + y * axes[1]
-    assert alike(visitor.picture_at(z, 1e-3), faces_site.made(visitor.picture()[0]))
+    z = faces_site.wardrobe.latents.split("train").mean.mean(axis=0) + x * axes[0] + y * axes[1]
+    assert alike(visitor.picture_at(z, 1e-3), faces_site.decoded(visitor.picture()[0]))
 
 
 def test_in_p_space_a_point_is_the_probability_below_it(visit, discs_site):
@@ -48,14 +44,14 @@ def test_in_p_space_a_point_is_the_probability_below_it(visit, discs_site):
     p = visitor.hover(120, -70)
     assert 0 < min(p) < max(p) < 1
     z = norm.ppf(p)
-    assert alike(visitor.picture_at(z, 1e-3), discs_site.made(visitor.picture()[0]))
+    assert alike(visitor.picture_at(z, 1e-3), discs_site.decoded(visitor.picture()[0]))
     assert place.inner_text() == f"p = ({p[0]:.3f}, {p[1]:.3f})"
     button.click()
     visitor.until(lambda: "z₁" in visitor.words_on_map())
     assert button.get_attribute("aria-pressed") == "false"
 
 
-def test_points_glide_into_p_space_and_arrive(visit, discs_site):
+def test_points_move_to_their_places_in_p_space(visit, discs_site):
     visitor = visit(discs_site).open()
     before = visitor.layer(1)
     visitor.page.keyboard.press("p")
@@ -65,12 +61,12 @@ def test_points_glide_into_p_space_and_arrive(visit, discs_site):
     assert (before != visitor.layer(1)).any()
 
 
-def test_the_decoded_grid_is_made_of_images_decoded_at_its_tiles(visit, discs_site):
+def test_the_decoded_grid_has_the_images_decoded_at_its_tiles(visit, discs_site):
     visitor = visit(discs_site, **STILL).open()
 
     def finest_is_laid() -> bool:
         middle, tile = visitor.grid_tile(16)
-        return alike(tile, discs_site.made(middle))
+        return alike(tile, discs_site.decoded(middle))
 
     visitor.page.keyboard.press("g")
     visitor.until(lambda: visitor.layer(0)[..., 3].all())
@@ -99,13 +95,13 @@ def test_in_p_space_the_decoded_grid_fills_the_unit_square(visit, discs_site, wi
 
     def finest_is_laid() -> bool:
         middle, tile = visitor.grid_tile(16)
-        return alike(tile, discs_site.made(norm.ppf(middle)))
+        return alike(tile, discs_site.decoded(norm.ppf(middle)))
 
     visitor.until(finest_is_laid)
 
 
 @pytest.mark.slow
-def test_sixty_moves_a_second_never_queue(visit, discs_site):
+def test_sixty_moves_a_second_do_not_queue(visit, discs_site):
     visitor = visit(discs_site).open()
     left, top = visitor.middle()
     visitor.page.mouse.move(left - 150, top)
@@ -122,8 +118,8 @@ def test_sixty_moves_a_second_never_queue(visit, discs_site):
     assert visitor.pictures() == made  # nothing was left to be made
 
 
-def test_zooming_in_turns_dots_into_thumbnails_and_back(visit, discs_site):
-    # So small that 400 images touch.
+def test_zooming_in_turns_points_into_thumbnails_and_back(visit, discs_site):
+    # So small that the thumbnails of 400 images overlap.
     visitor = visit(discs_site, viewport={"width": 700, "height": 400}, **STILL).open()
     thumbnails = visitor.map.locator("canvas").nth(2)
     visitor.until(thumbnails.is_hidden)
@@ -138,7 +134,7 @@ def test_zooming_in_turns_dots_into_thumbnails_and_back(visit, discs_site):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_class_bars_have_the_colour_of_the_legend_and_axes_are_opaque(visit, discs_site, theme):
+def test_class_bars_have_the_legends_colours_and_axes_are_opaque(visit, discs_site, theme):
     visitor = visit(discs_site, color_scheme=theme, **STILL).open()
     for _ in range(3):
         visitor.button("Zoom in").click()
@@ -173,7 +169,7 @@ def test_class_bars_have_the_colour_of_the_legend_and_axes_are_opaque(visit, dis
     assert (bare[-bottom:] == shown[-bottom:]).all()
 
 
-def test_values_of_the_axes_are_written_whole_far_in(visit, discs_site):
+def test_axis_values_are_not_cut_off_at_high_zoom(visit, discs_site):
     x, y = -np.abs(discs_site.wardrobe.latents.mean[0])
     visitor = visit(discs_site, **STILL).open(f"view={x}_{y}_0.002_0.002")
     visitor.view()
@@ -184,7 +180,7 @@ def test_values_of_the_axes_are_written_whole_far_in(visit, discs_site):
     assert (edge == edge[0, 0]).all()
 
 
-def test_the_view_of_everything_follows_the_window_until_one_chooses_another(visit, discs_site):
+def test_the_view_of_all_points_follows_the_window_until_another_is_chosen(visit, discs_site):
     visitor = visit(discs_site).open()
     for width in (900, 1400):
         visitor.page.set_viewport_size({"width": width, "height": 700})
@@ -214,33 +210,27 @@ def test_dragging_moves_the_map_and_pins_nothing(visit, discs_site):
     assert visitor.pins() == []
 
 
-def test_a_group_of_the_legend_is_hidden_and_comes_back(visit, discs_site):
+def test_groups_of_the_legend_are_hidden_and_coloured_by(visit, discs_site):
     visitor = visit(discs_site).open()
-    legend = visitor.page.get_by_role("list", name="Legend").get_by_role("button")
-    assert legend.all_inner_texts() == ["a", "b", "c"]
-    count = visitor.page.locator("header .count")
+    legend = visitor.page.get_by_role("list", name="Legend")
+    groups, count = legend.get_by_role("button"), visitor.page.locator("header .count")
+    assert groups.all_inner_texts() == ["a", "b", "c"]
     assert count.inner_text() == "400 of 400 shown"
     before = visitor.layer(1)
-    legend.first.click()
-    visitor.until(lambda: count.inner_text() != "400 of 400 shown")
-    labels = discs_site.wardrobe.latents.labels
-    assert count.inner_text() == f"{(labels != 0).sum()} of 400 shown"
-    assert legend.first.get_attribute("aria-pressed") == "false"
+    groups.first.click()
+    shown = (discs_site.wardrobe.latents.labels != 0).sum()
+    visitor.until(lambda: count.inner_text() == f"{shown} of 400 shown")
+    assert groups.first.get_attribute("aria-pressed") == "false"
     visitor.until(lambda: visitor.layer(1)[..., 3].astype(bool).sum() < before[..., 3].astype(bool).sum())
     assert visitor.until(lambda: visitor.address().get("hidden")) == "0"
-    legend.first.click()
+    groups.first.click()
     visitor.until(lambda: (visitor.layer(1) == before).all())
-    legend.nth(1).dblclick()  # alone
+    groups.nth(1).dblclick()  # hides all others
     visitor.until(lambda: visitor.address().get("hidden") == "0~2~-1")
-
-
-def test_points_are_coloured_by_split_or_not_at_all(visit, discs_site):
-    visitor = visit(discs_site).open()
     colour = visitor.page.get_by_label("Colour")
     assert colour.locator("option").all_inner_texts() == ["class", "split", "none"]
     colour.select_option("split")
-    legend = visitor.page.get_by_role("list", name="Legend")
-    visitor.until(lambda: legend.get_by_role("button").all_inner_texts() == ["train", "test"])
+    visitor.until(lambda: groups.all_inner_texts() == ["train", "test"])
     colour.select_option("none")
     legend.wait_for(state="detached")
 
@@ -259,24 +249,17 @@ def test_the_nearest_images_are_those_of_python(visit, discs_site):
     visitor.picture_at(latents.mean[row], 1e-5)
 
 
-def test_everything_can_be_done_by_key(visit, discs_site):
+def test_the_map_works_by_keyboard(visit, discs_site):
     visitor = visit(discs_site).open()
     keyboard = visitor.page.keyboard
-    for _ in range(40):
-        keyboard.press("Tab")
-        focus = visitor.focused()
-        assert focus["outlined"], focus
-        if focus["map"]:
-            break
-    else:
-        raise AssertionError("Tab does not come to the map")
+    visitor.map.focus()
     scale = visitor.view()[2]
     keyboard.press("ArrowRight")
     visitor.picture_at((A_STEP / scale, 0))
     keyboard.press("ArrowUp")
     keyboard.press("Shift+ArrowLeft")
     z = (-7 * A_STEP / scale, A_STEP / scale)
-    assert alike(visitor.picture_at(z), discs_site.made(visitor.picture()[0]))
+    assert alike(visitor.picture_at(z), discs_site.decoded(visitor.picture()[0]))
     keyboard.press("Enter")
     visitor.until(lambda: len(visitor.pins()) == 1)
     assert np.allclose(visitor.pins()[0], z, atol=1e-5)
@@ -288,40 +271,33 @@ def test_everything_can_be_done_by_key(visit, discs_site):
     visitor.until(lambda: len(visitor.pins()) == 0)
 
 
-def test_every_stop_of_the_tab_key_is_seen(visit, faces_site):
+def test_the_tab_key_reaches_everything_with_a_visible_focus(visit, faces_site):
     visitor = visit(faces_site).open()
-    names = []
-    for _ in range(80):
+    stops = []
+    while not stops or not stops[-1]["body"]:
         visitor.page.keyboard.press("Tab")
-        focus = visitor.focused()
-        if focus["body"]:
-            break
-        assert focus["outlined"], focus
-        names.append(focus["name"])
-    else:
-        raise AssertionError(f"the focus does not come round: {names}")
-    assert any(name.startswith("Smiling") or name == "INPUT" for name in names)
+        stops.append(visitor.focused())
+        assert stops[-1]["body"] or stops[-1]["outlined"], stops[-1]
+        assert len(stops) < 80, f"the focus does not return: {stops}"
+    assert any(stop["map"] for stop in stops)
+    assert any(stop["name"].startswith("Smiling") or stop["name"] == "INPUT" for stop in stops)
 
 
-def test_a_question_mark_shows_the_keys_and_escape_hides_them(visit, discs_site):
+def test_a_question_mark_shows_the_shortcuts_and_escape_hides_them(visit, discs_site):
     visitor = visit(discs_site).open()
     dialog = visitor.page.get_by_role("dialog")
-    visitor.page.keyboard.press("?")
-    dialog.wait_for()
-    assert "switch between z and p = Φ(z)" in dialog.inner_text()
-    visitor.page.keyboard.press("Escape")
-    dialog.wait_for(state="hidden")
-    for _ in range(20):  # as quickly as it goes: the page is not to be told late that Escape has closed it
+    for _ in range(20):  # without a pause: the page must not miss that Escape has closed it
         visitor.page.keyboard.press("?")
         dialog.wait_for()
         visitor.page.keyboard.press("Escape")
     visitor.page.keyboard.press("?")
     dialog.wait_for()
+    assert "switch between z and p = Φ(z)" in dialog.inner_text()
     visitor.page.keyboard.press("?")
     dialog.wait_for(state="hidden")
 
 
-def test_graphics_draw_the_same_points(visit, discs_site):
+def test_webgl_draws_the_points(visit, discs_site):
     visitor = visit(discs_site, **STILL)
     if not visitor.page.evaluate("document.createElement('canvas').getContext('webgl2') !== null"):
         pytest.skip("this Chromium has no WebGL 2")
@@ -329,7 +305,7 @@ def test_graphics_draw_the_same_points(visit, discs_site):
     visitor.open(query="?points=webgl")
     assert visitor.map.get_attribute("data-points") == "webgl"
     points = visitor.map.locator("canvas").nth(1)
-    # What was drawn is there to be read within the frame only.
+    # A WebGL canvas can be read only within the frame that drew it.
     covered = """(canvas) => new Promise((resolve) => requestAnimationFrame(() => {
       resolve(read(canvas).data.filter((value, i) => i % 4 === 3 && value > 0).length)
     }))"""

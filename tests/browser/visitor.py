@@ -1,4 +1,4 @@
-"""Someone who looks at the page: moves, presses, and says what is seen."""
+"""The page as a user operates it: opens, moves, clicks, types, and reads what is shown."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request
 
 T = TypeVar("T")
 
-# Only against waiting for ever: no test asks whether anything is fast.
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 90  # generous: no test measures time
 A_STEP = 8  # pixels of the map that an arrow key moves the probe
-FINEST = 36  # CSS pixels of a grid's finest tile, at least
+FINEST = 36  # CSS pixels of a decoded grid's finest tile, at least
 
-# Runs before the page: each picture is read in the moment it was drawn, with the place it was made at.
-WATCH = """
-window.drawn = { count: 0, zs: [], last: null }
-// From a copy: a canvas that is read often is made another by the browser.
+# The pixels of a canvas, from a copy: browsers move a canvas that is read often to another kind of memory.
+READ_CANVAS = """
 window.read = (canvas) => {
   const { width, height } = canvas
   const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })
   copy.drawImage(canvas, 0, 0)
   return { width, height, data: copy.getImageData(0, 0, width, height).data }
 }
+"""
+# Runs before the page: reads each decoded image when it is drawn, with its latent.
+WATCH = """
+window.drawn = { count: 0, last: null }
 document.addEventListener('picture', (event) => {
   const z = [...event.detail.z]
   drawn.count++
-  drawn.zs.push(z)
   drawn.last = { z, ...read(event.target.querySelector('canvas')) }
 }, true)
 window.written = []
@@ -47,8 +47,7 @@ document.addEventListener('securitypolicyviolation', (event) => {
   console.error(`against the policy: ${event.violatedDirective} ${event.blockedURI}`)
 })
 """
-# What follows a window's size does so within a frame, and the address 300 ms later: timers keep their order, however
-# slow the machine is.
+# The page follows the window's size within a frame, and the address 300 ms later; timers fire in this order anywhere.
 REST = """new Promise((resolve) =>
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 310))))"""
 # RGBA of a canvas, in base64: a list of numbers would take long to hand over.
@@ -61,75 +60,71 @@ READ = """(canvas) => {
 
 
 class Complaints:
-    """What a browser complains of and asks for while a page is open; `expected` are patterns of what may be."""
+    """A page's errors, warnings and requests; `expected` are patterns of errors that do not fail the test."""
 
     def __init__(self, page: Page, home: str) -> None:
-        self.said: list[str] = []
+        self.texts: list[str] = []
         self.requests: list[Request] = []
         self.expected: list[str] = []
         self.home = urlsplit(home).netloc
         page.on("console", self.console)
-        page.on("pageerror", lambda error: self.said.append(f"uncaught: {error}"))
+        page.on("pageerror", lambda error: self.texts.append(f"uncaught: {error}"))
         page.on("requestfailed", self.failed)
         page.on("request", self.request)
 
     def console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning", "assert"):
-            self.said.append(f"console: {message.text} {message.location.get('url', '')}")
+            self.texts.append(f"console: {message.text} {message.location.get('url', '')}")
 
     def failed(self, request: Request) -> None:
-        # The browser itself asks for the icon whenever the address changes, and gives up when one goes away.
+        # The browser requests the icon whenever the address changes, and cancels that request when a page is left.
         if not request.url.endswith("/icon.svg"):
-            self.said.append(f"failed: {request.url} {request.failure}")
+            self.texts.append(f"failed: {request.url} {request.failure}")
 
     def request(self, request: Request) -> None:
         self.requests.append(request)
         url = urlsplit(request.url)
         if url.scheme != "blob" and url.netloc != self.home:
-            self.said.append(f"another host: {request.url}")
+            self.texts.append(f"another host: {request.url}")
 
     @property
     def unexpected(self) -> list[str]:
-        return [text for text in self.said if not any(re.search(pattern, text) for pattern in self.expected)]
+        return [text for text in self.texts if not any(re.search(pattern, text) for pattern in self.expected)]
 
 
 class Visitor:
-    """A page that is open, and what one does and sees there."""
+    """An open page, what a user does and what is shown."""
 
     def __init__(self, page: Page, home: str) -> None:
         self.page = page
         self.home = home
         self.complaints = Complaints(page, home)
-        page.add_init_script(WATCH)
-
-    # ------------------------------------------------------------ coming and waiting
+        page.add_init_script(READ_CANVAS + WATCH)
 
     def open(self, hash: str = "", query: str = "") -> Visitor:
-        """Open the page and wait until everything is there."""
+        """Open the page and wait until all is loaded."""
         self.go(hash, query)
-        self.until(lambda: self.pictures() > 0)
-        self.until(lambda: len(self.distances()) > 0)
-        self.until(lambda: self.map.get_attribute("data-view"))
-        self.until(self.address)
-        self.until(self.thumbnails_came)
+        self.until(lambda: self.pictures() > 0 and self.distances() and self.map.get_attribute("data-view"))
+        thumbnail = self.page.locator(".nearest canvas").first
+        self.until(lambda: self.address() and (thumbnail.count() == 0 or pixels(thumbnail)[..., 3].any()))
         return self
 
     def go(self, hash: str = "", query: str = "") -> Visitor:
-        """Open the page and wait for nothing."""
+        """Open the page without waiting."""
         self.page.goto(f"{self.home}{query}{'#' + hash if hash else ''}")
         return self
 
     def until(self, found: Callable[[], T]) -> T:
-        """Ask again until the answer is yes, and give it."""
+        """Repeat until the answer is true, and return it."""
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             if answer := found():
                 return answer
-            assert time.monotonic() < end, "waited in vain"
+            assert time.monotonic() < end, "it did not happen"
             self.page.wait_for_timeout(50)
 
     def seen(self, selector: str) -> Locator:
-        """What there is once, when it is seen."""
+        """The only match, once it is visible."""
         found = self.page.locator(selector)
         found.wait_for()
         return found
@@ -138,30 +133,24 @@ class Visitor:
         return self.page.get_by_role("button", name=name, exact=True)
 
     def expect(self, *patterns: str) -> None:
-        """What the browser may complain of."""
+        """Allow errors and warnings of some patterns."""
         self.complaints.expected += patterns
 
     def requests(self) -> list[Request]:
-        """What the page asked for; for the icon the browser itself does, whenever the address changes."""
+        """The page's requests, without the browser's own for the icon."""
         return [one for one in self.complaints.requests if not one.url.endswith("/icon.svg")]
 
-    # ------------------------------------------------------------ the live picture
-
     def pictures(self) -> int:
-        """How many were drawn so far."""
+        """How many images were decoded and drawn so far."""
         return self.page.evaluate("drawn.count")
 
-    def places(self) -> np.ndarray:
-        """Where each of them was made: (n, d)."""
-        return np.array(self.page.evaluate("drawn.zs"))
-
     def picture(self) -> tuple[np.ndarray, np.ndarray]:
-        """The last one: its place float32 (d,), and its pixels uint8 (h, w, 4)."""
+        """The last one: its latent float32 (d,), and its pixels uint8 (h, w, 4)."""
         last = self.page.evaluate("({ ...drawn.last, data: [...drawn.last.data] })")
         return np.float32(last["z"]), np.uint8(last["data"]).reshape(last["height"], last["width"], 4)
 
     def picture_at(self, z: Sequence[float] | np.ndarray, tolerance: float = 1e-4) -> np.ndarray:
-        """Wait until the live picture is that of a place; its pixels."""
+        """Wait for the image decoded at a latent; its pixels."""
         z = np.ravel(z)
 
         def there() -> bool:
@@ -173,8 +162,6 @@ class Visitor:
         except AssertionError:
             raise AssertionError(f"the picture is of {self.picture()[0]}, not of {z}") from None
         return self.picture()[1]
-
-    # ------------------------------------------------------------ the map
 
     @property
     def map(self) -> Locator:
@@ -192,22 +179,22 @@ class Visitor:
     def on_screen(self, x: float, y: float) -> tuple[float, float]:
         """Where a point of the map's plane is on the screen."""
         left, top, width, height = self.box()
-        (vx, vy, scale) = self.view()
+        vx, vy, scale = self.view()
         return left + width / 2 + (x - vx) * scale, top + height / 2 - (y - vy) * scale
 
     def at_pixel(self, left: float, top: float) -> tuple[float, float]:
-        """The point of the plane under a place of the screen."""
+        """The point of the plane at a position on the screen."""
         x, y, width, height = self.box()
-        (vx, vy, scale) = self.view()
+        vx, vy, scale = self.view()
         return vx + (left - x - width / 2) / scale, vy - (top - y - height / 2) / scale
 
     def middle(self, right: float = 0, down: float = 0) -> tuple[int, int]:
-        """A whole pixel near the middle of the map: mice know no others."""
+        """A whole pixel at an offset from the middle of the map."""
         left, top, width, height = self.box()
         return round(left + width / 2 + right), round(top + height / 2 + down)
 
     def hover(self, right: float = 0, down: float = 0) -> tuple[float, float]:
-        """Move the mouse to a place from the middle of the map; the point of the plane there."""
+        """Move the mouse to an offset from the middle of the map; the point of the plane there."""
         place = self.middle(right, down)
         self.page.mouse.move(*place)
         return self.at_pixel(*place)
@@ -225,16 +212,16 @@ class Visitor:
         return pixels(self.map.locator("canvas").nth(number))
 
     def screenshot(self, clip: tuple[float, float, float, float] | None = None) -> np.ndarray:
-        """The map, or left, top, width and height of the page, as it is seen: uint8 (h, w, 3)."""
+        """The map, or left, top, width and height of the page, as shown: uint8 (h, w, 3)."""
         area = dict(zip(("x", "y", "width", "height"), clip or self.box(), strict=True))
         return np.asarray(Image.open(BytesIO(self.page.screenshot(clip=area))).convert("RGB"))
 
     def pixel(self, left: float, top: float) -> tuple[int, ...]:
-        """The colour of a pixel of the page, as it is seen."""
+        """The colour of a pixel of the page, as shown."""
         return tuple(self.screenshot((int(left), int(top), 1, 1))[0, 0].tolist())
 
     def grid_tile(self, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """A tile of the finest level that lies wholly in view: the point of its middle, and pixels (side, side, 4)."""
+        """A tile of the finest level that is wholly in view: the point of its middle, and pixels (side, side, 4)."""
         view = self.view()
         cell = 2.0 ** -np.floor(np.log2(view[2] / FINEST))
         lower = np.floor(view[:2] / cell) * cell
@@ -246,40 +233,34 @@ class Visitor:
         return lower + cell / 2, self.layer(0)[rows][:, columns]
 
     def words_on_map(self) -> list[str]:
-        """What was written on the map since this was asked last."""
+        """The texts drawn on the map since the last call."""
         return self.page.evaluate("written.splice(0)")
 
-    # ------------------------------------------------------------ what is written
-
     def address(self) -> dict[str, str]:
-        """What the address says after its #; it follows the page a little later."""
+        """The parts of the address after its #, which follow the page with a delay."""
         return {key: values[0] for key, values in parse_qs(self.hash()).items()}
 
     def hash(self) -> str:
         return self.page.evaluate("location.hash.slice(1)")
 
     def view(self) -> np.ndarray:
-        """The middle of the map in its plane, and pixels a unit, once the map has come to rest."""
+        """The middle of the map in its plane, and pixels per unit, once the map is at rest."""
         self.page.evaluate(REST)
         return np.array([float(value) for value in self.map.get_attribute("data-view").split()])
 
     def pins(self) -> list[np.ndarray]:
-        """The places on the pins, as the address has them."""
-        hung = self.page.locator("[data-item]").count()
+        """The pinned latents, from the address."""
+        n = self.page.locator("[data-item]").count()
 
         def read() -> list[np.ndarray]:
             return [vector(text) for text in self.address().get("pins", "").split("~") if text]
 
-        self.until(lambda: len(read()) == hung)
+        self.until(lambda: len(read()) == n)
         return read()
 
     def distances(self) -> list[float]:
-        """Of the nearest images, as the page shows them."""
+        """Distances of the nearest images, as shown."""
         return [float(text) for text in self.page.locator(".nearest button .distance").all_inner_texts()]
-
-    def thumbnails_came(self) -> bool:
-        canvas = self.page.locator(".nearest canvas").first
-        return canvas.count() == 0 or bool(pixels(canvas)[..., 3].any())
 
     def notice(self, words: str) -> Locator:
         found = self.page.locator(".notices").get_by_text(words)
@@ -290,7 +271,7 @@ class Visitor:
         self.page.get_by_role("tab", name=name, exact=True).click()
 
     def focused(self) -> dict[str, Any]:
-        """What has the focus: does it match the map, what is it called, and is it seen to have the focus."""
+        """The focused element: its name, whether it is the map or the body, and whether its focus is visible."""
         return self.page.evaluate("""() => {
           const one = document.activeElement
           const { outlineStyle, outlineWidth } = getComputedStyle(one)
@@ -300,17 +281,17 @@ class Visitor:
         }""")
 
     def sideways(self) -> int:
-        """Pixels that the page is wider than its window."""
+        """By how many pixels the page is wider than its window."""
         return self.page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
 
 
 def pixels(canvas: Locator) -> np.ndarray:
-    """What a canvas holds: uint8 (h, w, 4)."""
+    """The pixels of a canvas: uint8 (h, w, 4)."""
     return as_array(canvas.evaluate(READ))
 
 
 def pixels_of_all(canvases: Locator) -> list[np.ndarray]:
-    """What each of many holds."""
+    """The pixels of each of several canvases."""
     return [as_array(read) for read in canvases.evaluate_all(f"(all) => all.map({READ})")]
 
 
@@ -319,11 +300,11 @@ def as_array(read: dict[str, Any]) -> np.ndarray:
 
 
 def vector(text: str) -> np.ndarray:
-    """A place from a link."""
+    """A latent in a link."""
     return np.frombuffer(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "<f4").copy()
 
 
 def alike(shown: np.ndarray, made: np.ndarray) -> bool:
-    """Whether pixels (h, w, 4) are those of an image that Python made (h, w, c), to 2 of 255."""
+    """Whether pixels (h, w, 4) are those of an image (h, w, c) of Python, to 2 of 255."""
     assert shown.shape[:2] == made.shape[:2]
     return bool((np.abs(shown[..., :3].astype(int) - made) <= 2).all() and (shown[..., 3] == 255).all())

@@ -6,7 +6,7 @@ import './app.css'
 import { host } from './host/host'
 import { read } from './lib/address'
 import { Explorer } from './lib/explorer.svelte'
-import { readManifest, reason, said, SiteError } from './lib/site'
+import { readManifest, reason, errorText, SiteError } from './lib/site'
 import { preferred, say, type Language } from './words'
 
 /** The language of the link, else that which was chosen last, else the browser's. */
@@ -17,7 +17,7 @@ function language(): Language {
 
 /** In place of the page: what happened, why, and what to do. */
 function sorry(root: HTMLElement, error: unknown): void {
-  const words = error instanceof SiteError ? said(error, language()) : say(language(), 'pageFailed', { why: reason(error) })
+  const words = error instanceof SiteError ? errorText(error, language()) : say(language(), 'pageFailed', { why: reason(error) })
   const sentence = document.createElement('p')
   sentence.className = 'sorry'
   sentence.setAttribute('role', 'alert')

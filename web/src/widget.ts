@@ -1,9 +1,9 @@
 /**
- * The explorer as a widget of a notebook (anywidget): a frame in the cell, which the kernel sends all that it shows.
+ * The explorer as a widget of a notebook (anywidget): a frame in the cell that gets all its data from the kernel.
  *
- * Nothing is fetched from a server: in VS Code, in Colab and behind a JupyterHub the page has no way to one that the
- * kernel could open. The frame keeps the page's styles and keys apart from the notebook's, and what a stranger's run
- * holds apart from the notebook's origin.
+ * Nothing is fetched from a server: in VS Code, in Colab and behind a JupyterHub the page cannot reach one that the
+ * kernel could open. The frame separates the page's styles and keys from the notebook's, and the data of an untrusted
+ * run from the notebook's origin.
  */
 
 import { Files, type Model } from './cell/files'
@@ -20,7 +20,7 @@ function render(model: Model, el: HTMLElement, files: Files): () => void {
   let port: MessagePort | null = null
   /** The pinned latents as last sent to or received from Python. */
   let known = new ArrayBuffer(0)
-  /** What is still on its way to the frame that is there now. */
+  /** Requests of the current frame that are not answered yet. */
   let coming: (() => void)[] = []
 
   const waiting = document.createElement('p')
@@ -61,7 +61,7 @@ function render(model: Model, el: HTMLElement, files: Files): () => void {
     try {
       model.save_changes()
     } catch {
-      // There is no kernel any more: the view goes on without.
+      // The kernel is gone: the view works without it.
     }
   }
 
@@ -76,7 +76,7 @@ function render(model: Model, el: HTMLElement, files: Files): () => void {
     }
   }
 
-  // Each time the frame is put somewhere else in the document it begins anew, and says hello again.
+  // A frame that is moved in the document starts anew and sends HELLO again.
   function hello(event: MessageEvent): void {
     if (event.data !== HELLO || !frame.contentWindow || event.source !== frame.contentWindow) return
     leave()
@@ -101,7 +101,7 @@ function render(model: Model, el: HTMLElement, files: Files): () => void {
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice().buffer as ArrayBuffer
   }
 
-  // What this view said itself comes back to it, perhaps after it has gone on.
+  // The view receives its own changes too, perhaps after newer ones.
   function pinnedElsewhere(): void {
     const now = pinned()
     if (equal(now, known)) return
@@ -134,7 +134,7 @@ function render(model: Model, el: HTMLElement, files: Files): () => void {
   }
 }
 
-/** Whether what lies behind an element is dark. Notebooks name their themes differently, so it is looked at. */
+/** Whether the background of an element is dark: notebooks have no common name for themes. */
 function isDark(element: Element): boolean {
   for (let at: Element | null = element; at; at = at.parentElement) {
     const colour = getComputedStyle(at).backgroundColor
@@ -146,7 +146,7 @@ function isDark(element: Element): boolean {
   return matchMedia('(prefers-color-scheme: dark)').matches
 }
 
-/** Once for each explorer: what `initialize` is given lives as long as it does, what `render` is given as its view. */
+/** Once per explorer: the model of `initialize` lives as long as it, the model of `render` as long as a view. */
 export default function explorer() {
   let files: Files
   return {

@@ -1,6 +1,6 @@
-/** Files from the kernel, in parts: asked for once, and kept, so that a view that comes later needs no kernel. */
+/** Files from the kernel, in parts: requested once and cached, so that a later view needs no kernel. */
 
-/** What anywidget gives: the model that the kernel has too. */
+/** The model that anywidget shares with the kernel. */
 export interface Model {
   get(name: string): unknown
   set(name: string, value: unknown): void
@@ -10,7 +10,7 @@ export interface Model {
   off(event: string, use: (...given: never[]) => void): void
 }
 
-/** What the kernel says (publish/widget.py); the bytes of a part are beside it. */
+/** A message of the kernel (publish/widget.py); the bytes of a part come as its buffer. */
 type FromKernel =
   | { kind: 'part'; id: string; total: number; last: boolean }
   | { kind: 'missing'; id: string; why: string }
@@ -20,62 +20,62 @@ export interface Asker {
   missing(why: string): void
 }
 
-/** Bytes of files kept of one explorer. */
+/** Most bytes of files cached for one explorer. */
 const ROOM = 64_000_000
 
 export class Files {
-  // Several browsers may have the same model, and each hears what was sent to all.
+  // Several browsers may share a model, and each receives what was sent to all.
   private readonly mine = Math.random().toString(36).slice(2)
   private next = 1
-  private readonly asked = new Map<string, { path: string; asker: Asker; parts: Uint8Array<ArrayBuffer>[] }>()
-  private readonly kept = new Map<string, Uint8Array<ArrayBuffer>[]>()
+  private readonly pending = new Map<string, { path: string; asker: Asker; parts: Uint8Array<ArrayBuffer>[] }>()
+  private readonly cached = new Map<string, Uint8Array<ArrayBuffer>[]>()
   private bytes = 0
 
   constructor(private readonly model: Model) {
     model.on('msg:custom', (message: FromKernel, buffers: DataView[]) => this.heard(message, buffers))
   }
 
-  /** Ask for a file; returns what makes the answer nobody's. */
+  /** Request a file; returns a function that ignores the answer. */
   get(path: string, asker: Asker): () => void {
-    const kept = this.kept.get(path)
-    if (kept) {
-      const total = kept.reduce((sum, part) => sum + part.length, 0)
-      kept.forEach((part, k) => asker.part(part.slice(), total, k === kept.length - 1))
+    const cached = this.cached.get(path)
+    if (cached) {
+      const total = cached.reduce((sum, part) => sum + part.length, 0)
+      cached.forEach((part, k) => asker.part(part.slice(), total, k === cached.length - 1))
       return () => {}
     }
     const id = `${this.mine} ${this.next++}`
-    this.asked.set(id, { path, asker, parts: [] })
+    this.pending.set(id, { path, asker, parts: [] })
     try {
       this.model.send({ kind: 'get', id, path })
     } catch (error) {
-      // A kernel that was restarted knows nothing of this explorer any more.
-      this.asked.delete(id)
+      // After a restart the kernel no longer has this explorer.
+      this.pending.delete(id)
       asker.missing(error instanceof Error ? error.message : String(error))
     }
-    return () => this.asked.delete(id)
+    return () => this.pending.delete(id)
   }
 
   private heard(message: FromKernel, buffers: DataView[]): void {
-    const asked = this.asked.get(message.id)
-    if (!asked) return
+    const request = this.pending.get(message.id)
+    if (!request) return
     if (message.kind === 'missing') {
-      this.asked.delete(message.id)
-      asked.asker.missing(message.why)
+      this.pending.delete(message.id)
+      request.asker.missing(message.why)
       return
     }
     const view = buffers[0]
     const bytes = view ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength).slice() : new Uint8Array(0)
-    asked.parts.push(bytes)
+    request.parts.push(bytes)
     if (message.last) {
-      this.asked.delete(message.id)
-      this.keep(asked.path, asked.parts, message.total)
+      this.pending.delete(message.id)
+      this.keep(request.path, request.parts, message.total)
     }
-    asked.asker.part(bytes.slice(), message.total, message.last)
+    request.asker.part(bytes.slice(), message.total, message.last)
   }
 
   private keep(path: string, parts: Uint8Array<ArrayBuffer>[], total: number): void {
-    if (this.kept.has(path) || this.bytes + total > ROOM) return
+    if (this.cached.has(path) || this.bytes + total > ROOM) return
     this.bytes += total
-    this.kept.set(path, parts)
+    this.cached.set(path, parts)
   }
 }

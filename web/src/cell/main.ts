@@ -6,7 +6,7 @@ import { beAtHome } from '../host/host'
 import { enter } from '../host/cell'
 import { open } from '../open.svelte'
 
-// Until the first file has come, and then the page takes its place.
+// Until the first file has arrived; then the page replaces it.
 const sentence = document.createElement('p')
 sentence.className = 'sorry'
 document.getElementById('app')!.append(sentence)

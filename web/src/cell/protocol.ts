@@ -1,9 +1,9 @@
-/** What the explorer in a cell (host/cell.ts) and the widget around it (widget.ts) say to each other. */
+/** The messages between the explorer in a cell (host/cell.ts) and the widget around it (widget.ts). */
 
-/** Said to the window around the frame, as soon as there is somebody in it to be talked to. */
+/** Sent to the window around the frame once the frame can receive messages. */
 export const HELLO = 'armoire-explorer'
 
-/** The answer to HELLO; a port comes with it, for all that follows. Places are float32, one after the other. */
+/** The answer to HELLO, with a port for all further messages. Latents are float32, concatenated. */
 export interface Welcome {
   address: string
   choices: Record<string, string>

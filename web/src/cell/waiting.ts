@@ -1,11 +1,11 @@
-/** What is said while nothing has come from Python yet. */
+/** The text shown until Python answers. */
 
 import { preferred, say } from '../words'
 
-/** Milliseconds without an answer, after which it is said what may be wrong. */
+/** Milliseconds without an answer until the text names possible causes. */
 const SILENCE_MS = 15_000
 
-/** Say so in an element, in the reader's language; returns what ends that. */
+/** Show it in an element, in the reader's language; returns a function that removes it. */
 export function wait(element: HTMLElement): () => void {
   const language = preferred(navigator.languages)
   element.lang = language

@@ -1,14 +1,14 @@
-/** The grid: decoded pictures laid in a grid over the map, coarse first, finer where one looks. */
+/** The decoded grid: images decoded at the tiles of a grid over the map, coarse first, finer where visible. */
 
 import type { Model, Picture } from '../lib/model'
 import { toPlane, toScreen, type Size, type View } from '../lib/view'
 
-/** CSS pixels that a tile of the finest level wanted covers at least, by the pixels it has; at most twice as many. */
+/** Least CSS pixels of a tile of the finest level, per pixel of the image; at most twice as many. */
 const finestFor = (width: number): number => Math.min(Math.max(36, 0.75 * width), 64)
 const FADE_MS = 150
-/** Levels coarser than the finest that are laid first. */
+/** Coarser levels that are decoded first. */
 const COARSER = 3
-/** Bytes of pictures kept. */
+/** Most bytes of decoded tiles in memory. */
 const ROOM = 32_000_000
 
 interface TileOf {
@@ -17,9 +17,9 @@ interface TileOf {
 }
 
 export interface GridPlane {
-  /** The place at a point of the map. */
+  /** The latent at a point of the map. */
   place(x: number, y: number): Float32Array
-  /** The unit square is all there is (p = Phi(z)). */
+  /** Limited to the unit square (p = Phi(z)). */
   unit: boolean
 }
 
@@ -51,14 +51,14 @@ export class DecodedGrid {
     this.context = context
   }
 
-  /** Another plane: nothing that was laid holds for it. */
+  /** Another plane: drop all tiles. */
   reset(plane: GridPlane): void {
     this.plane = plane
     this.stop()
     this.tiles.clear()
   }
 
-  /** Ask for no more. */
+  /** Stop requesting tiles. */
   stop(): void {
     this.abort.abort()
     this.abort = new AbortController()
@@ -66,9 +66,9 @@ export class DecodedGrid {
     this.wanted = ''
   }
 
-  /** Lay what is there and ask for what is not; true while tiles still fade in. */
+  /** Draw the decoded tiles and request the missing ones; true while tiles fade in. */
   draw(context: CanvasRenderingContext2D, view: View, size: Size, look: [number, number], still: boolean): boolean {
-    // A tile larger than the unit square would reach out of it.
+    // No tile is larger than the unit square.
     const coarsest = this.plane?.unit ? 0 : -Infinity
     const finest = Math.max(Math.floor(Math.log2(view.scale / finestFor(this.width))), coarsest)
     const now = performance.now()
@@ -76,7 +76,7 @@ export class DecodedGrid {
     const missing: { key: string; x: number; y: number; level: number; away: number }[] = []
     for (let level = Math.max(finest - COARSER, coarsest); level <= finest; level++) {
       const cell = 2 ** -level
-      // Large pixels are squares; a picture made smaller is smoothed.
+      // Enlarged images have square pixels; reduced ones are smoothed.
       context.imageSmoothingEnabled = cell * view.scale * (globalThis.devicePixelRatio || 1) < this.width
       for (const [i, j] of this.cells(view, size, cell)) {
         const key = `${level}:${i}:${j}`
@@ -86,7 +86,7 @@ export class DecodedGrid {
           missing.push({ key, x, y, level, away: Math.hypot(x - look[0], y - look[1]) })
           continue
         }
-        // What is seen comes last to be thrown away.
+        // The least recently used are dropped first.
         this.tiles.delete(key)
         this.tiles.set(key, tile)
         const age = still ? 1 : Math.min(1, (now - tile.born) / FADE_MS)
@@ -107,7 +107,7 @@ export class DecodedGrid {
       ;[left, bottom] = [Math.max(left, 0), Math.max(bottom, 0)]
       ;[right, top] = [Math.min(right, 1), Math.min(top, 1)]
     }
-    // One that only touches the border is none.
+    // A tile that only touches the border is not visible.
     const shy = 1e-9
     for (let j = Math.floor(bottom / cell); j * cell < top - shy; j++)
       for (let i = Math.floor(left / cell); i * cell < right - shy; i++) yield [i, j]
@@ -144,7 +144,7 @@ export class DecodedGrid {
 
   private ask(missing: { key: string; x: number; y: number }[]): void {
     const plane = this.plane
-    // No more than there is room for, or they would throw each other out.
+    // No more than there is room for.
     const fresh = missing.slice(0, Math.floor(this.slots * 0.8))
     const signature = fresh.map((tile) => tile.key).join()
     if (!plane || signature === this.wanted || fresh.every((tile) => this.asked.has(tile.key))) return

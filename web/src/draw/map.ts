@@ -1,4 +1,4 @@
-/** Everything that is drawn of the map, on five layers: grid, points, thumbnails, their bars, and what is written over them. */
+/** The drawing of the map, on five layers: grid, points, thumbnails, their class bars, axes and marks. */
 
 import { axesOf } from '../lib/axes'
 import { css, type Group } from '../lib/colours'
@@ -10,7 +10,7 @@ import { ProcessorPoints, type Cloud, type PointRenderer } from './points'
 import type { Thumbnails } from './sheets'
 import { GraphicsPoints, hasGraphics } from './webgl'
 
-/** CSS pixels between neighbours from which dots give way to thumbnails, and at which they have. */
+/** CSS pixels between neighbours where thumbnails begin to replace points, and where they have. */
 const DOTS_END = 14
 const THUMBNAILS_BEGIN = 22
 const LARGEST_THUMBNAIL = 96
@@ -22,7 +22,7 @@ export interface Layers {
   grid: HTMLCanvasElement
   points: HTMLCanvasElement
   thumbnails: HTMLCanvasElement
-  /** The bars under thumbnails have a layer of their own: greys are inverted by a filter that covers a whole layer. */
+  /** The bars under thumbnails have their own layer: greys are inverted by a filter of a whole layer. */
   bars: HTMLCanvasElement
   marks: HTMLCanvasElement
 }
@@ -103,13 +103,13 @@ export class MapPainter {
     try {
       if (prefer === 'webgl' || (prefer === null && hasGraphics())) return new GraphicsPoints(this.layers.points)
     } catch {
-      // What a browser promises and does not keep: the processor can always draw.
+      // WebGL may fail although the browser offers it: fall back to drawing on the CPU.
     }
     return new ProcessorPoints(this.layers.points)
   }
 
   private readonly lost = (event: Event) => {
-    event.preventDefault() // or it would never be given back
+    event.preventDefault() // or the context would never be restored
     this.onLost()
   }
 
@@ -130,7 +130,7 @@ export class MapPainter {
     this.invalidate()
   }
 
-  /** Rows have come, or another plane is shown: `glide` lets points move between latent values and probabilities. */
+  /** Rows were loaded, or another plane is shown; `glide` animates points between z and p. */
   lay(plane: Plane, glide: boolean): void {
     const { wardrobe } = this
     if (plane !== this.plane) {
@@ -149,7 +149,7 @@ export class MapPainter {
     return { xs: this.xs, ys: this.ys, n: this.placed }
   }
 
-  /** Draw again at the next frame: everything, or only the marks. */
+  /** Redraw at the next frame: everything, or only the marks. */
   invalidate(marksOnly = false): void {
     this.whole ||= !marksOnly
     this.frame ||= requestAnimationFrame(() => {
@@ -164,7 +164,7 @@ export class MapPainter {
     })
   }
 
-  /** A sheet has come: nothing to draw where there are only dots. */
+  /** A sheet was loaded: redraw unless only points are shown. */
   private readonly sheetCame = () => {
     if (this.asPictures > 0) this.invalidate()
   }
@@ -199,10 +199,10 @@ export class MapPainter {
       shown,
     }
     const drawn = asPictures > 0 && near !== null && this.paintThumbnails(scene, near.rows, spacing, asPictures)
-    // An empty sheet of glass still costs a browser without a graphics processor as much as a full one.
+    // Without a GPU an empty layer costs a browser as much as a full one.
     this.layers.thumbnails.hidden = this.layers.bars.hidden = !drawn
     this.layers.grid.hidden = scene.grid === null
-    // Under thumbnails dots are only a hint of more; over a grid they let the pictures through.
+    // Under thumbnails points are fainter; over a grid they are translucent.
     const opacity = (drawn ? 1 - 0.75 * asPictures : 1) * (scene.grid ? 0.55 : 1)
     this.renderer.draw(cloud, scene.view, opacity, this.stale)
     this.stale = false
@@ -217,7 +217,7 @@ export class MapPainter {
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0)
   }
 
-  /** The rows whose points are in view, as far as they are worth collecting, and how many there are. */
+  /** The rows whose points are in view, up to a limit, and their number. */
   private inView(scene: Scene, shown: boolean[]): { rows: number[]; count: number } {
     const [left, top] = toPlane(scene.view, this.size, 0, 0)
     const [right, bottom] = toPlane(scene.view, this.size, this.size.width, this.size.height)
@@ -233,14 +233,14 @@ export class MapPainter {
     return { rows, count }
   }
 
-  /** Thumbnails where they do not overlap, the first come; true if there are any. */
+  /** Draw thumbnails that do not overlap, earlier rows first; true if there are any. */
   private paintThumbnails(scene: Scene, rows: number[], spacing: number, opacity: number): boolean {
     this.clear('thumbnails')
     this.clear('bars')
     const { thumbnails: context, bars } = this.contexts
     const side = Math.min(Math.max(spacing * 0.92, 8), LARGEST_THUMBNAIL, 2 * this.thumbnails.side)
     const free = new Spacing(side * 0.86)
-    // Anchored to the plane, so that panning does not change which are shown.
+    // Cells are fixed to the plane, so that panning does not change which are shown.
     const [ox, oy] = toScreen(scene.view, this.size, 0, 0)
     const bar = Math.max(1.5, side / 20)
     let drawn = 0
@@ -282,7 +282,7 @@ export class MapPainter {
     if (scene.plane.p) this.square(context, scene.view, colour('quiet'))
     else if (scene.circles) this.circles(context, scene.view, colour('hair-strong'))
     const left = this.axes(context, scene, colour('quiet'), colour('hair'), colour('background'))
-    // A mark out of sight is no mark on the axes.
+    // A mark out of view must not be drawn over the axes.
     context.save()
     context.beginPath()
     context.rect(left, 0, this.size.width - left, this.size.height - BOTTOM)

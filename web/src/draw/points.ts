@@ -1,14 +1,14 @@
-/** Points on the map, drawn by the processor: every dot is written into the pixels of a canvas. */
+/** Points on the map, drawn on the CPU into the pixels of a canvas. */
 
 import type { View, Size } from '../lib/view'
 import type { RGB } from '../lib/colours'
 
-/** What there is to draw. */
+/** The points to draw. */
 export interface Cloud {
   n: number
   xs: Float32Array
   ys: Float32Array
-  /** Where points come from while they glide; null when they stand still. */
+  /** Where points start during a transition; null without one. */
   from: { xs: Float32Array; ys: Float32Array; t: number } | null
   /** Group of each point, an index into `colours`. */
   groups: Uint8Array
@@ -20,17 +20,17 @@ export interface Cloud {
 export interface PointRenderer {
   readonly name: 'processor' | 'webgl'
   resize(size: Size, ratio: number): void
-  /** Draw all points; opacity 0 to 1. `changed` says that anything but the view has changed since the last time. */
+  /** Draw all points; opacity 0 to 1. `changed`: something other than the view has changed since the last call. */
   draw(cloud: Cloud, view: View, opacity: number, changed: boolean): void
   dispose(): void
 }
 
-/** Side of a dot in CSS pixels, so that background stays visible between any number of them. */
+/** Side of a dot in CSS pixels, small enough that the background stays visible between many. */
 export function dotSize(n: number): number {
   return Math.min(Math.max(Math.sqrt(40000 / Math.max(n, 1)), 1.5), 5)
 }
 
-/** How strongly a dot covers what lies under it. */
+/** Opacity of a dot. */
 export function dotOpacity(n: number): number {
   return Math.min(Math.max(12000 / Math.max(n, 1), 0.45), 0.85)
 }
@@ -70,7 +70,7 @@ export class ProcessorPoints implements PointRenderer {
     const stamp = disc(side)
     const ox = width / 2 - view.x * scale - (side - 1) / 2
     const oy = height / 2 + view.y * scale - (side - 1) / 2
-    // Colours premultiplied with nothing: alpha is one for all, and accumulates where dots overlap.
+    // Straight alpha, equal for all dots, which accumulates where they overlap.
     const alpha = Math.round(255 * dotOpacity(n) * opacity)
     const packed = cloud.colours.map(([r, g, b]) => (b << 16) | (g << 8) | r)
     const { pixels } = this
@@ -102,7 +102,7 @@ function over(below: number, colour: number, alpha: number): number {
   const covered = alpha + ((was * (255 - alpha)) >> 8)
   const share = Math.min(256, Math.round((alpha * 256) / covered))
   const rest = 256 - share
-  // Red and blue together: they cannot run into each other in 32 bits.
+  // Red and blue together: they do not overflow into each other in 32 bits.
   const redBlue = (((colour & 0xff00ff) * share + (below & 0xff00ff) * rest) >>> 8) & 0xff00ff
   const green = ((((colour >>> 8) & 0xff) * share + ((below >>> 8) & 0xff) * rest) >>> 8) << 8
   return ((covered << 24) | redBlue | green) >>> 0
@@ -118,7 +118,7 @@ function disc(side: number): Int32Array {
       for (let j = 0; j < parts; j++)
         for (let i = 0; i < parts; i++)
           if (Math.hypot(x + (i + 0.5) / parts - middle, y + (j + 0.5) / parts - middle) <= radius) inside++
-      // Of a dot of a pixel or two there is nothing to round off.
+      // Dots of one or two pixels are not rounded.
       pixels.push(x, y, side < 3 ? 256 : (256 * inside) / parts ** 2)
     }
   return Int32Array.from(pixels)

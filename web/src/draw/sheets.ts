@@ -1,8 +1,8 @@
-/** Thumbnails of real images, fetched a sheet at a time when they are first wanted. */
+/** Thumbnails of real images; a sheet is fetched when first needed. */
 
 import { readFile, SiteError, type Manifest, type Sheets } from '../lib/site'
 
-/** Bytes of sheets kept decoded at once. */
+/** Most bytes of decoded sheets in memory. */
 const ROOM = 128_000_000
 
 export interface Tile {
@@ -14,10 +14,10 @@ export interface Tile {
 
 export class Thumbnails {
   private readonly sheets: Sheets | null
-  private readonly kept = new Map<number, ImageBitmap>()
+  private readonly loaded = new Map<number, ImageBitmap>()
   private readonly loading = new Set<number>()
   private failed = false
-  /** Called when a sheet has come. */
+  /** Called when a sheet was loaded. */
   onSheet: () => void = () => {}
   onFailure: (error: SiteError) => void = () => {}
 
@@ -36,14 +36,14 @@ export class Thumbnails {
     return this.sheets !== null && this.tiles() !== null && !this.failed
   }
 
-  /** The thumbnail of an image, or null while its sheet is on the way. */
+  /** The thumbnail of an image, or null until its sheet is loaded. */
   tile(row: number): Tile | null {
     const tiles = this.tiles()
     if (!this.sheets || !tiles) return null
     const { columns, per_sheet, side } = this.sheets
     const number = Math.floor(tiles[row] / per_sheet)
     const within = tiles[row] % per_sheet
-    const sheet = this.kept.get(number)
+    const sheet = this.loaded.get(number)
     if (!sheet) {
       void this.load(number)
       return null
@@ -51,15 +51,15 @@ export class Thumbnails {
     return { sheet, left: (within % columns) * side, top: Math.floor(within / columns) * side, side }
   }
 
-  /** The sheets used in this picture of the map come last to be thrown away. */
+  /** Mark a sheet as used: the least recently used is dropped first. */
   touch(row: number): void {
     const tiles = this.tiles()
     if (!this.sheets || !tiles) return
     const number = Math.floor(tiles[row] / this.sheets.per_sheet)
-    const sheet = this.kept.get(number)
+    const sheet = this.loaded.get(number)
     if (!sheet) return
-    this.kept.delete(number)
-    this.kept.set(number, sheet)
+    this.loaded.delete(number)
+    this.loaded.set(number, sheet)
   }
 
   private async load(number: number): Promise<void> {
@@ -68,18 +68,18 @@ export class Thumbnails {
     this.loading.add(number)
     try {
       const bytes = await readFile(entry)
-      // As the bytes are: no colour management, which Python does not do either.
+      // Without colour management, as in Python.
       const options = { colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const
-      this.kept.set(number, await createImageBitmap(new Blob([bytes], { type: 'image/jpeg' }), options))
+      this.loaded.set(number, await createImageBitmap(new Blob([bytes], { type: 'image/jpeg' }), options))
       const bytesEach = 4 * (this.sheets!.columns * this.sheets!.side) ** 2
-      for (const [oldest, bitmap] of this.kept) {
-        if (this.kept.size * bytesEach <= ROOM) break
-        this.kept.delete(oldest)
+      for (const [oldest, bitmap] of this.loaded) {
+        if (this.loaded.size * bytesEach <= ROOM) break
+        this.loaded.delete(oldest)
         bitmap.close()
       }
       this.onSheet()
     } catch (error) {
-      this.failed = true // told once: the same would be said of each
+      this.failed = true // report only the first failure
       this.onFailure(error instanceof SiteError ? error : new SiteError('sheetFailed', { why: String(error) }))
     } finally {
       this.loading.delete(number)

@@ -1,4 +1,4 @@
-/** Points on the map, drawn by a graphics processor with WebGL 2. */
+/** Points on the map, drawn on the GPU with WebGL 2. */
 
 import type { Size, View } from '../lib/view'
 import { dotOpacity, dotSize, type Cloud, type PointRenderer } from './points'
@@ -28,10 +28,10 @@ void main() {
   pixel = colour;
 }`
 
-/** Names under which a processor pretends to be a graphics processor: slower than drawing the pixels oneself. */
+/** Names of software renderers, which are slower than drawing the pixels directly. */
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render|mesa offscreen/i
 
-/** Whether a real graphics processor stands behind WebGL 2 here. */
+/** Whether WebGL 2 runs on a GPU here. */
 export function hasGraphics(): boolean {
   const canvas = document.createElement('canvas')
   const gl = canvas.getContext('webgl2', { failIfMajorPerformanceCaveat: true })

@@ -1,11 +1,11 @@
-/** A frame within a cell of a notebook: everything comes through a port from the widget around it, and nothing else. */
+/** The host of an explorer in a cell of a notebook: all data come through a port from the widget around the frame. */
 
 import { equal, HELLO, type FromCell, type ToCell, type Welcome } from '../cell/protocol'
 import ModelWorker from '../worker/model.worker?worker&inline'
 import SearchWorker from '../worker/search.worker?worker&inline'
 import type { Host } from './host'
 
-/** Ask the widget in, and be at home with it. */
+/** Connect to the widget and return its host. */
 export function enter(): Promise<Host> {
   return new Promise((resolve) => {
     addEventListener('message', function come(event: MessageEvent<Welcome>) {
@@ -17,7 +17,7 @@ export function enter(): Promise<Host> {
   })
 }
 
-/** A file that is on its way. */
+/** A file that is being received. */
 interface Coming {
   answer: (response: Response) => void
   failed: (error: Error) => void
@@ -34,8 +34,8 @@ class Cell implements Host {
   private choices: Readonly<Record<string, string>>
   private dark: boolean
   /** The pinned latents as last sent to or received from Python. */
-  private told: ArrayBuffer
-  private kept: readonly Float32Array[] = []
+  private synced: ArrayBuffer
+  private pinned: readonly Float32Array[] = []
   private useDark: (dark: boolean) => void = () => {}
   private usePins: (places: ArrayBuffer) => void = () => {}
 
@@ -46,7 +46,7 @@ class Cell implements Host {
     this.text = welcome.address
     this.choices = welcome.choices
     this.dark = welcome.dark
-    this.told = welcome.pinned
+    this.synced = welcome.pinned
     port.onmessage = ({ data }: MessageEvent<ToCell>) => this.heard(data)
   }
 
@@ -76,10 +76,10 @@ class Cell implements Host {
     this.say({ kind: 'address', text })
   }
 
-  // Another view of the same explorer may look elsewhere.
+  // Another view of the same explorer may show another part of the map.
   onAddress(): void {}
 
-  // A cell is no place that a link could lead to.
+  // A link cannot lead to a cell.
   link(): null {
     return null
   }
@@ -104,16 +104,16 @@ class Cell implements Host {
   }
 
   pins(d: number): Float32Array[] {
-    return apart(this.told, d)
+    return apart(this.synced, d)
   }
 
   storePins(places: readonly Float32Array[]): void {
-    // Each picture that comes changes the pins too, and none of its places.
-    if (places.length === this.kept.length && places.every((z, k) => z === this.kept[k])) return
-    this.kept = places
+    // A decoded image changes the pins, but not their latents.
+    if (places.length === this.pinned.length && places.every((z, k) => z === this.pinned[k])) return
+    this.pinned = places
     const bytes = joined(places)
-    if (equal(bytes, this.told)) return
-    this.told = bytes
+    if (equal(bytes, this.synced)) return
+    this.synced = bytes
     this.say({ kind: 'pinned', places: bytes })
   }
 
@@ -145,7 +145,7 @@ class Cell implements Host {
       this.dark = message.dark
       this.useDark(message.dark)
     } else {
-      this.told = message.places
+      this.synced = message.places
       this.usePins(message.places)
     }
   }
@@ -164,7 +164,7 @@ class Cell implements Host {
   }
 }
 
-/** Places one after the other. */
+/** Concatenate latents. */
 function joined(places: readonly Float32Array[]): ArrayBuffer {
   const d = places[0]?.length ?? 0
   const all = new Float32Array(places.length * d)
@@ -172,7 +172,7 @@ function joined(places: readonly Float32Array[]): ArrayBuffer {
   return all.buffer
 }
 
-/** Each of the places that lie one after the other. */
+/** Split concatenated latents. */
 function apart(places: ArrayBuffer, d: number): Float32Array[] {
   const all = new Float32Array(places)
   return Array.from({ length: Math.floor(all.length / d) }, (_, i) => all.slice(i * d, (i + 1) * d))

@@ -1,4 +1,4 @@
-/** A page of its own, served with the files of the site beside it. */
+/** The host of an explorer on a web page, served with the files of the site. */
 
 import engineUrl from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url'
 import type { Host } from './host'
@@ -30,14 +30,14 @@ export const page: Host = {
     try {
       return localStorage.getItem(`armoire-${name}`)
     } catch {
-      return null // storage may be switched off
+      return null // storage may be disabled
     }
   },
   choose(name, value) {
     try {
       localStorage.setItem(`armoire-${name}`, value)
     } catch {
-      // Then it is chosen again next time.
+      // Then the choice is not stored.
     }
   },
   save,

@@ -1,4 +1,4 @@
-/** The state of the page in its address, after the #, so that a place can be shared as a link. */
+/** The state of the page in its address, after the #, so that it can be shared as a link. */
 
 import { fromBase64url, toBase64url } from './base64'
 import type { ColourBy } from './colours'
@@ -9,10 +9,10 @@ import type { Extent } from './view'
 export const TABS = ['edit', 'morph', 'sample', 'yourImage', 'diagnostics'] as const
 export type Tab = (typeof TABS)[number]
 
-/** What a link holds; what is not there is as it is at first. */
+/** The content of a link; missing parts have their initial value. */
 export interface Address {
   z?: Float32Array
-  /** What the map shows of its plane; the whole of it where there is none. */
+  /** The visible part of the plane; by default all points. */
   view?: Extent
   xAxis?: Axis
   yAxis?: Axis
@@ -29,10 +29,10 @@ export interface Address {
   language?: string
 }
 
-/** The farthest that a slider goes, in standard deviations. */
+/** The limit of a slider, in standard deviations. */
 export const STRONGEST = 5
 
-/** Letters of an address that every browser and messenger can be trusted with. */
+/** Most letters of an address that browsers and messengers preserve. */
 export const LONGEST = 8000
 
 export function write(address: Address): string {
@@ -41,7 +41,7 @@ export function write(address: Address): string {
   const { view, colour, morph, sample } = address
   set('lang', address.language)
   set('z', address.z && toBase64url(address.z))
-  // The middle of a small extent takes more digits than its size.
+  // The centre of a small extent needs more digits than its size.
   set('view', view && [view.x, view.y, view.width, view.height].map((value) => Number(value.toPrecision(9))).join('_'))
   set('x', address.xAxis && axisText(address.xAxis))
   set('y', address.yAxis && axisText(address.yAxis))
@@ -58,7 +58,7 @@ export function write(address: Address): string {
   return parts.toString()
 }
 
-/** Read an address; what in it is damaged, or does not fit `d` dimensions, is left out. */
+/** Parse an address; damaged parts, and those that do not fit `d` dimensions, are ignored. */
 export function read(hash: string, d: number): Address {
   const parts = new URLSearchParams(hash.replace(/^#/, ''))
   const get = (key: string) => parts.get(key) ?? ''

@@ -6,7 +6,7 @@ const VALUES = new Map([...ALPHABET].map((letter, value) => [letter, value]))
 /** Four bytes a number; NaN and the infinities too. */
 export function toBase64url(numbers: Float32Array): string {
   const view = new DataView(new ArrayBuffer(numbers.length * 4))
-  // As bits: a NaN that is handled as a number may come out as another NaN.
+  // As bits: a NaN handled as a number may change its bits.
   const bits = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length)
   bits.forEach((word, i) => view.setUint32(i * 4, word, true))
   let text = ''
@@ -19,7 +19,7 @@ export function toBase64url(numbers: Float32Array): string {
   return text
 }
 
-/** Read back what `toBase64url` wrote; null for any text that it cannot have written. */
+/** The inverse of `toBase64url`; null for any other text. */
 export function fromBase64url(text: string): Float32Array<ArrayBuffer> | null {
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
   if (text.length % 4 === 1 || bytes.length % 4 !== 0) return null

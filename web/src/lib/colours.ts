@@ -5,7 +5,7 @@ import type { Wardrobe } from './wardrobe'
 /** Red, green and blue, 0 to 255. */
 export type RGB = [number, number, number]
 
-/** What the points are coloured by. */
+/** What points are coloured by. */
 export type ColourBy = { by: 'class' | 'split' | 'none' } | { by: 'attribute'; name: string }
 
 /** One line of the legend: a group of points with its name, colour and size. */
@@ -19,7 +19,7 @@ export interface Group {
 const UNKNOWN: RGB = [150, 146, 140]
 const YES: RGB = [0, 122, 130]
 const NO: RGB = [222, 115, 60]
-/** One colour for each split, of those of the classes that lie farthest apart. */
+/** One colour per split: the most different ones of the class colours. */
 const SPLITS: RGB[] = [
   [115, 165, 255],
   [165, 66, 0],
@@ -47,7 +47,7 @@ export function group(wardrobe: Wardrobe, colour: ColourBy, names: Names): { gro
   let groups: Group[]
   if (colour.by === 'class' && manifest.data.classes.length > 0) {
     groups = manifest.data.classes.map((c, k) => ({ key: String(k), name: c.name, colour: parse(c.colour), n: 0 }))
-    // A byte an image holds 255 groups; those past it share the last.
+    // One byte per image has room for 255 groups; all further ones share the last.
     const last = Math.min(groups.length, 255)
     groups = [...groups.slice(0, last), { key: '-1', name: names.unknown, colour: UNKNOWN, n: 0 }]
     for (let i = 0; i < n; i++) of[i] = wardrobe.labels[i] < 0 ? last : Math.min(wardrobe.labels[i], last)

@@ -1,4 +1,4 @@
-/** The state of the page: what is shown, where one is, what one has done. Components read it, and call its actions. */
+/** The state of the page: what is shown, the current latent, the history. Components read it and call its actions. */
 
 import { Thumbnails } from '../draw/sheets'
 import { host } from '../host/host'
@@ -10,7 +10,7 @@ import { Model, type Picture, type Placed } from './model'
 import { fitted, percentile, readPicture, type Own } from './own'
 import { linear, spherical, type PathKind } from './paths'
 import { Plane, type Axis } from './plane'
-import { reason, said, SiteError, type Direction, type Manifest } from './site'
+import { reason, errorText, SiteError, type Direction, type Manifest } from './site'
 import { isUseful, type Extent } from './view'
 import { Wardrobe } from './wardrobe'
 import { Search, type Found } from './search'
@@ -28,7 +28,7 @@ export interface Notice {
   lasting: boolean
 }
 
-/** What undo brings back. All of it is replaced, never changed in place. */
+/** What undo restores. All of it is replaced, never modified in place. */
 interface Moment {
   z: Float32Array
   name: string
@@ -36,14 +36,14 @@ interface Moment {
   pins: readonly Item[]
   a: number | null
   b: number | null
-  /** What was begun then: more of the same needs no moment of its own. */
+  /** The kind of action: further ones of the same kind are undone together. */
   begun: string
 }
 
 export interface Slider {
   key: string
   name: string
-  /** What it was fitted on or explains, in the language of the moment. */
+  /** What it was fitted on or explains, in the current language. */
   title: () => string
   vector: Float32Array
   scale: number
@@ -80,13 +80,13 @@ export class Explorer {
   /** Incremented by each link that holds a view, which may show nothing of this run. */
   viewsCame = $state(0)
 
-  /** Where one is held, and what that is called; edits go on from there. */
+  /** The held latent and its name; edits start from it. */
   z = $state.raw<Float32Array>(new Float32Array(0))
   name = $state('')
   strengths = $state.raw<Readonly<Record<string, number>>>({})
-  /** Where the pointer is meanwhile. */
+  /** The latent at the pointer. */
   hover = $state.raw<Float32Array | null>(null)
-  /** What is looked at besides: an image of a tray, a step of a morph. */
+  /** A latent shown temporarily: a sample, a step of a morph. */
   aside = $state.raw<Float32Array | null>(null)
   picture = $state.raw<{ z: Float32Array; rgba: Picture; asked: number } | null>(null)
   near = $state.raw<Found | null>(null)
@@ -101,11 +101,11 @@ export class Explorer {
   seed = $state(1)
   prior = $state(0)
   own = $state.raw<Own | null>(null)
-  /** Places of the tray of samples, to be marked on the map. */
+  /** The latents of the samples, marked on the map. */
   samples = $state.raw<readonly Float32Array[]>([])
 
   loaded = $state(0)
-  /** Counted up when the map should show where one is held. */
+  /** Incremented when the map should pan to the held latent. */
   reveal = $state(0)
   sheetsCame = $state(0)
   idsCame = $state(false)
@@ -140,10 +140,10 @@ export class Explorer {
 
   // ------------------------------------------------------------------ reading
 
-  /** Read everything, in the order in which it is of use. */
+  /** Load all files, most useful first. */
   async load(): Promise<void> {
     const model = this.loadModel()
-    // The axes first: without them there is no plane, and every point would be placed at its origin.
+    // The axes first: without them there is no plane to project points onto.
     await this.wardrobe.loadSmall()
     this.makeSliders()
     this.look()
@@ -151,7 +151,7 @@ export class Explorer {
     await this.wardrobe.loadLatents(
       () => (this.loaded = this.wardrobe.loaded),
       (loaded, total) => {
-        // A word for every chunk would take longer than the chunks.
+        // An update for every chunk would take longer than the chunks.
         if (performance.now() < due && loaded < total) return
         due = performance.now() + 50
         this.bytes.points = { loaded, total }
@@ -205,9 +205,9 @@ export class Explorer {
     return say(this.language, word, values)
   }
 
-  /** What went wrong, in the reader's language. */
+  /** An error, in the user's language. */
   sentence(error: unknown): string {
-    return error instanceof SiteError ? said(error, this.language) : this.say('pageFailed', { why: reason(error) })
+    return error instanceof SiteError ? errorText(error, this.language) : this.say('pageFailed', { why: reason(error) })
   }
 
   tell(text: string, lasting = false): void {
@@ -232,7 +232,7 @@ export class Explorer {
   get invertsGrey(): boolean {
     return this.grey && (this.invertGreyChosen ?? !this.dark)
   }
-  /** Whether p = Phi(z) says something of the axes shown. */
+  /** Whether p = Phi(z) is meaningful for the axes shown. */
   get canP(): boolean {
     return this.manifest.run.is_stochastic && this.xAxis.kind === 'dim' && this.yAxis.kind === 'dim'
   }
@@ -240,7 +240,7 @@ export class Explorer {
     return this.planeNow
   }
   private readonly planeNow = $derived.by(() => {
-    void this.slidersReady // the axes have come, before the first row
+    void this.slidersReady // the axes are loaded before the first row
     return new Plane(
       { d: this.wardrobe.d, mean: this.wardrobe.mean, axis: (k) => this.wardrobe.axis(k) },
       this.xAxis,
@@ -288,9 +288,9 @@ export class Explorer {
     return this.say('principal', { k: String(one.k + 1), share: percent(this.manifest.axes[one.k]?.share ?? 0) })
   }
 
-  // ------------------------------------------------------------------ where one is
+  // ------------------------------------------------------------------ the current latent
 
-  /** Where one is held, with the edits. */
+  /** The held latent, with the edits. */
   get edited(): Float32Array {
     return this.editedNow
   }
@@ -309,12 +309,12 @@ export class Explorer {
     return this.sliders[key.startsWith('d') ? 'attributes' : 'axes'][Number(key.slice(1))]
   }
 
-  /** The place whose picture is shown large. */
+  /** The latent whose image is shown large. */
   get shown(): Float32Array {
     return this.hover ?? this.aside ?? this.edited
   }
 
-  /** Make the picture of the place that is shown, now. */
+  /** Decode the shown latent. */
   look(asked = performance.now()): void {
     const z = this.shown
     this.model?.live(z, (rgba) => {
@@ -324,13 +324,13 @@ export class Explorer {
     this.seek()
   }
 
-  /** The pointer is over a point of the map; `asked` is when, for measuring. */
+  /** The pointer is over a point of the map; `asked` is the time, for benchmarks. */
   hoverAt(x: number, y: number, asked: number): void {
     this.hover = this.plane.place(x, y, this.edited)
     this.look(asked)
   }
 
-  /** The pointer has left: back to where one was held, or, where nothing was held yet, stay. */
+  /** The pointer has left: return to the held latent, or hold the current one if there is none. */
   leave(): void {
     if (!this.hover) return
     if (!this.settled) this.z = this.hover
@@ -338,13 +338,13 @@ export class Explorer {
     this.look()
   }
 
-  /** Stay where the pointer is. */
+  /** Hold the latent at the pointer. */
   settle(): void {
     if (!this.hover) return
     this.goTo(this.hover, '')
   }
 
-  /** Be held at a place, and have it in sight. */
+  /** Hold a latent, and pan the map to it. */
   goTo(z: Float32Array, name: string): void {
     this.remember()
     this.reveal++
@@ -368,7 +368,7 @@ export class Explorer {
     this.look()
   }
 
-  /** Whether what the map does not show of the place is that of the mean of all images. */
+  /** Whether the coordinates off the plane are those of the mean of all images. */
   get throughMean(): boolean {
     const { mean } = this.wardrobe
     const [x, y] = this.plane.point(this.z)
@@ -376,9 +376,9 @@ export class Explorer {
     return there.every((value, i) => Math.abs(value - this.z[i]) < 1e-4)
   }
 
-  /** Look at a place without going there; null ends that. */
+  /** Show a latent temporarily; null ends that. */
   glance(z: Float32Array | null): void {
-    // By key, one looks elsewhere than where the pointer was left.
+    // With the keyboard, the pointer does not count.
     if (z) this.hover = null
     this.aside = z
     this.look()
@@ -416,7 +416,7 @@ export class Explorer {
 
   // ------------------------------------------------------------------ the pins
 
-  /** Pin what is shown, and be held there. */
+  /** Pin the shown latent, and hold it. */
   pin(z = this.shown, name = ''): Item {
     this.remember()
     const item: Item = { id: this.nextId++, z, picture: null, name: name || (z === this.z ? this.name : '') }
@@ -432,7 +432,7 @@ export class Explorer {
     return item
   }
 
-  /** The pins with more on it; what was pinned first goes where there is no room. */
+  /** Add pins; the oldest are removed where there is no room. */
   private withRoom(...items: Item[]): Item[] {
     return [...this.pins, ...items].slice(-host.room)
   }
@@ -444,7 +444,7 @@ export class Explorer {
     for (const item of items) void this.picturing(item)
   }
 
-  /** Have these places on the pins and no others; what lies there already stays the item that it is. */
+  /** Set the pins to these latents; pins that are already there stay the same items. */
   setPins(places: readonly Float32Array[]): void {
     const same = (a: Float32Array, b?: Float32Array) => b !== undefined && a.every((value, i) => value === b[i])
     if (places.length === this.pins.length && places.every((z, k) => same(z, this.pins[k].z))) return
@@ -466,7 +466,7 @@ export class Explorer {
     if (this.b === id) this.b = null
   }
 
-  /** Move an item to a place among the others. */
+  /** Move a pin to another position. */
   reorder(id: number, to: number): void {
     const from = this.pins.findIndex((item) => item.id === id)
     const target = Math.min(Math.max(to, 0), this.pins.length - 1)
@@ -496,7 +496,7 @@ export class Explorer {
     this.between()
   }
 
-  /** The place t of the way from A to B; null where a slot is empty. */
+  /** The latent at t between A and B; null if a slot is empty. */
   along(t: number): Float32Array | null {
     const [a, b] = [this.item(this.a), this.item(this.b)]
     if (!a || !b) return null
@@ -504,20 +504,20 @@ export class Explorer {
     return (this.kind === 'linear' ? linear : spherical)(a.z, b.z, t)
   }
 
-  /** Show the place that the scrubber is at. */
+  /** Show the latent at the scrubber. */
   between(): void {
     this.glance(this.along(this.t))
   }
 
-  /** Draw new samples, and show them. */
+  /** Draw and show new samples. */
   drawAgain(): void {
     if (this.tab === 'sample') this.seed++
     else this.tab = 'sample'
   }
 
-  // ------------------------------------------------------------------ a picture of one's own
+  // ------------------------------------------------------------------ the user's image
 
-  /** Read, fit, encode and place a picture; it is not sent anywhere. */
+  /** Read, preprocess and encode an image, without sending it anywhere. */
   async bring(file: File): Promise<void> {
     this.tab = 'yourImage'
     try {
@@ -532,7 +532,7 @@ export class Explorer {
     }
   }
 
-  /** A dark thing on white becomes a light one on black, as some data sets have it. */
+  /** Invert the image: some data sets are light on black. */
   async invertOwn(inverted: boolean): Promise<void> {
     try {
       await this.placeOwn(inverted)
@@ -553,7 +553,7 @@ export class Explorer {
     } catch (error) {
       throw new SiteError('noEncoder', { why: this.sentence(error) })
     }
-    if (this.own?.pixels !== own.pixels) return // another was dropped meanwhile
+    if (this.own?.pixels !== own.pixels) return // another image was chosen meanwhile
     const usual = manifest.error_percentiles
     this.own = { ...this.own, placed, percentile: usual ? percentile(placed.error, usual.percentiles) : null }
     this.goTo(placed.z, this.say('yourPicture'))
@@ -605,19 +605,19 @@ export class Explorer {
     }
   }
 
-  /** The address, without the pins where it would be too long; says whether it was left out. */
+  /** The address, without the pins if it would be too long, and whether they were left out. */
   hash(): { text: string; whole: boolean } {
     const text = write(this.address())
     return text.length <= LONGEST ? { text, whole: true } : { text: write(this.address(false)), whole: false }
   }
 
-  /** Show another plane, and the whole of it: a view holds for one plane only. */
+  /** Show another plane with all its points: a view belongs to one plane. */
   showPlane(change: { xAxis?: Axis; yAxis?: Axis; p?: boolean }): void {
     Object.assign(this, change)
     this.view = 'whole'
   }
 
-  /** Whether a link's view can be one of the plane, as far as that can be told before any row has come. */
+  /** Whether a link's view can show any points, judged before rows are loaded. */
   private mayShow(view: Extent): boolean {
     if (this.p && this.canP) return isUseful(view, { x: 0.5, y: 0.5, width: 1, height: 1 })
     const { axes, latent } = this.manifest
@@ -628,7 +628,7 @@ export class Explorer {
     return isUseful(view, { x: x.middle, y: y.middle, width: spread, height: spread }, 1e4)
   }
 
-  /** Take over what a link says, as far as this wardrobe has it, and the pins where that is kept apart. */
+  /** Apply a link, as far as this run supports it, and the pins where they are stored apart. */
   restore(address: Address, pins = address.pins): void {
     const { manifest } = this
     if (address.z) {
@@ -666,7 +666,7 @@ export class Explorer {
   }
 }
 
-/** The classes; without any, an attribute that is known of many, held by many and lacked by many, and told apart well. */
+/** The classes, or the attribute that is known for most images, balanced and well separated. */
 function firstColour({ data, directions }: Manifest): ColourBy {
   if (data.classes.length > 0) return { by: 'class' }
   const worth = (one: Direction) => Math.min(one.positives, one.negatives) * one.separation
@@ -676,5 +676,5 @@ function firstColour({ data, directions }: Manifest): ColourBy {
 
 const axis = (kind: Axis['kind'], k: number): Axis => ({ kind, k })
 
-/** A share as percent, with a digit behind the point where it is small. */
+/** A share in percent, with one decimal if it is small. */
 export const percent = (share: number): string => (100 * share).toFixed(share < 0.1 ? 1 : 0)

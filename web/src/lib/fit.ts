@@ -1,5 +1,5 @@
 /**
- * A picture fitted to the square that a model wants, byte for byte as `armoire.images.Fit` does it.
+ * An image preprocessed for a model, byte for byte as `armoire.images.Fit` does it.
  *
  * The resizing is that of Pillow 13 (src/libImaging/Resample.c): a triangle filter as wide as the reduction,
  * fixed-point weights of 22 bits, rows and columns one after the other, with 8 bits in between.
@@ -14,19 +14,19 @@ export type Fit = {
   canvas: number
 }
 
-/** Pixels as ImageData holds them: RGBA, row by row, alpha not multiplied in. */
+/** Pixels as in ImageData: RGBA, row by row, straight alpha. */
 export type Picture = { width: number; height: number; data: Uint8ClampedArray }
 
 /** The part of a picture that is resized: left, top, right, bottom in pixels, which may end halfway through one. */
 type Box = [left: number, top: number, right: number, bottom: number]
 
-/** What each place along one side of the result takes from the picture: `count` pixels from `first` on. */
+/** The input pixels of each output pixel along one side: `count` from `first` on. */
 type Weights = { first: Int32Array; count: Int32Array; stride: number; values: Int32Array }
 
 const PRECISION_BITS = 22
 const HALF = 1 << (PRECISION_BITS - 1)
 
-/** Fit a picture; the bytes lie as (canvas, canvas, channels). */
+/** Fit a picture: bytes (canvas, canvas, channels). */
 export function fitPicture(rgba: Picture, fit: Fit): Uint8Array<ArrayBuffer> {
   const [width, height] = fit.how === 'pad' ? contained(rgba, fit.size) : [fit.size, fit.size]
   const box: Box = fit.how === 'crop' ? square(rgba) : [0, 0, rgba.width, rgba.height]
@@ -51,7 +51,7 @@ export function fitPicture(rgba: Picture, fit: Fit): Uint8Array<ArrayBuffer> {
   return out
 }
 
-/** Bytes (h, w, channels) as the encoder takes them: (channels, h, w) in 0..1. */
+/** Bytes (h, w, channels) as input of the encoder: (channels, h, w) in 0..1. */
 export function toUnit(pixels: Uint8Array, channels: number): Float32Array<ArrayBuffer> {
   const area = pixels.length / channels
   const unit = new Float32Array(pixels.length)
@@ -99,7 +99,7 @@ function resize(rgba: Picture, background: Fit['background'], box: Box, width: n
   const top = down.first[0]
   const bottom = down.first[height - 1] + down.count[height - 1]
   const rgb = flatten(rgba, background, top, bottom)
-  // Since 13.0 Pillow begins with the columns where more than twice as many rows go. The order shows: each pass rounds.
+  // Since 13.0 Pillow resizes columns first where more than twice as many rows are removed; each pass rounds.
   const lost = rgba.height - height
   return lost > 0 && lost > 2 * (rgba.width - width)
     ? horizontal(vertical(rgb, rgba.width, top, down), rgba.width, across)

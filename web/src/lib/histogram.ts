@@ -1,7 +1,7 @@
 /**
- * A histogram as densities, so that a density's curve lies over it: a share of all values, over the width of a bin.
+ * A histogram of densities, comparable with a density function: share of all values over the width of a bin.
  *
- * Values outside low..high are in no bin but count among all; NaN counts nowhere. The last bin includes `high`.
+ * Values outside low..high are in no bin but count in the total; NaN does not. The last bin includes `high`.
  */
 export function histogram(
   values: ArrayLike<number>,

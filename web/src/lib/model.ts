@@ -1,4 +1,4 @@
-/** The model as the page sees it: one picture at a time for the pointer, many in the background for all else. */
+/** The model: one image at a time for the pointer, batches in the background for everything else. */
 
 import { host } from '../host/host'
 import { readFile, reason, SiteError, type Manifest } from './site'
@@ -11,24 +11,24 @@ export interface Placed {
   error: number
 }
 
-/** Milliseconds that a background request may take: so long may the pointer have to wait behind it. */
+/** Most milliseconds of a background request, which the pointer may have to wait for. */
 const BACKGROUND_MS = 8
 const LARGEST_BATCH = 16
 
 export class Model {
   readonly pixels: number
-  /** Milliseconds that one picture takes, smoothed. */
+  /** Milliseconds per image, smoothed. */
   pictureMs = 8
   private readonly worker: Worker
-  private readonly asked = new Map<number, { done: (answer: Answer) => void; failed: (error: Error) => void }>()
+  private readonly pending = new Map<number, { done: (answer: Answer) => void; failed: (error: Error) => void }>()
   private next = 1
-  /** Why the thread answers no more: it may stop before anything was asked of it. */
+  /** Why the worker has stopped. */
   private stopped: Error | null = null
   private busy = false
   private wanted: { z: Float32Array; show: (picture: Picture) => void } | null = null
   private readonly background: Job[] = []
   private encoder: Promise<void> | null = null
-  /** Told when a picture could not be made. */
+  /** Called when an image could not be decoded. */
   onFailure: (why: string) => void = () => {}
 
   private constructor(private readonly manifest: Manifest) {
@@ -38,8 +38,8 @@ export class Model {
     this.worker.onerror = (event) => {
       event.preventDefault()
       this.stopped = new Error(event.message || 'the worker stopped')
-      for (const { failed } of this.asked.values()) failed(this.stopped)
-      this.asked.clear()
+      for (const { failed } of this.pending.values()) failed(this.stopped)
+      this.pending.clear()
     }
   }
 
@@ -48,7 +48,7 @@ export class Model {
     if (typeof WebAssembly !== 'object') throw new SiteError('noWebAssembly')
     const entry = manifest.files.decoder
     if (!entry) throw new SiteError('modelFailed', { why: 'decoder.onnx' })
-    // The thread first: it starts while the files are on their way.
+    // The worker first: it starts while the files are loading.
     const model = new Model(manifest)
     try {
       const [decoder, engine] = await Promise.all([
@@ -65,30 +65,30 @@ export class Model {
     return model
   }
 
-  /** Make the picture at z as soon as can be; a place that is asked for later takes the place of one still waiting. */
+  /** Decode z as soon as possible; a later call replaces one that is still waiting. */
   live(z: Float32Array, show: (picture: Picture) => void): void {
     this.wanted = { z, show }
     this.pump()
   }
 
-  /** Make many pictures when nothing more urgent is asked for, and show each as it comes. */
+  /** Decode many latents when nothing more urgent is waiting, and show each image when it is ready. */
   many(zs: Float32Array[], show: (picture: Picture, index: number) => void, signal?: AbortSignal): void {
     if (zs.length > 0) this.background.push({ zs, show, done: 0, signal })
     this.pump()
   }
 
-  /** One picture, when nothing more urgent is asked for. */
+  /** Decode one latent when nothing more urgent is waiting. */
   picture(z: Float32Array): Promise<Picture> {
     return new Promise((resolve) => this.many([z], resolve))
   }
 
-  /** Where a picture, planar in [0, 1], belongs. */
+  /** Encode an image, planar in [0, 1]. */
   async place(x: Float32Array): Promise<Placed> {
     this.encoder ??= this.openEncoder()
     try {
       await this.encoder
     } catch (error) {
-      this.encoder = null // another try may go better
+      this.encoder = null // so that another try loads it again
       throw error
     }
     const answer = await this.ask({ kind: 'place', x })
@@ -149,14 +149,14 @@ export class Model {
     if (this.stopped) return Promise.reject(this.stopped)
     const id = this.next++
     return new Promise((done, failed) => {
-      this.asked.set(id, { done, failed })
+      this.pending.set(id, { done, failed })
       this.worker.postMessage({ ...message, id }, transfer)
     })
   }
 
   private answered(answer: Answer): void {
-    const waiting = this.asked.get(answer.id)
-    this.asked.delete(answer.id)
+    const waiting = this.pending.get(answer.id)
+    this.pending.delete(answer.id)
     if (answer.kind === 'failed') waiting?.failed(new Error(answer.why))
     else waiting?.done(answer)
   }
@@ -184,7 +184,7 @@ async function readEngine(onBytes: (loaded: number, total: number) => void): Pro
       if (done) break
       parts.push(value)
       loaded += value.length
-      // A compressed answer says its compressed length: the total is then only a guess.
+      // A compressed response has its compressed length: the total is then an estimate.
       onBytes(loaded, Math.max(total, loaded))
     }
     return await new Blob(parts).arrayBuffer()

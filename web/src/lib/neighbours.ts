@@ -1,15 +1,15 @@
-/** The images nearest to a place. */
+/** The images nearest to a latent. */
 
 /** Rows of the latents, nearest first, and their Euclidean distances in latent units. */
 export type Neighbours = { rows: Uint32Array<ArrayBuffer>; distances: Float32Array<ArrayBuffer> }
 
 /**
- * Exact search in one pass; of two at the same distance the lower row comes first.
+ * Exact search in one pass; at equal distance the lower row comes first.
  *
  * @param latents (n, d), row by row.
- * @param z the place, d numbers.
- * @param k how many; fewer come back where fewer are kept.
- * @param keep which rows count; all of them without it. It is asked only of rows that are near enough.
+ * @param z the latent, d numbers.
+ * @param k number of images; fewer if `keep` selects fewer.
+ * @param keep which rows to search; by default all. Called only for rows that are near enough.
  */
 export function nearest(
   latents: Float32Array,
@@ -25,7 +25,7 @@ export function nearest(
   let worst = k > 0 ? Infinity : 0
   for (let row = 0; row < n; row++) {
     const square = squaredDistance(latents, row * d, d, z, worst)
-    // Written so that a NaN is never near.
+    // Written so that NaN is never near.
     if (!(square < worst) || (keep && !keep(row))) continue
     let at = found < k ? found++ : k - 1
     for (; at > 0 && squares[at - 1] > square; at--) {
@@ -39,11 +39,11 @@ export function nearest(
   return { rows: rows.slice(0, found), distances: Float32Array.from(squares.subarray(0, found), Math.sqrt) }
 }
 
-/** The square of the distance from a row, or, once it cannot be below `enough`, what there is of it. */
+/** The squared distance from a row, or a partial sum once it exceeds `enough`. */
 function squaredDistance(latents: Float32Array, start: number, d: number, z: Float32Array, enough: number): number {
   let sum = 0
   let i = 0
-  // Eight at a time: sums that do not wait for one another, and one question for all of them.
+  // Eight at a time: independent sums, and one comparison for all.
   for (; i + 8 <= d; i += 8) {
     const at = start + i
     const d0 = latents[at] - z[i]

@@ -59,7 +59,7 @@ export function Phi(x: number): number {
   return x > 0 ? 1 - tail : tail
 }
 
-/** What lies beyond x > 0.67, over exp(-x^2 / 2). */
+/** The upper tail at x > 0.67, over exp(-x^2 / 2). */
 function mills(x: number): number {
   if (x <= Math.sqrt(32)) return polynomial(x, MIDDLE_TOP) / polynomial(x, MIDDLE_BOTTOM)
   const inverse = 1 / (x * x)
@@ -137,7 +137,7 @@ function splitmix32(seed: number): () => number {
   }
 }
 
-/** Random numbers that come again with their seed, a whole number below 2^32. Not those that Python draws. */
+/** Reproducible random numbers; the seed is a whole number below 2^32. They differ from those of Python. */
 export class Random {
   readonly #next: () => number
 

@@ -1,4 +1,4 @@
-/** Numbers as they are read: a true minus sign, and as many digits as say something. */
+/** Numbers for readers: a true minus sign, and only significant digits. */
 
 export const MINUS = '−'
 
@@ -6,7 +6,7 @@ export function fixed(value: number, digits = 2): string {
   return value.toFixed(digits).replace('-', MINUS)
 }
 
-/** With its sign, and 0 without one. */
+/** With a sign, except 0. */
 export function signed(value: number, digits = 1): string {
   const text = Math.abs(value).toFixed(digits)
   if (Number(text) === 0) return text

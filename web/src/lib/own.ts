@@ -1,11 +1,11 @@
-/** A picture that someone brings: read, fitted like the training data, and compared with what is usual. */
+/** The user's image: read, preprocessed like the training data, and compared with the held-out errors. */
 
 import { fitPicture, type Fit } from './fit'
 import type { Picture, Placed } from './model'
 import { SiteError } from './site'
 
 export const MAX_PIXELS = 64_000_000
-/** The percentile of the held-out images' errors from which on a picture is one that the model does not know. */
+/** The percentile of the held-out images' errors from which on an image is an outlier. */
 export const UNUSUAL = 99
 
 export interface Own {
@@ -15,11 +15,11 @@ export interface Own {
   inverted: boolean
   fitted: Picture
   placed: Placed | null
-  /** How many percent of the held-out images have a smaller error; null where that is not known. */
+  /** Percentage of the held-out images with a smaller error; null if unknown. */
   percentile: number | null
 }
 
-/** Decode a picture upright, with its values as they are in the file. */
+/** Decode an image upright, without colour management. */
 export async function readPicture(file: File): Promise<{ picture: ImageBitmap; pixels: ImageData }> {
   let picture: ImageBitmap
   try {
@@ -39,7 +39,7 @@ export async function readPicture(file: File): Promise<{ picture: ImageBitmap; p
   return { picture, pixels: context.getImageData(0, 0, width, height) }
 }
 
-/** The picture as the model wants it: bytes (h, w, c), and the same as RGBA to be shown. */
+/** The preprocessed image: bytes (h, w, c), and the same as RGBA for display. */
 export function fitted(pixels: ImageData, fit: Fit, inverted: boolean): { bytes: Uint8Array; shown: Picture } {
   const bytes = fitPicture(inverted ? inverse(pixels) : pixels, fit)
   const count = bytes.length / fit.channels
@@ -55,7 +55,7 @@ function inverse(pixels: ImageData): ImageData {
   return new ImageData(data, pixels.width, pixels.height)
 }
 
-/** How many percent of the held-out images have a smaller error than this one. */
+/** Percentage of the held-out images with a smaller error. */
 export function percentile(error: number, percentiles: readonly number[]): number {
   let below = 0
   while (below < 100 && percentiles[below + 1] < error) below++

@@ -1,4 +1,4 @@
-/** Paths between two places of the latent space, as armoire.wardrobe.paths has them. */
+/** Interpolation between two latents, as in armoire.wardrobe.interpolation. */
 
 export type PathKind = 'linear' | 'spherical'
 
@@ -11,7 +11,7 @@ export function linear(a: Float32Array, b: Float32Array, t: number): Float32Arra
 }
 
 /**
- * The direction turned at constant speed (Shoemake 1985) while the length goes evenly from one to the other, so that
+ * The direction rotates at constant speed (Shoemake 1985) while the length changes linearly, so that
  * no step is nearer the origin than both ends: in many dimensions a straight line leaves the shell of N(0, I).
  */
 export function spherical(a: Float32Array, b: Float32Array, t: number): Float32Array<ArrayBuffer> {

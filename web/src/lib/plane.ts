@@ -1,4 +1,4 @@
-/** The plane that the map shows of the latent space, and the way between a place and a point on it. */
+/** The plane of the latent space that the map shows: projection of latents and back. */
 
 import { Phi, PhiInverse } from './normal'
 
@@ -36,18 +36,18 @@ export class Plane {
     this.offset = [origin(xAxis, this.u), origin(yAxis, this.v)]
   }
 
-  /** The point of a place, in latent units. */
+  /** The projection of a latent, in latent units. */
   flat(z: Float32Array): [number, number] {
     return [dot(z, this.u) - this.offset[0], dot(z, this.v) - this.offset[1]]
   }
 
-  /** The point of a place, in the units of the map. */
+  /** The projection of a latent, in the units of the map. */
   point(z: Float32Array): [number, number] {
     const [x, y] = this.flat(z)
     return this.p ? [Phi(x), Phi(y)] : [x, y]
   }
 
-  /** The place at a point of the map that keeps everything of `anchor` that the plane does not show. */
+  /** The latent at a point of the map, with the coordinates of `anchor` off the plane. */
   place(x: number, y: number, anchor: Float32Array): Float32Array {
     const [px, py] = this.p ? [PhiInverse(inside(x)), PhiInverse(inside(y))] : [x, y]
     const [ax, ay] = this.flat(anchor)
@@ -72,7 +72,7 @@ export class Plane {
   }
 }
 
-/** p where z is still finite: nothing lies on the border of the unit square. */
+/** p within the open interval (0, 1), where z is finite. */
 const inside = (p: number): number => Math.min(Math.max(p, 1e-6), 1 - 1e-6)
 
 export function dot(a: Float32Array, b: Float32Array): number {

@@ -4,9 +4,9 @@ import { Random } from './normal'
 import type { PriorEntry } from './site'
 
 /**
- * n places of d dimensions; the same seed draws the same.
+ * n latents of d dimensions; equal seeds give equal samples.
  *
- * @param drawn places to choose from, one after the other, for a prior that was drawn from beforehand.
+ * @param drawn samples to choose from, concatenated, of a prior that was drawn from in advance.
  */
 export function draw(
   prior: PriorEntry,
@@ -24,7 +24,7 @@ export function draw(
   )
 }
 
-/** n different ones of those drawn; all where there are no more. */
+/** n different ones of those drawn; all if there are no more. */
 function choose(drawn: Float32Array, d: number, n: number, random: Random): Float32Array[] {
   const count = Math.floor(drawn.length / d)
   const chosen = new Set<number>()

@@ -1,23 +1,23 @@
-/** Pictures to take away: GIFs, enlargements, strips. All of them RGBA, row by row, as ImageData holds them. */
+/** Images to download: GIFs, enlargements, strips; RGBA, row by row, as in ImageData. */
 
 import { applyPalette, GIFEncoder, quantize, type Palette } from 'gifenc'
 import type { Picture } from './fit'
 
 type Pixels = Uint8ClampedArray<ArrayBuffer>
 
-/** A picture whose pixels ImageData takes as they are. */
+/** Pixels as ImageData takes them. */
 type Made = Picture & { data: Pixels }
 
 /** Browsers show a frame of less than 20 ms for 100 ms. */
 const SHORTEST_MS = 20
 
-/** Choosing a palette takes no longer than this many pixels do. */
+/** Most pixels that a palette is computed from. */
 const PALETTE_PIXELS = 1 << 20
 
 /**
- * A GIF that loops for ever. Grey frames keep every value; coloured ones share one palette of at most 256 colours.
+ * A GIF that loops. Grey frames keep every value; coloured ones share one palette of at most 256 colours.
  *
- * @param frames all of one size; their alpha is not looked at.
+ * @param frames of equal size; alpha is ignored.
  * @param delayMs between frames, in milliseconds; a GIF counts in hundredths of a second, and 20 ms is the shortest.
  */
 export function gif(
@@ -53,7 +53,7 @@ export function enlarge(rgba: Uint8ClampedArray, width: number, height: number, 
   return { width: wide, height: height * factor, data: new Uint8ClampedArray(to.buffer) }
 }
 
-/** Frames side by side, `gap` pixels of background [r, g, b] between them. */
+/** Frames in a row, `gap` pixels of background [r, g, b] between them. */
 export function strip(
   frames: Uint8ClampedArray[],
   width: number,
@@ -96,7 +96,7 @@ function reds(frame: Uint8ClampedArray): Uint8Array {
 /** Pixels from all frames, evenly spaced, few enough to choose a palette by. */
 function sampled(frames: Uint8ClampedArray[]): Pixels {
   const area = frames[0].length / 4
-  // Odd, lest it fall on the same columns of every row where a side is a power of two.
+  // Odd, so that it does not hit the same columns of every row where a side is a power of two.
   const stride = Math.ceil((frames.length * area) / PALETTE_PIXELS) | 1
   const each = Math.ceil(area / stride)
   const pixels = new Uint32Array(frames.length * each)

@@ -1,4 +1,4 @@
-/** Asks the searching thread for the images nearest to the newest place; places that were passed meanwhile are skipped. */
+/** Searches the images nearest to the newest latent in a worker; latents in between are skipped. */
 
 import { host } from '../host/host'
 import type { SearchAnswer, SearchRequest } from '../worker/search.worker'
@@ -24,7 +24,7 @@ export class Search {
     private readonly onTrouble: (why: string) => void,
   ) {}
 
-  /** Give the thread its own copy of the latents. */
+  /** Send the worker its own copy of the latents. */
   load(wardrobe: Wardrobe): void {
     try {
       this.worker = host.searchWorker()

@@ -1,4 +1,4 @@
-/** The site's files: what they hold (docs/site.md), and how they are read. */
+/** The site's files: their types (docs/site.md), and how to load them. */
 
 import { host } from '../host/host'
 import type { Fit } from './fit'
@@ -70,7 +70,7 @@ export interface Direction {
   steadiness: number
 }
 
-/** What is fitted was drawn from beforehand: `file` holds places to choose from. */
+/** Fitted priors are drawn from in advance: `file` has the samples to choose from. */
 export type PriorEntry =
   | { kind: 'normal' }
   | { kind: 'box'; low: number[]; high: number[] }
@@ -92,7 +92,7 @@ export interface Diagnostics {
   }
 }
 
-/** Something that can be told to the reader in one sentence of their language. */
+/** An error with a sentence in the user's language. */
 export class SiteError extends Error {
   constructor(
     readonly word: Word,
@@ -102,12 +102,12 @@ export class SiteError extends Error {
   }
 }
 
-/** What a SiteError says, and what the reader may do about it where the explorer is at home. */
-export function said(error: SiteError, language: Language): string {
+/** The sentence of a SiteError, with what the user can do about it in this host. */
+export function errorText(error: SiteError, language: Language): string {
   return say(language, error.word, { again: say(language, host.again), ...error.values })
 }
 
-/** The manifest, or a SiteError on why there is none that this page can show. */
+/** The manifest; throws a SiteError if there is none that this page can show. */
 export async function readManifest(): Promise<Manifest> {
   let found: Manifest
   try {
@@ -123,11 +123,11 @@ export async function readManifest(): Promise<Manifest> {
 }
 
 /**
- * The bytes of a file, told of as they come.
+ * The bytes of a file, reported as they arrive.
  *
- * @param onBytes is called with how many bytes have come, and the buffer that they are in.
- * @param check compares the SHA-256 too, where the browser can (on https and localhost): a flipped bit in a model shows
- *   nowhere else.
+ * @param onBytes called with the number of bytes received, and their buffer.
+ * @param check compares the SHA-256 too, where the browser can (on https and localhost): nothing else detects a flipped
+ *   bit in a model.
  */
 export async function readFile(
   entry: { path: string; bytes: number; sha256?: string },
@@ -161,7 +161,7 @@ export async function readFile(
   return buffer
 }
 
-/** What went wrong, as short as it can be said. */
+/** The reason of an error, in a few words. */
 export function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -2,7 +2,7 @@
 
 export const MINUS = '\u2212'
 
-/** Multiples of `step` from low to high. `step` is 0 where there is no axis to speak of, and then no values are. */
+/** Multiples of `step` from low to high. `step` is 0, without values, if there is no range. */
 export type Ticks = { values: number[]; step: number }
 
 /** About `about` multiples of 1, 2 or 5 times a power of ten within low..high. */
@@ -19,7 +19,7 @@ export function ticks(low: number, high: number, about: number): Ticks {
   // A power below one is divided by, since 3 / 10 is the double nearest to 0.3, and 3 * 0.1 is not.
   const times = (count: number) => (power < 0 ? (count * digit) / 10 ** -power : count * digit * 10 ** power)
   const step = times(1)
-  // A hair of room, lest rounding lose an end that is a tick.
+  // With a tolerance, so that rounding does not lose a tick at an end.
   const first = Math.ceil(low / step - 1e-9)
   const last = Math.floor(high / step + 1e-9)
   const values: number[] = []

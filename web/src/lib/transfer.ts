@@ -1,4 +1,4 @@
-/** What is dragged within the page. */
+/** Drag and drop within the page. */
 
 const ITEM = 'application/x-armoire-item'
 
@@ -7,7 +7,7 @@ export function dragItem(event: DragEvent, id: number): void {
   if (event.dataTransfer) event.dataTransfer.effectAllowed = 'copyMove'
 }
 
-/** The id of the item of the pins that was dropped, null if something else was. */
+/** The id of the dropped pin, or null. */
 export function draggedItem(event: DragEvent): number | null {
   const text = event.dataTransfer?.getData(ITEM)
   return text ? Number(text) : null

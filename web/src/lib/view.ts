@@ -6,7 +6,7 @@ export interface Extent {
   height: number
 }
 
-/** How an extent is drawn in a window. Coordinates grow to the right and up; pixels to the right and down. */
+/** A view of the plane in a window. Coordinates grow to the right and up, pixels to the right and down. */
 export interface View {
   /** The point in the middle of the map. */
   x: number
@@ -30,7 +30,7 @@ export const toPlane = (view: View, size: Size, left: number, top: number): [num
   view.y - (top - size.height / 2) / view.scale,
 ]
 
-/** The view after zooming by a factor about a point of the screen, which stays where it is. */
+/** The view after zooming by a factor about a fixed point of the screen. */
 export function zoomed(view: View, size: Size, left: number, top: number, factor: number, limits: [number, number]): View {
   const scale = Math.min(Math.max(view.scale * factor, limits[0]), limits[1])
   const [x, y] = toPlane(view, size, left, top)
@@ -64,33 +64,33 @@ export function extentOf({ x, y, scale }: View, size: Size): Extent {
   return { x: x + GUTTER.left / 2 / scale, y: y + GUTTER.bottom / 2 / scale, width: width / scale, height: height / scale }
 }
 
-/** The extent of a box with a margin around it. A box without any size is shown in two units of the plane. */
+/** The extent of a box with a margin. A box of size 0 gets two units of the plane. */
 export function around(low: [number, number], high: [number, number], margin = 0.04): Extent {
   const [x, y] = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2]
   const [width, height] = [high[0] - low[0], high[1] - low[1]]
-  // Smaller differences than single precision holds are none.
+  // Differences below single precision count as 0.
   const room = Math.max(width, height) > 1e-6 * Math.max(Math.abs(x), Math.abs(y)) ? 1 - 2 * margin : 0
   return room > 0 ? { x, y, width: width / room, height: height / room } : { x, y, width: 2, height: 2 }
 }
 
-/** Times that one can zoom out of the whole map, and into it. */
+/** Limits of zooming out and in, relative to the whole map. */
 export const ZOOM = { out: 8, in: 4000 }
 
 /**
- * Whether an extent shows anything of the map: it overlaps the whole of it, and zooming could lead to it.
+ * Whether an extent shows points: it overlaps the whole map, and is within the limits of zooming.
  *
- * @param slack widens all limits by a factor, where `whole` is only an estimate. Windows of other proportions need some.
+ * @param slack widens all limits by a factor, for an estimated `whole` and windows of other proportions.
  */
 export function isUseful(extent: Extent, whole: Extent, slack = 4): boolean {
   const ratio = Math.max(extent.width, extent.height) / Math.max(whole.width, whole.height)
   const away = (middle: 'x' | 'y', side: 'width' | 'height') =>
     Math.abs(extent[middle] - whole[middle]) - (slack * whole[side] + extent[side]) / 2
-  // Of what is not a number, every comparison is false.
+  // Every comparison with NaN is false.
   const overlaps = away('x', 'width') <= 0 && away('y', 'height') <= 0
   return overlaps && Math.min(extent.width, extent.height) > 0 && ratio <= slack * ZOOM.out && ratio * slack * ZOOM.in >= 1
 }
 
-/** The box that holds all but the outermost points: one stray image should not make all others small. */
+/** The box of all but the outermost points, so that one outlier does not make all others small. */
 export function bulk(xs: Float32Array, ys: Float32Array, n: number, stray = 0.0005): [[number, number], [number, number]] {
   const side = (values: Float32Array): [number, number] => {
     const step = Math.max(1, Math.floor(n / 20000))

@@ -1,4 +1,4 @@
-/** What the page knows of the images shown: where they lie, and what they are. */
+/** The images shown: latents, labels, splits, attributes and names. */
 
 import { readFile, type FileName, type Manifest } from './site'
 
@@ -59,7 +59,7 @@ export class Wardrobe {
     await this.read('ids', (buffer) => (this.ids = JSON.parse(new TextDecoder().decode(buffer))))
   }
 
-  /** Where an image lies. */
+  /** The latent of an image. */
   place(row: number): Float32Array {
     return this.latents.slice(row * this.d, (row + 1) * this.d)
   }

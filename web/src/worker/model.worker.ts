@@ -1,4 +1,4 @@
-/** The decoder and the encoder, in a thread of their own, so that the page never waits for them. */
+/** Decoder and encoder in a worker, so that the page never waits for them. */
 
 import * as ort from 'onnxruntime-web/wasm'
 import type { Answer, Request } from './protocol'
@@ -17,7 +17,7 @@ self.onmessage = async ({ data }: MessageEvent<Request>) => {
       Object.assign(shape, data.image)
       ort.env.wasm.wasmBinary = data.engine
       decoder = await ort.InferenceSession.create(new Uint8Array(data.decoder), { executionProviders: ['wasm'] })
-      // Once for nothing: the first run allocates, and the first picture should not wait for that.
+      // A warm-up: the first run allocates memory.
       await decode(new Float32Array(data.d), data.d)
       post({ id: data.id, kind: 'loaded' })
     } else if (data.kind === 'encoder') {
@@ -42,7 +42,7 @@ async function decode(z: Float32Array, d: number): Promise<Float32Array> {
   return image.data as Float32Array
 }
 
-/** Where a picture belongs, what the model makes of it, and the mean squared error between the two. */
+/** The latent of an image, its reconstruction, and the mean squared error between the two. */
 async function place(id: number, x: Float32Array): Promise<Answer> {
   if (!encoder) throw new Error('no encoder')
   const { height, width, channels } = shape
@@ -54,7 +54,7 @@ async function place(id: number, x: Float32Array): Promise<Answer> {
   return { id, kind: 'placed', z, rgba: pictures(again, 1), error: error / x.length }
 }
 
-/** Planar values in [0, 1] as bytes for a canvas, to the nearest, one picture after the other. */
+/** Planar values in [0, 1] as RGBA bytes, rounded, images concatenated. */
 function pictures(values: Float32Array, n: number): Uint8ClampedArray<ArrayBuffer> {
   const pixels = shape.height * shape.width
   const rgba = new Uint8ClampedArray(n * pixels * 4)

@@ -1,4 +1,4 @@
-/** What the page and the model's thread say to each other. */
+/** The messages between the page and the model's worker. */
 
 export type Request =
   | { id: number; kind: 'load'; engine: ArrayBuffer; decoder: ArrayBuffer; d: number; image: { height: number; width: number; channels: number } }
@@ -8,7 +8,7 @@ export type Request =
 
 export type Answer =
   | { id: number; kind: 'loaded' }
-  /** RGBA of all pictures asked for, one after the other; ms that they took. */
+  /** RGBA of all decoded images, concatenated; ms that they took. */
   | { id: number; kind: 'pictures'; rgba: Uint8ClampedArray<ArrayBuffer>; ms: number }
   | { id: number; kind: 'placed'; z: Float32Array; rgba: Uint8ClampedArray<ArrayBuffer>; error: number }
   | { id: number; kind: 'failed'; why: string }

@@ -1,4 +1,4 @@
-/** The nearest images to a place, in a thread of their own. */
+/** Search of the nearest images, in a worker. */
 
 import { nearest } from '../lib/neighbours'
 
