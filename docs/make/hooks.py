@@ -1,4 +1,4 @@
-"""What MkDocs asks for while it builds the site: pages and pictures that the code makes, and where each stands."""
+"""MkDocs hooks: add the pages and pictures that are generated from the code, and place each in the navigation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import reference
 import trainings
 
 ROOT = Path(__file__).parents[2]
-# Pages of the repository that are not in docs/: where they stand on the site.
+# Pages of the repository that are not in docs/, and their address on the site.
 ICON = "web/public/icon.svg"
 ELSEWHERE = {"CHANGELOG.md": "changelog.md"}
 GUIDES, DECISIONS, KOREAN = "Guides", "Decisions", "한국어"
@@ -24,7 +24,7 @@ IMAGE = re.compile(r'<p><img alt="(?P<alt>[^"]*)" src="(?P<src>[^"]*)"(?: title=
 
 
 def on_config(config: Any) -> Any:
-    """Give every page of docs/ that the navigation does not name a place in it."""
+    """Add every page of docs/ that the navigation does not name."""
     folder = Path(config.docs_dir)
     named = set(_paths(config.nav))
     there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*.md"))
@@ -51,7 +51,7 @@ def _section(nav: list[Any], name: str) -> list[Any]:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages of reference, those from elsewhere in the repository, and the pictures."""
+    """Add the reference, pages from outside docs/, and the pictures."""
     for path, write in reference.PAGES.items():
         files.append(File.generated(config, path, content=write()))
     for path, place in ELSEWHERE.items():

@@ -134,7 +134,7 @@ def places(z: np.ndarray) -> list[str]:
 
 
 def classes(axes: Axes, names: Sequence[str], at: tuple[float, float]) -> None:
-    """The names of the classes beside their colours."""
+    """The names of the classes next to their colours."""
     keys = [
         Line2D([], [], linestyle="", marker="o", markersize=6, color=CLASS_COLOURS[k % 10], label=name)
         for k, name in enumerate(names)

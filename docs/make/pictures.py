@@ -1,4 +1,4 @@
-"""The pictures of docs/story.md, for a light page and for a dark one; drawn once and kept.
+"""The pictures of docs/story.md, for a light page and for a dark one; drawn once and cached.
 
 `python docs/make/pictures.py` writes them small and on paper into docs/pictures, where a checkout shows them.
 """
@@ -66,7 +66,7 @@ def make(folder: Path) -> list[Path]:
 def _opened(opened: dict[str, Wardrobe], planned: Planned, folder: Path) -> Wardrobe:
     if planned.key in opened:
         return opened[planned.key]
-    log.info("armoire: the story's %s, trained where it is not kept from before", planned.recipe)
+    log.info("armoire: the story's %s, trained unless cached", planned.recipe)
     return planned.open(folder)
 
 

@@ -35,7 +35,7 @@ FIGURE_LIST = """
 # Figures
 
 `armoire figures RUN` draws all that say something about a run into `RUN/figures`, and `report.html`; with names after
-it only those. The guide tells [how to read them](../guide.md#look).
+it only those. The guide explains [how to read them](../guide.md#look).
 """
 OF_ATTRIBUTES = ("`attribute-NAME`", "an attribute taken away and added in held-out images", "data with attributes")
 
@@ -64,7 +64,7 @@ def function_of(command: str) -> Callable[..., Any]:
 
 
 def arguments(command: Callable[..., Any]) -> list[Argument]:
-    """What a command takes, as its parser knows it."""
+    """The arguments of a command, from its parser."""
     app = App(help_flags=[], version_flags=[], help_format="plaintext")
     app.default(command)
     return list(app.assemble_argument_collection(parse_docstring=True))

@@ -1,6 +1,6 @@
-"""The runs that the story's pictures are drawn from: trained when the site is built, and kept for the next time.
+"""The runs that the story's pictures are drawn from: trained when the site is built, and cached.
 
-A run is kept under a name made of its recipe and of armoire's own source, and trained again where either has changed.
+A run is cached under a digest of its recipe and of armoire's source, and trained again when either has changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import armoire
 
 QUICK = os.environ.get("ARMOIRE_DOCS") == "quick"  # a few images and steps: pictures of the right kind, not beautiful
 SOURCE = Path(armoire.__file__).parent
-MADE_BY = ("errors.py", "tensors.py", "images", "model", "training", "wardrobe", "recipes")
+DEPENDS_ON = ("io", "images", "model", "priors", "training", "wardrobe", "recipes")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Planned:
         return digest(self.settings.to_toml(), str(self.few) if QUICK else "", source_digest())
 
     def open(self, folder: Path) -> armoire.Wardrobe:
-        """The wardrobe, from `folder` where it is kept there, else trained into it."""
+        """The wardrobe cached in `folder`, or trained into it."""
         images = armoire.load_images(self._data, self.settings.size, self.settings.fit)
         images = part(images, *self.few) if QUICK else images
         path = folder / f"{self.recipe}-{self.key}"
@@ -85,8 +85,8 @@ def part(images: armoire.ImageSet, train: int, held_out: int) -> armoire.ImageSe
 
 def source_digest() -> str:
     """Of all of armoire's source that a trained run depends on."""
-    files = [file for name in MADE_BY for file in sorted([SOURCE / name, *(SOURCE / name).glob("*")]) if file.is_file()]
-    return digest(*(file.read_bytes() for file in files))
+    files = [file for name in DEPENDS_ON for file in sorted((SOURCE / name).rglob("*"))]
+    return digest(*(file.read_bytes() for file in files if file.suffix in (".py", ".toml")))
 
 
 def digest(*parts: str | bytes) -> str:

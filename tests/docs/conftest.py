@@ -1,4 +1,4 @@
-"""A reader for all pages: what one page has made is there for the next."""
+"""One reader for all pages: what one page writes is there for the next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reader import Reader, furnish, hurry, pack_fashion
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory, pictures) -> Reader:
-    """A folder with pictures and a cache of its own; not yet hurried."""
+    """A folder with images and a cache of its own."""
     folder = tmp_path_factory.mktemp("reader")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARMOIRE_CACHE", str(folder.parent / f"{folder.name}-cache"))
@@ -23,7 +23,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, pictures) -> Reader:
 
 @pytest.fixture(scope="session")
 def public_hub() -> Iterator[Hub]:
-    """A Hub that keeps what one page sends for the next."""
+    """A Hub that all pages share."""
     import huggingface_hub
 
     with running() as hub:
@@ -33,7 +33,7 @@ def public_hub() -> Iterator[Hub]:
 
 @pytest.fixture
 def reader(desk: Reader, public_hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
-    """One who sits at the desk, and is in a hurry."""
+    """Runs commands in the shared folder, with small recipes."""
     visit(public_hub, monkeypatch, desk.folder / "hugging")
     hurry(monkeypatch)
     monkeypatch.setenv("ARMOIRE_CACHE", str(desk.folder.parent / f"{desk.folder.name}-cache"))

@@ -1,4 +1,4 @@
-"""A reader of the documentation, who types what a page prints in a folder where what it speaks of is there."""
+"""Runs what a page of the documentation prints, in a folder with the files that it mentions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from documents import ROOT, Block
@@ -26,18 +28,18 @@ from armoire.measure.features import EfficientNetLite0, Extractor
 
 PAGE = ROOT / "src/armoire/explorer/index.html"
 DATA = {"images-vae": "my-photos/"} | dict.fromkeys(("celeba-vae", "faces-vae", "faces-best"), "celeba:archive.zip")
-FACES = 90  # drawn, where a page says nothing of how many
+FACES = 90  # drawn where a page does not state a number
 
 
 @dataclass
 class Reader:
-    """Types commands and Python, each command once however many pages print it."""
+    """Runs commands and Python; each command once, however many pages print it."""
 
     folder: Path
     typed: set[str] = field(default_factory=set)
 
     def type(self, command: str) -> None:
-        """Do what one line of a shell does, in this process."""
+        """Run one line of a shell in this process."""
         words = shlex.split(command, comments=True)
         if tuple(words) in self.typed or self._serves(words):
             return
@@ -50,7 +52,7 @@ class Reader:
         self.typed.add(tuple(words))
 
     def armoire(self, *arguments: str) -> str:
-        """Run one verb and return what it printed; anything but exit code 0 fails."""
+        """Run one command and return what it printed; anything but exit code 0 fails."""
         out, err, before = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -62,7 +64,7 @@ class Reader:
         return out.getvalue()
 
     def python(self, block: Block, names: dict[str, Any]) -> None:
-        """Run a block of Python; `names` live as long as its page."""
+        """Run a block of Python with the names of its page."""
         exec(compile("\n" * (block.line - 1) + block.code, str(ROOT / block.page), "exec"), names)
 
     def _target(self, words: list[str]) -> Path | None:
@@ -72,14 +74,14 @@ class Reader:
         return self.folder / name
 
     def _serves(self, words: list[str]) -> bool:
-        """Whether it runs until Ctrl-C, or has no page to serve (ARMOIRE_SKIP_WEB); it is parsed all the same."""
+        """Whether it runs until Ctrl-C, or has no page to serve (ARMOIRE_SKIP_WEB); such a command is only parsed."""
         if words[:2] != ["armoire", "explore"] or ("--export" in words and PAGE.is_file()):
             return False
         build().parse_args(words[1:], exit_on_error=False, print_error=False)
         return True
 
     def _prepare(self, words: list[str]) -> None:
-        if words[1] == "train":  # as one who has not trained it yet
+        if words[1] == "train":
             shutil.rmtree(self.folder / "runs" / words[2], ignore_errors=True)
             return
         for name in re.findall(r"runs/([\w-]+)", " ".join(words)):
@@ -87,14 +89,14 @@ class Reader:
                 self.train(name)
 
     def train(self, name: str) -> None:
-        """A run that a page takes for granted; under another name than a recipe's, one of fashion-vae."""
+        """Train a run that a page assumes; of fashion-vae where its name is no recipe's."""
         recipe = name if name in armoire.recipe_names() else "fashion-vae"
         data = ["--data", DATA[recipe]] if recipe in DATA else []
         self.armoire("train", recipe, *data, "--out", f"runs/{name}")
 
 
 def furnish(folder: Path, pictures: Any) -> None:
-    """Put there what pages speak of: photos, faces, an archive of CelebA's layout, a Parquet file of images."""
+    """Write the files that pages mention: photos, faces, an archive of CelebA's layout, a Parquet file of images."""
     from armoire.images.sources.drawn_faces import drawn_face, write_kaggle
     from armoire.images.sources.portrait import paint
 
@@ -109,20 +111,14 @@ def furnish(folder: Path, pictures: Any) -> None:
     for name, image in zip(("shoe.png", "shirt.png"), pictures(2, 28)[..., 0], strict=True):
         Image.fromarray(image).save(folder / name)
     write_kaggle(folder / "archive.zip", FACES, size=(45, 55))
-    _write_parquet(folder / "parquet", sorted((folder / "photos").rglob("*.png")))
-
-
-def _write_parquet(folder: Path, files: list[Path]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    folder.mkdir()
-    rows = [{"bytes": file.read_bytes(), "path": file.name} for file in files]
-    pq.write_table(pa.table({"image": rows}), folder / "0.parquet")
+    files = sorted((folder / "photos").rglob("*.png"))
+    (folder / "parquet").mkdir()
+    table = pa.table({"image": [{"bytes": file.read_bytes(), "path": file.name} for file in files]})
+    pq.write_table(table, folder / "parquet/0.parquet")
 
 
 def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
-    """Put discs into the cache in place of Fashion-MNIST's 70,000 images."""
+    """Store discs in the cache in place of Fashion-MNIST's 70,000 images."""
     from armoire.images import Fit, SetInfo, make_table
     from armoire.images.sources import fashion_mnist
     from armoire.images.store import store_path, write_store
@@ -137,12 +133,12 @@ def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
 
 
 def pooled(_extractor: object, x: torch.Tensor) -> torch.Tensor:
-    """Stands for EfficientNet's 1,280 features, which take seconds to be ready and to be compared."""
+    """Replaces EfficientNet's 1,280 features, which take seconds to load and to compare."""
     return F.adaptive_avg_pool2d(x, 6).mean(dim=1).flatten(1)
 
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
-    """Make every recipe small, and everything that is fitted quick: the commands stay as they are printed."""
+    """Make every recipe small and every fit short; the commands stay as printed."""
     load_recipe = armoire.load_recipe
 
     def small(name: str | Path) -> armoire.Recipe:

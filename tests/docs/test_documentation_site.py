@@ -1,4 +1,4 @@
-"""The site is built without a warning, whole, and asks no other host for anything."""
+"""The documentation site builds without a warning, is complete, and loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FETCHED = re.compile(
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The site as `make docs` builds it, its pictures of a few images and steps."""
+    """The site as `make docs` builds it, with pictures of few images and steps."""
     pytest.importorskip("mkdocs")
     if not FASHION.is_dir():
         pytest.skip("its pictures are drawn from Fashion-MNIST: apt-get install dataset-fashion-mnist")
@@ -45,26 +45,21 @@ def site(tmp_path_factory):
     return folder / "site"
 
 
-def place_of(page: Path) -> str:
-    inside = page.relative_to(ROOT / "docs").with_suffix("")
-    return "index.html" if inside.name == "index" else f"{inside.as_posix()}/index.html"
-
-
-def test_every_page_is_there_and_in_the_navigation(site):
+def test_every_page_is_in_the_navigation(site):
     start = (site / "index.html").read_text(encoding="utf-8")
     for page in pages():
-        place = place_of(page)
-        assert (site / place).is_file()
-        link = place.removesuffix("index.html") or "."
-        assert re.search(rf'href="(?:\./)?{re.escape(link)}"', start), page
+        link = page.relative_to(ROOT / "docs").with_suffix("").as_posix().removesuffix("index")
+        assert (site / link / "index.html").is_file()
+        assert re.search(rf'href="(?:\./)?{re.escape(link or ".")}/?"', start), page
+    assert not (site / "make").exists()
 
 
-def test_no_other_host_is_asked_for_anything(site):
+def test_nothing_is_loaded_from_other_hosts(site):
     for file in [*site.rglob("*.html"), *site.rglob("*.css")]:
         assert not (found := FETCHED.search(file.read_text(encoding="utf-8"))), (file, found)
 
 
-def test_every_picture_of_the_story_is_there_for_light_and_for_dark(site):
+def test_every_picture_of_the_story_has_a_light_and_a_dark_version(site):
     named = set(re.findall(r"\]\(pictures/([\w-]+)\.png", (ROOT / "docs/story.md").read_text(encoding="utf-8")))
     assert len(named) >= 15
     for name in named:
@@ -75,13 +70,9 @@ def test_every_picture_of_the_story_is_there_for_light_and_for_dark(site):
     assert story.count("<figcaption>") == len(named)
 
 
-def test_everything_that_a_wardrobe_can_do_is_in_the_reference(site):
+def test_every_public_member_of_a_wardrobe_is_in_the_reference(site):
     page = (site / "reference/api/index.html").read_text(encoding="utf-8")
     public = [name for name in vars(armoire.Wardrobe) if not name.startswith("_")]
     for name in [f"armoire.{name}" for name in armoire.__all__] + [f"armoire.Wardrobe.{name}" for name in public]:
         assert f'id="{name}"' in page, name
     assert inspect.getdoc(armoire.Wardrobe.encode).splitlines()[0].split(":")[0] in page
-
-
-def test_what_makes_the_site_is_not_on_it(site):
-    assert not (site / "make").exists()

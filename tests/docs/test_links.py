@@ -1,4 +1,4 @@
-"""Links and images of the pages lead somewhere in a checkout, where most people read them."""
+"""Links and images of the pages exist in a checkout, where most people read them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from documents import FENCE, ROOT, pages
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "benchmarks").glob("*.md"), *pages()]
 TARGET = re.compile(r'(?:\]\(|(?:src|href)=")([^)\s"]+)')
-# docs/index.md is the first page of the site and links to pages that exist only there (docs/make/hooks.py).
+# docs/index.md links to pages that exist only on the site (docs/make/hooks.py).
 ONLY_ON_THE_SITE = {"docs/index.md": {"docs/reference/cli.md"}}
 
 
 @cache
 def tracked() -> frozenset[str]:
-    """Files that are in a checkout, or will be once they are committed, and their folders."""
+    """The files of a checkout, committed or not ignored, and their folders."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
     )
@@ -41,7 +41,7 @@ def anchors(page: str) -> set[str]:
 
 
 def broken(page: str, text: str) -> list[str]:
-    """Targets of relative links and images that are not there."""
+    """Targets of relative links and images that do not exist."""
     found = []
     for target in TARGET.findall(re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))):
         if re.match(r"[a-z]+:", target):
@@ -59,7 +59,7 @@ def test_links_and_images_exist(page):
     assert broken(page, (ROOT / page).read_text(encoding="utf-8")) == []
 
 
-def test_what_does_not_exist_is_found():
+def test_broken_links_are_found():
     text = "[a](guide.md#nowhere) ![b](pictures/none.png) [c](guide.md) [d](https://x.org) `[e](f.md)`"
     assert broken("docs/files.md", text) == ["guide.md#nowhere", "pictures/none.png"]
 

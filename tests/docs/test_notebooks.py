@@ -1,4 +1,4 @@
-"""The chapter as a notebook: it runs clean in a fresh kernel, shows what it says, and is the same in both languages."""
+"""The chapter as a notebook: it runs in a fresh kernel, its claims hold, and both languages have the same code."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 ENGLISH = ROOT / "docs/notebooks/infinite-wardrobe.ipynb"
 KOREAN = ROOT / "docs/ko/notebooks/infinite-wardrobe.ipynb"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-# Of the source's chapter: what is shown, by the figure that shows it (docs of figures say which is which).
+# The figures that the chapter needs.
 CHAPTER = ["loss-choice", "reconstructions", "latent", "latent-by-label", "samples", "plane", "denoising", "losses"]
 CHAPTER += ["p-space", "p-grid", "latent-histograms", "attribute-Smiling", "morph"]
 
-# Run after the last cell, in the notebook's own kernel: the numbers behind what the text says of its figures.
+# Run after the last cell, in the notebook's kernel: the numbers that the text's claims rest on.
 PROBE = """
 import json
 from armoire.images.sources.drawn_faces import measured_smile
 
-def variety(made, real):  # variance among images, as a share of that among real ones: grey blobs have next to none
-    return float(made.var(axis=0).mean() / real.var(axis=0).mean())
+def variety(images, real):  # variance among images, as a share of that among real ones: grey blobs have little
+    return float(images.var(axis=0).mean() / real.var(axis=0).mean())
 
 rng = np.random.default_rng(0)
 clean = test.images[:500]
 noisy = np.clip(clean + 255 * 0.3 * rng.standard_normal(clean.shape), 0, 255).astype(np.uint8)
-error = lambda made: float(np.square((made - clean.astype(float)) / 255).mean())
+error = lambda images: float(np.square((images - clean.astype(float)) / 255).mean())
 some = held_out.images[:60]
 moved = [faces.encode(some) + s * smile.scale * smile.vector for s in (-2, 0, 2)]
-made_faces = [faces.decode(faces.encode(some)), faces.decode(faces.sample(60, seed=1, prior="normal"))]
+decoded_faces = [faces.decode(faces.encode(some)), faces.decode(faces.sample(60, seed=1, prior="normal"))]
 print(json.dumps({
     "ae": of_ae.latent,
     "vae": of_vae.latent,
@@ -51,7 +51,7 @@ print(json.dumps({
     "variance": float(clean.var(axis=0).mean() / 255**2),
     "garments": variety(vae.decode(vae.sample(500, seed=1)), clean),
     "noise": [error(noisy), error(dae.decode(dae.encode(noisy)))],
-    "faces": [variety(made, some) for made in made_faces],
+    "faces": [variety(made, some) for made in decoded_faces],
     "smiles": [float(measured_smile(faces.decode(z)).mean()) for z in moved],
 }))
 """
@@ -62,7 +62,7 @@ def read(path: Path) -> Any:
 
 
 def run(path: Path, folder: Path, quick: bool) -> Any:
-    """The notebook with its outputs, after a fresh kernel has run it in a folder of its own."""
+    """The notebook with its outputs, run by a fresh kernel in a folder of its own."""
     notebook = read(path)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert parameters.source.count("QUICK = False") == 1
@@ -73,7 +73,7 @@ def run(path: Path, folder: Path, quick: bool) -> Any:
             patch.setenv(f"JUPYTER_{name}_DIR", str(folder / name))
         patch.setenv("ARMOIRE_CACHE", str(folder / "cache"))
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
-        patch.setenv("OMP_NUM_THREADS", "1" if quick else str(os.cpu_count()))  # tests run beside each other
+        patch.setenv("OMP_NUM_THREADS", "1" if quick else str(os.cpu_count()))  # other tests run at the same time
         notebook.cells.append(nbformat.v4.new_code_cell(PROBE))
         NotebookClient(notebook, timeout=3600, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
@@ -84,7 +84,7 @@ def outputs(notebook: Any) -> list[tuple[str, dict[str, Any]]]:
 
 
 def check(notebook: Any) -> None:
-    """Nothing was complained of, and everything that should be seen is there."""
+    """Check that there are no errors and warnings, and that all figures and outputs are there."""
     seen = outputs(notebook)
     assert [out for _, out in seen if out["output_type"] == "error" or out.get("name") == "stderr"] == []
     of = {kind: [source for source, out in seen if kind in out.get("data", {})] for kind in ("image/png", WIDGET)}
@@ -101,7 +101,7 @@ def check(notebook: Any) -> None:
 
 
 def check_claims(notebook: Any) -> None:
-    """What the text says of figures and numbers holds for these."""
+    """Check the text's claims about figures and numbers."""
     found = json.loads(notebook.cells.pop().outputs[0]["text"])
     ae, vae = found["ae"], found["vae"]
     assert ae["drawn_in_holes"] > 0.25  # there are holes
@@ -133,13 +133,13 @@ def check_claims(notebook: Any) -> None:
     [(ENGLISH, True), (ENGLISH, False), (KOREAN, False)],
     ids=["quick", "english", "korean"],
 )
-def test_the_chapter_runs_clean_and_shows_what_it_says(path, quick, tmp_path):
+def test_the_chapter_runs_and_its_claims_hold(path, quick, tmp_path):
     notebook = run(path, tmp_path, quick)
     check_claims(notebook)
     check(notebook)
 
 
-def test_its_code_uses_names_that_armoire_has():
+def test_the_code_uses_names_that_armoire_has():
     code = "\n".join(cell.source for cell in read(ENGLISH).cells if cell.cell_type == "code")
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "armoire":
@@ -152,7 +152,7 @@ def test_its_code_uses_names_that_armoire_has():
             assert settings <= set(armoire.Recipe.model_fields)
 
 
-def test_it_is_kept_without_outputs_and_draws_known_figures():
+def test_notebooks_have_no_outputs_and_draw_known_figures():
     for path in (ENGLISH, KOREAN):
         notebook = read(path)
         nbformat.validate(notebook)
@@ -164,12 +164,8 @@ def test_it_is_kept_without_outputs_and_draws_known_figures():
 
 
 def without_comments(code: str) -> list[tuple[int, str]]:
-    kept = (tokenize.COMMENT, tokenize.NL)
-    return [
-        (token.type, token.string)
-        for token in tokenize.generate_tokens(io.StringIO(code).readline)
-        if token.type not in kept
-    ]
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return [(token.type, token.string) for token in tokens if token.type not in (tokenize.COMMENT, tokenize.NL)]
 
 
 def test_both_languages_have_the_same_cells_and_code():
@@ -185,7 +181,7 @@ def test_both_languages_have_the_same_cells_and_code():
             assert len(one.source.split("\n\n")) == len(other.source.split("\n\n")), other.source
 
 
-def test_the_korean_one_is_korean():
+def test_the_korean_notebook_is_in_korean():
     for cell in read(KOREAN).cells:
         words = re.sub(r"`[^`]+`", "", cell.source)
         comments = re.findall(r"#\s.*", cell.source) if cell.cell_type == "code" else [words]
