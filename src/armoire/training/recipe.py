@@ -5,6 +5,7 @@ TOML files, `armoire.train(...)` and the flags of `armoire train` have the same 
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,132 +24,98 @@ if TYPE_CHECKING:
     from armoire.model import Architecture
     from armoire.model.posterior import Posterior
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-# Settings of type float, for which a whole number is accepted too.
-REAL = {"sigma", "beta", "beta_warmup", "noise", "lr", "warmup", "clip", "published_weight"}
-REAL |= {"adversarial", "adversarial_from"}
-
 REGISTRIES: dict[str, Registry[Any]] = {"posterior": POSTERIORS, "likelihood": LIKELIHOODS, "blocks": NETWORKS}
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _kind_of(registry: Registry[Any]) -> AfterValidator:
+def _kind_of(registry: Registry[Any], *others: str) -> AfterValidator:
     def check(name: str) -> str:
-        if name not in registry:
-            raise ValueError(", ".join(f"'{known}'" for known in registry))
+        if name not in (known := [*others, *registry]):
+            raise ValueError(", ".join(f"'{kind}'" for kind in known))
         return name
 
     return AfterValidator(check)
 
 
-def _check_prior(name: str) -> str:
-    if name not in (known := ["none", *PRIORS.names()]):
-        raise ValueError(", ".join(f"'{kind}'" for kind in known))
-    return name
-
-
 class Recipe(BaseModel):
     """Frozen, strict settings: an unknown key is an error that names the nearest known one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    name: Annotated[
-        str,
-        Field(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", description="name of the recipe, and of its run's folder"),
-    ]
-    summary: Annotated[str, Field(description="one line")] = ""
+    name: str = Field(
+        pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$", description="name of the recipe, and of its run's folder"
+    )
+    summary: str = Field("", description="one line")
 
-    data: Annotated[str, Field(description="the data set to train on by default")] = ""
-    size: Annotated[int | None, Field(ge=16, le=256, description="side a folder's images are fitted to, pixels")] = None
-    fit: Annotated[
-        Literal["crop", "pad", "stretch"], Field(description="how images that are not square are fitted")
-    ] = "crop"
-    background: Annotated[str, Field(description="colour under transparent pixels and in padding")] = AUTOMATIC
-    showable: Annotated[
-        bool, Field(description="whether images of the data, and reconstructions of them, may be published")
-    ] = True
+    data: str = Field("", description="the data set to train on by default")
+    size: int | None = Field(None, ge=16, le=256, description="side a folder's images are fitted to, pixels")
+    fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how images that are not square are fitted")
+    background: str = Field(AUTOMATIC, description="colour under transparent pixels and in padding")
+    showable: bool = Field(
+        True, description="whether images of the data, and reconstructions of them, may be published"
+    )
 
-    posterior: Annotated[
-        str, _kind_of(POSTERIORS), Field(description="point: an autoencoder; gaussian: a variational one")
-    ] = "gaussian"
-    latent: Annotated[int, Field(ge=1, le=4096, description="latent dimensions")] = 2
-    likelihood: Annotated[
-        str,
-        _kind_of(LIKELIHOODS),
-        Field(description="of the pixels; calibrated: a gaussian whose sigma follows the error"),
-    ] = "bernoulli"
-    sigma: Annotated[
-        Positive, Field(description="standard deviation of the gaussian likelihood, for pixels in [0, 1]")
-    ] = 1.0
-    beta: Annotated[
-        float, Field(ge=0, allow_inf_nan=False, description="weight of the rate in distortion + beta * rate")
-    ] = 1.0
-    beta_warmup: Annotated[
-        Share, Field(description="share of each cycle in which beta rises linearly from 0; 0: beta is constant")
-    ] = 0.0
-    beta_cycles: Annotated[int, Field(ge=1, description="cycles of equal length in which beta rises again")] = 1
-    noise: Annotated[
-        Share,
-        Field(
-            description="standard deviation of Gaussian noise on the input, for pixels in [0, 1]; the target is clean"
-        ),
-    ] = 0.0
-    channels: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=4096)], ...],
-        Field(
-            strict=False,
-            description="channels of each halving (residual: from a quarter of the size on); empty: derived",
-        ),
-    ] = ()
-    blocks: Annotated[
-        str, _kind_of(NETWORKS), Field(description="the network; residual: with linear maps in parallel")
-    ] = "plain"
-    norm: Annotated[Literal["none", "batch", "group"], Field(description="normalisation at each convolution")] = "none"
-    activation: Annotated[Literal["relu", "leaky_relu", "silu"], Field(description="at each convolution")] = "relu"
+    posterior: Annotated[str, _kind_of(POSTERIORS)] = Field(
+        "gaussian", description="point: an autoencoder; gaussian: a variational one"
+    )
+    latent: int = Field(2, ge=1, le=4096, description="latent dimensions")
+    likelihood: Annotated[str, _kind_of(LIKELIHOODS)] = Field(
+        "bernoulli", description="of the pixels; calibrated: a gaussian whose sigma follows the error"
+    )
+    sigma: float = Field(1.0, gt=0, description="standard deviation of the gaussian likelihood, for pixels in [0, 1]")
+    beta: float = Field(1.0, ge=0, description="weight of the rate in distortion + beta * rate")
+    beta_warmup: Share = Field(
+        0.0, description="share of each cycle in which beta rises linearly from 0; 0: beta is constant"
+    )
+    beta_cycles: int = Field(1, ge=1, description="cycles of equal length in which beta rises again")
+    noise: Share = Field(
+        0.0, description="standard deviation of Gaussian noise on the input, for pixels in [0, 1]; the target is clean"
+    )
+    channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (),
+        strict=False,
+        description="channels of each halving (residual: from a quarter of the size on); empty: derived",
+    )
+    blocks: Annotated[str, _kind_of(NETWORKS)] = Field(
+        "plain", description="the network; residual: with linear maps in parallel"
+    )
+    norm: Literal["none", "batch", "group"] = Field("none", description="normalisation at each convolution")
+    activation: Literal["relu", "leaky_relu", "silu"] = Field("relu", description="at each convolution")
 
-    adversarial: Annotated[
-        float,
-        Field(
-            ge=0,
-            allow_inf_nan=False,
-            description="norm of a critic's gradient, relative to the likelihood's; 0: no critic",
-        ),
-    ] = 0.0
-    adversarial_from: Annotated[Share, Field(description="share of the steps before the critic is used")] = 0.5
-    prior: Annotated[
-        str, AfterValidator(_check_prior), Field(description="fitted to the training latents at the end, to draw from")
-    ] = "none"
+    adversarial: float = Field(
+        0.0, ge=0, description="norm of a critic's gradient, relative to the likelihood's; 0: no critic"
+    )
+    adversarial_from: Share = Field(0.5, description="share of the steps before the critic is used")
+    prior: Annotated[str, _kind_of(PRIORS, "none")] = Field(
+        "none", description="fitted to the training latents at the end, to draw from"
+    )
 
-    epochs: Annotated[int, Field(ge=1, description="passes over the training images")] = 5
-    batch: Annotated[int, Field(ge=1, description="images per step")] = 100
-    lr: Annotated[Positive, Field(description="largest learning rate of Adam")] = 1e-3
-    schedule: Annotated[
-        Literal["constant", "one-cycle"], Field(description="one-cycle: linear up, then half a cosine down to 0")
-    ] = "one-cycle"
-    warmup: Annotated[Share, Field(description="share of one-cycle's steps that go up")] = 0.1
-    clip: Annotated[
-        float, Field(ge=0, allow_inf_nan=False, description="largest norm of a step's gradient; 0: unlimited")
-    ] = 0.0
-    seed: Annotated[int, Field(ge=0, description="of every random draw")] = 0
-    limit: Annotated[int | None, Field(ge=2, description="train on this many images, drawn with the seed")] = None
+    epochs: int = Field(5, ge=1, description="passes over the training images")
+    batch: int = Field(100, ge=1, description="images per step")
+    lr: float = Field(1e-3, gt=0, description="largest learning rate of Adam")
+    schedule: Literal["constant", "one-cycle"] = Field(
+        "one-cycle", description="one-cycle: linear up, then half a cosine down to 0"
+    )
+    warmup: Share = Field(0.1, description="share of one-cycle's steps that go up")
+    clip: float = Field(0.0, ge=0, description="largest norm of a step's gradient; 0: unlimited")
+    seed: int = Field(0, ge=0, description="of every random draw")
+    limit: int | None = Field(None, ge=2, description="train on this many images, drawn with the seed")
 
-    published_weight: Annotated[
-        float | None,
-        Field(
-            gt=0, allow_inf_nan=False, description="the published weight of the pixel error, for numbers in its scale"
-        ),
-    ] = None
-    published_error: Annotated[
-        Literal["bce", "mse", "rmse"] | None, Field(description="the published pixel error, a mean over pixels")
-    ] = None
+    published_weight: float | None = Field(
+        None, gt=0, description="the published weight of the pixel error, for numbers in its scale"
+    )
+    published_error: Literal["bce", "mse", "rmse"] | None = Field(
+        None, description="the published pixel error, a mean over pixels"
+    )
 
     @model_validator(mode="before")
     @classmethod
-    def _whole_numbers_are_numbers(cls, values: Any) -> Any:
+    def _accept_whole_numbers(cls, values: Any) -> Any:
         # People write 1 for 1.0; strictness is for "1" and true.
-        if isinstance(values, dict):
-            return {k: float(value) if type(value) is int and k in REAL else value for k, value in values.items()}
-        return values
+        if not isinstance(values, dict):
+            return values
+        real = {key for key, field in cls.model_fields.items() if field.annotation in (float, float | None)}
+        return {key: float(value) if type(value) is int and key in real else value for key, value in values.items()}
 
     @property
     def lead(self) -> str:
@@ -161,26 +128,12 @@ class Recipe(BaseModel):
         return POSTERIORS.get(self.posterior)
 
     def architecture(self, images: ImageSet) -> Architecture:
-        """The model of this recipe for a data set.
-
-        Raises:
-            ArmoireError: the images are too small for its network.
-        """
+        """The model of this recipe for a data set; ArmoireError where the images are too small for its network."""
         from armoire.model import Architecture
 
         height, _, image_channels = images.shape
-        architecture = Architecture(
-            size=height,
-            image_channels=image_channels,
-            latent=self.latent,
-            posterior=self.posterior,
-            likelihood=self.likelihood,
-            sigma=self.sigma,
-            channels=self.channels,
-            norm=self.norm,
-            activation=self.activation,
-            blocks=self.blocks,
-        )
+        settings = {field.name: getattr(self, field.name) for field in fields(Architecture)[2:]}
+        architecture = Architecture(height, image_channels, **settings)
         try:
             NETWORKS.get(self.blocks)(architecture)
         except ValueError as error:
@@ -219,11 +172,7 @@ def recipe_names() -> list[str]:
 
 
 def load_recipe(name: str | Path) -> Recipe:
-    """A recipe by name, or from a .toml file.
-
-    Raises:
-        ArmoireError: there is none of that name, or its settings are not valid.
-    """
+    """A recipe by name, or from a .toml file; ArmoireError where there is none, or its settings are not valid."""
     path = Path(name)
     if path.suffix == ".toml":
         return read_recipe(path)
