@@ -9,7 +9,6 @@ import pytest
 
 from armoire.errors import ArmoireError
 from armoire.images.columns import ColumnChoice, Columns, read_columns
-from armoire.images.label_pattern import suggest_pattern
 
 N = 20
 
@@ -68,7 +67,11 @@ def test_text_is_what_it_is_in_other_formats():
     assert read({"label": cycle("007", "012")}).labels == cycle("007", "012")
     assert read({"age": cycle("3", "unknown")}).label_column == ""
     assert read({"label": cycle("café", "cafe\u0301")}).labels == ["café"] * N
-    for columns in ({"day": cycle("2020-01-01", "2020-01-02")}, {"mask": cycle("a.png", "b.png")}):
+    for columns in (
+        {"day": cycle("2020-01-01", "2020-01-02")},
+        {"mask": cycle("a.png", "b.png")},
+        {"score": cycle("50%", "9%")},
+    ):
         assert read(columns | {"breed": cycle("pug", "collie")}).label_column == "breed"
 
 
@@ -124,10 +127,3 @@ def test_folders_complete_a_table_only_in_its_own_words():
     other = known.fill_missing([None] * N, cycle("part_1", "part_2"))
     assert other.labels == known.labels
     assert "their folders are none of its classes" in other.notes[-1]
-
-
-def test_a_pattern_for_names_that_state_the_class():
-    assert suggest_pattern(["a_b_1.jpg", "a_b_2.jpg", "c_1.jpg", "c_2.jpg"])
-    assert suggest_pattern(["x/cat.0.png", "x/cat.1.png", "x/dog.0", "x/dog.1"])
-    assert not suggest_pattern([f"{i}.png" for i in range(N)])
-    assert not suggest_pattern([f"img_{i}.png" for i in range(N)])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST_CLASSES = 1000
 LONGEST_CLASS = 100  # characters; longer text is a caption
 YES_OR_NO = {"1": 1, "true": 1, "yes": 1, "y": 1, "0": -1, "-1": -1, "false": -1, "no": -1, "n": -1}
-NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?( ?%)?", re.IGNORECASE | re.ASCII)
 INTEGRAL = re.compile(r"\+?(-?[1-9]\d*|0)([.,]0*)?|-0([.,]0*)?", re.ASCII)
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}([ T].*)?", re.ASCII)
 IMAGE = re.compile(r"\.(jpe?g|jfif|png|webp|bmp|gif|tiff?)$", re.IGNORECASE)

@@ -8,7 +8,7 @@ and values is one where another gives each image its number, as those of CUB-200
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEMPLATE = re.compile(r"submission|template|example|placeholder|dummy", re.IGNORECASE)
-#: Folders of images about images, which have the names of these.
-MASKS = ("mask", "trimap", "annotation", "segmentation", "groundtruth", "ground_truth", "gt")
-MASK_FOLDERS = frozenset(f"{name}{plural}" for name in MASKS for plural in ("", "s"))
 Note = Callable[[str], None]
 
 
@@ -103,26 +100,18 @@ def _sidecars(
 def _find(
     text: TextTable, names: ImageNames, name: str, split: str, choice: ColumnChoice
 ) -> tuple[TextTable, Named | None]:
-    """The rows of the images; names that several have are those of the table's split, or of no mask."""
-    folder = folder_of(name)
-    found, named = find_named(text, names, folder, choice)
-    for inside in _subsets(names.names, split):
-        if named is not None and not named.left_out.ambiguous:
-            break
-        other, again = find_named(text, ImageNames([names.names[i] for i in inside]), folder, choice)
-        if again is not None and (named is None or len(again.left_out.ambiguous) < len(named.left_out.ambiguous)):
-            rows = np.full(len(names.names), -1)
-            rows[inside] = again.rows
-            found, named = other, replace(again, rows=rows)
-    return found, named
-
-
-def _subsets(names: Sequence[str], split: str) -> Iterator[list[int]]:
-    """Positions of the images in folders of a split, and of those in no folder of masks, where these are some."""
-    folders = [{part.lower() for part in name.split("/")[:-1]} for name in names]
-    of_split = [i for i, parts in enumerate(folders) if split in {SPLIT_WORDS.get(part) for part in parts}]
-    no_masks = [i for i, parts in enumerate(folders) if not parts & MASK_FOLDERS]
-    yield from (inside for inside in (of_split, no_masks) if 0 < len(inside) < len(names))
+    """The rows of the images; of several with one name, those in folders of the split in the table's name."""
+    found, named = find_named(text, names, folder_of(name), choice)
+    if not split or (named is not None and not named.left_out.ambiguous):
+        return found, named
+    folders = [{SPLIT_WORDS.get(part.lower()) for part in path.split("/")[:-1]} for path in names.names]
+    inside = [i for i, splits in enumerate(folders) if split in splits]
+    other, again = find_named(text, ImageNames([names.names[i] for i in inside]), folder_of(name), choice)
+    if again is None or (named is not None and len(again.left_out.ambiguous) >= len(named.left_out.ambiguous)):
+        return found, named
+    rows = np.full(len(names.names), -1)
+    rows[inside] = again.rows
+    return other, replace(again, rows=rows)
 
 
 def _excluded(name: str, named: Named) -> str:
