@@ -14,7 +14,8 @@ from armoire.images.labels import MOST_ATTRIBUTES, from_zero, is_binary, is_one_
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LABELS = ("labels", "label", "y", "targets", "target", "classes", "arr_1")
+SECOND = "arr_1"  # of np.savez(file, x, y)
+LABELS = ("labels", "label", "y", "targets", "target", "classes", SECOND)
 CLASSES = ("classes", "class_names", "label_names", "target_names")
 LABEL = "label"  # the column that arrays of these names become
 
@@ -84,6 +85,8 @@ class _Reader:
                 columns |= self._attributes(name, parts, values)
                 continue
             if name == LABEL:
+                if parts[0].key == SECOND:
+                    self.notes.append(f"{SECOND} is read as the labels; --label-column none leaves them out")
                 values, classes = self._named(parts, values)
             columns[name] = self._cells(parts, values)
         self.unused += [f"{key} ({len(names)} names)" for key, names in self.names.items()]
@@ -99,9 +102,13 @@ class _Reader:
             position, others = self._position(of), found.setdefault(name, [])
             if array is None:
                 self.unused.append(f"{key} (Python objects; save it as numbers or with astype(str))")
-            elif position is None:
+                continue
+            if position is None:
                 self.unused.append(f"{key} (of no split that has images)")
-            elif array.shape[:1] != (self.sizes[position][1],):
+                continue
+            if array.shape == (1, self.sizes[position][1]):  # a row vector, as MATLAB's are
+                array = array[0]
+            if array.shape[:1] != (self.sizes[position][1],):
                 self.unused.append(f"{key} (of shape {array.shape}, for {self.sizes[position][1]} images)")
             elif any(part.position == position for part in others):
                 self.unused.append(f"{key} ({others[0].key} is read instead)")
@@ -127,7 +134,7 @@ class _Reader:
         if values.ndim == 1:
             return values
         if name == LABEL and is_one_hot(values):
-            self.notes.append(f"{key} is one-hot: the position of the 1 is the class")
+            self.notes.append(f"one-hot rows in {key}: the position of the 1 is the class")
             return values.argmax(axis=1)
         if is_binary(values) and values.shape[1] <= MOST_ATTRIBUTES and (name == LABEL or len(np.unique(values)) > 1):
             return values
@@ -140,7 +147,7 @@ class _Reader:
         base = split_off(parts[0].key)[1] if name == LABEL else name
         names = self.names.pop(named[0]) if len(named) == 1 else [f"{base}_{i}" for i in range(values.shape[1])]
         self.notes.append(
-            f"{_keys(parts)} holds several classes per image, read as the attributes {names[0]} to {names[-1]}"
+            f"several classes per image in {_keys(parts)}, read as the attributes {names[0]} to {names[-1]}"
         )
         return {name: self._cells(parts, column) for name, column in zip(names, values.T, strict=True)}
 

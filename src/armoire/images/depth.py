@@ -73,7 +73,7 @@ def white_is_zero(image: Image.Image) -> bool:
 def check_sign(image: Image.Image) -> None:
     """Raise RejectedImageError for a TIFF of signed bytes, whose values below 0 Pillow reads as bright ones."""
     if SIGNED in (_tag(image, SAMPLE_FORMAT) or ()):
-        raise RejectedImageError("signed 8-bit values, -128 to 127, of which black and white are unknown")
+        raise RejectedImageError("signed 8-bit values, -128 to 127, whose black and white are unknown")
 
 
 def check_used_bits(image: Image.Image) -> None:

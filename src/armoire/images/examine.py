@@ -67,5 +67,5 @@ def _read(image: Decode, fit: Fit) -> np.ndarray | int | None:
         return image(fit)
     except RangeError as error:
         return error.highest
-    except RejectedImageError:
+    except (RejectedImageError, OSError):  # reported when all are read
         return None

@@ -42,13 +42,14 @@ def from_zero(numbers: np.ndarray, classes: Sequence[str]) -> tuple[Int[np.ndarr
     if not len(known):
         return whole, ""
     low, high, k = int(known.min()), int(known.max()), len(classes)
-    if (low, high) == (1, k):
-        return np.where(whole == -1, -1, whole - 1), f"numbers from 1 to {k}: 1 is read as the class '{classes[0]}'"
+    unknown = "-1 is read as unknown" if len(known) < len(whole) else ""
+    if (low, high) == (1, k) and not unknown:
+        return whole - 1, f"numbers from 1 to {k}: 1 is read as the class '{classes[0]}'"
     if low < 0 or high >= k:
         return None, f"numbers from {low} to {high}, which the {k} class names do not fit"
-    if low > 0:
+    if low > 0 and not unknown:
         return whole, f"numbers from {low} on: 0 is read as the class '{classes[0]}', which no image has"
-    return whole, ""
+    return whole, unknown
 
 
 def class_numbers(labels: np.ndarray, n: int, classes: Sequence[str]) -> tuple[list[int | None], list[str], str]:
@@ -82,10 +83,13 @@ def class_numbers(labels: np.ndarray, n: int, classes: Sequence[str]) -> tuple[l
 
 
 def _numbered(given: Sequence[object], classes: Sequence[str]) -> tuple[list[int | None], list[str], str]:
-    numbers, note = from_zero(np.array([-1 if value is None else value for value in given], np.float64), classes)
+    known = np.array([value for value in given if value is not None], np.float64)
+    numbers, note = from_zero(known, classes)
     if numbers is None:
         raise ArmoireError(f"labels: {note}; number the classes from 0")
-    return [None if number < 0 else int(number) for number in numbers], list(classes), note and f"labels: {note}"
+    following = iter(numbers.tolist())
+    filled = [None if value is None else next(following) for value in given]
+    return filled, list(classes), note and f"labels: {note}"
 
 
 def _plain(value: object) -> str | int | bool | None:

@@ -15,7 +15,7 @@ else is an error.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,7 +79,8 @@ def scale_of(arrays: Sequence[np.ndarray], name: str) -> Scale:
     if not np.isfinite(found.high - found.low):
         raise ArmoireError(f"{what}with values that are not finite (nan or inf); {GIVE}")
     if kinds <= set("iu") or (found.whole and found.low >= 0 and found.high > 1):
-        return _of_integers(found, what)
+        scale = _of_integers(found, what)
+        return scale if scale.note or kinds <= set("iu") else replace(scale, note=_white_note(found, what, 255))
     return _of_floats(found, what)
 
 
@@ -103,12 +104,16 @@ def _of_integers(found: _Range, what: str) -> Scale:
     if high == 1:
         return Scale(0, 1, f"{what}0 and 1 alone, read as black and white")
     if 1 < high <= FEW_LEVELS:
-        return Scale(0, high, f"{what}{found}: {high:g} is read as white; give floats 0 to 1 if it is not")
+        return Scale(0, high, _white_note(found, what, high))
     if high <= 255:
         return USUAL_SCALE
     bits = int(high).bit_length()
     white = 2 ** (bits + bits % 2) - 1 if bits <= 16 else high
-    return Scale(0, white, f"{what}{found}: {white:,.0f} is read as white; give floats 0 to 1 if it is not")
+    return Scale(0, white, _white_note(found, what, white))
+
+
+def _white_note(found: _Range, what: str, white: float) -> str:
+    return f"{what}{found}: {white:,.0f} is read as white; give floats 0 to 1 if it is not"
 
 
 def _of_floats(found: _Range, what: str) -> Scale:
@@ -120,5 +125,5 @@ def _of_floats(found: _Range, what: str) -> Scale:
     if -1 - ROUNDING <= low <= OVERSHOOT - 1 and 1 - OVERSHOOT <= high <= 1 + ROUNDING:
         return Scale(-1, 1, f"{what}{found}: -1 is read as black and 1 as white; give floats 0 to 1 if they are not")
     if low >= -0.5 and FEW_LEVELS < high < 255.5:
-        return Scale(0, 255, f"{what}{found}: 255 is read as white; give floats 0 to 1 if it is not")
-    raise ArmoireError(f"{what}{found}, of which black and white are unknown; {GIVE}")
+        return Scale(0, 255, _white_note(found, what, 255))
+    raise ArmoireError(f"{what}{found}, whose black and white are unknown; {GIVE}")

@@ -43,10 +43,11 @@ def names(images) -> list[str | None]:
         ({"images": X, "labels": Y, "class_names": ABC}, ""),
         ({"images": X, "labels": Y + 1, "class_names": ABC}, "labels: numbers from 1 to 3: 1 is read as the class 'a'"),
         ({"x_train": X, "y": Y[:, None], "classes": ABC}, ""),
-        ({"x": X, "y_train": np.eye(3)[Y], "label_names": ABC}, "y_train is one-hot"),
+        ({"x": X, "y_train": np.eye(3)[Y], "label_names": ABC}, "one-hot rows in y_train"),
         ({"imgs": X, "target": ABC[Y], "class_names": ABC[::-1]}, ""),
+        ({"x": X, "labels": Y[None] + 1, "class_names": ABC}, "numbers from 1 to 3"),
         ({"data": X, "classes": Y.astype(float), "meta": ABC}, ""),
-        ({"arr_0": X, "arr_1": ABC[Y].astype("S")}, "classes from column 'label'"),
+        ({"arr_0": X, "arr_1": ABC[Y].astype("S")}, "arr_1 is read as the labels"),
     ],
 )
 def test_labels(tmp_path, arrays, note):
@@ -71,7 +72,7 @@ def test_several_classes_per_image_are_attributes(tmp_path):
     )
     assert images.attributes == [f"labels_{i}" for i in range(4)]
     assert np.array_equal(images.attribute("labels_2") > 0, SEVERAL[:, 2] > 0)
-    assert "train_labels and test_labels holds several classes per image" in said
+    assert "several classes per image in train_labels and test_labels" in said
     named, _ = load(tmp_path, x=X, findings=SEVERAL, finding_names=np.array(["p", "q", "r", "s"]))
     assert named.attributes == ["p", "q", "r", "s"]
 
@@ -98,7 +99,7 @@ def test_one_scale_for_all_splits(tmp_path):
     images, said = load(tmp_path, x_train=X[:15] // 255, x_test=X[15:] // 64)
     assert images.images.max() == 255
     assert images.split("train").images.max() == 85
-    assert "a.npz: x_train and x_test holds uint8 from 0 to 3" in said
+    assert "x_train and x_test holds uint8 from 0 to 3" in said
 
 
 @pytest.mark.parametrize(
