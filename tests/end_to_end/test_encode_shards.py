@@ -52,7 +52,6 @@ def test_what_the_user_can_mend(armoire: Armoire, trained: Trained, pictures: Pa
     for words, expected in {
         ("--out", "a.parquet", "--engine", "ray"): "--engine is for shards",
         ("--out", "a", "--engine", "spark"): "no engine 'spark'",
-        ("--out", "a", "--column", "image"): "no Parquet",
         ("--out", "/proc/a"): "cannot write",
     }.items():
         assert_one_sentence(armoire("encode", trained.run, pictures, *words), expected)

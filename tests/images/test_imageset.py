@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from armoire import train
 from armoire.errors import ArmoireError
 from armoire.images import Fit, ImageSet, SetInfo, from_array
+from armoire.images.columns import Role
 from armoire.images.grid import image_grid
 from armoire.images.imageset import drawn_rows, fingerprint, make_table
+from armoire.images.listing import Ignored
+from armoire.images.reading import Reading
 from armoire.images.store import open_store, write_store
 
 
@@ -83,12 +86,13 @@ def test_a_store_gives_back_what_was_written(discs, tmp_path):
     images = discs(n=6, test=2)
     order = np.array([4, 2, 0])
     table = make_table(["e", "c", "a"], ["train", "train", "test"], [1, None, 0])
-    built = write_store(tmp_path / "s", images.images, table, images.info, [("bad, name", "why")], order)
+    reading = Reading((Role("breed", "label"),), ("a note",), (Ignored("bad, name", "why"),), (Ignored("x", ""),))
+    built = write_store(tmp_path / "s", images.images, table, images.info, reading, order)
     opened = open_store(tmp_path / "s")
     assert np.array_equal(opened.images, images.images[order])
     assert opened.table == table
     assert opened.info == built.info
-    assert opened.info.rejected == 1
+    assert opened.reading == reading
     assert (tmp_path / "s" / "rejected.csv").read_text() == 'name,reason\n"bad, name",why\n'
     assert not opened.images.flags.writeable
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from armoire import load_images
-from armoire.images import store as store_module
+from armoire.images import packing
 from armoire.images.scratch import Outcome, Scratch
 from armoire.images.sources.drawn_faces import write_kaggle
 
@@ -22,7 +22,7 @@ N, CHUNK = 40, 8
 KILLED_AT = """
 import os, signal, sys
 from contextlib import contextmanager
-from armoire.images import load_images, store
+from armoire.images import load_images, packing
 
 class Killer:
     left = int(sys.argv[2])
@@ -39,7 +39,8 @@ class Killer:
     def note(self, text):
         pass
 
-store.CHUNK = int(sys.argv[3])
+packing.CHUNK = 1
+packing.SAVED = int(sys.argv[3])
 load_images(sys.argv[1], size=16, progress=Killer())
 """
 
@@ -58,8 +59,8 @@ class Patient:
     def task(self, *arguments, **options):
         yield self
 
-    def advance(self, *arguments, **options):
-        self.read += 1
+    def advance(self, amount=1):
+        self.read += amount
         while not other_waits.exists() and time.monotonic() < self.end:
             time.sleep(0.01)
 
@@ -85,7 +86,8 @@ def faces(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(store_module, "CHUNK", CHUNK)
+    monkeypatch.setattr(packing, "CHUNK", 1)
+    monkeypatch.setattr(packing, "SAVED", CHUNK)
 
 
 def killed(source: str, at: int) -> None:
@@ -181,7 +183,7 @@ def test_other_errors_leave_nothing(faces, cache, monkeypatch):
     def refuse(*_arguments, **_options):
         raise OSError("no space left")
 
-    monkeypatch.setattr(store_module, "write_store", refuse)
+    monkeypatch.setattr(packing, "write_store", refuse)
     with pytest.raises(OSError, match="no space"):
         load_images(faces, size=16)
     assert scratches(cache) == []

@@ -19,14 +19,24 @@ PLAIN = [f"{i:02d}.png" for i in range(N)]
 KINDS = [("cat", "dog")[i % 2] for i in range(N)]
 
 
+class InMemory(FileListing):
+    """Files whose bytes are their places."""
+
+    @property
+    def root_name(self) -> str:
+        return self.path.name
+
+    def open(self, name: str) -> BytesIO:
+        return BytesIO(self.places[name])
+
+
 def read(names: list[str], files: Mapping[str, str | bytes], root: str = "", **choice) -> tuple[Columns, str]:
     """The columns of tables next to images of these names in a folder `root`, and all notes; no image is opened."""
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
     notes: list[str] = []
-    paths = {name: Path(root or "any") / name for name in names}
-    listing = FileListing(names, lambda name: BytesIO(contents[name]), "", dict.fromkeys(contents, ""), paths)
+    listing = InMemory(Path(root), names, "", dict.fromkeys(contents, ""), places=contents)
     columns, _ = read_sidecars(listing, notes.append, ColumnChoice(**choice))
-    return columns, "\n".join([*notes, columns.summary()])
+    return columns, "\n".join([*notes, *columns.notes])
 
 
 def table(header: str, row: str, **values) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,10 @@ import pytest
 from PIL import Image
 
 from armoire.errors import ArmoireError
-from armoire.wardrobe.encoding import divide, encode_shards
+from armoire.images.source import Request, Source
+from armoire.images.sources import open_source
+from armoire.wardrobe.encoding import encode_locally, encode_shards
 from armoire.wardrobe.shards import Job, ShardEncoder, ShardTask, read_shard
-from armoire.wardrobe.workers import make_locally
 
 
 @pytest.fixture(scope="module")
@@ -88,50 +91,67 @@ def test_another_encoding_is_not_mixed_in(ae_run, vae_run, folder: Path, tmp_pat
         ({"dtype": "int8"}, "no dtype"),
         ({"workers": 0}, "--workers"),
         ({"shard_size": 0}, "--shard-size"),
-        ({"column": "image"}, "no Parquet"),
     ):
         with pytest.raises(ArmoireError, match=words):
             encode_shards(vae_run, folder, tmp_path / "new", **settings)
 
 
-class Killed:
-    """A part that kills whoever reads it: always, or until a file is there."""
+class Killed(Source):
+    """Images of which the fourth kills the process that reads it: always, or until a file exists."""
 
-    def __init__(self, part, once: Path | None) -> None:
-        self.part, self.once = part, once
+    def __init__(self, images: Source, once: Path | None) -> None:
+        self.name, self.origin, self.digest = images.name, images.origin, images.digest
+        self.images, self.once = images, once
 
-    def __len__(self) -> int:
-        return len(self.part)
+    def list_ids(self):
+        return self.images.ids
 
-    def pictures(self):
-        for i, picture in enumerate(self.part.pictures()):
+    def read(self, start: int, stop: int):
+        for i, image in enumerate(self.images.read(start, stop)):
             if i == 3 and not (self.once and self.once.exists()):
                 if self.once:
                     self.once.touch()
                 os.kill(os.getpid(), 9)
-            yield picture
+            yield image
+
+    def part(self, start: int, stop: int):
+        raise NotImplementedError
 
 
 def job_of(run, out: Path) -> Job:
     return Job(str(run.run.path), str(out), "key", run.run.model_sha256(), run.fit)
 
 
+def shards_of(folder: Path, size: int) -> list[ShardTask]:
+    source = open_source(Request(str(folder)))
+    return [ShardTask(k, first, source.part(first, first + size)) for k, first in enumerate(range(0, 30, size))]
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """Workers import this file's classes, as those of any module that is not the main one."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setattr(Killed, "__module__", "test_encoding")
+    monkeypatch.setitem(sys.modules, "test_encoding", sys.modules[__name__])
+
+
+@pytest.mark.usefixtures("importable")
 def test_a_worker_that_dies_is_replaced(vae_run, folder: Path, tmp_path: Path, recorder):
-    division = divide(vae_run, folder, 10)
-    shards = [ShardTask(k, 10 * k, part) for k, part in enumerate(division.shards)]
-    shards[1] = ShardTask(1, 10, Killed(division.shards[1], tmp_path / "killed"))
+    shards = shards_of(folder, 10)
+    shards[1] = replace(shards[1], images=Killed(shards[1].images, tmp_path / "killed"))
     job = job_of(vae_run, tmp_path / "out")
-    make_locally(job, shards, 2, recorder)
+    encode_locally(job, shards, 2, recorder)
     assert (tmp_path / "killed").exists()
     assert recorder.done == 30
     assert sum(read_shard(job, shard).rows for shard in shards) == 29
 
 
+@pytest.mark.usefixtures("importable")
 def test_a_shard_that_kills_every_worker_is_named(vae_run, folder: Path, tmp_path: Path, recorder, monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.workers.DEATHS", 2)
-    division = divide(vae_run, folder, 30)
-    with pytest.raises(ArmoireError, match="2 workers died over shard 0, images 0 to 30"):
-        make_locally(job_of(vae_run, tmp_path), [ShardTask(0, 0, Killed(division.shards[0], None))], 1, recorder)
+    monkeypatch.setattr("armoire.io.workers.DEATHS", 2)
+    (shard,) = shards_of(folder, 30)
+    with pytest.raises(ArmoireError, match="workers died over shard 0, images 0 to 30"):
+        encode_locally(job_of(vae_run, tmp_path), [replace(shard, images=Killed(shard.images, None))], 1, recorder)
 
 
 def test_a_run_that_changes_under_way_is_noticed(vae_run, tmp_path: Path, monkeypatch):

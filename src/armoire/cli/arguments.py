@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +16,8 @@ from cyclopts.validators import Path as PathValidator
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
+
+    from armoire.images.columns import ColumnChoice
 
 
 def _recipes(context: CompletionContext) -> list[str]:
@@ -67,6 +71,45 @@ DATA = (
     f"{', '.join(['fashion-mnist', 'drawn-faces', 'celeba:PATH', 'hf:OWNER/NAME', *_INSTALLED])}, or the path of "
     "images: a folder or zip of them, with or without a table, Parquet, Arrow, WebDataset or NumPy files"
 )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ColumnFlags:
+    """Which columns of the data's tables are read, where that is not to be found.
+
+    Attributes:
+        name_column: column that names the images; by default it is found.
+        image_column: column that holds the images; by default it is found. Of WebDataset: the images' ending.
+        label_column: column of the classes, or none; by default it is found.
+        split_column: column of the splits, or none; by default it is found.
+        attributes: columns of attributes, with commas, or none; by default all of two values.
+        label_pattern: regular expression whose first group, searched in an image's id, is its class; by default none.
+    """
+
+    name_column: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    attributes: str | None = None
+    label_pattern: str | None = None
+
+    def settings(self) -> dict[str, str]:
+        """The flags that are given, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def column_choice(columns: ColumnFlags | None) -> ColumnChoice:
+    """The columns that are given by flags."""
+    from armoire.images.columns import ColumnChoice
+
+    return ColumnChoice.from_settings(columns.settings() if columns else {})
+
+
+def is_folder(out: str) -> bool:
+    """Whether --out names a folder: it ends in a slash, has no suffix, or is one."""
+    return out.endswith(("/", os.sep)) or not Path(out).suffix or Path(out).expanduser().is_dir()
+
 
 Whole = Annotated[int, Parameter(converter=_whole)]
 Count = Annotated[Whole, Parameter(validator=Number(gte=1))]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from armoire.cli.arguments import Data, RunPath, Whole
+from armoire.cli.arguments import ColumnFlags, Data, RunPath, Whole, column_choice, is_folder
 from armoire.console import terminal_progress
 from armoire.errors import ArmoireError
 
@@ -16,27 +16,23 @@ def encode(
     data: Data,
     /,
     *,
-    out: Path,
+    out: str,
+    columns: ColumnFlags | None = None,
     engine: str | None = None,
     workers: Whole | None = None,
     shard_size: Whole | None = None,
-    column: str | None = None,
-    id_column: str | None = None,
     dtype: str | None = None,
 ) -> None:
     """Write the latents of all images of a data set as one Parquet file, or as a folder of shards for huge sets.
 
     Args:
         out: FILE.parquet (id, split, label, mean_0.., log_var_0..), for sets that fit into the cache, as in training;
-            or FOLDER, with shards/*.parquet (id, row, and lists mean and log_var), for any number of images; an
+            or FOLDER/, with shards/*.parquet (id, row, and lists mean and log_var), for any number of images; an
             interrupted encoding continues.
         engine: of a FOLDER: local (all cores of this machine, the default) or ray (Ray Data: the cluster of
             RAY_ADDRESS, or this machine).
         workers: of a FOLDER: number of processes; by default one per core, or 4 per GPU.
         shard_size: of a FOLDER: images per shard, by default 10000.
-        column: of Parquet data: the column with the images; by default the only one that could be it.
-        id_column: of Parquet data: the column with the images' names; by default id, else the images' path, else
-            FILE#ROW.
         dtype: of a FOLDER: float32 (the default) or float16.
     """
     from armoire.wardrobe import Wardrobe, encode_set
@@ -45,25 +41,24 @@ def encode(
         "engine": engine,
         "workers": workers,
         "shard_size": shard_size,
-        "column": column,
-        "id_column": id_column,
         "dtype": dtype,
     }
     given = {name: value for name, value in settings.items() if value is not None}
-    to_shards = not out.suffix or out.is_dir()
+    path, choice = Path(out).expanduser(), column_choice(columns)
+    to_shards = is_folder(out)
     if not to_shards:
-        if out.suffix.lower() != ".parquet":
-            raise ArmoireError(f"--out should be a .parquet file, or a folder (a name without a suffix), not {out}")
+        if path.suffix.lower() != ".parquet":
+            raise ArmoireError(f"--out should be a .parquet file, or a folder (its name ends in /), not {out}")
         if given:
             flag = next(iter(given)).replace("_", "-")
             raise ArmoireError(f"--{flag} is for shards; give a folder, without .parquet, as --out, not {out}")
     progress = terminal_progress()
     wardrobe = Wardrobe.open(run, progress=progress)
     if to_shards:
-        _encode_shards(wardrobe, data, out, given)
+        _encode_shards(wardrobe, data, path, given | {"choice": choice})
     else:
-        images = wardrobe.load(data)
-        encode_set(wardrobe.model, images, progress).write(out, {"data_fingerprint": images.info.fingerprint})
+        images = wardrobe.load(data, choice=choice)
+        encode_set(wardrobe.model, images, progress).write(path, {"data_fingerprint": images.info.fingerprint})
     print(out)
 
 

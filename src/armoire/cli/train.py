@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import DataOfRecipe, Device, Flag, Json, LikelihoodName, RecipeName, Whole
+from armoire.cli.arguments import ColumnFlags, DataOfRecipe, Device, Flag, Json, LikelihoodName, RecipeName, Whole
 from armoire.cli.output import print_json, print_table
 from armoire.console import duration, terminal_progress
 from armoire.errors import ArmoireError
@@ -23,6 +23,7 @@ def train(
     /,
     *,
     data: DataOfRecipe = None,
+    columns: ColumnFlags | None = None,
     out: Path | None = None,
     epochs: Whole | None = None,
     batch: Whole | None = None,
@@ -82,7 +83,8 @@ def train(
         "seed": seed,
         "limit": limit,
     }
-    chosen = armoire.load_recipe(recipe).change(**flags | _settings(setting or []))
+    given = columns.settings() if columns else {}
+    chosen = armoire.load_recipe(recipe).change(**flags | given | _settings(setting or []))
     began = time.monotonic()
     options: dict[str, Any] = {"resume": resume, "device": device, "snapshots": snapshots}
     if not is_first_process():

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 
 from armoire.checks import as_numpy
 from armoire.errors import ArmoireError
+from armoire.images.columns import FREE, ColumnChoice
 from armoire.images.examine import BLACK, SAMPLE, background_of, pads
 from armoire.images.fit import AUTOMATIC, Fit, How, luma, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
@@ -20,7 +21,7 @@ from armoire.images.labels import class_numbers
 from armoire.images.values import FEW_LEVELS
 from armoire.progress import USUAL, Progress
 
-__all__ = ["Fit", "ImageSet", "Images", "SetInfo", "from_array", "load_images", "open_image"]
+__all__ = ["ColumnChoice", "Fit", "ImageSet", "Images", "SetInfo", "from_array", "load_images", "open_image"]
 
 
 def load_images(
@@ -30,6 +31,7 @@ def load_images(
     background: str = AUTOMATIC,
     progress: Progress = USUAL,
     channels: int | None = None,
+    choice: ColumnChoice = FREE,
 ) -> ImageSet:
     """Load a data set, packing it into the cache the first time.
 
@@ -45,16 +47,17 @@ def load_images(
             images are padded and most of them have a black border, else white.
         progress: where to report, also how many files could not be read.
         channels: 1 or 3; by default 1 where every image is grey, else 3.
+        choice: which columns of its tables to read, where that is not to be guessed.
 
     Raises:
         ArmoireError: the source does not exist or has no readable image.
     """
+    from armoire.images.source import Request
     from armoire.images.sources import load
-    from armoire.images.sources.source import Request
 
-    images = load(Request(str(source), size, fit, background, channels, progress))
-    if images.rejections:
-        progress.note(images.rejections)
+    images = load(Request(str(source), size, fit, background, channels, choice, progress))
+    for remark in images.reading.remarks(len(images)):
+        progress.note(f"{images.info.name}: {remark}")
     return images
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.images.columns import SPLIT_NAMES
+from armoire.images.column_roles import SPLIT_WORDS
 from armoire.images.labels import MOST_ATTRIBUTES, from_zero, is_binary, is_one_hot, texts
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def split_off(key: str) -> tuple[str | None, str]:
     """`train_images` or `images_train` as train and images."""
     words = key.lower().split("_")
     for split, rest in ((words[0], words[1:]), (words[-1], words[:-1])):
-        if rest and split in SPLIT_NAMES:
-            return SPLIT_NAMES[split], "_".join(rest)
+        if rest and split in SPLIT_WORDS:
+            return SPLIT_WORDS[split], "_".join(rest)
     return None, key.lower()
 
 

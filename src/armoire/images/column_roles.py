@@ -15,6 +15,7 @@ from armoire.images.column_values import YES_OR_NO, Values
 
 RoleName = Literal["name", "image", "label", "split", "attribute", "ignored"]
 NONE = "none"
+COLUMN_SETTINGS = ("name_column", "image_column", "label_column", "split_column", "attributes", "label_pattern")
 SPLIT_COLUMNS = (
     "split",
     "partition",
@@ -71,6 +72,18 @@ class ColumnChoice:
     split: str = ""
     attributes: tuple[str, ...] | None = None
     label_pattern: str = ""
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, str]) -> ColumnChoice:
+        """The choice that flags or a recipe state: `label_column="breed"`, `attributes="Smiling,Male"`."""
+        columns = {name: settings.get(f"{name}_column", "") for name in ("name", "image", "label", "split")}
+        names = settings.get("attributes", "")
+        attributes = None if not names else () if names == NONE else tuple(part.strip() for part in names.split(","))
+        return cls(**columns, attributes=attributes, label_pattern=settings.get("label_pattern", ""))
+
+
+#: Nothing is chosen: all columns are found.
+FREE = ColumnChoice()
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ Any other column, captions and sizes for example, is ignored. A null is an unkno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from jaxtyping import Int8
 
 from armoire.errors import ArmoireError
 from armoire.images.column_roles import (
+    FREE,
     LABEL_COLUMNS,
     ColumnChoice,
     Role,
@@ -36,17 +37,15 @@ from armoire.images.column_roles import (
     plain,
 )
 from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, is_text, normal_text
-from armoire.images.imageset import RESERVED
+from armoire.images.layout import held_out_or_none
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ColumnChoice", "Columns", "Role", "is_text", "read_columns", "scalar_columns"]
+__all__ = ["FREE", "RESERVED", "ColumnChoice", "Columns", "Role", "is_text", "read_columns", "scalar_columns"]
 
-SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
-    ("val", "valid", "validation", "dev"), "valid"
-)
-FREE = ColumnChoice()
+#: Column names, in tables of images and of latents, that are not attributes.
+RESERVED = re.compile(r"id|split|label|(mean|log_var)_\d+")
 FOLDERS_DIFFER = "column '{}' and the folders differ in the class of {} images; the column counts"
 FOLDERS_OF_OTHERS = "images without a class in column '{}' have none: their folders are none of its classes"
 
@@ -64,6 +63,7 @@ class Columns:
         roles: what each column was taken for.
         classes: class names in their declared order, "" where none is declared.
         notes: remarks on what was guessed.
+        tables: names of the files that they were read from.
     """
 
     splits: Sequence[str | None]
@@ -74,20 +74,12 @@ class Columns:
     roles: tuple[Role, ...] = ()
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
 
-    def summary(self) -> str:
-        """One line for people, "" where no column was found."""
-        found = []
-        if self.label_column:
-            classes = len({label for label in self.labels if label is not None})
-            found.append(
-                f"{classes} classes from column{'' if ', ' not in self.label_column else 's'} '{self.label_column}'"
-            )
-        if self.attributes:
-            found.append(f"attributes {enumerate_names(self.attributes)}")
-        if self.ignored:
-            found.append(f"ignored columns: {enumerate_names(self.ignored)}")
-        return "; ".join([*found, *self.notes])
+    @classmethod
+    def unknown(cls, n: int) -> Columns:
+        """The columns of n images of which nothing is known."""
+        return cls([None] * n, [None] * n)
 
     def fill_missing(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:
         """The same columns, completed with the splits and labels that file and folder names state."""
@@ -102,6 +94,25 @@ class Columns:
             notes += (FOLDERS_OF_OTHERS.format(self.label_column),)
         splits = held_out_or_none(self.splits if any(self.splits) else splits)
         return replace(self, splits=splits, labels=found, notes=notes)
+
+
+def label_by_pattern(columns: Columns, ids: Sequence[str], pattern: str) -> Columns:
+    """The columns with each image's class taken from its id: the pattern's first group, else its whole match.
+
+    Raises:
+        ArmoireError: the pattern is no regular expression, or is found in no id.
+    """
+    try:
+        found = [re.search(pattern, name) for name in ids]
+    except re.error as error:
+        raise ArmoireError(f"--label-pattern '{pattern}' is not a regular expression: {error}") from None
+    labels = [None if match is None else match[1 if match.re.groups else 0] for match in found]
+    missing = sum(label is None for label in labels)
+    if missing == len(labels):
+        raise ArmoireError(f"--label-pattern '{pattern}' is found in no image's id, such as {ids[0]}")
+    note = [f"--label-pattern is not found in the ids of {missing:,} images, which have no class"] * bool(missing)
+    roles = tuple(replace(role, role="ignored") if role.role == "label" else role for role in columns.roles)
+    return replace(columns, labels=labels, label_column="", classes=(), roles=roles, notes=(*columns.notes, *note))
 
 
 def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, choice: ColumnChoice = FREE) -> Columns:
@@ -260,34 +271,6 @@ def is_scalar(kind: pa.DataType) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return is_text(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)
-
-
-def held_out_or_none(splits: Sequence[str | None]) -> list[str | None]:
-    """The stated splits, or all None where they hold nothing out, so that a tenth will be."""
-    return list(splits) if {"test", "valid"} & set(splits) else [None] * len(splits)
-
-
-def split_named(parts: Iterable[str]) -> str | None:
-    """The split that a part of a path names, such as `train` or `test-00000-of-00001`."""
-    for part in parts:
-        for end in ("", "-", "_", "."):
-            if (word := part.lower().split(end)[0] if end else part.lower()) in SPLIT_NAMES:
-                return SPLIT_NAMES[word]
-    return None
-
-
-def splits_and_labels(names: Sequence[str]) -> tuple[list[str | None], list[str | None]]:
-    """Splits and labels from folder names: [train|valid|test/]LABEL/.../file."""
-    folders = [PurePosixPath(name).parts[:-1] for name in names]
-    while folders[0] and len({folder[0] if folder else "" for folder in folders}) == 1:
-        folders = [folder[1:] for folder in folders]
-    splits: list[str | None] = [None] * len(names)
-    tops = {folder[0].lower() for folder in folders if folder}
-    if tops and tops <= SPLIT_NAMES.keys():
-        # An image next to the split folders is held out by none of them.
-        splits = held_out_or_none([SPLIT_NAMES[folder[0].lower()] if folder else "train" for folder in folders])
-        folders = [folder[1:] for folder in folders]
-    return splits, [folder[0] if folder else None for folder in folders]
 
 
 def enumerate_names(names: Iterable[str], most: int = 8) -> str:

@@ -37,7 +37,8 @@ PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 
 OpenFile = BufferedReader | BytesIO  # IO[bytes], in a form that can be checked while it runs
 
-_one_large_at_a_time = threading.Lock()
+#: Large images are decoded one at a time: by the threads of this process, or by several that set a lock of them all.
+large_images: contextlib.AbstractContextManager[object] = threading.Lock()
 
 
 def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) -> Image.Image:
@@ -67,7 +68,7 @@ def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) 
                 f"decoding {image.width} x {image.height} pixels of {image.format} takes {memory / 1e6:,.0f} MB of "
                 f"memory, more than {MOST_MEMORY / 1e6:,.0f}"
             )
-        with _one_large_at_a_time if memory > SERIAL_FROM else contextlib.nullcontext():
+        with large_images if memory > SERIAL_FROM else contextlib.nullcontext():
             return _decoded(image, at_least, white)
     except RejectedImageError:
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from armoire.images.depth import WHITE
 from armoire.io.files import parse_json
 
 SMALLEST, LARGEST = 16, 256
+# Errors of a disk or network, which are no fault of the image.
+TRANSIENT = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN}
 
 AUTOMATIC = "auto"  # background that the images decide, see `examine`
 
@@ -109,13 +112,22 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
 
 def read_fitted(opener: Callable[[], OpenFile], fit: Fit) -> UInt8[np.ndarray, "h w c"]:
-    """Open, decode and fit one image: (canvas, canvas, channels); RejectedImageError where it cannot be used."""
+    """Open, decode and fit one image: (canvas, canvas, channels).
+
+    Raises:
+        RejectedImageError: it cannot be used.
+        OSError: a disk or network fails.
+    """
     try:
         with opener() as file:
             return fit(read_image(file, at_least=fit.size, white=fit.white))
-    except RejectedImageError:
+    except RejectedImageError as error:
+        if isinstance(cause := error.__context__, OSError) and cause.errno in TRANSIENT:
+            raise cause from None
         raise
     except (OSError, RuntimeError, NotImplementedError, ValueError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in TRANSIENT:
+            raise
         reason = f"cannot be opened: {getattr(error, 'strerror', None) or error}"
         raise RejectedImageError(reason) from error
 

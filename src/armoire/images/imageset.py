@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -16,17 +15,17 @@ from jaxtyping import Int, Int8, UInt8
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.html_repr import Picture, Table, counted, html_repr
+from armoire.images.columns import RESERVED
 from armoire.images.fit import Fit
 from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.mapped import release
+from armoire.images.reading import Reading
 from armoire.io.files import parse_json, sha256, sha256_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLITS = ("train", "valid", "test")
-# Column names, in tables of images and of latents, that are not attributes.
-RESERVED = re.compile(r"id|split|label|(mean|log_var)_\d+")
 
 
 @dataclass(frozen=True)
@@ -185,6 +184,14 @@ class ImageSet:
         start, stop, _ = rows.indices(len(self))
         return replace(self, images=self.images[start:stop], table=self.table.slice(start, max(0, stop - start)))
 
+    @cached_property
+    def reading(self) -> Reading:
+        """How the data set was read; empty for images that were given in memory."""
+        try:
+            return Reading() if self.store is None else Reading.read(self.store)
+        except (OSError, ValueError, KeyError, TypeError):  # the store is a cache
+            return Reading()
+
     @property
     def rejections(self) -> str:
         """One sentence about the files that could not be read, "" where all could."""
@@ -201,6 +208,8 @@ class ImageSet:
         return {
             "name": self.info.name,
             "n": len(self),
+            "found": len(self) + self.info.rejected + self.info.ignored,
+            "used": len(self),
             "height": height,
             "width": width,
             "channels": channels,
@@ -210,6 +219,8 @@ class ImageSet:
             "attributes": {name: _counts(self.attribute(name)) for name in self.attributes},
             "rejected": self.info.rejected,
             "ignored": self.info.ignored,
+            "columns": {role.column: asdict(role) for role in self.reading.roles},
+            "notes": list(self.reading.notes),
             "fingerprint": self.info.fingerprint,
         }
 

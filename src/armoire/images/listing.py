@@ -1,79 +1,149 @@
-"""The files of a folder or zip, and how to open them safely."""
+"""The files of a folder, and how to open files safely; `archives` lists those of a zip or tar."""
 
 from __future__ import annotations
 
 import os
-import shutil
+import re
 import stat
-import tempfile
-import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from io import BufferedReader, BytesIO
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, TypeVar
 
-from armoire.errors import ArmoireError
 from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.io.files import sha256
 
 # Common companions of image files. Any other file is tried, and reported if it cannot be read.
-SIDECARS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".db", ".ini"}
+SIDECARS = {
+    *(".csv", ".tsv", ".txt", ".json", ".jsonl", ".md", ".xml", ".yaml", ".yml", ".html", ".pdf", ".rst", ".rtf"),
+    *(".db", ".ini", ".log", ".idx", ".lock", ".py", ".ipynb", ".sh", ".md5", ".sha1", ".sha256", ".sfv"),
+    *(".xls", ".xlsx", ".doc", ".docx", ".toml", ".cfg", ".info", ".names", ".data", ".mat", ".pkl", ".url"),
+}
+SIDECAR_STEMS = {"license", "licence", "copying", "notice", "authors", "readme", "_success", "makefile", "version"}
+CHECKSUMS = re.compile(r"(md5|sha\d*|checksums?)(sums?)?(\..*)?", re.IGNORECASE)
+THUMBNAILS = {"thumbs", "thumbnails", "thumbnail", "thumb", "@eadir"}
+IMAGE_ENDINGS = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
+}
 LARGEST_FILE = 256_000_000  # bytes
-LARGEST_IN_MEMORY = 16_000_000  # bytes of a member of a zip
+RUN_FILES = {"recipe.toml", "model.safetensors"}
+
+F = TypeVar("F", bound="FileListing")
 
 
 @dataclass(frozen=True)
-class FileListing:
-    """The files of a source, without hidden ones.
+class Ignored:
+    """A file or folder of a source that is not read, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FileListing(ABC):
+    """The files of a folder or archive; it can be pickled.
 
     Attributes:
-        names: sorted paths inside the source, with forward slashes, of the files that may be images.
-        open: opens a file by its name.
+        path: of the folder or archive, absolute.
+        names: sorted paths inside of it, with forward slashes, of the files that may be images.
         digest: changes when one of these files is added, removed or rewritten.
         sidecars: the other files, each with a stamp that changes when the file does.
-        paths: absolute or relative path of every file of a folder; empty for a zip.
+        ignored: what is not listed, and why.
+        places: where a file is stored, for those that their name does not lead to.
     """
 
+    path: Path
     names: list[str]
-    open: Callable[[str], OpenFile]
     digest: str
     sidecars: dict[str, str]
-    paths: dict[str, Path] = field(default_factory=dict, repr=False)
+    ignored: tuple[Ignored, ...] = ()
+    places: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def root_name(self) -> str:
+        """The name of the folder that is listed, "" for an archive."""
+        return ""
+
+    @abstractmethod
+    def open(self, name: str) -> OpenFile:
+        """Open a file by its name; RejectedImageError where it cannot be."""
+
+    def part(self: F, names: Sequence[str]) -> F:
+        """These files alone."""
+        places = {name: self.places[name] for name in names if name in self.places}
+        return replace(self, names=list(names), sidecars={}, ignored=(), places=places)
+
+    def without(self: F, ignored: Mapping[str, str]) -> F:
+        """The listing without some names, each with the reason."""
+        more = tuple(Ignored(name, reason) for name, reason in ignored.items())
+        return replace(self, names=[n for n in self.names if n not in ignored], ignored=self.ignored + more)
 
 
-def list_source(path: Path) -> FileListing:
-    """The files of a folder or zip."""
-    return list_zip(path) if path.is_file() else list_folder(path)
+class FolderListing(FileListing):
+    """The files below a folder."""
+
+    @property
+    def root_name(self) -> str:
+        return self.path.name
+
+    def open(self, name: str) -> OpenFile:
+        return open_file(self.path / self.places.get(name, name))
 
 
-def list_one(path: Path) -> FileListing:
+def list_folder(path: Path) -> FolderListing:
+    """The files below a folder; links to folders are followed, each folder once."""
+    path = path.resolve()
+    entries, ignored = _walk(path)
+    names, stamps, sidecars, places = [], [], {}, {}
+    taken: dict[str, str] = {}
+    for inside, status in entries:
+        name = readable(inside)
+        if name in taken:  # two spellings of one name
+            name = inside.encode("utf-8", "backslashreplace").decode()
+        taken[name] = inside
+        if name != inside:
+            places[name] = inside
+        stamp = f"{inside}\0{status.st_size}\0{status.st_mtime_ns}"
+        if is_sidecar(name):
+            sidecars[name] = stamp
+        else:
+            names.append(name)
+            stamps.append(stamp)
+    listing = FolderListing(path, sorted(names), digest_of(sorted(stamps)), sidecars, tuple(ignored), places)
+    return listing.without(thumbnails(listing.names))
+
+
+def list_one(path: Path) -> FolderListing:
     """A single file."""
+    path = path.resolve()
     status = path.stat()
-    digest = _digest([f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}"])
-    return FileListing([path.name], lambda _: open_file(path), digest, {}, {path.name: path})
+    digest = digest_of([f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}"])
+    return FolderListing(path.parent, [path.name], digest, {})
 
 
-def list_folder(path: Path) -> FileListing:
-    """The files below a folder; links to folders are not followed, so that loops end."""
-    names, paths, stamps, sidecars = [], {}, [], {}
-    for root, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+def _walk(path: Path) -> tuple[list[tuple[str, os.stat_result]], list[Ignored]]:
+    """Path inside the folder and status of every file, and what is left out."""
+    files: list[tuple[str, os.stat_result]] = []
+    ignored: list[Ignored] = []
+    seen: dict[tuple[int, int], str] = {}
+    for root, folders, here in os.walk(path, followlinks=True):
         inside = Path(root).relative_to(path).as_posix()
-        for file in sorted(files):
-            name = file if inside == "." else f"{inside}/{file}"
-            if is_hidden(name):
-                continue
-            status = _status(path / name)
-            stamp = f"{name}\0{status.st_size}\0{status.st_mtime_ns}"
-            # Tables hold UTF-8; a file name need not be UTF-8.
-            utf8 = name.encode("utf-8", "backslashreplace").decode()
-            paths[utf8] = path / name
-            if Path(file).suffix.lower() in SIDECARS:
-                sidecars[utf8] = stamp
-            else:
-                names.append(utf8)
-                stamps.append(stamp)
-    return FileListing(names, lambda name: open_file(paths[name]), _digest(stamps), sidecars, paths)
+        prefix = "" if inside == "." else f"{inside}/"
+        status = _status(Path(root))
+        if (other := seen.setdefault((status.st_dev, status.st_ino), inside)) != inside:
+            ignored.append(Ignored(prefix, f"a link to {other}/, which is read already"))
+            folders[:], here = [], []
+        elif prefix and set(here) >= RUN_FILES:
+            ignored.append(Ignored(prefix, "a run of armoire"))
+            folders[:], here = [], []
+        ignored += [Ignored(f"{prefix}{name}/", "hidden") for name in folders if is_hidden(name)]
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        ignored += [Ignored(f"{prefix}{name}", "hidden") for name in here if is_hidden(name)]
+        files += [(f"{prefix}{name}", _status(Path(root, name))) for name in sorted(here) if not is_hidden(name)]
+    return files, ignored
 
 
 def _status(path: Path) -> os.stat_result:
@@ -83,39 +153,31 @@ def _status(path: Path) -> os.stat_result:
         return path.lstat()
 
 
-def list_zip(path: Path) -> FileListing:
-    """The files in a zip; nothing is unpacked to disk under its own name."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except Exception as error:  # a damaged archive also raises struct and Unicode errors
-        raise ArmoireError(f"{path} is not a zip ({error}); give a folder or zip of images, not one file") from None
-    files = [m for m in archive.infolist() if m.filename and not m.is_dir()]
-    members = {m.filename: m for m in files if not is_hidden(m.filename)}
-    names = sorted(name for name in members if PurePosixPath(name).suffix.lower() not in SIDECARS)
-    status = path.stat()
-    sidecars = dict.fromkeys(members.keys() - set(names), "")  # the archive's stamp covers them
-    digest = _digest([f"{status.st_size}\0{status.st_mtime_ns}"])
-    return FileListing(names, lambda name: _open_member(archive, members[name]), digest, sidecars)
+def thumbnails(names: Iterable[str]) -> dict[str, str]:
+    """Names of copies in folders of thumbnails, with the reason; none where all images are in such a folder."""
+    names = list(names)
+    found = {n: "in a folder of thumbnails" for n in names if {p.lower() for p in n.split("/")[:-1]} & THUMBNAILS}
+    return found if len(found) < len(names) else {}
 
 
-def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> OpenFile:
-    check_size(member.file_size)
-    if stat.S_ISLNK(member.external_attr >> 16):
-        raise RejectedImageError("a link, which is not followed in an archive")
-    try:
-        if member.file_size > LARGEST_IN_MEMORY:
-            return _unpack_to_disk(archive, member)
-        return BytesIO(archive.read(member))
-    except Exception as error:  # damaged archives raise zlib, struct and zipfile errors alike
-        raise RejectedImageError(f"damaged in the archive: {error}") from None
+def is_sidecar(name: str) -> bool:
+    """Whether a file is a common companion of images, by its name."""
+    path = PurePosixPath(name)
+    return (
+        path.suffix.lower() in SIDECARS
+        or path.name.partition(".")[0].lower() in SIDECAR_STEMS
+        or CHECKSUMS.fullmatch(path.name) is not None
+    )
 
 
-def _unpack_to_disk(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BufferedReader:
-    """A large member as an unnamed temporary file, deleted when it is closed."""
-    with tempfile.TemporaryFile() as file, archive.open(member) as packed:
-        shutil.copyfileobj(packed, file)
-        file.seek(0)
-        return os.fdopen(os.dup(file.fileno()), "rb")
+def has_image_ending(name: str) -> bool:
+    """Whether a name has the ending of an image format that is read."""
+    return PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS
+
+
+def readable(name: str) -> str:
+    """A path as it is shown and compared: NFC, as tables are written; bytes that are not UTF-8 are escaped."""
+    return unicodedata.normalize("NFC", name).encode("utf-8", "backslashreplace").decode()
 
 
 def open_file(path: Path) -> OpenFile:
@@ -160,5 +222,14 @@ def is_hidden(name: str) -> bool:
     return any((part[:1] == "." and part not in (".", "..")) or part == "__MACOSX" for part in name.split("/"))
 
 
-def _digest(stamps: list[str]) -> str:
+def digest_of(stamps: Iterable[str]) -> str:
+    """A digest of the stamps of files."""
     return sha256("\n".join(stamps).encode("utf-8", "surrogateescape"))
+
+
+def numbered(names: Iterable[str]) -> Iterator[str]:
+    """Names with `#2`, `#3`, ... appended to those that occurred before."""
+    times: dict[str, int] = {}
+    for name in names:
+        times[name] = times.get(name, 0) + 1
+        yield name if times[name] == 1 else f"{name}#{times[name]}"

@@ -39,6 +39,7 @@ class Scratch:
 
     Attributes:
         pixels: uint8 (n, h, w, c), to be written in order.
+        pixels_path: their file.
         outcomes: of the images that are safely on disk.
     """
 
@@ -46,7 +47,7 @@ class Scratch:
         """Resume a dead process's reading of the same `key`, else begin; the caller holds the store's lock."""
         make_folder(store.parent)
         self.folder = scratch_of(store)
-        self._pixels, self._done = self.folder / "pixels.npy", self.folder / "done.jsonl"
+        self.pixels_path, self._done = self.folder / "pixels.npy", self.folder / "done.jsonl"
         self.outcomes: list[Outcome] = []
         if not self._resume(key, shape):
             self._begin(key, shape)
@@ -55,7 +56,7 @@ class Scratch:
         """Save the outcomes of the next images, whose pixels are written."""
         # Pixels first: a line in done.jsonl promises that they are on disk.
         self.pixels.flush()
-        sync(self._pixels)
+        sync(self.pixels_path)
         with writing(self._done), self._done.open("a", encoding="utf-8") as file:
             file.write(json.dumps([astuple(outcome) for outcome in outcomes]) + "\n")
             file.flush()
@@ -72,7 +73,7 @@ class Scratch:
         try:
             with writing(self.folder):
                 self.folder.mkdir()
-                self.pixels = allocate(self._pixels, shape)
+                self.pixels = allocate(self.pixels_path, shape)
                 self._done.write_text(json.dumps(key) + "\n", encoding="utf-8")
         except ArmoireError:  # leave nothing behind on a full disk
             self.delete()
@@ -85,9 +86,9 @@ class Scratch:
             if json.loads(lines[0]) != key:
                 return False
             # Opening a truncated file for writing would fill it up with zeros; opening it for reading fails.
-            if open_array(self._pixels).shape != shape:
+            if open_array(self.pixels_path).shape != shape:
                 return False
-            pixels = open_array(self._pixels, "r+")
+            pixels = open_array(self.pixels_path, "r+")
             assert isinstance(pixels, np.memmap)
             self.pixels = pixels
             outcomes = [Outcome(*fields) for line in lines[1:] for fields in json.loads(line)]

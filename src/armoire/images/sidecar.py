@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.column_roles import SPLIT_WORDS, ColumnChoice, Role, same_name
+from armoire.images.column_roles import FREE, SPLIT_WORDS, ColumnChoice, Role, same_name
 from armoire.images.column_values import MOST_CLASSES
-from armoire.images.columns import FREE, Columns, enumerate_names, held_out_or_none, read_columns
+from armoire.images.columns import Columns, enumerate_names, read_columns
 from armoire.images.image_names import ImageNames
+from armoire.images.layout import held_out_or_none
 from armoire.images.listing import FileListing
 from armoire.images.name_column import Named, find_named, why_none
 from armoire.images.numbered import join_numbered
-from armoire.images.sidecar_files import folder_of, is_certainly_table, read_table, root_of, table_names
+from armoire.images.sidecar_files import folder_of, is_certainly_table, read_table, table_names
 from armoire.images.text_table import TextTable
 from armoire.io.files import sha256
 
@@ -61,7 +62,7 @@ def digest_with_tables(listing: FileListing) -> str:
 
 def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE) -> tuple[Columns, tuple[str, ...]]:
     """The columns of all tables next to the images, and the names of the tables that could be used."""
-    names = ImageNames(listing.names, root_of(listing))
+    names = ImageNames(listing.names, listing.root_name)
     texts = {
         name: text for name in table_names(listing) if (text := read_table(listing, name, names, note)) is not None
     }

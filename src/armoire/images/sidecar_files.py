@@ -41,12 +41,6 @@ def folder_of(name: str) -> str:
     return name.rpartition("/")[0]
 
 
-def root_of(listing: FileListing) -> str:
-    """The name of the folder that is listed, "" for an archive."""
-    name, path = next(iter(listing.paths.items()), ("", PurePosixPath()))
-    return path.parents[name.count("/")].name if name else ""
-
-
 def read_table(listing: FileListing, name: str, names: ImageNames, note: Callable[[str], None]) -> TextTable | None:
     """The rows of a file; None, and a note if it should be a table, where it cannot be read as one."""
     import pyarrow as pa

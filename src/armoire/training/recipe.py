@@ -21,6 +21,7 @@ from armoire.registry import Registry
 
 if TYPE_CHECKING:
     from armoire.images import ImageSet
+    from armoire.images.columns import ColumnChoice
     from armoire.model import Architecture
     from armoire.model.posterior import Posterior
 
@@ -51,6 +52,14 @@ class Recipe(BaseModel):
     size: int | None = Field(None, ge=16, le=256, description="side a folder's images are fitted to, pixels")
     fit: Literal["crop", "pad", "stretch"] = Field("crop", description="how images that are not square are fitted")
     background: str = Field(AUTOMATIC, description="colour under transparent pixels and in padding")
+    name_column: str = Field("", description="column that names the images; empty: found")
+    image_column: str = Field("", description="column that holds the images; empty: found")
+    label_column: str = Field("", description="column of the classes; empty: found; none: no classes")
+    split_column: str = Field("", description="column of the splits; empty: found; none: by content")
+    attributes: str = Field("", description="columns of attributes, with commas; empty: found; none")
+    label_pattern: str = Field(
+        "", description="regular expression whose first group, searched in an image's id, is its class"
+    )
     showable: bool = Field(
         True, description="whether images of the data, and reconstructions of them, may be published"
     )
@@ -116,6 +125,13 @@ class Recipe(BaseModel):
             return values
         real = {key for key, field in cls.model_fields.items() if field.annotation in (float, float | None)}
         return {key: float(value) if type(value) is int and key in real else value for key, value in values.items()}
+
+    @property
+    def choice(self) -> ColumnChoice:
+        """Which columns of the data's tables are read."""
+        from armoire.images.column_roles import COLUMN_SETTINGS, ColumnChoice
+
+        return ColumnChoice.from_settings({name: getattr(self, name) for name in COLUMN_SETTINGS})
 
     @property
     def lead(self) -> str:

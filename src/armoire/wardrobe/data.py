@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import UInt8
 
 from armoire.errors import ArmoireError
-from armoire.images import ImageSet, load_images
+from armoire.images import ImageSet
+from armoire.images.columns import FREE, ColumnChoice
 from armoire.images.fit import Fit
 from armoire.images.imageset import SetInfo, drawn_rows, fingerprint, make_table
 from armoire.images.inputs import Images, fit_images
-from armoire.images.sources import source_path
+from armoire.images.source import Request
+from armoire.images.sources import load, source_path
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.progress import Progress
 from armoire.training import Run
@@ -42,7 +44,9 @@ def find_images(run: Run, given: ImageSet | None, load: Callable[[str], ImageSet
     return found
 
 
-def load_fitted(source: Images, run: Run, shape: tuple[int, int, int], progress: Progress) -> ImageSet:
+def load_fitted(
+    source: Images, run: Run, shape: tuple[int, int, int], choice: ColumnChoice, progress: Progress
+) -> ImageSet:
     """A data set as `Wardrobe.load` takes it, fitted like the training data of a run to the model's `shape`."""
     if isinstance(source, ImageSet):
         return source
@@ -50,7 +54,9 @@ def load_fitted(source: Images, run: Run, shape: tuple[int, int, int], progress:
     if not isinstance(source, str | Path):
         return _single_split(fit_images(source, fit), fit)
     size = None if str(source).partition(":")[0] == FASHION else fit.size
-    images = load_images(source, size, fit.how, fit.background_hex, progress, fit.channels)
+    if choice == FREE and str(source) == run.data.source:
+        choice = run.recipe.choice
+    images = load(Request(str(source), size, fit.how, fit.background_hex, fit.channels, choice, progress))
     if images.shape != shape:
         raise ArmoireError(
             f"{source} contains images of {images.shape}, but {run.path} was trained on {shape} "

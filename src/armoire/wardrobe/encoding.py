@@ -1,9 +1,9 @@
-"""Encode sets of any size: divided into shards, each made exactly once whatever dies meanwhile.
+"""Encode sets of any size in shards, each written exactly once, whatever is killed meanwhile.
 
 FOLDER/
-    manifest.json        what is encoded by what, and how many shards there are; `complete` at the end
+    manifest.json          what is encoded by what, and the number of shards; `complete` at the end
     shards/NNNNNN.parquet  id, row, mean, log_var
-    rejected.csv         name and reason of every picture that could not be read
+    rejected.csv           name and reason of every image that could not be read
 """
 
 from __future__ import annotations
@@ -11,43 +11,42 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from io import StringIO
-from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
-from armoire.images.shards import ShardedSource, shard_files, shard_store
-from armoire.images.sources import list_images
-from armoire.images.sources.parquet import is_parquet, shard_parquet
+from armoire.images.columns import FREE, ColumnChoice
+from armoire.images.source import Request
+from armoire.images.sources import open_source
 from armoire.io.files import make_folder, read_json, sha256, write_text
-from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Made, ShardTask, read_shard
+from armoire.io.workers import DEATHS, WorkerDiedError, cores, run_tasks
+from armoire.progress import Task
+from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Shard, ShardTask, encode_shard, read_shard
 from armoire.wardrobe.wardrobe import RunLike, Wardrobe
-from armoire.wardrobe.workers import make_locally
 
-FORMAT = "armoire-encoding-1"
+FORMAT = "armoire-encoding-2"
 SHARD_SIZE = 10_000
 ENGINES = ("local", "ray")
-FOOTERS_AT_ONCE = 16
+FOOTER_THREADS = 16
 
 Engine = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What came of it.
+    """An encoding that is complete.
 
     Attributes:
-        folder: where the shards lie.
-        shards: how many there are.
-        images: how many rows they have.
-        rejected: how many pictures could not be read; they are named in rejected.csv.
+        folder: of the shards.
+        shards: their number.
+        images: their number of rows.
+        rejected: number of images that could not be read; rejected.csv names them.
     """
 
     folder: Path
@@ -60,81 +59,88 @@ def encode_shards(
     wardrobe: RunLike,
     data: str | Path,
     out: str | Path,
+    *,
     engine: str = "local",
     workers: int | None = None,
     shard_size: int = SHARD_SIZE,
-    column: str | None = None,
-    id_column: str | None = None,
     dtype: str = "float32",
+    choice: ColumnChoice = FREE,
 ) -> Encoding:
-    """Encode a source of any size to a folder of Parquet shards; one that was stopped goes on.
+    """Encode a source of any size to a folder of Parquet shards; an interrupted encoding resumes.
 
     Args:
-        wardrobe: the run, opened or as `Wardrobe.open` takes it. Its images need not be at hand.
-        data: a folder or zip of images, a Parquet file or a folder of them, or what `load_images` takes.
+        wardrobe: the run, opened or as `Wardrobe.open` takes it. Its images need not be available.
+        data: what `load_images` takes.
         out: the folder; new, empty, or of the same encoding.
-        engine: `local`, processes of this machine, or `ray`, a Ray cluster or a Ray of its own.
-        workers: how many at once; by default one a core, or 4 a GPU.
-        shard_size: images to a shard.
-        column: the Parquet column that holds the images.
-        id_column: the Parquet column that names them.
+        engine: `local`, processes of this machine, or `ray`, a Ray cluster or one started for the encoding.
+        workers: number of processes; by default one per core, or 4 per GPU.
+        shard_size: images per shard.
         dtype: `float32` or `float16`.
+        choice: which columns of the data hold the images and their names, where that is not to be guessed.
 
     Raises:
-        ArmoireError: something given does not fit, or `out` holds something else.
+        ArmoireError: an argument does not fit, or `out` holds something else.
     """
     _check(engine, workers, shard_size, dtype)
     wardrobe, out = Wardrobe.open(wardrobe), Path(out)
-    division = divide(wardrobe, data, shard_size, column, id_column)
-    starts = accumulate(map(len, division.shards), initial=0)
-    shards = [ShardTask(k, first, part) for k, (first, part) in enumerate(zip(starts, division.shards, strict=False))]
+    fit = wardrobe.fit
+    request = Request(str(data), fit.size, fit.how, fit.background_hex, fit.channels, choice, wardrobe.progress)
+    source = open_source(request)
+    spans = [(first, min(first + shard_size, len(source))) for first in range(0, len(source), shard_size)]
+    shards = [ShardTask(k, first, source.part(first, stop)) for k, (first, stop) in enumerate(spans)]
     device = wardrobe.model.device.type
-    here, threads = _share(workers, device)
-    run = wardrobe.run.path.resolve()
-    model = wardrobe.run.model_sha256()
-    facts: dict[str, object] = {
+    processes, threads = _share(workers, device)
+    about: dict[str, object] = {
         "format": FORMAT,
-        "model_sha256": model,
-        "source": division.source,
-        "listing": division.digest,
-        "images": len(division),
+        "model_sha256": wardrobe.run.model_sha256(),
+        "source": source.origin,
+        "listing": source.digest,
+        "images": len(source),
         "shards": len(shards),
         "shard_size": shard_size,
-        "columns": [column, id_column],
+        "columns": asdict(choice) | {"attributes": list(choice.attributes or ())},
         "dtype": dtype,
         "latent": wardrobe.recipe.latent,
         "posterior": wardrobe.recipe.posterior,
     }
-    key = sha256(json.dumps(facts, sort_keys=True).encode())
-    job = Job(str(run), str(out.resolve()), key, model, wardrobe.fit, dtype, device, threads)
-    about = facts | {"key": key, "run": str(run), "armoire_version": metadata.version("armoire")}
+    key = sha256(json.dumps(about, sort_keys=True).encode())
+    run = str(wardrobe.run.path.resolve())
+    job = Job(run, str(out.resolve()), key, wardrobe.run.model_sha256(), fit, dtype, device, threads)
+    about |= {"key": key, "run": run, "armoire_version": metadata.version("armoire")}
     _claim(out, about)
-    missing = [shard for shard, made in zip(shards, _read_all(job, shards), strict=True) if made is None]
-    done = len(division) - sum(len(shard.part) for shard in missing)
+    missing = [task for task, shard in zip(shards, _read_all(job, shards), strict=True) if shard is None]
+    done = len(source) - sum(len(task.images) for task in missing)
     if done and missing:
-        wardrobe.progress.note(f"going on with {out}: {done:,} of {len(division):,} images are done")
+        wardrobe.progress.note(f"resuming {out}: {done:,} of {len(source):,} images are done")
     if missing:
-        with wardrobe.progress.task("encoding", len(division), "images", done=done, rate=True, into=out) as task:
+        with wardrobe.progress.task("encoding", len(source), "images", done=done, rate=True, into=out) as task:
             if engine == "ray":
-                from armoire.wardrobe.encoding_ray import make_with_ray
+                from armoire.wardrobe.encoding_ray import encode_with_ray
 
-                make_with_ray(job, missing, workers, task)
+                encode_with_ray(job, missing, workers, task)
             else:
-                make_locally(job, missing, here, task)
+                encode_locally(job, missing, processes, task)
     return _finish(job, shards, out, about)
 
 
-def divide(
-    wardrobe: Wardrobe, data: str | Path, size: int, column: str | None = None, id_column: str | None = None
-) -> ShardedSource:
-    """A source in parts of up to `size` pictures; a named data set, such as fashion-mnist, is packed first."""
-    path = Path(data).expanduser()
-    if is_parquet(path):
-        return shard_parquet(path, size, column, id_column)
-    if column or id_column:
-        raise ArmoireError(f"{data} is no Parquet file and no folder of them: --column and --id-column do not apply")
-    listing = list_images(str(data))
-    return shard_store(wardrobe.load(data), size) if listing is None else shard_files(path, listing, size)
+def encode_locally(job: Job, shards: Sequence[ShardTask], workers: int, task: Task) -> None:
+    """Encode shards in processes of this machine.
+
+    Raises:
+        ArmoireError: a worker met something that the user can fix, or one shard killed several of them.
+    """
+    try:
+        for position, _ in run_tasks(encode_shard, ((job, shard) for shard in shards), min(workers, len(shards))):
+            task.advance(len(shards[position].images))
+    except WorkerDiedError as error:
+        shard = shards[error.position]
+        last = shard.first + len(shard.images)
+        raise ArmoireError(
+            f"{DEATHS} workers died over shard {shard.number}, images {shard.first:,} to {last:,}; give fewer "
+            "--workers if memory is short, or take the image that kills them out of the data"
+        ) from None
+    except OSError as error:  # of a disk or network
+        raise ArmoireError(f"the encoding stopped: {error}; run it again to resume it") from None
 
 
 def _check(engine: str, workers: int | None, shard_size: int, dtype: str) -> None:
@@ -151,68 +157,67 @@ def _check(engine: str, workers: int | None, shard_size: int, dtype: str) -> Non
 
 
 def _share(workers: int | None, device: str) -> tuple[int, int]:
-    """How many workers this machine should have, and how many threads each of them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of workers on this machine, and of threads of each."""
     if device == "cpu":
-        return workers or cores, 1
-    workers = workers or min(cores, WORKERS_A_GPU)
-    return workers, max(1, cores // workers)
+        return workers or cores(), 1
+    workers = workers or min(cores(), WORKERS_A_GPU)
+    return workers, max(1, cores() // workers)
 
 
 def _claim(out: Path, about: dict[str, object]) -> None:
-    """Begin or go on in a folder: never over anything else."""
+    """Begin or resume in a folder that holds nothing else."""
     path = out / "manifest.json"
     if not path.exists():
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ArmoireError(f"{out} is there already and holds no encoding; choose a new --out")
+            raise ArmoireError(f"{out} exists already and holds no encoding; choose a new --out")
         make_folder(out / "shards")
         write_text(path, json.dumps(about | {"complete": False}, indent=1))
         return
     try:
         found = read_json(path)
-        differing = [name for name, value in about.items() if name in FACTS and found.get(name) != value]
+        differing = [name for name, value in about.items() if name in SETTINGS and found.get(name) != value]
     except (OSError, ValueError, AttributeError) as error:
         raise ArmoireError(f"{path} is damaged ({error}); choose a new --out") from None
     if differing:
-        raise ArmoireError(f"{out} was encoded with another {FACTS[differing[0]]}; choose a new --out, or delete it")
+        raise ArmoireError(f"{out} was encoded with another {SETTINGS[differing[0]]}; choose a new --out, or delete it")
 
 
-#: What makes two encodings different, by its name in the manifest and as people say it.
-FACTS = {
+#: What makes two encodings different, by its name in the manifest and in messages.
+SETTINGS = {
     "format": "version of armoire",
     "model_sha256": "run, or one trained further",
     "source": "source",
     "listing": "state of the source, which has changed since",
     "shard_size": "--shard-size",
-    "columns": "--column or --id-column",
+    "columns": "--image-column or --name-column",
     "dtype": "--dtype",
     "key": "setting",
 }
 
 
-def _read_all(job: Job, shards: list[ShardTask]) -> Iterator[Made | None]:
-    with ThreadPoolExecutor(FOOTERS_AT_ONCE) as pool:
-        yield from pool.map(lambda shard: read_shard(job, shard), shards)
+def _read_all(job: Job, shards: list[ShardTask]) -> Iterator[Shard | None]:
+    with ThreadPoolExecutor(FOOTER_THREADS) as pool:
+        yield from pool.map(lambda task: read_shard(job, task), shards)
 
 
 def _finish(job: Job, shards: list[ShardTask], out: Path, about: dict[str, object]) -> Encoding:
-    """Count everything once more, from the files themselves, and name what was rejected."""
-    images, text = 0, StringIO(newline="")
+    """Count again from the files themselves, and write the names of rejected images."""
+    images, count, text = 0, 0, StringIO(newline="")
     rejected = csv.writer(text, lineterminator="\n")
     rejected.writerow(("name", "reason"))
-    count = 0
-    for shard, made in zip(shards, _read_all(job, shards), strict=True):
-        if made is None:
-            where = job.path(shard.number)
-            raise ArmoireError(f"{where} is missing or damaged after all were made; is the disk failing? Run it again")
-        images += made.rows
-        count += len(made.rejected)
-        rejected.writerows(made.rejected)
+    for task, shard in zip(shards, _read_all(job, shards), strict=True):
+        if shard is None:
+            path = job.path(task.number)
+            raise ArmoireError(
+                f"{path} is missing or damaged after all were written; is the disk failing? Run it again"
+            )
+        images += shard.rows
+        count += len(shard.rejected)
+        rejected.writerows(shard.rejected)
     write_text(out / "rejected.csv", text.getvalue())
-    write_text(
-        out / "manifest.json", json.dumps(about | {"encoded": images, "rejected": count, "complete": True}, indent=1)
-    )
-    for left in (out / "shards").glob(".*.part.parquet"):  # of workers that were killed
+    counts = {"encoded": images, "rejected": count, "complete": True}
+    write_text(out / "manifest.json", json.dumps(about | counts, indent=1))
+    for part in (out / "shards").glob(".*.part.parquet"):  # of workers that were killed
         with contextlib.suppress(OSError):
-            left.unlink()
+            part.unlink()
     return Encoding(out, len(shards), images, count)

@@ -1,6 +1,6 @@
 """Ray Data as the engine of an encoding: tasks over shards, actors that load the model once and may die.
 
-Only shards' descriptions and counts pass through Ray's object store; pictures and latents go from file to file.
+Only descriptions of shards and counts pass through Ray's object store; images and latents go from file to file.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ OBJECT_STORE = 200_000_000  # bytes, of a Ray of our own: little passes through 
 
 
 class _Actor:
-    """What Ray Data keeps in a process of its own."""
+    """A process of Ray Data."""
 
     def __init__(self, job: Job) -> None:
         self.encoder = ShardEncoder(job)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Make the shards of a batch; say how many pictures each has."""
+        """Encode the shards of a batch; the number of images of each."""
         shards: list[ShardTask] = list(batch["item"])
         for shard in shards:
             self.encoder(shard)
-        return {"pictures": np.array([len(shard.part) for shard in shards], np.int64)}
+        return {"images": np.array([len(shard.images) for shard in shards], np.int64)}
 
 
-def make_with_ray(job: Job, shards: Sequence[ShardTask], workers: int | None, task: Task) -> None:
-    """Make shards on the cluster of RAY_ADDRESS, or on a Ray started for it on this machine.
+def encode_with_ray(job: Job, shards: Sequence[ShardTask], workers: int | None, task: Task) -> None:
+    """Encode shards on the cluster of RAY_ADDRESS, or on a Ray started for it on this machine.
 
     Raises:
-        ArmoireError: the cluster cannot be reached, or a worker met something that the user can mend.
+        ArmoireError: the cluster cannot be reached, or a worker met something that the user can fix.
     """
-    # Before Ray is started, for it reads them then: no bars beside ours.
+    # Ray reads these when it starts: no progress bars of its own.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
     import ray
@@ -53,7 +53,7 @@ def make_with_ray(job: Job, shards: Sequence[ShardTask], workers: int | None, ta
     try:
         _map(ray, job, shards, workers, task)
     except RayError as error:
-        raise _told(error) from error
+        raise _cause(error) from error
     finally:
         if ours:
             ray.shutdown()
@@ -83,7 +83,7 @@ def _map(ray: Any, job: Job, shards: Sequence[ShardTask], workers: int | None, t
     job = replace(job, device="cuda" if gpus else "cpu")
     count = min(workers or (gpus * WORKERS_A_GPU if gpus else cores // job.threads) or 1, len(shards))
     needs: dict[str, Any] = {"num_cpus": job.threads} | ({"num_gpus": min(1, gpus / count)} if gpus else {})
-    # Ray Data restarts an actor that dies, and gives its tasks again, without end.
+    # Ray Data restarts an actor that dies, and repeats its tasks, without limit.
     counts = ray.data.from_items(list(shards), override_num_blocks=min(len(shards), BLOCKS)).map_batches(
         _Actor,
         batch_size=1,
@@ -92,11 +92,11 @@ def _map(ray: Any, job: Job, shards: Sequence[ShardTask], workers: int | None, t
         **needs,
     )
     for row in counts.iter_rows():
-        task.advance(int(row["pictures"]))
+        task.advance(int(row["images"]))
 
 
-def _told(error: BaseException) -> Exception:
-    """The sentence that a worker raised, found below what Ray wrapped it in."""
+def _cause(error: BaseException) -> Exception:
+    """The error that a worker raised, in the chain of those that Ray wrapped it in."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, (ArmoireError, OSError)):

@@ -1,16 +1,17 @@
-"""Shards: the latents of consecutive pictures as one Parquet file, made by a worker that has loaded the model once.
+"""Shards: the latents of consecutive images as one Parquet file, written by a worker that has loaded the model once.
 
-A shard's name, rows and bytes depend on the run, the source and the settings alone. So it does not matter who makes
-it, or how often: it is written beside and renamed, and one made twice takes the place of its equal.
+A shard's name, rows and bytes depend on the run, the source and the settings alone. So it does not matter which worker
+writes it, or how often: it is written under another name and renamed, and a second one replaces its equal.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ import torch
 
 from armoire.errors import ArmoireError
 from armoire.images.decode import RejectedImageError
-from armoire.images.fit import Fit, no_warnings
-from armoire.images.shards import Decode, Shard
+from armoire.images.fit import Decode, Fit, no_warnings
+from armoire.images.source import Source
 from armoire.io.files import atomic_path
 from armoire.model import to_unit
 from armoire.training import Run
@@ -37,26 +38,32 @@ WORKERS_A_GPU = 4  # so that some decode while one encodes
 
 @dataclass(frozen=True)
 class ShardTask:
-    """Pictures `first` and following of a source, and the number of the file that their latents go to."""
+    """The images of one shard.
+
+    Attributes:
+        number: of the shard, and of its file.
+        first: position of its first image in the data set.
+        images: its images alone.
+    """
 
     number: int
     first: int
-    part: Shard
+    images: Source
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker has to know; small, and made of plain values, so that it can be sent to one.
+    """What every worker needs to know, in plain values that can be sent to another machine.
 
     Attributes:
         run: the run's folder.
-        folder: where shards go.
+        folder: of the shards.
         key: of run, source and settings; it is written into every shard.
-        model_sha256: of the weights, which may not change under way.
-        fit: how pictures are fitted.
+        model_sha256: of the weights, which may not change meanwhile.
+        fit: how images are fitted.
         dtype: float32 or float16, of the latents.
         device: cpu, cuda or mps.
-        threads: that one worker decodes and, on a CPU, encodes with.
+        threads: with which one worker decodes and, on a CPU, encodes.
     """
 
     run: str
@@ -69,23 +76,34 @@ class Job:
     threads: int = 1
 
     def path(self, number: int) -> Path:
-        """Where a shard lies."""
+        """The file of a shard."""
         return Path(self.folder) / "shards" / f"{number:06d}.parquet"
 
 
 @dataclass(frozen=True)
-class Made:
-    """What is in a shard: how many rows, and (id, reason) of each picture that could not be read."""
+class Shard:
+    """The content of a shard: its number of rows, and (id, reason) of each image that could not be read."""
 
     rows: int
     rejected: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass
+class _Latents:
+    """The rows of a shard that is being encoded."""
+
+    ids: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    rejected: list[tuple[str, str]] = field(default_factory=list)
+    mean: list[np.ndarray] = field(default_factory=list)
+    log_var: list[np.ndarray] = field(default_factory=list)
+
+
 class ShardEncoder:
-    """A worker: loads the model once, then makes shard after shard."""
+    """Loads a run's model once, then encodes shard after shard."""
 
     def __init__(self, job: Job) -> None:
-        """Load the run's model.
+        """Load the model.
 
         Raises:
             ArmoireError: the run is damaged, or not the one that the job was begun with.
@@ -99,91 +117,101 @@ class ShardEncoder:
         self.model = run.model(pick_device(job.device))
 
     @torch.no_grad()
-    def __call__(self, shard: ShardTask, advance: Callable[[int], None] = lambda _n: None) -> Made:
-        """Make one shard, unless it is there; `advance` is told how many pictures are behind it."""
-        there = read_shard(self.job, shard)
-        if there is not None:
-            return there
-        ids: list[str] = []
-        rows: list[int] = []
-        rejected: list[tuple[str, str]] = []
-        latents: list[list[np.ndarray]] = [[], []]
-        position = shard.first
+    def __call__(self, task: ShardTask) -> Shard:
+        """Encode one shard, unless it exists."""
+        existing = read_shard(self.job, task)
+        if existing is not None:
+            return existing
+        latents = _Latents()
+        images = zip(task.images.ids, task.images.read(0, len(task.images)), strict=True)
         with ExitStack() as stack:
             stack.enter_context(no_warnings())
             threads = self.job.threads
-            through = stack.enter_context(ThreadPoolExecutor(threads)).map if threads > 1 else map
-            for pictures in _batches(shard.part.pictures()):
-                pixels = []
-                for (name, _), row, found in zip(
-                    pictures, range(position, position + len(pictures)), through(self._decode, pictures), strict=True
-                ):
-                    if isinstance(found, str):
-                        rejected.append((name, found))
-                    else:
-                        ids.append(name)
-                        rows.append(row)
-                        pixels.append(found)
-                for block, values in zip(latents, self._encode(pixels) if pixels else (), strict=False):
-                    block.append(values)
-                position += len(pictures)
-                advance(len(pictures))
-        made = Made(len(ids), tuple(rejected))
-        if made.rows + len(rejected) != len(shard.part):
-            raise ArmoireError(f"shard {shard.number} has another number of images than it had; has the data changed?")
-        self._write(shard, made, ids, rows, latents)
-        return made
+            parallel = stack.enter_context(ThreadPoolExecutor(threads)).map if threads > 1 else map
+            position = task.first
+            while batch := list(islice(images, EVALUATION_BATCH)):
+                decoded = list(parallel(self._decode, (decode for _, decode in batch)))
+                self._encode([name for name, _ in batch], position, decoded, latents)
+                position += len(batch)
+        shard = Shard(len(latents.ids), tuple(latents.rejected))
+        if shard.rows + len(shard.rejected) != len(task.images):
+            raise ArmoireError(f"shard {task.number} has another number of images than it had; has the data changed?")
+        self._write(task, shard, latents)
+        return shard
 
-    def _decode(self, picture: tuple[str, Decode]) -> np.ndarray | str:
-        """Pixels, or why there are none."""
+    def _decode(self, decode: Decode) -> np.ndarray | str:
+        """Pixels, or the reason why there are none."""
         try:
-            return picture[1](self.job.fit)
+            return decode(self.job.fit)
         except RejectedImageError as error:
             return str(error)
 
-    def _encode(self, pixels: Sequence[np.ndarray]) -> list[np.ndarray]:
-        x = to_unit(torch.from_numpy(np.stack(pixels)).to(self.model.device))
-        posterior = self.model.encode(x)
-        found = [posterior.mean, *([] if posterior.log_var is None else [posterior.log_var])]
-        return [values.cpu().numpy().astype(self.job.dtype) for values in found]
+    def _encode(self, ids: Sequence[str], first: int, decoded: Sequence[np.ndarray | str], latents: _Latents) -> None:
+        """Append the rows of a batch."""
+        pixels = []
+        for row, (name, found) in enumerate(zip(ids, decoded, strict=True), first):
+            if isinstance(found, str):
+                latents.rejected.append((name, found))
+            else:
+                latents.ids.append(name)
+                latents.rows.append(row)
+                pixels.append(found)
+        if not pixels:
+            return
+        posterior = self.model.encode(to_unit(torch.from_numpy(np.stack(pixels)).to(self.model.device)))
+        latents.mean.append(posterior.mean.cpu().numpy().astype(self.job.dtype))
+        if posterior.log_var is not None:
+            latents.log_var.append(posterior.log_var.cpu().numpy().astype(self.job.dtype))
 
-    def _write(
-        self, shard: ShardTask, made: Made, ids: list[str], rows: list[int], latents: list[list[np.ndarray]]
-    ) -> None:
+    def _write(self, task: ShardTask, shard: Shard, latents: _Latents) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        a = self.model.architecture
-        columns: dict[str, pa.Array] = {"id": pa.array(ids, pa.string()), "row": pa.array(rows, pa.int64())}
-        for name, blocks in zip(
-            ("mean", "log_var") if self.model.posterior.is_stochastic else ("mean",), latents, strict=False
-        ):
-            values = np.concatenate(blocks or [np.empty((0, a.latent), self.job.dtype)])
-            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), a.latent)
-        facts = {"key": self.job.key, "shard": str(shard.number), "rejected": json.dumps(made.rejected)}
-        table = pa.table(columns).replace_schema_metadata(facts)
-        with atomic_path(self.job.path(shard.number)) as beside:
-            # A dictionary of values that never recur would only cost; the bytes of floats compress when kept apart.
-            floats = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in columns if name not in ("id", "row")}
-            encodings = {"id": "DELTA_BYTE_ARRAY", "row": "DELTA_BINARY_PACKED"} | floats
-            pq.write_table(table, beside, compression="zstd", use_dictionary=False, column_encoding=encodings)
+        columns: dict[str, pa.Array] = {
+            "id": pa.array(latents.ids, pa.string()),
+            "row": pa.array(latents.rows, pa.int64()),
+            "mean": self._lists(latents.mean),
+        }
+        if self.model.posterior.is_stochastic:
+            columns["log_var"] = self._lists(latents.log_var)
+        metadata = {"key": self.job.key, "shard": str(task.number), "rejected": json.dumps(shard.rejected)}
+        table = pa.table(columns).replace_schema_metadata(metadata)
+        # A dictionary of values that never recur would only cost; the bytes of floats compress when split by place.
+        floats = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in columns if name not in ("id", "row")}
+        encodings = {"id": "DELTA_BYTE_ARRAY", "row": "DELTA_BINARY_PACKED"} | floats
+        with atomic_path(self.job.path(task.number)) as temporary:
+            pq.write_table(table, temporary, compression="zstd", use_dictionary=False, column_encoding=encodings)
+
+    def _lists(self, blocks: list[np.ndarray]) -> pa.Array:
+        import pyarrow as pa
+
+        latent = self.model.architecture.latent
+        values = np.concatenate(blocks or [np.empty((0, latent), self.job.dtype)])
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), latent)
 
 
-def read_shard(job: Job, shard: ShardTask) -> Made | None:
-    """What is in a shard, told by its footer; None where it is not there, damaged, or of another job."""
+@lru_cache(maxsize=1)
+def _encoder(job: Job) -> ShardEncoder:
+    return ShardEncoder(job)
+
+
+def encode_shard(task: tuple[Job, ShardTask]) -> Shard:
+    """Encode one shard in this process, whose model is loaded with its first shard."""
+    job, shard = task
+    return _encoder(job)(shard)
+
+
+def read_shard(job: Job, task: ShardTask) -> Shard | None:
+    """The content of a shard by its footer; None where the file is missing, damaged, or of another job."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        footer = pq.read_metadata(job.path(shard.number))
-        facts = footer.metadata or {}
-        rejected = tuple((name, reason) for name, reason in json.loads(facts[b"rejected"]))
-        own = facts[b"key"].decode() == job.key and facts[b"shard"].decode() == str(shard.number)
+        footer = pq.read_metadata(job.path(task.number))
+        metadata = footer.metadata or {}
+        rejected = tuple((name, reason) for name, reason in json.loads(metadata[b"rejected"]))
+        own = metadata[b"key"].decode() == job.key and metadata[b"shard"].decode() == str(task.number)
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return None
-    return Made(footer.num_rows, rejected) if own and footer.num_rows + len(rejected) == len(shard.part) else None
-
-
-def _batches(pictures: Iterator[tuple[str, Decode]]) -> Iterator[list[tuple[str, Decode]]]:
-    while batch := list(islice(pictures, EVALUATION_BATCH)):
-        yield batch
+    complete = footer.num_rows + len(rejected) == len(task.images)
+    return Shard(footer.num_rows, rejected) if own and complete else None

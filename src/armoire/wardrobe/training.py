@@ -144,4 +144,4 @@ def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> Image
     source = str(images or recipe.data)
     if not source:
         raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")
-    return load_images(source, recipe.size, recipe.fit, recipe.background, progress)
+    return load_images(source, recipe.size, recipe.fit, recipe.background, progress, choice=recipe.choice)

@@ -17,6 +17,7 @@ from armoire.checks import as_latent, as_latents, check_count, check_temperature
 from armoire.errors import ArmoireError
 from armoire.html_repr import Picture, Table, counted, html_repr
 from armoire.images import ImageSet
+from armoire.images.columns import FREE, ColumnChoice
 from armoire.images.fit import Fit
 from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.inputs import Images, fit_images
@@ -157,14 +158,14 @@ class Wardrobe:
         """The data set it was trained on; an error if it is not available, or has changed."""
         return find_images(self.run, self.images_at_hand, self.load)
 
-    def load(self, source: Images) -> ImageSet:
+    def load(self, source: Images, *, choice: ColumnChoice = FREE) -> ImageSet:
         """A data set of the training data's shape, fitted like them.
 
         `source` is what `load_images` takes; an ImageSet, returned unchanged; or images in memory or a list of paths,
-        which become a set of one split, test.
+        which become a set of one split, test. `choice` is which columns of its tables are read.
         """
         a = self.model.architecture
-        return load_fitted(source, self.run, (a.size, a.size, a.image_channels), self.progress)
+        return load_fitted(source, self.run, (a.size, a.size, a.image_channels), choice, self.progress)
 
     def load_other(self, source: str | Path) -> ImageSet | None:
         """Load data as `load` does; None if they are the training data, which are then used as `images`."""

@@ -227,7 +227,7 @@ def test_a_missing_partition_is_noted_and_replaced_by_the_content(copied, record
     assert set(images.splits) == {"train", "test"}
     assert 1 <= images.splits["test"] <= 12
     assert len(recorder.notes) == 1
-    assert recorder.notes[0].startswith("no list_eval_partition.csv or .txt: a tenth of the images")
+    assert recorder.notes[0].startswith("celeba: no list_eval_partition.csv or .txt: a tenth of the images")
     assert (images.attribute("Smiling") != 0).all()
 
 
@@ -257,7 +257,7 @@ def test_images_that_the_partition_does_not_list_were_held_out_by_nobody(copied,
     write(copied / "list_eval_partition.csv", [row for row in rows if row[0] not in ("000003.jpg", "000009.jpg")])
     images = celeba(copied, progress=recorder)
     assert images.splits == {"train": 33, "valid": 3, "test": 4}
-    assert recorder.notes == ["2 images that list_eval_partition.csv does not list are counted as train"]
+    assert recorder.notes == ["celeba: 2 images that list_eval_partition.csv does not list are counted as train"]
 
 
 def test_no_attribute_files_are_noted(copied, recorder):

@@ -73,7 +73,7 @@ def test_the_set_holds_what_python_says_of_it(cache, recorder):
     assert np.array_equal(images.images[images.ids.index("000023")], np.asarray(paint(faces[23])))
     assert np.array_equal(truth["Smiling"], drawn_factors(60)["smile"] > 0.2)
     again = load_images(images.info.source, progress=recorder)
-    assert (again.info, recorder.titles) == (images.info, ["drawing drawn-faces"])
+    assert (again.info, recorder.titles) == (images.info, ["reading drawn-faces"])
     assert [p.name for p in (cache / "stores").iterdir()] == [images.store.name]
 
 

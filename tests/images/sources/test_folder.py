@@ -13,7 +13,7 @@ from PIL import Image
 
 from armoire import load_images
 from armoire.errors import ArmoireError
-from armoire.images import store as store_module
+from armoire.images.imageset import split_by_content
 
 
 def picture(seed: int, colour: bool = True, size: tuple[int, int] = (20, 20)) -> Image.Image:
@@ -276,7 +276,7 @@ def test_a_split_stays_when_pictures_are_added(tmp_path):
 
 
 def test_about_a_tenth_is_held_out(tmp_path, monkeypatch):
-    held = sum(store_module.split_by_content(bytes([i % 256, i // 256])) == "test" for i in range(5000))
+    held = sum(split_by_content(bytes([i % 256, i // 256])) == "test" for i in range(5000))
     assert held == pytest.approx(500, abs=5 * 21)
 
 
@@ -286,15 +286,18 @@ def test_the_smallest_sets_have_both_sides(tmp_path, n):
     assert set(images.splits) == {"train", "test"}
 
 
-def test_links_are_followed_to_files_but_not_to_folders(photos):
+def test_links_are_followed_and_each_folder_is_read_once(photos, tmp_path):
+    fill(tmp_path / "elsewhere" / "cats", ["a.png", "b.png"])
+    (photos / "cats").symlink_to(tmp_path / "elsewhere" / "cats")
     (photos / "loop").symlink_to(photos)
     (photos / "sub").mkdir()
     (photos / "sub" / "up").symlink_to("..")
     (photos / "link.png").symlink_to(photos / "00.png")
     (photos / "nowhere.png").symlink_to(photos / "missing.png")
     images = load_images(photos, size=16)
-    assert sorted(images.ids) == sorted([*(f"{i:02d}.png" for i in range(30)), "link.png"])
+    assert sorted(images.ids) == sorted([*(f"{i:02d}.png" for i in range(30)), "link.png", "cats/a.png", "cats/b.png"])
     assert set(rejected(images)) == {"nowhere.png"}
+    assert {item.name for item in images.reading.ignored} == {"loop/", "sub/up/"}
 
 
 def test_a_zip_is_read_as_its_folder_would_be(photos, tmp_path):

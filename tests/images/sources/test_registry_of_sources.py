@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from armoire import ArmoireError, load_images
-from armoire.images import from_array
-from armoire.images.columns import Columns
+from armoire.images.fit import Fit
+from armoire.images.source import Source, SourceKind
 from armoire.images.sources import KINDS, public_source, source_path, usage
-from armoire.images.sources.source import Source, SourceKind, packed
 
 
 @pytest.fixture
@@ -22,12 +21,31 @@ def registered(monkeypatch):
     return KINDS.register
 
 
-def test_a_named_kind(registered):
-    def load(request):
-        images = from_array(np.full((20, 16, 16), int(request.argument), np.uint8), name="flat")
-        return dataclasses.replace(images, info=dataclasses.replace(images.info, source=request.source))
+class Flat(Source):
+    """Images of one grey each."""
 
-    registered("flat", SourceKind("flat:GREY", load, named=True, needs_argument=True))
+    def __init__(self, origin: str, greys: list[int]) -> None:
+        self.name, self.origin, self.digest, self.greys = "flat", origin, repr(greys), greys
+
+    def list_ids(self):
+        return [f"{i}.flat" for i in range(len(self.greys))]
+
+    def read(self, start: int, stop: int):
+        return (partial(flat, grey) for grey in self.greys[start:stop])
+
+    def part(self, start: int, stop: int):
+        return Flat(self.origin, self.greys[start:stop])
+
+
+def flat(grey: int, fit: Fit) -> np.ndarray:
+    return fit(Image.new("L", (16, 16), grey))
+
+
+def test_a_named_kind(registered):
+    def open_flat(request):
+        return Flat(request.source, [int(request.argument)] * 20)
+
+    registered("flat", SourceKind("flat:GREY", open_flat, named=True, needs_argument=True))
     images = load_images("flat:7")
     assert (images.info.source, int(images.images.max())) == ("flat:7", 7)
     assert source_path("flat:7") is None
@@ -38,17 +56,14 @@ def test_a_named_kind(registered):
             load_images(wrong)
 
 
-def test_a_kind_of_file_goes_before_those_of_armoire(registered, tmp_path: Path):
-    def read(request, listing):
-        def open_one(name, fit):
-            with listing.open(name) as file:
-                return fit(Image.new("L", (16, 16), int(file.read())))
+def test_a_kind_of_file_is_tried_before_the_built_in_ones(registered, tmp_path: Path):
+    def open_numbers(request):
+        return Flat(request.source, [int((request.path / name).read_text()) for name in request.files.names])
 
-        decoders = [lambda fit, name=name: open_one(name, fit) for name in listing.names]
-        n = len(decoders)
-        return Source(listing.names, lambda start: decoders[start:], Columns([None] * n, [None] * n))
+    def recognizes(_path, listing):
+        return listing.names[0].endswith(".number")
 
-    registered("number", SourceKind("a folder of .number files", packed(read), lambda _, names: names[0].endswith("r")))
+    registered("number", SourceKind("a folder of .number files", open_numbers, recognizes))
     for i in range(20):
         (tmp_path / f"{i}.number").write_text(str(i))
     images = load_images(tmp_path, 16)

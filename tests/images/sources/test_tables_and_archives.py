@@ -61,11 +61,11 @@ def test_parquet_as_hugging_face_writes_it(tmp_path, recorder):
     assert images.info.classes == ("beagle", "collie", "pug")
     assert images.attributes == ["Smiling"]
     assert images.info.name == "dogs"
-    (said,) = [note for note in recorder.notes if "dogs.parquet" in note]
-    assert said.startswith(
-        "dogs.parquet: 3 classes from column 'breed'; attributes Smiling; ignored columns: caption; "
-    )
-    assert "the only column of words that repeat (--label-column)" in said
+    assert images.reading.summary(N) == [
+        f"{N} images of {N} files",
+        "breed gives the classes; attributes: Smiling; not used: caption",
+        "'breed' is the only column of words that repeat (--label-column)",
+    ]
     plain = tmp_path / "folder"
     plain.mkdir()
     for i in range(N):
@@ -236,7 +236,7 @@ def test_a_table_beside_a_folder(tmp_path, kind, recorder):
     assert facts(images) == expected([name for name, _, _ in rows])
     assert images.info.ignored == 1
     assert any("prices.csv is ignored: no column of it names the images" in note for note in recorder.notes)
-    assert any("1 rows name no image" in note for note in recorder.notes) == (kind != "jsonl")
+    assert any("stranger.png" in note for note in recorder.notes) == (kind != "jsonl")
     assert images.info.attribute_source.startswith(("labels", "metadata"))
 
 

@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from armoire.errors import ArmoireError, did_you_mean
+from armoire.images.archives import COMPRESSED, list_source
+from armoire.images.fit import AUTOMATIC
 from armoire.images.imageset import ImageSet
-from armoire.images.listing import FileListing, list_one, list_source
-from armoire.images.sources.source import Request, SourceKind
+from armoire.images.listing import FileListing, list_one
+from armoire.images.packing import pack
+from armoire.images.source import Request, Source, SourceKind
 from armoire.registry import Registry
 
 #: A kind of files that is registered later is tried earlier.
@@ -23,46 +26,38 @@ KINDS: Registry[SourceKind] = Registry(
         "hf": "armoire.images.sources.hub:HUB",
         "folder": "armoire.images.sources.folder:FOLDER",
         "arrays": "armoire.images.sources.arrays:ARRAYS",
-        "webdataset": "armoire.images.sources.webdataset:WEBDATASET",
         "tables": "armoire.images.sources.tables:TABLES",
+        "webdataset": "armoire.images.sources.webdataset:WEBDATASET",
     },
 )
+ARCHIVES = (".zip", ".tar", *COMPRESSED)
 
 
 def load(request: Request) -> ImageSet:
-    """Load a data set by its name or path."""
+    """Load a data set, packing it into the cache the first time."""
+    automatic = request.background == AUTOMATIC
+    return pack(
+        open_source(request), request.fit, request.channels, request.choice, request.progress, automatic=automatic
+    )
+
+
+def open_source(request: Request) -> Source:
+    """Open a data set by its name or path."""
     kind, argument = _named(request.source)
     if kind is not None:
-        return kind.load(replace(request, argument=argument))
+        return kind.open(replace(request, argument=argument))
     path = Path(request.source).expanduser()
     if not path.exists():
         raise ArmoireError(f"no data at '{request.source}'; {_advice(request.source)}")
-    return load_path(request, path, str(path.resolve()))
+    return open_path(request, path, str(path.resolve()))
 
 
-def load_path(request: Request, path: Path, source: str) -> ImageSet:
-    """Load the files at a path; `source` loads them again."""
-    kind, listing = recognize(path)
+def open_path(request: Request, path: Path, source: str) -> Source:
+    """Open the files at a path; `source` opens them again."""
+    kind, listing = _recognize(path.resolve())
     if not listing.names:
         raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
-    return kind.load(request.at(path, source, listing))
-
-
-def recognize(path: Path) -> tuple[SourceKind, FileListing]:
-    """The kind of the files at a path, and the files."""
-    if path.is_file() and (kind := _of_files(path, [path.name])):
-        return kind, list_one(path)
-    listing = list_source(path)
-    return _of_files(path, listing.names) or KINDS.get("folder"), listing
-
-
-def list_images(source: str) -> FileListing | None:
-    """The image files of a folder or zip; None for data that has to be packed before it can be sharded."""
-    path = Path(source).expanduser()
-    if _named(source)[0] is not None or not path.exists():
-        return None
-    kind, listing = recognize(path)
-    return listing if kind is KINDS.get("folder") else None
+    return kind.open(request.at(path, source, listing))
 
 
 def source_path(source: str) -> Path | None:
@@ -98,9 +93,15 @@ def _named(source: str) -> tuple[SourceKind | None, str]:
     return (kind, argument) if found else (None, "")
 
 
-def _of_files(path: Path, names: list[str]) -> SourceKind | None:
-    kinds = (KINDS.get(name) for name in reversed(KINDS.names()))
-    return next((kind for kind in kinds if kind.recognizes(path, names)), None)
+def _recognize(path: Path) -> tuple[SourceKind, FileListing]:
+    """The kind of the files at a path, and the files."""
+    kinds = [KINDS.get(name) for name in reversed(KINDS.names())]
+    if path.is_file() and not path.name.lower().endswith(ARCHIVES):
+        one = list_one(path)
+        if found := next((kind for kind in kinds if kind.recognizes(path, one)), None):
+            return found, one
+    listing = list_source(path)
+    return next((kind for kind in kinds if kind.recognizes(path, listing)), KINDS.get("folder")), listing
 
 
 def _advice(source: str) -> str:

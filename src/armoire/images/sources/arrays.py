@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
 
@@ -21,11 +21,12 @@ from PIL import Image
 from armoire.errors import ArmoireError
 from armoire.images.array_columns import array_columns, split_off
 from armoire.images.array_layout import as_images
-from armoire.images.columns import Columns, held_out_or_none, read_columns
+from armoire.images.columns import ColumnChoice, Columns, read_columns
 from armoire.images.fit import Decode, Fit
+from armoire.images.layout import held_out_or_none
 from armoire.images.listing import FileListing
 from armoire.images.mapped import open_array, open_arrays, release
-from armoire.images.sources.source import Request, Source, SourceKind, packed
+from armoire.images.source import Request, Source, SourceKind
 from armoire.images.values import BLOCK, USUAL_SCALE, Scale, scale_of
 
 ENDINGS = (".npy", ".npz")
@@ -49,21 +50,64 @@ class SplitImages:
     scale: Scale = USUAL_SCALE
 
 
-def _recognizes(path: Path, _names: Sequence[str]) -> bool:
+class ArrayRows(Source):
+    """Rows of arrays in memory, which are sent to another process by value."""
+
+    def __init__(self, name: str, origin: str, digest: str) -> None:
+        self.name, self.origin, self.digest = name, origin, digest
+
+    @cached_property
+    def splits(self) -> Sequence[SplitImages]:
+        """The arrays of images."""
+        raise NotImplementedError
+
+    def list_ids(self) -> Sequence[str]:
+        return [f"{row:06d}" for row in range(sum(len(split.images) for split in self.splits))]
+
+    def read(self, start: int, stop: int) -> Iterator[Decode]:
+        return _pictures(self.splits, start, stop)
+
+    def part(self, start: int, stop: int) -> Source:
+        part = ArrayRows(self.name, self.origin, self.digest)
+        part.ids, part.splits = self.ids[start:stop], []
+        first = 0
+        for split in self.splits:
+            low, high = max(start - first, 0), min(stop - first, len(split.images))
+            if low < high:
+                part.splits.append(replace(split, images=split.images[low:high]))
+            first += len(split.images)
+        return part
+
+
+class ArraySource(ArrayRows):
+    """The images of the arrays of one file."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.name, request.source, request.files.digest)
+        self.path, self.choice = request.path, request.choice
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray | None]:
+        return _arrays(self.path)
+
+    @cached_property
+    def _splits(self) -> tuple[list[SplitImages], list[str]]:
+        return _splits(self.path, self._arrays)
+
+    @cached_property
+    def splits(self) -> Sequence[SplitImages]:
+        return self._splits[0]
+
+    def describe(self) -> Columns:
+        columns, notes = _columns(self._arrays, self.splits, self.choice)
+        return replace(columns, notes=(*columns.notes, *self._splits[1], *notes))
+
+
+def _recognizes(path: Path, _listing: FileListing) -> bool:
     return path.is_file() and path.name.lower().endswith(ENDINGS)
 
 
-def _read(request: Request, _listing: FileListing) -> Source:
-    arrays = _arrays(request.path)
-    splits, notes = _splits(request.path, arrays)
-    columns, more = _columns(arrays, splits)
-    for note in [*notes, *(f"{request.path.name}: {note}" for note in more)]:
-        request.progress.note(note)
-    n = sum(len(split.images) for split in splits)
-    return Source([f"{row:06d}" for row in range(n)], partial(_pictures, splits), columns)
-
-
-ARRAYS = SourceKind("a .npy or .npz file", packed(_read), _recognizes)
+ARRAYS = SourceKind("a .npy or .npz file", ArraySource, _recognizes)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray | None]:
@@ -108,9 +152,9 @@ def _image_keys(path: Path, arrays: Mapping[str, np.ndarray | None]) -> list[str
     return possible
 
 
-def _pictures(splits: Sequence[SplitImages], start: int) -> Iterator[Decode]:
+def _pictures(splits: Sequence[SplitImages], start: int, stop: int) -> Iterator[Decode]:
     rows = chain.from_iterable(((split, row) for row in range(len(split.images))) for split in splits)
-    for split, row in islice(rows, start, None):
+    for split, row in islice(rows, start, stop):
         if row % BLOCK == 0:
             release(split.images)
         yield partial(_decode, split, row)
@@ -121,12 +165,14 @@ def _decode(split: SplitImages, row: int, fit: Fit) -> np.ndarray:
     return fit(Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)))
 
 
-def _columns(arrays: Mapping[str, np.ndarray | None], splits: Sequence[SplitImages]) -> tuple[Columns, list[str]]:
+def _columns(
+    arrays: Mapping[str, np.ndarray | None], splits: Sequence[SplitImages], choice: ColumnChoice
+) -> tuple[Columns, list[str]]:
     """The other arrays as columns, and notes about what was guessed."""
     images = {split.key for split in splits}
     others = {key: array for key, array in arrays.items() if key not in images}
     found = array_columns(others, [(split.split, len(split.images)) for split in splits])
     stated = [split.split for split in splits for _ in range(len(split.images))]
-    columns = read_columns(found.table, {"label": found.classes} if found.classes else {}, len(stated))
+    columns = read_columns(found.table, {"label": found.classes} if found.classes else {}, len(stated), choice)
     stated = held_out_or_none(stated)
     return replace(columns, splits=stated if any(stated) else columns.splits), found.notes

@@ -12,20 +12,19 @@ the attributes of some of the images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from armoire.errors import ArmoireError
-from armoire.images.columns import Columns
+from armoire.images.archives import list_source
+from armoire.images.columns import RESERVED, Columns, Role
 from armoire.images.fit import Fit
-from armoire.images.imageset import RESERVED, SPLITS, ImageSet, SetInfo
-from armoire.images.listing import FileListing, list_source
+from armoire.images.imageset import SPLITS, SetInfo
+from armoire.images.listing import FileListing
+from armoire.images.source import FileSource, Request, Source, SourceKind
 from armoire.images.sources.annotations import Annotations, join, read_annotations
-from armoire.images.sources.source import DEFAULT_SIZE, Request, Source, SourceKind, pack
-from armoire.images.store import read_files
 from armoire.io.files import sha256
-from armoire.progress import Progress
 
 NAME = "celeba"
 IMAGES = "img_align_celeba"
@@ -49,38 +48,53 @@ def may_be_shown(info: SetInfo) -> bool:
     return not is_celeba(info.name, info.source)
 
 
-def _load(request: Request) -> ImageSet:
+class CelebaSource(FileSource):
+    """CelebA, whose whole images are stretched to size x size (bilinear)."""
+
+    def __init__(self, path: Path, listing: FileListing) -> None:
+        self.attributes, self.partitions = (_tables(listing, patterns) for patterns in (ATTRIBUTES, PARTITION))
+        stamps = [f"{n}\0{listing.sidecars[n]}\0".encode() for n in self.attributes + self.partitions]
+        digest = sha256(listing.digest.encode(), *stamps)
+        super().__init__(NAME, f"{NAME}:{path.resolve()}", listing, _images(listing, path), digest)
+        self.channels = 3
+
+    def list_ids(self) -> Sequence[str]:
+        return [PurePosixPath(name).name for name in self.names]
+
+    def describe(self) -> Columns:
+        notes: list[str] = []
+        row_of = {PurePosixPath(name).stem: i for i, name in enumerate(self.names)}
+        if not self.attributes:
+            notes.append("there is no list_attr_celeba.csv or .txt: the images have no attributes")
+        files = [_attributes(self.listing, name) for name in self.attributes]
+        values = join(files, row_of)
+        partitions = [read_annotations(self.listing, n, PARTITIONS, only="partition") for n in self.partitions]
+        splits = _splits(partitions, row_of, notes.append)
+        self.splits_are_final = None not in splits
+        roles = [
+            Role(column, "attribute", table=PurePosixPath(file.name).name) for file in files for column in file.columns
+        ]
+        return Columns(
+            splits,
+            [None] * len(self),
+            values,
+            roles=tuple(roles),
+            notes=tuple(notes),
+            tables=(*self.attributes, *self.partitions),
+        )
+
+    def fit(self, wanted: Fit) -> Fit:
+        return Fit(wanted.size, "stretch", channels=3)
+
+
+def _open(request: Request) -> Source:
     path = Path(request.argument).expanduser()
     if not path.exists():
         raise ArmoireError(f"no data at '{request.source}'; {HOW_TO_GIVE}")
-    listing = list_source(path)
-    images = _images(listing, path)
-    attributes, partitions = (_tables(listing, patterns) for patterns in (ATTRIBUTES, PARTITION))
-    tables = attributes + partitions
-
-    def read() -> Source:
-        row_of = {PurePosixPath(name).stem: i for i, name in enumerate(images)}
-        if not attributes:
-            request.progress.note(f"{path} has no list_attr_celeba.csv or .txt: the images have no attributes")
-        values = join([_attributes(listing, name) for name in attributes], row_of)
-        split = [read_annotations(listing, name, PARTITIONS, only="partition") for name in partitions]
-        splits = _splits(split, row_of, request.progress)
-        return Source(
-            [PurePosixPath(name).name for name in images],
-            read_files(images, listing.open),
-            Columns(splits, [None] * len(images), values),
-            tuple(PurePosixPath(name).name for name in attributes),
-            len(listing.names) + len(listing.sidecars) - len(images) - len(tables),
-            splits_are_final=None not in splits,
-        )
-
-    # The whole image is stretched to size x size (bilinear).
-    fit = Fit(DEFAULT_SIZE if request.size is None else request.size, "stretch", channels=request.channels or 3)
-    digest = sha256(listing.digest.encode(), *(f"{name}\0{listing.sidecars[name]}\0".encode() for name in tables))
-    return pack(request.at(path, f"{NAME}:{path.resolve()}"), NAME, fit, digest, read, fit.channels)
+    return CelebaSource(path, list_source(path))
 
 
-CELEBA = SourceKind(USAGE, _load, named=True, needs_argument=True, argument_is_path=True)
+CELEBA = SourceKind(USAGE, _open, named=True, needs_argument=True, argument_is_path=True)
 
 
 def _images(listing: FileListing, path: Path) -> list[str]:
@@ -107,15 +121,15 @@ def _attributes(listing: FileListing, name: str) -> Annotations:
     return annotations
 
 
-def _splits(partitions: list[Annotations], row_of: Mapping[str, int], progress: Progress) -> list[str | None]:
+def _splits(partitions: list[Annotations], row_of: Mapping[str, int], note: Callable[[str], None]) -> list[str | None]:
     """The official split of each image; None for all where no image is held out."""
     if not partitions:
-        progress.note(f"no list_eval_partition.csv or .txt: {BY_CONTENT}")
+        note(f"no list_eval_partition.csv or .txt: {BY_CONTENT}")
         return [None] * len(row_of)
     found = join(partitions, row_of)["partition"]
     if unlisted := int((found == 0).sum()):
-        progress.note(f"{unlisted:,} images that {partitions[0].name} does not list are counted as train")
+        note(f"{unlisted:,} images that {partitions[0].name} does not list are counted as train")
     if not (found > 1).any():
-        progress.note(f"{partitions[0].name} holds out none of these images: {BY_CONTENT}")
+        note(f"{partitions[0].name} holds out none of these images: {BY_CONTENT}")
         return [None] * len(row_of)
     return [SPLITS[max(1, number) - 1] for number in found.tolist()]

@@ -8,11 +8,12 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError
-from armoire.images.column_roles import ColumnChoice, chosen, plain
+from armoire.images.column_roles import FREE, ColumnChoice, chosen, plain
 from armoire.images.column_values import is_text
 from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.images.listing import open_bytes, open_file
@@ -25,10 +26,16 @@ PATH_COLUMNS = (
     *BYTES_COLUMNS, "file_name", "filename", "file", "path", "image_path", "img_path", "filepath", "file_path",
     "image_file", "image_name",
 )  # fmt: skip
-FREE = ColumnChoice()
 #: The first bytes of JPEG, PNG, GIF, WEBP, BMP and TIFF files as base64, with or without the head of a data URL.
 BASE64 = re.compile(r"\s*(data:image/[\w.+-]+;base64,)?(/9j/|iVBORw0KGgo|R0lGOD|UklGR|Qk[0-9A-Za-z+/]|SUkqA|TU0AK)")
 SHORTEST_BASE64 = 80  # characters; shorter text is a path
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A cell that cannot be read, and why."""
+
+    reason: str
 
 
 def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> str:
@@ -102,6 +109,8 @@ def is_base64(text: str) -> bool:
 
 def open_cell(cell: Any, folder: Path) -> OpenFile:
     """Open the image of a cell; a path must be below `folder`."""
+    if isinstance(cell, Damaged):
+        raise RejectedImageError(cell.reason)
     content = cell.get("bytes") if isinstance(cell, dict) else cell
     if isinstance(content, bytes):
         return open_bytes(content)

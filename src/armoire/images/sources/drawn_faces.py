@@ -9,21 +9,20 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from armoire.errors import ArmoireError
-from armoire.images.fit import Fit
-from armoire.images.imageset import ImageSet, SetInfo, make_table
+from armoire.images.columns import Columns
+from armoire.images.fit import Decode, Fit
+from armoire.images.source import Request, Source, SourceKind
 from armoire.images.sources.portrait import CENTRE, CHORD, MOUTH, UNITS, Face, paint
-from armoire.images.sources.source import DEFAULT_SIZE, Request, SourceKind
-from armoire.images.store import open_store, store_path, write_store
-from armoire.io.files import atomic_folder, atomic_path, sha256
-from armoire.progress import SILENT, Progress
+from armoire.io.files import atomic_folder, atomic_path
 
 NAME = "drawn-faces"
 USUAL, LARGEST = 5_000, 50_000
@@ -92,33 +91,37 @@ def drawn_factors(n: int, seed: int = 0) -> dict[str, np.ndarray]:
     return {name: np.array([face[name] for face in faces]) for name in (faces[0] if faces else ())}
 
 
-def load_drawn(n: int, size: int, progress: Progress = SILENT, channels: int | None = None) -> ImageSet:
-    """The first n faces of seed 0, `size` pixels wide; every tenth is held out as test. The id of face i is i."""
-    if not 10 <= n <= LARGEST:
-        raise ArmoireError(f"{NAME}:N draws 10 to {LARGEST:,} faces, not {n:,}")
-    fit = Fit(size, "stretch", channels=channels or 3)
-    source = f"{NAME}:{n}"
-    store = store_path(NAME, sha256(source.encode(), fit.to_json().encode(), VERSION.encode()))
-    if ready := open_store(store):
-        return ready
-    images = np.empty((n, fit.canvas, fit.canvas, fit.channels), np.uint8)
-    attributes = {name: np.empty(n, np.int8) for name in ATTRIBUTES}
-    with progress.task(f"drawing {NAME}", n, "faces", rate=True) as task:
-        for i in range(n):
-            face = drawn_face(i)
-            images[i] = fit(paint(face, size))
-            for name, holds in ATTRIBUTES.items():
-                attributes[name][i] = 1 if holds(face) else -1
-            task.advance()
-    splits = ["test" if i % 10 == 9 else "train" for i in range(n)]
-    order = np.argsort([split == "test" for split in splits], kind="stable")
-    table = make_table(
-        [f"{i:06d}" for i in order],
-        [splits[i] for i in order],
-        [None] * n,
-        {name: values[order] for name, values in attributes.items()},
-    )
-    return write_store(store, images, table, SetInfo(NAME, source, fit), order=order)
+class DrawnSource(Source):
+    """Faces `start` to `stop` of seed 0; every tenth is held out as test. The id of face i is i."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.name, self.origin, self.digest = NAME, f"{NAME}:{stop}", VERSION
+        self.channels = 3
+        self.start, self.stop = start, stop
+
+    def list_ids(self) -> Sequence[str]:
+        return [f"{i:06d}" for i in range(self.start, self.stop)]
+
+    def describe(self) -> Columns:
+        faces = [drawn_face(i) for i in range(self.start, self.stop)]
+        attributes = {
+            name: np.array([1 if holds(face) else -1 for face in faces], np.int8) for name, holds in ATTRIBUTES.items()
+        }
+        splits = ["test" if i % 10 == 9 else "train" for i in range(self.start, self.stop)]
+        return Columns(splits, [None] * len(faces), attributes)
+
+    def read(self, start: int, stop: int) -> Iterator[Decode]:
+        return (partial(_draw, i) for i in range(self.start + start, self.start + stop))
+
+    def part(self, start: int, stop: int) -> DrawnSource:
+        return DrawnSource(self.start + start, self.start + stop)
+
+    def fit(self, wanted: Fit) -> Fit:
+        return Fit(wanted.size, "stretch")
+
+
+def _draw(index: int, fit: Fit) -> np.ndarray:
+    return fit(paint(drawn_face(index), fit.size))
 
 
 def parse_number(text: str) -> int:
@@ -128,12 +131,14 @@ def parse_number(text: str) -> int:
     return int(text[:9]) if text else USUAL
 
 
-def _load(request: Request) -> ImageSet:
-    size = DEFAULT_SIZE if request.size is None else request.size
-    return load_drawn(parse_number(request.argument), size, request.progress, request.channels)
+def _open(request: Request) -> DrawnSource:
+    n = parse_number(request.argument)
+    if not 10 <= n <= LARGEST:
+        raise ArmoireError(f"{NAME}:N draws 10 to {LARGEST:,} faces, not {n:,}")
+    return DrawnSource(0, n)
 
 
-DRAWN_FACES = SourceKind(NAME, _load, named=True)
+DRAWN_FACES = SourceKind(NAME, _open, named=True)
 
 
 def write_kaggle(path: Path, n: int, seed: int = 0, size: tuple[int, int] = (178, 218)) -> Path:

@@ -10,16 +10,20 @@ import http.client
 import urllib.error
 import urllib.request
 import zlib
+from collections.abc import Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 from armoire.errors import ArmoireError
+from armoire.images.columns import FREE, Columns
 from armoire.images.fit import Fit
-from armoire.images.imageset import ImageSet, SetInfo, make_table
-from armoire.images.sources.source import Request, SourceKind
-from armoire.images.store import open_store, store_path, write_store
+from armoire.images.imageset import ImageSet
+from armoire.images.packing import pack
+from armoire.images.source import Request, Source, SourceKind
+from armoire.images.sources.arrays import ArrayRows, SplitImages
 from armoire.io.files import cache_folder, sha256, write_bytes
 from armoire.progress import Progress
 
@@ -34,25 +38,44 @@ FILES = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
+PREFIXES = {"train": "train", "t10k": "test"}  # of the files, and the split in each
 LARGEST_FILE = 64_000_000  # bytes unpacked; the largest real one has 47,040,016
 
 
+class FashionSource(ArrayRows):
+    """Fashion-MNIST from `folder`, else from the cache, Debian's package or the web at `home`."""
+
+    def __init__(self, folder: Path | None, progress: Progress, home: str = HOME) -> None:
+        digests = [digest.encode() for digest in FILES.values()]
+        super().__init__(NAME, NAME, sha256(*digests))
+        self.channels, self.splits_are_final = 1, True
+        self._content = partial(_unpacked, folder=folder, progress=progress, home=home)
+        if folder is not None:
+            self.describe()  # its files are checked even where the store exists
+
+    @cached_property
+    def splits(self) -> Sequence[SplitImages]:
+        images = {prefix: _idx(self._content(f"{prefix}-images-idx3-ubyte"), 3) for prefix in PREFIXES}
+        return [SplitImages(None, pixels[..., None], prefix) for prefix, pixels in images.items()]
+
+    def list_ids(self) -> Sequence[str]:
+        return [
+            f"{name}/{i:05d}"
+            for name, split in zip(PREFIXES.values(), self.splits, strict=True)
+            for i in range(len(split.images))
+        ]
+
+    def describe(self) -> Columns:
+        labels = np.concatenate([_idx(self._content(f"{prefix}-labels-idx1-ubyte"), 1) for prefix in PREFIXES])
+        return Columns([name.partition("/")[0] for name in self.ids], [CLASSES[i] for i in labels], classes=CLASSES)
+
+    def fit(self, wanted: Fit) -> Fit:
+        return Fit(size=28, background=(0, 0, 0), channels=1)
+
+
 def load_fashion(folder: Path | None, progress: Progress, home: str = HOME) -> ImageSet:
-    """Fashion-MNIST from `folder`, else from the cache, Debian's package or the web at `home`, padded to 32 x 32."""
-    store = store_path(NAME, sha256(*(digest.encode() for digest in FILES.values())))
-    if folder is None and (ready := open_store(store)):
-        return ready
-    raw = {name: _unpacked(name, folder, progress, home) for name in FILES}
-    fit = Fit(size=28, background=(0, 0, 0), channels=1)
-    pixels, labels, ids, splits = [], [], [], []
-    for prefix, split in (("train", "train"), ("t10k", "test")):
-        pixels.append(_idx(raw[f"{prefix}-images-idx3-ubyte"], 3))
-        labels += _idx(raw[f"{prefix}-labels-idx1-ubyte"], 1).tolist()
-        ids += [f"{split}/{i:05d}" for i in range(len(pixels[-1]))]
-        splits += [split] * len(pixels[-1])
-    margin = (fit.canvas - fit.size) // 2
-    images = np.pad(np.concatenate(pixels), ((0, 0), (margin, margin), (margin, margin)))[..., None]
-    return write_store(store, images, make_table(ids, splits, labels), SetInfo(NAME, NAME, fit, CLASSES))
+    """Fashion-MNIST, padded to 32 x 32; see FashionSource."""
+    return pack(FashionSource(folder, progress, home), Fit(28), None, FREE, progress)
 
 
 def is_fashion(folder: Path) -> bool:
@@ -60,15 +83,15 @@ def is_fashion(folder: Path) -> bool:
     return all((folder / f"{name}.gz").is_file() or (folder / name).is_file() for name in FILES)
 
 
-def _load(request: Request) -> ImageSet:
+def _open(request: Request) -> Source:
     if request.size not in (None, 28, 32):
         raise ArmoireError(f"fashion-mnist is 28 x 28, padded to 32; a size of {request.size} does not apply to it")
     folder = Path(request.argument).expanduser() if request.argument else request.path if request.listing else None
-    return load_fashion(folder, request.progress)
+    return FashionSource(folder, request.progress)
 
 
 FASHION_MNIST = SourceKind(
-    NAME, _load, lambda path, _names: path.is_dir() and is_fashion(path), named=True, argument_is_path=True
+    NAME, _open, lambda path, _listing: path.is_dir() and is_fashion(path), named=True, argument_is_path=True
 )
 
 

@@ -1,19 +1,49 @@
-"""A folder or zip of image files: labels and splits from folder names and from tables next to the images."""
+"""Image files in a folder, zip or tar: labels and splits from folder names and from tables next to the images."""
 
 from __future__ import annotations
 
-from armoire.images.columns import splits_and_labels
+from collections.abc import Sequence
+from dataclasses import replace
+
+from armoire.images.archives import list_zips
+from armoire.images.columns import Columns
+from armoire.images.layout import find_masks, read_layout, suggest_pattern
 from armoire.images.listing import FileListing
 from armoire.images.sidecar import digest_with_tables, read_sidecars
-from armoire.images.sources.source import Request, Source, SourceKind, packed
-from armoire.images.store import read_files
+from armoire.images.source import FileSource, Request, Source, SourceKind
 
 
-def _read(request: Request, listing: FileListing) -> Source:
-    columns, tables = read_sidecars(listing, request.progress.note)
-    columns = columns.fill_missing(*splits_and_labels(listing.names))
-    ignored = len(listing.sidecars) - len(tables)
-    return Source(listing.names, read_files(listing.names, listing.open), columns, tables, ignored)
+class FolderSource(FileSource):
+    """Image files, whose folders and tables next to them tell splits, classes and attributes."""
+
+    def __init__(self, request: Request, listing: FileListing, paths: Sequence[str] = ()) -> None:
+        """
+        Args:
+            request: what was asked for.
+            listing: the files.
+            paths: of the images, whose folders name splits and classes; by default their names.
+        """
+        masks = find_masks(listing.names)
+        listing = listing.without(masks)
+        super().__init__(request.name, request.source, listing, listing.names, digest_with_tables(listing))
+        self.choice, self.paths = request.choice, listing.names if masks or not paths else paths
+
+    def describe(self) -> Columns:
+        notes: list[str] = []
+        columns, tables = read_sidecars(self.listing, notes.append, self.choice)
+        layout = read_layout(self.paths)
+        columns = columns.fill_missing(layout.splits, layout.labels)
+        notes += layout.notes
+        if not any(columns.labels) and not self.choice.label_pattern and (advice := suggest_pattern(self.paths)):
+            notes.append(advice)
+        return replace(columns, tables=tables, notes=(*columns.notes, *notes))
 
 
-FOLDER = SourceKind("a folder or zip of images", packed(_read, digest_with_tables))
+def _open(request: Request) -> Source:
+    listing = request.files
+    if listing.names and all(name.lower().endswith(".zip") for name in listing.names):
+        listing = list_zips(listing.path, listing.names)
+    return FolderSource(request, listing)
+
+
+FOLDER = SourceKind("a folder or zip of images", _open)

@@ -1,211 +1,200 @@
-"""Tables of images: Parquet and Arrow files, and the folders that Hugging Face's datasets saves.
-
-One column holds the images, encoded or as paths of files below the folder; columns.py interprets the others. Files
-whose names or folders say train, valid or test are divided accordingly.
-"""
+"""Parquet and Arrow files with a row per image: encoded bytes, structs {bytes, path}, or paths below the folder."""
 
 from __future__ import annotations
 
-import contextlib
+import copy
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import chain
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from armoire.errors import ArmoireError
-from armoire.images.columns import (
-    Columns,
-    is_scalar,
-    is_scalar_or_struct,
-    read_columns,
-    scalar_columns,
-    split_named,
-)
-from armoire.images.decode import OpenFile
+from armoire.errors import ArmoireError, did_you_mean
+from armoire.images.columns import Columns, is_scalar, is_scalar_or_struct, read_columns, scalar_columns
 from armoire.images.fit import Decode, read_fitted
-from armoire.images.listing import FileListing
-from armoire.images.sources.cells import check_names, image_column, open_cell, path_field, path_in
-from armoire.images.sources.parquet import BATCH, ENDING, ParquetShard, RowRange, read_footer
-from armoire.images.sources.source import Request, Source, SourceKind, packed
+from armoire.images.layout import read_layout
+from armoire.images.listing import FileListing, Ignored, has_image_ending
+from armoire.images.source import Request, Source, SourceKind
+from armoire.images.sources.cells import image_column, open_cell
+from armoire.images.sources.table_files import ARROW, PARQUET, ArrowFile, ParquetFile, TableFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENDINGS = (ENDING, ".arrow", ".feather")
 ROW = "#row"
 CACHE_PREFIX = "cache-"  # of files that datasets writes next to its data
+FOOTER_THREADS = 16  # on a network file system the footers' latency dominates
 
 
-def _recognizes(_path: Path, names: Sequence[str]) -> bool:
-    return bool(names) and all(name.lower().endswith(ENDINGS) for name in names)
-
-
-def _read(request: Request, listing: FileListing) -> Source:
-    root = request.path.parent if request.path.is_file() else request.path
-    names = [name for name in listing.names if not PurePosixPath(name).name.startswith(CACHE_PREFIX)]
-    if not names:
-        raise ArmoireError(f"no images in {root}; give Parquet or Arrow files of images")
-    tables = [ParquetTable(root, n) if n.lower().endswith(ENDING) else ArrowTable(root, n) for n in names]
-    column = image_column(root, tables[0].schema)
-    for table in tables:
-        if len(set(table.schema.names)) < len(table.schema.names):
-            raise ArmoireError(f"two columns of {table.name} have the same name; rename one of them")
-        if column not in table.schema.names:
-            raise ArmoireError(f"{table.name} has no column '{column}', which holds the images in {tables[0].name}")
-    scalars = [table.scalars(column) for table in tables]
-    ids = list(chain.from_iterable(table.ids(column) for table in tables))
-    return Source(ids, partial(_pictures, tables, column), _columns(tables, scalars))
-
-
-TABLES = SourceKind("a file or folder of Parquet or Arrow tables", packed(_read), _recognizes)
-
-
-def _pictures(tables: Sequence[Table], column: str, start: int) -> Iterator[Decode]:
-    first = 0
-    for table in tables:
-        if start < first + table.rows:
-            yield from table.pictures(column, max(0, start - first))
-        first += table.rows
-
-
-def _columns(tables: Sequence[Table], scalars: Sequence[pa.Table]) -> Columns:
-    import pyarrow as pa
-
-    try:
-        # A table without columns has no rows, hence the column of row numbers.
-        numbered = [table.append_column(ROW, pa.array(range(len(table)))) for table in scalars]
-        joined = pa.concat_tables(numbered, promote_options="permissive").drop_columns([ROW])
-    except pa.ArrowException as error:
-        raise ArmoireError(
-            f"the columns of {tables[0].name} and the other files do not fit together ({error})"
-        ) from None
-    classes: dict[str, Sequence[str]] = {}
-    for table in tables:
-        classes |= table.classes
-    columns = read_columns(joined, classes, sum(table.rows for table in tables))
-    named = [split_named(PurePosixPath(table.name).with_suffix("").parts) for table in tables]
-    splits = [split for split, table in zip(named, tables, strict=True) for _ in range(table.rows)]
-    return columns.fill_missing(splits, columns.labels)
-
-
-class Table:
-    """One file with a row per image.
+class TableSource(Source):
+    """Rows of one or many tables.
 
     Attributes:
-        root: the folder that `name` is relative to, and that holds all files named in cells.
+        files: the tables.
+        column: of the images.
+        id_column: of their names; "" for the images' paths, else FILE#ROW.
+        start: the first row, counted over all files.
+        stop: the row after the last.
     """
 
-    def __init__(self, root: Path, name: str, schema: pa.Schema, rows: int) -> None:
-        self.root, self.name, self.schema, self.rows = root, name, schema, rows
+    def __init__(
+        self, request: Request, files: Sequence[TableFile], column: str, digest: str, ignored: Sequence[Ignored]
+    ) -> None:
+        self.name, self.origin, self.digest = request.name, request.source, digest
+        self.files, self.column, self.choice = files, column, request.choice
+        self.id_column = _id_column(files, column, request.choice.name)
+        self.start, self.stop = 0, sum(file.rows for file in files)
+        self._ignored = ignored
 
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        """Columns by name; `x.y` is the field y of a struct x, returned as a struct of that field."""
-        raise NotImplementedError
-
-    def pictures(self, column: str, start: int) -> Iterator[Decode]:
-        """The images of a column from row `start` on."""
-        raise NotImplementedError
+    def __len__(self) -> int:
+        return self.stop - self.start
 
     @property
-    def classes(self) -> dict[str, Sequence[str]]:
-        """The class names of ClassLabel columns, from the schema metadata of Hugging Face's datasets."""
-        try:
-            metadata = json.loads((self.schema.metadata or {})[b"huggingface"])
-            return _class_labels(metadata["info"]["features"])
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
-            return {}
+    def ignored(self) -> Sequence[Ignored]:
+        return self._ignored
 
-    def ids(self, column: str) -> list[str]:
-        """One id per row: the column `id`, else the image's path, else FILE#ROW."""
-        names: list[Any] = [None] * self.rows
-        if "id" in self.schema.names and column != "id" and is_scalar(self.schema.field("id").type):
-            names = self.columns(["id"])["id"].to_pylist()
-        elif paths := path_field(self.schema, column):
-            names = [path_in(cell) for cell in self.columns([paths])[column].to_pylist()]
-        return [f"{self.name}#{row}" if name is None else str(name) for row, name in enumerate(names)]
+    def list_ids(self) -> Sequence[str]:
+        spans = self._spans(0, len(self))
+        return [name for file, low, high in spans for name in file.ids(self.column, self.id_column, low, high)]
 
-    def scalars(self, column: str) -> pa.Table:
-        """The columns of scalars and structs of scalars, without images and ids."""
-        names = [f.name for f in self.schema if f.name not in (column, "id") and is_scalar_or_struct(f.type)]
-        return scalar_columns(self.columns(names))
+    def describe(self) -> Columns:
+        others = (self.column, self.id_column)
+        table, classes = (
+            _join(self.files, others),
+            {k: v for file in self.files for k, v in _class_labels(file).items()},
+        )
+        columns = read_columns(table, classes, len(self), self.choice)
+        # `label=cat/train-0.parquet`: folders and the files' names are read as folders are.
+        names = [f"{PurePosixPath(file.name).with_suffix('')}/x" for file in self.files for _ in range(file.rows)]
+        layout = read_layout(names)
+        classes_named = layout.labels if "=" in names[0] else [None] * len(self)
+        return columns.fill_missing(layout.splits, classes_named)
 
+    def read(self, start: int, stop: int) -> Iterator[Decode]:
+        for file, low, high in self._spans(start, stop):
+            for cell in file.cells(self.column, low, high):
+                yield _decoder(cell, file.root)
 
-class ParquetTable(Table):
-    """A Parquet file."""
+    def part(self, start: int, stop: int) -> Source:
+        part = copy.copy(self)
+        part.start, part.stop, part._ignored = self.start + start, self.start + stop, ()
+        for cached in ("ids", "columns"):
+            vars(part).pop(cached, None)
+        return part
 
-    def __init__(self, root: Path, name: str) -> None:
-        self.footer = read_footer(root / name)
-        super().__init__(root, name, self.footer.schema, sum(self.footer.rows))
+    def chunks(self, start: int, size: int) -> Iterator[Source]:
+        """By value: reading a chunk from within a row group would read the group's beginning again for each."""
+        cells = (
+            (cell, file.root)
+            for file, low, high in self._spans(start, len(self))
+            for cell in file.cells(self.column, low, high)
+        )
+        while rows := list(islice(cells, size)):
+            yield CellRows(self, start, rows)
+            start += len(rows)
 
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        import pyarrow.parquet as pq
+    def sample(self, n: int) -> list[Decode]:
+        return list(self.read(0, min(n, len(self))))  # others would have to be searched for in their row groups
 
-        path = self.root / self.name
-        with _errors(path, "Parquet"), pq.ParquetFile(path) as file:
-            table = file.read(list(names))
-            table.validate(full=True)  # its text is valid UTF-8
-            if names and len(table) != self.rows:
-                raise ValueError(f"its footer states {self.rows:,} rows, and it has {len(table):,}")
-            return table
-
-    def pictures(self, column: str, start: int) -> Iterator[Decode]:
-        ranges, first = [], 0
-        for group, rows in enumerate(self.footer.rows):
-            if start < first + rows:
-                ranges.append(RowRange(self.name, group, group, first, max(start, first), first + rows))
-            first += rows
-        with _errors(self.root / self.name, "Parquet"):
-            for _, decode in ParquetShard(str(self.root), tuple(ranges), column, None).pictures():
-                yield decode
-
-
-class ArrowTable(Table):
-    """An Arrow file or stream, memory-mapped."""
-
-    def __init__(self, root: Path, name: str) -> None:
-        import pyarrow as pa
-
-        with _errors(root / name, "Arrow"):
-            file = pa.memory_map(str(root / name))
-            try:
-                self.table = pa.ipc.open_file(file).read_all()
-            except pa.ArrowInvalid:
-                file.seek(0)
-                self.table = pa.ipc.open_stream(file).read_all()
-            # Its offsets are untrusted input.
-            self.table.validate(full=True)
-            check_names(self.table.schema)
-        super().__init__(root, name, self.table.schema, self.table.num_rows)
-
-    def columns(self, names: Sequence[str]) -> pa.Table:
-        return self.table.select([name.partition(".")[0] if name not in self.schema.names else name for name in names])
-
-    def pictures(self, column: str, start: int) -> Iterator[Decode]:
-        for batch in self.table.select([column]).slice(start).to_batches(BATCH):
-            for cell in batch.column(0):
-                yield partial(read_fitted, partial(_open, cell, self.root))
+    def _spans(self, start: int, stop: int) -> Iterator[tuple[TableFile, int, int]]:
+        """The files that hold images `start` to `stop`, and the rows of each."""
+        first = -self.start
+        for file in self.files:
+            low, high = max(start - first, 0), min(stop - first, file.rows)
+            if low < high:
+                yield file, low, high
+            first += file.rows
 
 
-def _open(cell: pa.Scalar, root: Path) -> OpenFile:
-    return open_cell(cell.as_py(), root)
+class CellRows(Source):
+    """Rows of tables, each as its cell and the folder of its file, which are sent to another process by value."""
+
+    def __init__(self, source: Source, start: int, rows: Sequence[tuple[Any, str]]) -> None:
+        self.name, self.origin, self.digest = source.name, source.origin, source.digest
+        self.ids, self.rows = source.ids[start : start + len(rows)], rows
+
+    def list_ids(self) -> Sequence[str]:
+        return self.ids
+
+    def read(self, start: int, stop: int) -> Iterator[Decode]:
+        return (_decoder(cell, root) for cell, root in self.rows[start:stop])
+
+    def part(self, start: int, stop: int) -> Source:
+        return CellRows(self, start, self.rows[start:stop])
 
 
-@contextlib.contextmanager
-def _errors(path: Path, kind: str) -> Iterator[None]:
+def _decoder(cell: Any, root: str) -> Decode:
+    return partial(read_fitted, partial(open_cell, cell, Path(root)))
+
+
+def _recognizes(path: Path, listing: FileListing) -> bool:
+    tables = [name for name in listing.names if name.lower().endswith((PARQUET, *ARROW))]
+    return bool(tables) and not any(has_image_ending(name) for name in listing.names)
+
+
+def _open(request: Request) -> Source:
+    listing = request.files
+    names = [n for n in listing.names if n.lower().endswith((PARQUET, *ARROW)) and not _is_cache(n)]
+    if not names:
+        raise ArmoireError(f"no images in {listing.path}; give Parquet or Arrow files of images")
+    kinds = (ParquetFile if name.lower().endswith(PARQUET) else ArrowFile for name in names)
+    with ThreadPoolExecutor(FOOTER_THREADS) as pool:
+        unread = [kind(str(listing.path), name) for kind, name in zip(kinds, names, strict=True)]
+        files = list(pool.map(TableFile.check, unread))
+    column = image_column(request.path, files[0].schema, request.choice)
+    for file in files:
+        if len(set(file.schema.names)) < len(file.schema.names):
+            raise ArmoireError(f"two columns of {file.name} have the same name; rename one of them")
+        if column not in file.schema.names:
+            raise ArmoireError(f"{file.name} has no column '{column}', which holds the images in {files[0].name}")
+    rest = [name for name in (*listing.names, *listing.sidecars) if name not in names]
+    ignored = [*listing.ignored, *(Ignored(name, "not a table of images") for name in rest)]
+    return TableSource(request, files, column, listing.digest, ignored)
+
+
+TABLES = SourceKind("a file or folder of Parquet or Arrow tables", _open, _recognizes)
+
+
+def _is_cache(name: str) -> bool:
+    return PurePosixPath(name).name.startswith(CACHE_PREFIX)
+
+
+def _id_column(files: Sequence[TableFile], column: str, wanted: str) -> str:
+    names = files[0].schema.names
+    if wanted and wanted not in names:
+        raise ArmoireError(f"no column '{wanted}' in {files[0].name}; {did_you_mean(wanted, names)}")
+    has_id = "id" in names and column != "id" and is_scalar(files[0].schema.field("id").type)
+    return wanted or ("id" if has_id else "")
+
+
+def _join(files: Sequence[TableFile], others: Sequence[str]) -> pa.Table:
+    """The columns of scalars, and of structs of scalars, of all files."""
     import pyarrow as pa
 
+    tables = []
+    for file in files:
+        names = [f.name for f in file.schema if f.name not in others and is_scalar_or_struct(f.type)]
+        table = scalar_columns(file.columns(names))
+        # A table without columns has no rows, hence the column of row numbers.
+        tables.append(table.append_column(ROW, pa.array(range(file.rows))))
     try:
-        yield
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())
-        raise ArmoireError(f"{path} cannot be read as {kind} ({reason}); repair or remove it") from None
+        return pa.concat_tables(tables, promote_options="permissive").drop_columns([ROW])
+    except pa.ArrowException as error:
+        raise ArmoireError(
+            f"the columns of {files[0].name} and the other files do not fit together ({error})"
+        ) from None
 
 
-def _class_labels(features: Any) -> dict[str, Sequence[str]]:
-    return {
-        name: [str(one) for one in feature["names"]]
-        for name, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature.get("names"), list)
-    }
+def _class_labels(file: TableFile) -> dict[str, Sequence[str]]:
+    """The class names of ClassLabel columns, from the schema metadata of Hugging Face's datasets."""
+    try:
+        features = json.loads((file.schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            name: [str(one) for one in feature["names"]]
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature["names"], list)
+        }
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        return {}

@@ -9,143 +9,166 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
-from armoire.errors import ArmoireError
-from armoire.images.columns import (
-    Columns,
-    held_out_or_none,
-    read_columns,
-    scalar_columns,
-    split_named,
-    splits_and_labels,
-)
-from armoire.images.decode import OpenFile, RejectedImageError
-from armoire.images.fit import Decode, read_fitted
-from armoire.images.listing import FileListing, check_size, is_hidden, open_bytes
-from armoire.images.sources.source import Request, Source, SourceKind, packed
+from armoire.images.archives import TarListing, list_tars
+from armoire.images.columns import Columns, read_columns, scalar_columns
+from armoire.images.decode import RejectedImageError
+from armoire.images.layout import read_layout
+from armoire.images.listing import FileListing, Ignored, has_image_ending
+from armoire.images.source import FileSource, Request, Source, SourceKind
+from armoire.images.sources.folder import FolderSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 ENDING = ".tar"
-COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-IMAGE_ENDINGS = {"jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"}
-LARGEST_ANNOTATION = 1 << 20  # bytes of a sample's cls or json
+VALUES = ("cls", "json", "txt")
+Key = tuple[str, str]  # archive, and stem of the files of a sample
+LARGEST_ANNOTATION = 1 << 20  # bytes of a sample's cls, json or txt
 
 
 @dataclass
 class Sample:
-    """One image of an archive.
+    """The files of one stem.
 
     Attributes:
-        name: of the image, "" while none was found.
-        offset: of its bytes in the archive.
-        size: in bytes.
-        values: from its `cls` and `json`.
+        image: name of the image.
+        values: names of its `cls`, `json` and `txt`, by their ending.
     """
 
-    archive: Path
-    name: str = ""
-    offset: int = 0
-    size: int = 0
-    values: dict[str, Any] = field(default_factory=dict)
+    image: str
+    values: Mapping[str, str]
 
 
-def _recognizes(path: Path, names: Sequence[str]) -> bool:
-    if path.is_file() and path.name.lower().endswith(COMPRESSED):
-        raise ArmoireError(f"{path} is compressed, and images already are; unpack it to a .tar or a folder")
-    return bool(names) and all(name.lower().endswith(ENDING) for name in names)
+class SampleSource(FileSource):
+    """The samples of WebDataset archives."""
+
+    def __init__(self, request: Request, listing: TarListing, samples: Sequence[Sample]) -> None:
+        names = [sample.image for sample in samples]
+        super().__init__(request.name, request.source, listing, names, listing.digest)
+        self.samples, self.choice = samples, request.choice
+
+    def describe(self) -> Columns:
+        bad: Counter[str] = Counter()
+        rows = [dict(_values(self.listing, sample, bad)) for sample in self.samples]
+        columns = read_columns(_table(rows), {}, len(rows), self.choice)
+        layout = read_layout(_paths(self.listing, self.names))
+        notes = [f"{n:,} files of samples have {what}, and are ignored" for what, n in bad.items()]
+        columns = columns.fill_missing(layout.splits, layout.labels)
+        return replace(columns, notes=(*columns.notes, *notes, *layout.notes))
+
+    @property
+    def ignored(self) -> Sequence[Ignored]:
+        used = {name for sample in self.samples for name in (sample.image, *sample.values.values())}
+        rest = [name for name in (*self.listing.names, *self.listing.sidecars) if name not in used]
+        return [*self.listing.ignored, *(Ignored(name, _reason(name)) for name in sorted(rest))]
 
 
-def _read(request: Request, listing: FileListing) -> Source:
-    root = request.path.parent if request.path.is_file() else request.path
-    samples = [sample for name in listing.names for sample in _samples(root / name, request.progress.note)]
-    if not samples:
-        raise ArmoireError(f"no images in {root}; give tar archives of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
-    return Source([sample.name for sample in samples], partial(_pictures, samples), _columns(samples, root))
+def _recognizes(path: Path, listing: FileListing) -> bool:
+    if isinstance(listing, TarListing):
+        return True
+    # img2dataset writes a table of addresses next to each tar.
+    tars = [name for name in listing.names if name.lower().endswith(ENDING)]
+    return bool(tars) and not any(has_image_ending(name) for name in listing.names)
 
 
-WEBDATASET = SourceKind("a file or folder of WebDataset tars", packed(_read), _recognizes)
+def _open(request: Request) -> Source:
+    listing = request.files
+    if not isinstance(listing, TarListing):
+        tars = [name for name in listing.names if name.lower().endswith(ENDING)]
+        rest = [name for name in (*listing.names, *listing.sidecars) if name not in tars]
+        others = (*listing.ignored, *(Ignored(name, "not a tar") for name in rest))
+        inside = list_tars(listing.path, tars)
+        listing = replace(inside, ignored=(*others, *inside.ignored))
+    samples = _samples(listing, request.choice.image)
+    if samples:
+        return SampleSource(request, listing, samples)
+    return FolderSource(request, listing, _paths(listing, listing.names))
 
 
-def _pictures(samples: Sequence[Sample], start: int) -> Iterator[Decode]:
-    return (partial(read_fitted, partial(_open, sample)) for sample in samples[start:])
+WEBDATASET = SourceKind("a file or folder of WebDataset tars", _open, _recognizes)
 
 
-def _open(sample: Sample) -> OpenFile:
-    check_size(sample.size)
-    with sample.archive.open("rb") as file:
-        file.seek(sample.offset)
-        content = file.read(sample.size)
-    if len(content) < sample.size:
-        raise RejectedImageError(f"cut off: only {len(content):,} of {sample.size:,} bytes exist")
-    return open_bytes(content)
+def _samples(listing: TarListing, ending: str) -> list[Sample]:
+    """The samples of archives; empty where no image has values of its stem.
+
+    Of several images of a sample the one that ends in `ending` counts, by default the one with the shortest ending.
+    """
+    images = [name for name in listing.names if has_image_ending(_original(name))]
+    values: dict[Key, dict[str, str]] = {}
+    for name in (*listing.names, *listing.sidecars):
+        stem, _, kind = _original(name).rpartition(".")
+        if kind.lower() in VALUES:
+            values.setdefault((listing.places[name][0], stem), {})[kind.lower()] = name
+    keys = {name: _key(listing, name, values) for name in images}
+    if not any(keys.values()):
+        return []
+    wanted = [name for name in images if _original(name).endswith(f".{ending}")] if ending else images
+    chosen: dict[Any, str] = {}
+    for name in sorted(wanted, key=lambda name: len(PurePosixPath(name).name.split("."))):
+        chosen.setdefault(keys[name] or name, name)
+    taken = set(chosen.values())
+    return [Sample(name, values.get(keys[name] or ("", ""), {})) for name in wanted if name in taken]
 
 
-def _columns(samples: Sequence[Sample], root: Path) -> Columns:
-    columns = read_columns(_table(samples), {}, len(samples))
-    splits, labels = splits_and_labels([sample.name for sample in samples])
-    named = held_out_or_none([split_named(s.archive.relative_to(root).with_suffix("").parts) for s in samples])
-    return columns.fill_missing(named if any(named) else splits, labels)
+def _key(listing: TarListing, name: str, values: Mapping[Key, Any]) -> Key | None:
+    """The longest stem of an image that has values, without one or more of its endings; None where none has."""
+    folder, _, last = _original(name).rpartition("/")
+    parts = last.split(".")
+    stems = (f"{folder}/{'.'.join(parts[:k])}".lstrip("/") for k in range(len(parts) - 1, 0, -1))
+    return next((key for stem in stems if (key := (listing.places[name][0], stem)) in values), None)
 
 
-def _table(samples: Sequence[Sample]) -> pa.Table:
+def _original(name: str) -> str:
+    """A name as it is in its archive, without the number that tells it from others."""
+    return re.sub(r"#\d+$", "", name)
+
+
+def _reason(name: str) -> str:
+    if has_image_ending(_original(name)):
+        return "a further image of its sample (--image-column chooses by ending)"
+    return "not an image, nor values of one"
+
+
+def _paths(listing: FileListing, names: Sequence[str]) -> list[str]:
+    """Names below the names of their archives, which may state a split."""
+    return [f"{PurePosixPath(listing.places[name][0]).with_suffix('')}/{name}" for name in names]
+
+
+def _values(listing: FileListing, sample: Sample, bad: Counter[str]) -> Iterator[tuple[str, Any]]:
+    """The columns of one sample; `bad` counts what cannot be read."""
+    for ending, name in sample.values.items():
+        if listing.places[name][2] > LARGEST_ANNOTATION:
+            bad["more than a megabyte"] += 1
+            continue
+        try:
+            with listing.open(name) as file:
+                text = file.read().decode().strip()
+            if ending == "txt":
+                yield "txt", text
+            elif ending == "cls":
+                yield "label", int(text) if re.fullmatch(r"-?\d{1,9}", text) else text
+            elif isinstance(values := json.loads(text), dict):
+                yield from values.items()
+            else:
+                bad["no JSON object"] += 1
+        except (ValueError, RecursionError, RejectedImageError):
+            bad["no readable text"] += 1
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     import pyarrow as pa
 
     columns: dict[str, pa.Array] = {}
-    for name in dict.fromkeys(name for sample in samples for name in sample.values):
-        cells = [sample.values.get(name) for sample in samples]
+    for name in dict.fromkeys(name for row in rows for name in row):
+        cells = [row.get(name) for row in rows]
         try:
             columns[name] = pa.array(cells)
         except (pa.ArrowException, OverflowError):  # values of several types
             columns[name] = pa.array([None if cell is None else str(cell) for cell in cells])
     return scalar_columns(pa.table(columns))
-
-
-def _samples(path: Path, note: Callable[[str], None]) -> Iterator[Sample]:
-    """The samples of an archive that have an image, in the order of their first files."""
-    samples: dict[str, Sample] = {}
-    try:
-        with tarfile.open(path, "r:") as archive, path.open("rb") as file:
-            while (member := archive.next()) is not None:
-                archive.members = []  # type: ignore[attr-defined]  # else it stores every member
-                name = member.name.removeprefix("./")
-                # Links are not followed, and nothing is ever written to a member's path.
-                if member.isreg() and not member.issparse() and not is_hidden(name):
-                    _add(samples, path, name, member, file)
-    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
-        if not samples:
-            raise ArmoireError(
-                f"{path} is not a tar archive ({error}); give one, or a folder or zip of images"
-            ) from None
-        note(f"{path.name} is damaged after {len(samples):,} samples ({error}); the rest is ignored")
-    return (sample for sample in samples.values() if sample.name)
-
-
-def _add(samples: dict[str, Sample], path: Path, name: str, member: tarfile.TarInfo, file: BinaryIO) -> None:
-    folder, last = PurePosixPath(name).parent.as_posix(), PurePosixPath(name).name
-    stem, _, ending = last.partition(".")
-    ending = ending.lower()
-    sample = samples.setdefault(f"{folder}/{stem}", Sample(path))
-    if ending in IMAGE_ENDINGS or (not sample.name and ending.rpartition(".")[2] in IMAGE_ENDINGS):
-        sample.name, sample.offset, sample.size = name, member.offset_data, member.size
-    elif ending in ("cls", "json") and member.size <= LARGEST_ANNOTATION:
-        file.seek(member.offset_data)
-        sample.values |= _values(ending, file.read(member.size))
-
-
-def _values(ending: str, content: bytes) -> dict[str, Any]:
-    try:
-        text = content.decode().strip()
-        if ending == "cls":
-            return {"label": int(text) if re.fullmatch(r"-?\d{1,9}", text) else text}
-        values = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return values if isinstance(values, dict) else {}

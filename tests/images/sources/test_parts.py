@@ -1,4 +1,4 @@
-"""Sources divided into parts: every picture in one of them, the same for whoever divides."""
+"""Parts of a source, as other processes read them: every image in one of them, whatever the source."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import pickle
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -13,16 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from armoire.errors import ArmoireError
+from armoire.images.columns import ColumnChoice
 from armoire.images.decode import RejectedImageError
-from armoire.images.fit import Fit
-from armoire.images.listing import list_source
-from armoire.images.shards import decoder, shard_files
-from armoire.images.sources.parquet import _ranges, is_parquet, shard_parquet
+from armoire.images.fit import Fit, read_fitted
+from armoire.images.source import Request, Source
+from armoire.images.sources import open_source
 
 FIT = Fit(16, channels=1)
 
@@ -33,13 +32,17 @@ def png(value: int) -> bytes:
     return file.getvalue()
 
 
-def values(division) -> dict[str, int | str]:
-    """The grey value of each picture, or why there is none, read by parts that travelled as to another process."""
-    found = {}
-    for part in pickle.loads(pickle.dumps(division.shards)):
-        names = list(part.pictures())
-        assert len(names) == len(part)
-        for name, decode in names:
+def source_at(path: Path, **choice) -> Source:
+    return open_source(Request(str(path), choice=ColumnChoice(**choice)))
+
+
+def values(source: Source, size: int) -> dict[str, int | str]:
+    """The grey value of each image, or the reason why there is none, read in parts that were pickled."""
+    found: dict[str, int | str] = {}
+    for start in range(0, len(source), size):
+        part = pickle.loads(pickle.dumps(source.part(start, min(start + size, len(source)))))
+        assert list(part.ids) == list(source.ids[start : start + size])
+        for name, decode in zip(part.ids, part.read(0, len(part)), strict=True):
             assert name not in found
             try:
                 found[name] = int(decode(FIT)[0, 0, 0])
@@ -60,37 +63,38 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "pictures"
 
 
-def test_folder_and_zip_give_every_picture_once(folder: Path, tmp_path: Path):
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_folder_zip_and_tar(folder: Path, tmp_path: Path, size: int):
     expected = {f"{i % 2}/{i}.png": i for i in range(7)} | {"caf\\udce9.png": 200}
-    divided = shard_files(folder, list_source(folder), 4)
-    assert [len(part) for part in divided.shards] == [4, 4, 1]
-    found = values(divided)
+    found = values(source_at(folder), size)
     assert "not a JPEG" in str(found.pop("broken.png"))
     assert found == expected
-    packed = tmp_path / "all.zip"
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive, tarfile.open(tmp_path / "all.tar", "w") as tar:
         for i in range(7):
             archive.writestr(f"{i % 2}/{i}.png", png(i))
-    assert values(shard_files(packed, list_source(packed), 3)) == {f"{i % 2}/{i}.png": i for i in range(7)}
+            member = tarfile.TarInfo(f"{i % 2}/{i}.png")
+            member.size = len(png(i))
+            tar.addfile(member, io.BytesIO(png(i)))
+    for name in ("all.zip", "all.tar"):
+        assert values(source_at(tmp_path / name), size) == {f"{i % 2}/{i}.png": i for i in range(7)}
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_arrays_and_drawn_faces(tmp_path: Path, size: int):
+    images = np.broadcast_to((17 * np.arange(16)).astype(np.uint8)[:, None, None], (16, 16, 16))
+    np.savez(tmp_path / "a.npz", train_images=images[:10], test_images=images[10:])
+    assert list(values(source_at(tmp_path / "a.npz"), size).values()) == list(range(0, 256, 17))
+    np.save(tmp_path / "a.npy", images)
+    assert list(values(source_at(tmp_path / "a.npy"), size).values()) == list(range(0, 256, 17))
+    faces = open_source(Request("drawn-faces:12"))
+    assert len(values(faces, size)) == 12
 
 
 def test_a_change_changes_the_digest(folder: Path):
-    before = shard_files(folder, list_source(folder), 4)
-    assert before.digest == shard_files(folder, list_source(folder), 2).digest
+    before = source_at(folder).digest
+    assert before == source_at(folder).digest
     (folder / "1" / "1.png").unlink()
-    assert before.digest != shard_files(folder, list_source(folder), 4).digest
-
-
-@given(counts=st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=5), size=st.integers(1, 12))
-def test_row_groups_fall_into_parts_whole_and_each_row_once(counts: list[list[int]], size: int):
-    groups = [(str(k), c) for k, c in enumerate(counts)]
-    parts = list(_ranges(groups, size))
-    rows = [(p.file, row) for pieces in parts for p in pieces for row in range(p.start, p.stop)]
-    assert rows == [(file, row) for file, c in groups for row in range(sum(c))]
-    assert all(0 < sum(p.stop - p.start for p in pieces) <= size for pieces in parts)
-    for p in (p for pieces in parts for p in pieces):
-        c = counts[int(p.file)]
-        assert p.first == sum(c[: p.group]) <= p.start < p.stop <= sum(c[: p.last + 1])
+    assert before != source_at(folder).digest
 
 
 def write(path: Path, table: dict, rows: int = 3) -> Path:
@@ -104,14 +108,14 @@ def test_parquet_binary_and_struct(tmp_path: Path, size: int):
     contents = [png(i) for i in range(8)]
     write(tmp_path / "data/a.parquet", {"id": list(range(8)), "image": contents})
     write(tmp_path / "data/b.parquet", {"id": list(range(8, 10)), "image": [b"", None]})
-    assert is_parquet(tmp_path / "data")
-    found = values(shard_parquet(tmp_path / "data", size))
+    found = values(source_at(tmp_path / "data"), size)
     assert found == {str(i): i for i in range(8)} | {"8": "empty file", "9": "no image"}
     cells = [{"bytes": c, "path": None if i == 2 else f"{i}.png"} for i, c in enumerate(contents)]
     one = write(tmp_path / "hf.parquet", {"img": cells, "label": list(range(8))})
-    found = values(shard_parquet(one, size))
-    assert found == {f"{i}.png" if i != 2 else "hf.parquet#2": i for i in range(8)}
-    assert values(shard_parquet(one, size, "img", "label")) == {str(i): i for i in range(8)}
+    assert values(source_at(one), size) == {f"{i}.png" if i != 2 else "hf.parquet#2": i for i in range(8)}
+    assert values(source_at(one, image="img", name="label"), size) == {str(i): i for i in range(8)}
+    in_chunks = [name for chunk in source_at(one).chunks(3, size) for name in chunk.ids]
+    assert in_chunks == list(source_at(one).ids[3:])
 
 
 def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
@@ -125,35 +129,32 @@ def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
     start = chunk.dictionary_page_offset or chunk.data_page_offset
     content[start : start + 40] = b"\xff" * 40
     one.write_bytes(content)
-    found = values(shard_parquet(one, 4))
+    found = values(source_at(one), 4)
     assert list(found) == [f"x.parquet#{i}" for i in range(8)]
     assert all("damaged in x.parquet" in str(found[f"x.parquet#{i}"]) for i in range(4))
     assert [found[f"x.parquet#{i}"] for i in range(4, 8)] == [int(p[0, 0]) for p in noise[4:]]
 
 
 @pytest.mark.parametrize(
-    ("table", "settings", "words"),
+    ("table", "choice", "words"),
     [
         ({"label": [1]}, {}, "no column"),
-        ({"a": [b"1"], "b": [b"2"]}, {}, "several columns"),
-        ({"image": [b"1"]}, {"column": "imag"}, "did you mean 'image'"),
-        ({"image": [b"1"], "label": [1]}, {"column": "label"}, "holds no images"),
-        ({"image": [b"1"]}, {"id_column": "name"}, "no column 'name'"),
+        ({"a": [b"1"], "b": [b"2"]}, {}, "--image-column"),
+        ({"image": [b"1"]}, {"image": "imag"}, "did you mean 'image'"),
+        ({"image": [b"1"], "label": [1]}, {"image": "label"}, "no images or paths"),
+        ({"image": [b"1"]}, {"name": "nam"}, "no column 'nam'"),
     ],
 )
-def test_what_the_user_can_mend(tmp_path: Path, table: dict, settings: dict, words: str):
+def test_columns_that_the_user_can_correct(tmp_path: Path, table: dict, choice: dict, words: str):
     with pytest.raises(ArmoireError, match=words):
-        shard_parquet(write(tmp_path / "x.parquet", table), 10, **settings)
+        source_at(write(tmp_path / "x.parquet", table), **choice)
 
 
-def test_a_failing_disk_is_no_broken_picture():
+def test_a_failing_disk_is_no_broken_image():
     def fails(number: int):
-        def opener():
-            raise OSError(number, os.strerror(number))
-
-        return decoder(opener)
+        raise OSError(number, os.strerror(number))
 
     with pytest.raises(OSError, match="Input/output"):
-        fails(errno.EIO)(FIT)
+        read_fitted(lambda: fails(errno.EIO), FIT)
     with pytest.raises(RejectedImageError, match="Permission denied"):
-        fails(errno.EACCES)(FIT)
+        read_fitted(lambda: fails(errno.EACCES), FIT)

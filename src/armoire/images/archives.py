@@ -1,0 +1,183 @@
+"""The files of a zip or tar, read in place: nothing is unpacked to disk under its own name, and no link is followed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from io import BufferedReader, BytesIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+from armoire.errors import ArmoireError
+from armoire.images.decode import OpenFile, RejectedImageError
+from armoire.images.listing import (
+    FileListing,
+    FolderListing,
+    Ignored,
+    check_size,
+    digest_of,
+    is_hidden,
+    is_sidecar,
+    list_folder,
+    numbered,
+    open_bytes,
+    readable,
+    thumbnails,
+)
+
+LARGEST_IN_MEMORY = 16_000_000  # bytes of a member of a zip
+COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+UTF8_FLAG = 0x800
+
+
+class ZipListing(FileListing):
+    """The files of one or several zips; a place is the zip's name and the position in its directory."""
+
+    def open(self, name: str) -> OpenFile:
+        zip_name, position = self.places[name]
+        archive = _zip(str(self.path / zip_name))
+        member = archive.infolist()[position]
+        check_size(member.file_size)
+        try:
+            if member.file_size > LARGEST_IN_MEMORY:
+                return _unpack_to_disk(archive, member)
+            return BytesIO(archive.read(member))
+        except Exception as error:  # damaged archives raise zlib, struct and zipfile errors alike
+            raise RejectedImageError(f"damaged in the archive: {error}") from None
+
+
+class TarListing(FileListing):
+    """The files of one or several tars; a place is the tar's name, and the offset and size in bytes."""
+
+    def open(self, name: str) -> OpenFile:
+        tar_name, offset, size = self.places[name]
+        check_size(size)
+        with (self.path / tar_name).open("rb") as file:
+            file.seek(offset)
+            content = file.read(size)
+        if len(content) < size:
+            raise RejectedImageError(f"cut off: only {len(content):,} of {size:,} bytes exist")
+        return open_bytes(content)
+
+
+def list_source(path: Path) -> FolderListing | ZipListing | TarListing:
+    """The files of a folder, zip or tar."""
+    if path.is_dir():
+        return list_folder(path)
+    if path.name.lower().endswith(COMPRESSED):
+        raise ArmoireError(f"{path} is compressed, and images already are; unpack it to a .tar or a folder")
+    if path.suffix.lower() == ".tar":
+        return list_tars(path.resolve().parent, [path.name])
+    return list_zips(path.resolve().parent, [path.name])
+
+
+def list_zips(root: Path, zips: Sequence[str]) -> ZipListing:
+    """The files in zips below a folder; of several, each is a folder of its own."""
+    found: list[tuple[str, tuple[str, int]]] = []
+    ignored: list[Ignored] = []
+    _zip.cache_clear()  # a file may have changed
+    for zip_name in zips:
+        prefix = f"{zip_name[:-4]}/" if len(zips) > 1 else ""
+        for name, member, position in _zip_members(root / zip_name):
+            if is_hidden(name):
+                ignored.append(Ignored(prefix + name, "hidden"))
+            elif stat.S_ISLNK(member.external_attr >> 16):
+                ignored.append(Ignored(prefix + name, "a link, which is not followed in an archive"))
+            else:
+                found.append((prefix + name, (zip_name, position)))
+    return _listing(ZipListing, root, zips, found, ignored)
+
+
+def _zip_members(path: Path) -> Iterator[tuple[str, zipfile.ZipInfo, int]]:
+    try:
+        members = _zip(str(path)).infolist()
+    except Exception as error:  # a damaged archive also raises struct and Unicode errors
+        raise ArmoireError(f"{path} is not a zip ({error}); give a folder or zip of images, not one file") from None
+    # Names without the flag for UTF-8 are in the code page of whoever made the zip.
+    raw = [m.orig_filename.encode("cp437", "replace") for m in members if not m.flag_bits & UTF8_FLAG]
+    code = _encoding(b"\n".join(raw))
+    for position, member in enumerate(members):
+        name = member.orig_filename.partition("\0")[0]  # as zipfile does
+        if not member.flag_bits & UTF8_FLAG:
+            name = name.encode("cp437", "replace").decode(code, "backslashreplace")
+        name = readable(name.replace("\\", "/"))  # Windows programs write backslashes
+        if name and not name.endswith("/"):
+            yield name, member, position
+
+
+def _encoding(names: bytes) -> str:
+    for code in ("utf-8", "cp949", "cp932", "gb18030"):
+        try:
+            names.decode(code)
+        except UnicodeDecodeError:
+            continue
+        return code
+    return "cp437"
+
+
+def list_tars(root: Path, tars: Sequence[str]) -> TarListing:
+    """The files in tars below a folder; what follows a damaged part of one is ignored."""
+    found: list[tuple[str, tuple[str, int, int]]] = []
+    ignored: list[Ignored] = []
+    for tar_name in tars:
+        before = len(found)
+        try:
+            with tarfile.open(root / tar_name, "r:") as archive:
+                for member in _tar_members(archive):
+                    name = readable(member.name.removeprefix("./"))
+                    if not member.isreg() or member.issparse():
+                        ignored.append(Ignored(name, "not a regular file; links are not followed in an archive"))
+                    elif is_hidden(name):
+                        ignored.append(Ignored(name, "hidden"))
+                    else:
+                        found.append((name, (tar_name, member.offset_data, member.size)))
+        except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
+            n = len(found) - before
+            if not n:
+                raise ArmoireError(
+                    f"{root / tar_name} is not a tar archive ({error}); give one, or a folder or zip of images"
+                ) from None
+            ignored.append(Ignored(tar_name, f"damaged after {n:,} files ({error}); the rest cannot be listed"))
+    return _listing(TarListing, root, tars, found, ignored)
+
+
+def _tar_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    while (member := archive.next()) is not None:
+        archive.members = []  # type: ignore[attr-defined]  # else it stores every member
+        if not member.isdir():
+            yield member
+
+
+L = TypeVar("L", ZipListing, TarListing)
+
+
+def _listing(
+    kind: type[L], root: Path, archives: Sequence[str], found: Sequence[tuple[str, Any]], ignored: Sequence[Ignored]
+) -> L:
+    """A listing of the members of archives; of several under one name, the later ones are numbered."""
+    places = dict(zip(numbered(name for name, _ in found), (place for _, place in found), strict=True))
+    names = sorted(name for name in places if not is_sidecar(name))
+    sidecars = dict.fromkeys(sorted(places.keys() - set(names)), "")  # the archive's stamp covers them
+    stats = [(name, (root / name).stat()) for name in archives]
+    digest = digest_of(f"{name}\0{status.st_size}\0{status.st_mtime_ns}" for name, status in stats)
+    listing = kind(root, names, digest, sidecars, tuple(ignored), places)
+    return listing.without(thumbnails(names))
+
+
+@lru_cache(maxsize=4)
+def _zip(path: str) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def _unpack_to_disk(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> BufferedReader:
+    """A large member as an unnamed temporary file, deleted when it is closed."""
+    with tempfile.TemporaryFile() as file, archive.open(member) as packed:
+        shutil.copyfileobj(packed, file)
+        file.seek(0)
+        return os.fdopen(os.dup(file.fileno()), "rb")

@@ -1,0 +1,274 @@
+"""From a source to a packed store: all cores decode, and a killed reading resumes where it stopped."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from filelock import FileLock
+
+from armoire.errors import ArmoireError
+from armoire.images import decode
+from armoire.images.columns import FREE, ColumnChoice, Columns, label_by_pattern
+from armoire.images.decode import RejectedImageError
+from armoire.images.examine import SAMPLE, examine
+from armoire.images.fit import Decode, Fit, no_warnings
+from armoire.images.imageset import SPLITS, ImageSet, Reading, SetInfo, make_table, split_by_content
+from armoire.images.listing import Ignored, numbered
+from armoire.images.scratch import Outcome, Scratch, scratch_of
+from armoire.images.source import Source
+from armoire.images.store import current_store, lock_of, store_path, write_store
+from armoire.io.files import sha256, sweep
+from armoire.io.locks import file_lock
+from armoire.io.workers import WorkerDiedError, cores, run_tasks
+from armoire.progress import Progress
+
+CHUNK = 128  # images decoded by one task, at most
+SAVED = 1024  # images between two saves of the scratch folder
+PROCESSES_FROM = 1000  # images; starting processes takes longer than decoding fewer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Consecutive images, and where their pixels go.
+
+    Attributes:
+        source: these images alone.
+        start: position of the first in the array.
+        pixels: the array's file, in which it begins at `offset` bytes.
+        shape: of the array.
+    """
+
+    source: Source
+    start: int
+    fit: Fit
+    pixels: str
+    offset: int
+    shape: tuple[int, ...]
+
+
+def pack(
+    source: Source,
+    wanted: Fit,
+    channels: int | None,
+    choice: ColumnChoice,
+    progress: Progress,
+    *,
+    automatic: bool = False,
+) -> ImageSet:
+    """The store of a source, built where there is none or the source has changed.
+
+    Args:
+        source: the images.
+        wanted: how they are to be fitted.
+        channels: 1 or 3; None for 1 where every pixel of every image is grey, else 3.
+        choice: how the source's columns are read, part of the store's key.
+        progress: where to report.
+        automatic: choose the background by the images, where the source does not state how it is fitted.
+
+    Raises:
+        ArmoireError: it has no two readable images, or a disk or network fails.
+    """
+    fit, channels = source.fit(wanted), channels or source.channels
+    key = [
+        source.origin.encode(),
+        fit.to_json().encode(),
+        *([repr(choice).encode()] if choice != FREE else []),
+    ]
+    folder = store_path(source.name, sha256(*key))
+    ready = current_store(folder, source.digest)
+    if channels and (ready is None or ready.info.fit.channels != channels):
+        # Another store than the one whose channels were detected.
+        folder = store_path(source.name, sha256(*key, repr(channels).encode()))
+        ready = current_store(folder, source.digest)
+    return ready if ready is not None else _build(folder, source, fit, channels, choice.label_pattern, automatic, progress)
+
+
+def _build(
+    folder: Path, source: Source, fit: Fit, channels: int | None, label_pattern: str, automatic: bool, progress: Progress
+) -> ImageSet:
+    with file_lock(lock_of(folder), f"{source.origin}, which is being read,", progress.note):
+        ready = current_store(folder, source.digest)
+        if ready is not None and channels in (None, ready.info.fit.channels):
+            shutil.rmtree(scratch_of(folder), ignore_errors=True)
+            return ready  # built by another process in the meantime
+        sweep(folder.parent, folder.name)
+        decoded, notes = examine(source.sample(SAMPLE), replace(fit, channels=channels or 3), automatic)
+        shape = (len(source), fit.canvas, fit.canvas, decoded.channels)
+        ids = (f"{name}\0".encode() for name in source.ids)
+        columns = source.columns  # before all images are decoded: its errors are the user's
+        if label_pattern:
+            columns = label_by_pattern(columns, source.ids, label_pattern)
+        columns = replace(columns, notes=(*columns.notes, *notes))
+        scratch = Scratch(folder, sha256(source.digest.encode(), decoded.to_json().encode(), *ids), shape)
+        try:
+            _decode_all(source, decoded, scratch, progress)
+            built = _write(folder, source, columns, decoded, channels, scratch)
+        except Exception:  # not KeyboardInterrupt: an interrupted reading can be resumed
+            scratch.delete()
+            raise
+        scratch.delete()
+        return built
+
+
+def _write(
+    folder: Path, source: Source, columns: Columns, fit: Fit, channels: int | None, scratch: Scratch
+) -> ImageSet:
+    outcomes = scratch.outcomes
+    ids = list(numbered(source.ids))
+    readable = [i for i, outcome in enumerate(outcomes) if not outcome.reason]
+    rejected = [Ignored(name, o.reason) for name, o in zip(ids, outcomes, strict=True) if o.reason]
+    if len(readable) < 2:
+        raise ArmoireError(_too_few(source.origin, len(readable), rejected))
+    splits = [columns.splits[i] or outcomes[i].split for i in readable]
+    splits = splits if source.splits_are_final else _complete(splits)
+    by_split = sorted(range(len(readable)), key=lambda k: SPLITS.index(splits[k]))
+    order = np.asarray([readable[k] for k in by_split])
+    classes, labels = _classes([columns.labels[i] for i in order], columns.classes)
+    table = make_table(
+        [ids[i] for i in order],
+        [splits[k] for k in by_split],
+        labels,
+        {name: values[order] for name, values in columns.attributes.items()},
+    )
+    channels = channels or (1 if all(outcomes[i].grey for i in readable) else 3)
+    info = SetInfo(
+        source.name,
+        source.origin,
+        replace(fit, channels=channels),
+        classes,
+        rejected=len(rejected),
+        ignored=len(source.ignored),
+        listing=source.digest,
+        attribute_files=_attribute_files(columns),
+    )
+    reading = Reading(columns.roles, columns.notes, tuple(rejected), tuple(source.ignored))
+    return write_store(folder, scratch.pixels[..., :channels], table, info, reading, order)
+
+
+def _attribute_files(columns: Columns) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(role.table for role in columns.roles if role.role == "attribute" and role.table))
+
+
+def _decode_all(source: Source, fit: Fit, scratch: Scratch, progress: Progress) -> None:
+    """Decode what is missing, in order, and save the outcomes."""
+    done, total = len(scratch.outcomes), len(source)
+    if done:
+        progress.note(f"resuming {source.name} at image {done + 1:,} of {total:,}")
+    workers = cores()
+    size = max(1, min(CHUNK, (total - done) // (4 * workers)))
+    starts, parts = count(done, size), source.chunks(done, size)
+    array = (str(scratch.pixels_path), scratch.pixels.offset, scratch.pixels.shape)
+    chunks = (_Chunk(part, start, fit, *array) for start, part in zip(starts, parts, strict=False))
+    found: list[Outcome] = []
+    with progress.task(f"reading {source.name}", total, "images", done=done, rate=True) as task:
+        for outcomes in _in_order(_decoded(chunks, workers if total - done >= PROCESSES_FROM else 0)):
+            found += outcomes
+            task.advance(len(outcomes))
+            if len(found) >= SAVED:
+                scratch.append(found)
+                found = []
+        if found:
+            scratch.append(found)
+    if len(scratch.outcomes) != total:
+        raise ArmoireError(f"{source.name} changed while it was read; run it again")
+
+
+def _decoded(chunks: Iterable[_Chunk], processes: int) -> Iterator[tuple[int, list[Outcome]]]:
+    """The position and the outcomes of each chunk, as they end."""
+    try:
+        if processes < 2:
+            with no_warnings(), ThreadPoolExecutor(cores()) as pool:
+                yield from enumerate(pool.map(_decode, chunks))
+        else:
+            yield from run_tasks(_decode_in_worker, chunks, processes)
+    except WorkerDiedError as error:
+        assert isinstance(error.task, _Chunk)
+        ids = error.task.source.ids
+        raise ArmoireError(
+            f"processes die over the images {ids[0]} to {ids[-1]}; take the one that kills them out of the data"
+        ) from None
+    except OSError as error:  # of a disk or network
+        raise ArmoireError(f"reading stopped: {error}; run the command again to resume it") from None
+
+
+def _decode_in_worker(chunk: _Chunk) -> list[Outcome]:
+    warnings.simplefilter("ignore")
+    decode.large_images = FileLock(f"{chunk.pixels}.lock")  # for all workers together
+    return _decode(chunk)
+
+
+def _decode(chunk: _Chunk) -> list[Outcome]:
+    """Write the pixels of a chunk into the array; returns the outcome of each image."""
+    # Not np.load: parsing its header in several threads at once fails in Python 3.11.
+    pixels = np.memmap(chunk.pixels, np.uint8, "r+", chunk.offset, chunk.shape)
+    images = chunk.source.read(0, len(chunk.source))
+    return [_outcome(pixels[chunk.start + i], image, chunk.fit) for i, image in enumerate(images)]
+
+
+def _outcome(place: np.ndarray, image: Decode, fit: Fit) -> Outcome:
+    try:
+        pixels = image(fit)
+    except RejectedImageError as error:
+        return Outcome(str(error))
+    place[:] = pixels
+    # Channel by channel: most colour images differ in the first two.
+    grey = all(np.array_equal(pixels[..., 0], pixels[..., c]) for c in range(1, pixels.shape[-1]))
+    content = pixels[..., :1] if grey else pixels  # grey in one channel or in three is the same image
+    return Outcome(grey=grey, split=split_by_content(content.tobytes()))
+
+
+def _in_order(results: Iterator[tuple[int, T]]) -> Iterator[T]:
+    """Results of the positions 0, 1, 2, ... in this order."""
+    waiting: dict[int, T] = {}
+    following = 0
+    for position, result in results:
+        waiting[position] = result
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+
+
+def _classes(names: Sequence[str | None], declared: Sequence[str]) -> tuple[tuple[str, ...], list[int | None]]:
+    """Class names, in the declared, else in natural order, and the number of each image; none for fewer than two."""
+    found = {name for name in names if name is not None}
+    classes = tuple(name for name in declared if name in found) + tuple(sorted(found - set(declared), key=_natural))
+    if len(classes) < 2:
+        return (), [None] * len(names)
+    number = {name: i for i, name in enumerate(classes)}
+    return classes, [None if name is None else number[name] for name in names]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key by which 2 comes before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _complete(splits: list[str]) -> list[str]:
+    """The splits, changed so that at least one image is held out and one is left to train on."""
+    if "train" not in splits:
+        splits = ["train" if split == "valid" else split for split in splits]
+    if "train" not in splits:
+        return ["train"] * (len(splits) - 1) + ["test"]
+    if set(splits) == {"train"}:
+        return [*splits[:-1], "test"]
+    return splits
+
+
+def _too_few(origin: str, readable: int, rejected: Sequence[Ignored]) -> str:
+    why = (
+        f"; {len(rejected)} could not be read, the first, {rejected[0].name}, is {rejected[0].reason}"
+        if rejected
+        else ""
+    )
+    return f"{origin} holds {readable} readable image{'s' * (readable != 1)}{why}; give a folder or zip of at least 2"
