@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from armoire.errors import ArmoireError
 from armoire.images import decode
-from armoire.images.columns import FREE, ColumnChoice, Columns, label_by_pattern
+from armoire.images.columns import ColumnChoice, Columns, label_by_pattern
 from armoire.images.decode import RejectedImageError
 from armoire.images.examine import SAMPLE, examine
 from armoire.images.fit import Decode, Fit, no_warnings
@@ -57,6 +57,16 @@ class _Chunk:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How a source is packed: see `pack`."""
+
+    fit: Fit
+    channels: int | None
+    automatic: bool
+    label_pattern: str
+
+
 def pack(
     source: Source,
     wanted: Fit,
@@ -80,40 +90,37 @@ def pack(
         ArmoireError: it has no two readable images, or a disk or network fails.
     """
     fit, channels = source.fit(wanted), channels or source.channels
-    key = [
-        source.origin.encode(),
-        fit.to_json().encode(),
-        *([repr(choice).encode()] if choice != FREE else []),
-    ]
+    automatic = automatic and fit == wanted
+    key = [source.origin.encode(), fit.to_json().encode(), f"{choice} {automatic}".encode()]
     folder = store_path(source.name, sha256(*key))
     ready = current_store(folder, source.digest)
     if channels and (ready is None or ready.info.fit.channels != channels):
         # Another store than the one whose channels were detected.
         folder = store_path(source.name, sha256(*key, repr(channels).encode()))
         ready = current_store(folder, source.digest)
-    return ready if ready is not None else _build(folder, source, fit, channels, choice.label_pattern, automatic, progress)
+    if ready is not None:
+        return ready
+    return _build(folder, source, _Plan(fit, channels, automatic, choice.label_pattern), progress)
 
 
-def _build(
-    folder: Path, source: Source, fit: Fit, channels: int | None, label_pattern: str, automatic: bool, progress: Progress
-) -> ImageSet:
+def _build(folder: Path, source: Source, plan: _Plan, progress: Progress) -> ImageSet:
     with file_lock(lock_of(folder), f"{source.origin}, which is being read,", progress.note):
         ready = current_store(folder, source.digest)
-        if ready is not None and channels in (None, ready.info.fit.channels):
+        if ready is not None and plan.channels in (None, ready.info.fit.channels):
             shutil.rmtree(scratch_of(folder), ignore_errors=True)
             return ready  # built by another process in the meantime
         sweep(folder.parent, folder.name)
-        decoded, notes = examine(source.sample(SAMPLE), replace(fit, channels=channels or 3), automatic)
-        shape = (len(source), fit.canvas, fit.canvas, decoded.channels)
+        decoded, notes = examine(source.sample(SAMPLE), replace(plan.fit, channels=plan.channels or 3), plan.automatic)
+        shape = (len(source), decoded.canvas, decoded.canvas, decoded.channels)
         ids = (f"{name}\0".encode() for name in source.ids)
         columns = source.columns  # before all images are decoded: its errors are the user's
-        if label_pattern:
-            columns = label_by_pattern(columns, source.ids, label_pattern)
+        if plan.label_pattern:
+            columns = label_by_pattern(columns, source.ids, plan.label_pattern)
         columns = replace(columns, notes=(*columns.notes, *notes))
         scratch = Scratch(folder, sha256(source.digest.encode(), decoded.to_json().encode(), *ids), shape)
         try:
             _decode_all(source, decoded, scratch, progress)
-            built = _write(folder, source, columns, decoded, channels, scratch)
+            built = _write(folder, source, columns, decoded, plan.channels, scratch)
         except Exception:  # not KeyboardInterrupt: an interrupted reading can be resumed
             scratch.delete()
             raise

@@ -47,7 +47,7 @@ def names(images) -> list[str | None]:
         ({"imgs": X, "target": ABC[Y], "class_names": ABC[::-1]}, ""),
         ({"x": X, "labels": Y[None] + 1, "class_names": ABC}, "numbers from 1 to 3"),
         ({"data": X, "classes": Y.astype(float), "meta": ABC}, ""),
-        ({"arr_0": X, "arr_1": ABC[Y].astype("S")}, ""),
+        ({"arr_0": X, "arr_1": ABC[Y].astype("S")}, "arr_1 is read as the labels"),
     ],
 )
 def test_labels(tmp_path, arrays, note):
