@@ -95,6 +95,23 @@ def test_arrays_that_are_not_used_are_named(tmp_path, arrays, unused):
     assert re.search(f"not used: .*{unused}", said)
 
 
+def test_a_folder_of_arrays_is_read_like_one_file(tmp_path):
+    for name, array in {"x_train": X[:15], "y_train": Y[:15], "test/images": X[15:]}.items():
+        (tmp_path / "a" / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "a" / f"{name}.npy", array)
+    (tmp_path / "a" / "test" / "images.npy").rename(tmp_path / "a" / "test" / "x.npy")
+    images = load_images(tmp_path / "a", 16)
+    assert images.splits == {"train": 15, "test": 5}
+    assert images.labels.tolist() == [*Y[:15], *[-1] * 5]
+
+
+def test_a_folder_of_one_array_per_image_is_refused(tmp_path):
+    for i, image in enumerate(X):
+        np.save(tmp_path / f"{i}.npy", image)
+    with pytest.raises(ArmoireError, match=r"holds 0, 1, .* and 12 more, and no array called images.*np\.stack"):
+        load_images(tmp_path, 16)
+
+
 def test_one_scale_for_all_splits(tmp_path):
     images, said = load(tmp_path, x_train=X[:15] // 255, x_test=X[15:] // 64)
     assert images.images.max() == 255

@@ -4,7 +4,8 @@
     data.npz     images (or x, data, imgs), labels (or y, targets), and one binary array per attribute; each name may
                  begin or end with its split: train_images, x_test. `classes` (or class_names) names the labels.
 
-`values` says which values are black and white, `array_columns` what the other arrays are read as.
+A folder of .npy files is read like one .npz file. `values` says which values are black and white, `array_columns`
+what the other arrays are read as.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from armoire.images.fit import Decode, Fit
 from armoire.images.layout import held_out_or_none
 from armoire.images.listing import FileListing
 from armoire.images.mapped import open_array, open_arrays, release
+from armoire.images.reading import enumerate_names
 from armoire.images.source import Request, Source, SourceKind
 from armoire.images.values import BLOCK, USUAL_SCALE, Scale, scale_of
 
@@ -84,15 +86,18 @@ class ArraySource(ArrayRows):
 
     def __init__(self, request: Request) -> None:
         super().__init__(request.name, request.source, request.files.digest)
-        self.path, self.choice = request.path, request.choice
+        self.path, self.choice, self.names = request.path, request.choice, request.files.names
 
     @cached_property
     def _arrays(self) -> dict[str, np.ndarray | None]:
-        return _arrays(self.path)
+        return _arrays(self.path, self.names)
 
     @cached_property
     def _splits(self) -> tuple[list[SplitImages], list[str]]:
-        return _splits(self.path, self._arrays)
+        try:
+            return _splits(self._arrays)
+        except ArmoireError as error:
+            raise ArmoireError(f"{self.path}: {error}") from None
 
     @cached_property
     def splits(self) -> Sequence[SplitImages]:
@@ -103,14 +108,24 @@ class ArraySource(ArrayRows):
         return replace(columns, notes=(*columns.notes, *self._splits[1], *notes))
 
 
-def _recognizes(path: Path, _listing: FileListing) -> bool:
-    return path.is_file() and path.name.lower().endswith(ENDINGS)
+def _recognizes(path: Path, listing: FileListing) -> bool:
+    if path.is_file():
+        return path.name.lower().endswith(ENDINGS)
+    return path.is_dir() and bool(listing.names) and all(name.lower().endswith(".npy") for name in listing.names)
 
 
 ARRAYS = SourceKind("a .npy or .npz file", ArraySource, _recognizes)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray | None]:
+def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray | None]:
+    """The arrays of a file, or of a folder of .npy files, `train/images.npy` as train_images."""
+    if path.is_dir():
+        keys = [name[: -len(".npy")].replace("/", "_") for name in names]
+        return {key: _opened(path / name)["images"] for key, name in zip(keys, names, strict=True)}
+    return _opened(path)
+
+
+def _opened(path: Path) -> dict[str, np.ndarray | None]:
     try:
         return {"images": open_array(path)} if path.suffix.lower() == ".npy" else open_arrays(path)
     except (OSError, ValueError) as error:
@@ -119,26 +134,26 @@ def _arrays(path: Path) -> dict[str, np.ndarray | None]:
         ) from None
 
 
-def _splits(path: Path, arrays: Mapping[str, np.ndarray | None]) -> tuple[list[SplitImages], list[str]]:
+def _splits(arrays: Mapping[str, np.ndarray | None]) -> tuple[list[SplitImages], list[str]]:
     """The images of each split, and notes about what was guessed."""
     splits, notes = [], []
-    for key in _image_keys(path, arrays):
+    for key in _image_keys(arrays):
         array = arrays[key]
         if array is None:
-            raise ArmoireError(f"{path}: {key} holds Python objects; save one array of numbers, uint8 (n, h, w, c)")
-        images, note = as_images(array, f"{path.name}: {key}")
+            raise ArmoireError(f"{key} holds Python objects; save one array of numbers, uint8 (n, h, w, c)")
+        images, note = as_images(array, key)
         splits.append(SplitImages(split_off(key)[0], images, key))
         notes += [note] if note else []
     for kinds in ("b", "iu", "f"):  # splits of one type have one scale
         same = [split for split in splits if split.images.dtype.kind in kinds]
         if same:
-            scale = scale_of([split.images for split in same], f"{path.name}: {' and '.join(s.key for s in same)}")
+            scale = scale_of([split.images for split in same], " and ".join(s.key for s in same))
             splits = [replace(split, scale=scale) if split.images.dtype.kind in kinds else split for split in splits]
             notes += [scale.note] if scale.note else []
     return splits, notes
 
 
-def _image_keys(path: Path, arrays: Mapping[str, np.ndarray | None]) -> list[str]:
+def _image_keys(arrays: Mapping[str, np.ndarray | None]) -> list[str]:
     """The arrays of the first common name that exists; else the only array that can be images."""
     for name in IMAGES:
         if found := [key for key in arrays if split_off(key)[1] == name]:
@@ -146,8 +161,8 @@ def _image_keys(path: Path, arrays: Mapping[str, np.ndarray | None]) -> list[str
     possible = [key for key, array in arrays.items() if array is not None and array.ndim in (3, 4)]
     if len(possible) != 1:
         raise ArmoireError(
-            f"{path} holds {', '.join(arrays) or 'nothing'}, and no array called images; "
-            "save the images under the name images, with np.savez(.., images=images)"
+            f"holds {enumerate_names(arrays) or 'nothing'}, and no array called images; "
+            "save all images as one array, with np.savez(.., images=np.stack(images))"
         )
     return possible
 
