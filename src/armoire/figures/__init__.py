@@ -33,7 +33,7 @@ from armoire.figures.morph import morph
 from armoire.figures.reconstruction import denoising, reconstructions
 from armoire.figures.samples import samples
 from armoire.figures.style import png, style
-from armoire.io.files import write_bytes
+from armoire.io.files import sha256, write_bytes
 from armoire.progress import USUAL, Progress
 from armoire.wardrobe import RunLike, Wardrobe
 
@@ -117,8 +117,9 @@ def _kind(wardrobe: Wardrobe, name: str) -> FigureKind:
 
 
 def _file_name(kind: FigureKind) -> str:
-    # Names of attributes are untrusted: a slash in one is no folder.
-    return re.sub(r"[^\w .-]", "_", kind.name) + ".png"
+    # Names of attributes are untrusted: a slash in one is no folder, and a/b is not a:b.
+    safe = re.sub(r"[^\w .-]", "_", kind.name)
+    return f"{safe}.png" if safe == kind.name else f"{safe}-{sha256(kind.name.encode())[:6]}.png"
 
 
 def _render(figure: Figure) -> bytes:

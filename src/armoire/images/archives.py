@@ -130,7 +130,7 @@ def list_tars(root: Path, tars: Sequence[str]) -> TarListing:
         try:
             with tarfile.open(root / tar_name, "r:") as archive:
                 for member in _tar_members(archive):
-                    name = readable(member.name.removeprefix("./"))
+                    name = readable(member.name.replace("\\", "/").removeprefix("./"))
                     if not member.isreg() or member.issparse():
                         ignored.append(Ignored(name, "not a regular file; links are not followed in an archive"))
                     elif is_hidden(name):

@@ -37,11 +37,11 @@ class ArrayColumns:
 
 def split_off(key: str) -> tuple[str | None, str]:
     """`train_images` or `images_train` as train and images."""
-    words = key.lower().split("_")
-    for split, rest in ((words[0], words[1:]), (words[-1], words[:-1])):
+    words = key.split("_")
+    for split, rest in ((words[0].lower(), words[1:]), (words[-1].lower(), words[:-1])):
         if rest and split in SPLIT_WORDS:
             return SPLIT_WORDS[split], "_".join(rest)
-    return None, key.lower()
+    return None, key
 
 
 def array_columns(arrays: Mapping[str, np.ndarray | None], sizes: Sequence[tuple[str | None, int]]) -> ArrayColumns:
@@ -98,7 +98,7 @@ class _Reader:
         found: dict[str, list[_Part]] = {}
         for key, array in self.arrays.items():
             of, rest = split_off(key)
-            name = LABEL if rest in LABELS else rest if of else key
+            name = LABEL if rest.lower() in LABELS else rest if of else key
             position, others = self._position(of), found.setdefault(name, [])
             if array is None:
                 self.unused.append(f"{key} (Python objects; save it as numbers or with astype(str))")

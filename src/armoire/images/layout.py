@@ -22,6 +22,8 @@ MASKS = {
     *("segmentation", "segmentations", "label_images", "depth"),
 }
 IMAGE_FOLDERS = {"image", "images", "img", "imgs", "jpegimages", "photos", "rgb", "input", "inputs", "original"}
+# Folders that hold images of all classes.
+NO_CLASSES = {*IMAGE_FOLDERS, "imgs", "data", "pictures", "photographs", "files", "all"}
 # Folders of these words and a number divide the images of one class, patient or archive.
 PARTS = re.compile(
     r"(.*[ _-])?(part|batch|chunk|shard|patient|subject|study|series|case|scan|session|video|clip|page|imgs?|images?)"
@@ -94,7 +96,7 @@ def suggest_pattern(names: Sequence[str]) -> str:
     """A sentence on how to take classes from file names such as `cat.12.jpg`; "" where these have no common words."""
     words = [found[1] if (found := re.search(FILE_WORD, name)) else "" for name in names]
     counts = Counter(word.lower() for word in words if re.search("[^\\W\\d]{2}", word))
-    if not 2 <= len(counts) <= MOST_SUGGESTED or sum(counts.values()) < 0.9 * len(names) or min(counts.values()) < 2:
+    if not 2 <= len(counts) <= MOST_SUGGESTED or sum(counts.values()) < 0.6 * len(names) or min(counts.values()) < 2:
         return ""
     examples = " and ".join(sorted(counts)[:2])
     return (
@@ -111,6 +113,7 @@ def held_out_or_none(splits: Sequence[str | None]) -> list[str | None]:
 def split_word(name: str) -> str | None:
     """The split that a name states by exactly one of its words: `train`, `seg_test`, `ISIC_2019_Training_Input`."""
     words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    words = [word if word in SPLIT_WORDS else re.sub("(set|data|images?|imgs?)$", "", word) for word in words]
     found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
     return found.pop() if len(found) == 1 else None
 
@@ -162,6 +165,7 @@ def _find_classes(folders: Sequence[list[str]]) -> tuple[list[str | None], str]:
     note = ""
     for level in range(max(map(len, folders), default=0)):
         labels = [parts[level] if len(parts) > level else None for parts in folders]
+        labels = [None if label is None or label.lower() in NO_CLASSES else label for label in labels]
         counts = Counter(label for label in labels if label is not None)
         if len(counts) < 2:
             continue

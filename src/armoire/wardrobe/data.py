@@ -53,10 +53,14 @@ def load_fitted(
     fit = run.data.fit
     if not isinstance(source, str | Path):
         return _single_split(fit_images(source, fit), fit)
-    size = None if str(source).partition(":")[0] == FASHION else fit.size
-    if choice == FREE and str(source) == run.data.source:
-        choice = run.recipe.choice
-    images = load(Request(str(source), size, fit.how, fit.background_hex, fit.channels, choice, progress))
+    recipe, given = run.recipe, str(source)
+    if given == run.data.source and choice == FREE:  # as `train` read it, from the same store
+        images = load(Request(given, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress))
+    else:
+        size = None if given.partition(":")[0] == FASHION else fit.size
+        images = load(Request(given, size, fit.how, fit.background_hex, fit.channels, choice, progress))
+        for remark in images.reading.remarks(len(images)):
+            progress.note(f"{images.info.name}: {remark}")
     if images.shape != shape:
         raise ArmoireError(
             f"{source} contains images of {images.shape}, but {run.path} was trained on {shape} "

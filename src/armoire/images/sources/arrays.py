@@ -156,7 +156,7 @@ def _splits(arrays: Mapping[str, np.ndarray | None]) -> tuple[list[SplitImages],
 def _image_keys(arrays: Mapping[str, np.ndarray | None]) -> list[str]:
     """The arrays of the first common name that exists; else the only array that can be images."""
     for name in IMAGES:
-        if found := [key for key in arrays if split_off(key)[1] == name]:
+        if found := [key for key in arrays if split_off(key)[1].lower() == name]:
             return found
     possible = [key for key, array in arrays.items() if array is not None and array.ndim in (3, 4)]
     if len(possible) != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from armoire.images.archives import list_zips
 from armoire.images.columns import Columns
@@ -11,6 +12,8 @@ from armoire.images.layout import find_masks, read_layout, suggest_pattern
 from armoire.images.listing import FileListing
 from armoire.images.sidecar import digest_with_tables, read_sidecars
 from armoire.images.source import FileSource, Request, Source, SourceKind
+
+OTHER_DATA = {".parquet", ".arrow", ".feather", ".npy", ".npz", ".zip", ".tar", ".h5", ".hdf5"}
 
 
 class FolderSource(FileSource):
@@ -24,9 +27,13 @@ class FolderSource(FileSource):
             paths: of the images, whose folders name splits and classes; by default their names.
         """
         masks = find_masks(listing.names)
-        listing = listing.without(masks)
+        others = [name for name in listing.names if PurePosixPath(name).suffix.lower() in OTHER_DATA]
+        reasons = dict.fromkeys(
+            others if len(others) < len(listing.names) else (), "other data; give its path to read it"
+        )
+        listing = listing.without(masks | reasons)
         super().__init__(request.name, request.source, listing, listing.names, digest_with_tables(listing))
-        self.choice, self.paths = request.choice, listing.names if masks or not paths else paths
+        self.choice, self.paths = request.choice, listing.names if masks or reasons or not paths else paths
 
     def describe(self) -> Columns:
         notes: list[str] = []

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.columns import Columns, is_scalar, is_scalar_or_struct, read_columns, scalar_columns
+from armoire.images.columns import (
+    FREE,
+    ColumnChoice,
+    Columns,
+    is_scalar,
+    is_scalar_or_struct,
+    is_text,
+    read_columns,
+    scalar_columns,
+)
 from armoire.images.fit import Decode, read_fitted
-from armoire.images.layout import read_layout
+from armoire.images.layout import read_layout, split_word
 from armoire.images.listing import FileListing, Ignored, has_image_ending
 from armoire.images.source import Request, Source, SourceKind
-from armoire.images.sources.cells import image_column, open_cell
+from armoire.images.sources.cells import image_column, open_cell, path_in
 from armoire.images.sources.table_files import ARROW, PARQUET, ArrowFile, ParquetFile, TableFile
 
 if TYPE_CHECKING:
@@ -25,6 +36,7 @@ if TYPE_CHECKING:
 
 ROW = "#row"
 CACHE_PREFIX = "cache-"  # of files that datasets writes next to its data
+HEAD = 20  # rows that are looked at
 FOOTER_THREADS = 16  # on a network file system the footers' latency dominates
 
 
@@ -66,11 +78,10 @@ class TableSource(Source):
             {k: v for file in self.files for k, v in _class_labels(file).items()},
         )
         columns = read_columns(table, classes, len(self), self.choice)
-        # `label=cat/train-0.parquet`: folders and the files' names are read as folders are.
-        names = [f"{PurePosixPath(file.name).with_suffix('')}/x" for file in self.files for _ in range(file.rows)]
-        layout = read_layout(names)
-        classes_named = layout.labels if "=" in names[0] else [None] * len(self)
-        return columns.fill_missing(layout.splits, classes_named)
+        # `label=cat/train-0.parquet`: folders, and names of files that state a split, are read as folders are.
+        layout = read_layout([name for file in self.files for name in [_path(file.name)] * file.rows])
+        columns = columns.fill_missing(layout.splits, layout.labels)
+        return replace(columns, notes=(*columns.notes, *layout.notes))
 
     def read(self, start: int, stop: int) -> Iterator[Decode]:
         for file, low, high in self._spans(start, stop):
@@ -129,9 +140,39 @@ def _decoder(cell: Any, root: str) -> Decode:
     return partial(read_fitted, partial(open_cell, cell, Path(root)))
 
 
-def _recognizes(path: Path, listing: FileListing) -> bool:
+def _path(name: str) -> str:
+    """The folders of a table, and its name if that states a split, as those of an image."""
+    stem = PurePosixPath(name).with_suffix("")
+    return f"{stem}/x" if split_word(stem.name) else name
+
+
+def _recognizes(_where: Path, listing: FileListing) -> bool:
     tables = [name for name in listing.names if name.lower().endswith((PARQUET, *ARROW))]
-    return bool(tables) and not any(has_image_ending(name) for name in listing.names)
+    if not tables or not any(has_image_ending(name) for name in listing.names):
+        return bool(tables)
+    with contextlib.suppress(ArmoireError):  # images with a table that does not name them
+        return bool(_image_column(_file(listing, tables[0]).check(), FREE))
+    return False
+
+
+def _image_column(file: TableFile, choice: ColumnChoice) -> str:
+    """The column of images, else the only one whose cells name image files.
+
+    Raises:
+        ArmoireError: there is none, or several are possible.
+    """
+    try:
+        return image_column(file.path, file.schema, choice)
+    except ArmoireError:
+        texts = [field.name for field in file.schema if is_text(field.type)]
+        named = [name for name in texts if any(has_image_ending(path_in(c) or "") for c in file.cells(name, 0, HEAD))]
+        if choice.image or len(named) != 1:
+            raise
+        return named[0]
+
+
+def _file(listing: FileListing, name: str) -> TableFile:
+    return (ParquetFile if name.lower().endswith(PARQUET) else ArrowFile)(str(listing.path), name)
 
 
 def _open(request: Request) -> Source:
@@ -139,11 +180,9 @@ def _open(request: Request) -> Source:
     names = [n for n in listing.names if n.lower().endswith((PARQUET, *ARROW)) and not _is_cache(n)]
     if not names:
         raise ArmoireError(f"no images in {listing.path}; give Parquet or Arrow files of images")
-    kinds = (ParquetFile if name.lower().endswith(PARQUET) else ArrowFile for name in names)
     with ThreadPoolExecutor(FOOTER_THREADS) as pool:
-        unread = [kind(str(listing.path), name) for kind, name in zip(kinds, names, strict=True)]
-        files = list(pool.map(TableFile.check, unread))
-    column = image_column(request.path, files[0].schema, request.choice)
+        files = list(pool.map(TableFile.check, [_file(listing, name) for name in names]))
+    column = _image_column(files[0], request.choice)
     for file in files:
         if len(set(file.schema.names)) < len(file.schema.names):
             raise ArmoireError(f"two columns of {file.name} have the same name; rename one of them")

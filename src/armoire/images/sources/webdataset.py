@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from armoire.images.archives import TarListing, list_tars
 from armoire.images.columns import Columns, read_columns, scalar_columns
 from armoire.images.decode import RejectedImageError
-from armoire.images.layout import read_layout
+from armoire.images.layout import read_layout, split_word
 from armoire.images.listing import FileListing, Ignored, has_image_ending
 from armoire.images.source import FileSource, Request, Source, SourceKind
 from armoire.images.sources.folder import FolderSource
@@ -95,7 +95,7 @@ WEBDATASET = SourceKind("a file or folder of WebDataset tars", _open, _recognize
 
 
 def _samples(listing: TarListing, ending: str) -> list[Sample]:
-    """The samples of archives; empty where no image has values of its stem.
+    """The samples of archives; empty where no image shares its stem with values or with another image.
 
     Of several images of a sample the one that ends in `ending` counts, by default the one with the shortest ending.
     """
@@ -105,23 +105,28 @@ def _samples(listing: TarListing, ending: str) -> list[Sample]:
         stem, _, kind = _original(name).rpartition(".")
         if kind.lower() in VALUES:
             values.setdefault((listing.places[name][0], stem), {})[kind.lower()] = name
-    keys = {name: _key(listing, name, values) for name in images}
-    if not any(keys.values()):
+    plain = {(listing.places[name][0], _original(name).rpartition(".")[0]) for name in images}
+    keys = {name: _key(listing, name, values.keys() | plain) for name in images}
+    if not values.keys() & set(keys.values()) and len(set(keys.values())) == len(images):
         return []
     wanted = [name for name in images if _original(name).endswith(f".{ending}")] if ending else images
-    chosen: dict[Any, str] = {}
+    chosen: dict[Key, str] = {}
     for name in sorted(wanted, key=lambda name: len(PurePosixPath(name).name.split("."))):
-        chosen.setdefault(keys[name] or name, name)
+        chosen.setdefault(keys[name], name)
     taken = set(chosen.values())
-    return [Sample(name, values.get(keys[name] or ("", ""), {})) for name in wanted if name in taken]
+    return [Sample(name, values.get(keys[name], {})) for name in wanted if name in taken]
 
 
-def _key(listing: TarListing, name: str, values: Mapping[Key, Any]) -> Key | None:
-    """The longest stem of an image that has values, without one or more of its endings; None where none has."""
-    folder, _, last = _original(name).rpartition("/")
-    parts = last.split(".")
-    stems = (f"{folder}/{'.'.join(parts[:k])}".lstrip("/") for k in range(len(parts) - 1, 0, -1))
-    return next((key for stem in stems if (key := (listing.places[name][0], stem)) in values), None)
+def _key(listing: TarListing, name: str, known: Collection[Key]) -> Key:
+    """An image's archive and its shortest known stem: its name without one or more endings, which are words."""
+    archive, original = listing.places[name][0], _original(name)
+    folder, _, last = original.rpartition("/")
+    stem, *endings = last.split(".")
+    for k in range(len(endings)):
+        key = (archive, f"{folder}/{'.'.join([stem, *endings[:k]])}".lstrip("/"))
+        if key in known and not any(ending.isdigit() for ending in endings[k:-1]):
+            return key
+    return archive, original.rpartition(".")[0]
 
 
 def _original(name: str) -> str:
@@ -136,8 +141,9 @@ def _reason(name: str) -> str:
 
 
 def _paths(listing: FileListing, names: Sequence[str]) -> list[str]:
-    """Names below the names of their archives, which may state a split."""
-    return [f"{PurePosixPath(listing.places[name][0]).with_suffix('')}/{name}" for name in names]
+    """Names below those of their archives, where these state a split."""
+    archives = {name: str(PurePosixPath(listing.places[name][0]).with_suffix("")) for name in names}
+    return [f"{archives[name]}/{name}" if split_word(archives[name]) else name for name in names]
 
 
 def _values(listing: FileListing, sample: Sample, bad: Counter[str]) -> Iterator[tuple[str, Any]]:
