@@ -11,16 +11,6 @@ from layouts import OF_ARRAYS_AND_TABLES, OF_IMAGE_FILES
 from armoire.images import ImageSet
 
 Layout = Callable[[], DataSet]
-NOT_YET = {
-    "kaggle_dogs_vs_cats": "no note names --label-pattern where the images of one folder have no word in their names",
-    "laion": "names of tars are taken for classes",
-}
-
-
-@pytest.fixture(autouse=True)
-def not_yet(request) -> None:
-    if reason := NOT_YET.get(request.node.callspec.params["layout"].__name__):
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
 
 
 @pytest.mark.parametrize("layout", [*OF_IMAGE_FILES, *OF_ARRAYS_AND_TABLES], ids=lambda layout: layout.__name__)
