@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
 from armoire.images.decode import OpenFile, RejectedImageError
-from armoire.io.files import sha256
+from armoire.io.files import cache_folder, sha256
 
 # Common companions of image files. Any other file is tried, and reported if it cannot be read.
 SIDECARS = {
@@ -129,6 +129,7 @@ def _walk(path: Path) -> tuple[list[tuple[str, os.stat_result]], list[Ignored]]:
     files: list[tuple[str, os.stat_result]] = []
     ignored: list[Ignored] = []
     seen: dict[tuple[int, int], str] = {}
+    cache = cache_folder().resolve()
     for root, folders, here in os.walk(path, followlinks=True):
         inside = Path(root).relative_to(path).as_posix()
         prefix = "" if inside == "." else f"{inside}/"
@@ -136,8 +137,8 @@ def _walk(path: Path) -> tuple[list[tuple[str, os.stat_result]], list[Ignored]]:
         if (other := seen.setdefault((status.st_dev, status.st_ino), inside)) != inside:
             ignored.append(Ignored(prefix, f"a link to {other}/, which is read already"))
             folders[:], here = [], []
-        elif prefix and set(here) >= RUN_FILES:
-            ignored.append(Ignored(prefix, "a run of armoire"))
+        elif prefix and (set(here) >= RUN_FILES or Path(root) == cache):
+            ignored.append(Ignored(prefix, "a run or the cache of armoire"))
             folders[:], here = [], []
         ignored += [Ignored(f"{prefix}{name}/", "hidden") for name in folders if is_hidden(name)]
         folders[:] = sorted(name for name in folders if not is_hidden(name))
