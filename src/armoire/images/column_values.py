@@ -46,11 +46,7 @@ class Values:
 
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        encoded = column.combine_chunks().dictionary_encode()
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
-        cells = encoded.dictionary.to_pylist()
-        self.indices = encoded.indices.fill_null(len(cells)).to_numpy()
+        cells, self.indices = distinct_cells(column)
         self.missing: tuple[str, ...] = ()
         self.is_text = False
         self.values = self._of_text(cells) if is_text(column.type) else [_text(cell, classes) for cell in cells]
@@ -114,6 +110,17 @@ class Values:
         meaning = YES_OR_NO | ({"-1": 0} if uncertain else {})
         signs = [0 if value is None else meaning[value.lower()] for value in self.values]
         return np.array([*signs, 0], np.int8)[self.indices]
+
+
+def distinct_cells(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray]:
+    """The distinct values of a column, and the index of every row's, one after the last where it is null."""
+    import pyarrow as pa
+
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    cells = encoded.dictionary.to_pylist()
+    return cells, encoded.indices.fill_null(len(cells)).to_numpy()
 
 
 def normal_text(cell: object) -> str:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import takewhile
 
 from armoire.images.column_roles import SPLIT_WORDS
 from armoire.images.column_values import IMAGE as ENDING
@@ -18,6 +18,7 @@ from armoire.images.column_values import IMAGE as ENDING
 NONE, AMBIGUOUS = -1, -2
 #: Ranks of matches. A part of a path matches where both paths have further, different folders.
 EXACT, PATH, STEM, NUMBER, PART_OF_PATH, PART_OF_STEM, OTHER_ENDING = 7, 6, 5, 4, 3, 2, 1
+MANY = 20  # images of one name in other folders: any may be meant
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ def normal_name(name: object) -> str:
     return text
 
 
+def stem_of(name: str) -> str:
+    """The last part of a path, without its ending."""
+    last = name.rpartition("/")[2]
+    return last.rpartition(".")[0] or last
+
+
 class ImageNames:
     """The names of images, to be found by those in the cells of a table."""
 
@@ -44,104 +51,63 @@ class ImageNames:
         self.names = [normal_name(name) for name in names]
         self._exact = {name: i for i, name in enumerate(self.names)}
         # Only where it tells train/1.png from test/1.png; else a table's paths may have another root.
-        self._paths = [f"{root}/{name}" for name in self.names] if _split(root) else self.names
-
-    @cached_property
-    def _cased(self) -> tuple[_Ends, _Ends]:
-        return _Ends(self._paths), _Ends([_without_ending(name) for name in self._paths])
-
-    @cached_property
-    def _uncased(self) -> tuple[_Ends, _Ends]:
-        names = [name.casefold() for name in self._paths]
-        return _Ends(names), _Ends([_without_ending(name) for name in names])
-
-    @cached_property
-    def _numbers(self) -> dict[int, int]:
-        """Positions of images named by a number alone, -2 where two have one."""
-        numbers: dict[int, int] = {}
-        for i, name in enumerate(self.names):
-            stem = stem_of(name)
+        self._parts = [[root, *name.split("/")] if _split(root) else name.split("/") for name in self.names]
+        self._by_stem: dict[str, list[int]] = {}
+        self._by_number: dict[int, int] = {}
+        for i, parts in enumerate(self._parts):
+            stem = stem_of(parts[-1]).casefold()
+            for key in (stem, *(f"{folder}/{stem}" for folder in parts[-2:-1])):
+                self._by_stem.setdefault(key.casefold(), []).append(i)
             if stem.isdecimal() and len(stem) < 19:
-                numbers[int(stem)] = AMBIGUOUS if int(stem) in numbers else i
-        return numbers
+                self._by_number[int(stem)] = AMBIGUOUS if int(stem) in self._by_number else i
 
     def ending_in(self, cell: str) -> list[str]:
         """The images whose paths end in a cell's last part, with their own ending or without."""
-        last = normal_name(cell).rpartition("/")[2].casefold()
-        return [name for name in self.names if last in (name.rpartition("/")[2].casefold(), stem_of(name).casefold())]
+        return [self.names[i] for i, (level, _, _) in self._scores(normal_name(cell).split("/")[-1:]).items() if level]
 
     def find(self, cell: object, folder: str = "") -> Match:
         """The image that a cell names; `folder` is that of the table."""
         text = normal_name(cell)
-        if not text:
-            return Match()
-        for path in (f"{folder}/{text}" if folder else text, text):
+        for path in (f"{folder}/{text}", text):
             if path in self._exact:
                 return Match(self._exact[path], EXACT)
-        for ends, wanted in ((self._cased, text), (self._uncased, text.casefold())):
-            if (found := _find(ends, wanted)).position != NONE:
-                return found
-        if ENDING.search(text):  # an image that was converted
-            found = self._uncased[1].find(_without_ending(text.casefold()), OTHER_ENDING, OTHER_ENDING)
-            if found.position != NONE:
-                return found
+        if scores := self._scores(text.split("/")):
+            best = max(scores.values())
+            found = [i for i, score in scores.items() if score == best]
+            return self._match(found[0], text.split("/"), *best[:2]) if len(found) == 1 else Match(AMBIGUOUS)
         if re.fullmatch(r"\d{1,18}(\.0)?", text):  # Excel writes 7 for 007
-            position = self._numbers.get(int(text.partition(".")[0]), NONE)
+            position = self._by_number.get(int(text.partition(".")[0]), NONE)
             return Match(position, NUMBER if position >= 0 else 0)
         return Match()
 
+    def _scores(self, wanted: Sequence[str]) -> dict[int, tuple[int, int, bool]]:
+        """The images that may be meant: whether the ending is equal, common last parts, and whether the case is."""
+        last = wanted[-1].casefold()
+        stems = dict.fromkeys((last, stem_of(last)))
+        folder = f"{wanted[-2]}/".casefold() if len(wanted) > 1 else ""
+        among = [i for stem in stems for i in self._by_stem.get(folder + stem, ())]
+        among = among or [i for stem in stems for i in self._by_stem.get(stem, ())[:MANY]]
+        scores: dict[int, tuple[int, int, bool]] = {}
+        for i in among:
+            name = self._parts[i][-1]
+            is_stem = stem_of(name).casefold() == last
+            if name.casefold() == last or is_stem or ENDING.search(last):  # else `1.v2` would be 1.png
+                level = 2 if name.casefold() == last else int(is_stem)  # 0 for an image that was converted
+                scores[i] = level, self._depth(i, wanted), wanted[-1] in (name, stem_of(name))
+        return scores
 
-def _find(ends: tuple[_Ends, _Ends], text: str) -> Match:
-    paths, stems = ends
-    found = paths.find(text, PATH, PART_OF_PATH)
-    return found if found.position != NONE else stems.find(text, STEM, PART_OF_STEM)
+    def _match(self, i: int, wanted: Sequence[str], level: int, depth: int) -> Match:
+        if depth == min(len(self._parts[i]), len(wanted)):
+            return Match(i, (OTHER_ENDING, STEM, PATH)[level])
+        splits = {_split(self._parts[i][-depth - 1]), _split(wanted[-depth - 1])} - {""}
+        # test/1.png is not train/1.png.
+        return Match() if len(splits) == 2 else Match(i, (OTHER_ENDING, PART_OF_STEM, PART_OF_PATH)[level])
 
-
-class _Ends:
-    """Paths by their last parts: as many as are needed to tell one from another."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self.parts = [path.split("/") for path in paths]
-        self.levels: list[dict[str, int]] = []
-        pending = list(range(len(paths)))
-        while pending:
-            depth, level = len(self.levels) + 1, {}
-            ends = {i: "/".join(self.parts[i][-depth:]) for i in pending}
-            for i, end in ends.items():
-                level[end] = AMBIGUOUS if end in level else i
-            self.levels.append(level)
-            pending = [i for i, end in ends.items() if level[end] == AMBIGUOUS and len(self.parts[i]) > depth]
-
-    def find(self, path: str, whole: int, part: int) -> Match:
-        """The only path that ends as another one does; `whole` is its rank where one of them is the other's end."""
-        parts = path.split("/")
-        for depth, level in enumerate(self.levels[: len(parts)], 1):
-            position = level.get("/".join(parts[-depth:]), NONE)
-            if position >= 0:
-                return self._verified(position, parts, whole, part)
-            if position == NONE:
-                return Match(NONE if depth == 1 else AMBIGUOUS)
-        return Match(AMBIGUOUS)
-
-    def _verified(self, position: int, parts: Sequence[str], whole: int, part: int) -> Match:
-        for one, other in zip(reversed(self.parts[position]), reversed(parts), strict=False):
-            if one != other:
-                # test/1.png is not train/1.png.
-                differ = _split(one) != _split(other) and _split(one) and _split(other)
-                return Match() if differ else Match(position, part)
-        return Match(position, whole)
+    def _depth(self, i: int, wanted: Sequence[str]) -> int:
+        """The number of last parts, by stem, that an image's path has in common with the wanted one."""
+        pairs = zip(self._parts[i][-2::-1], wanted[-2::-1], strict=False)
+        return 1 + len(list(takewhile(lambda pair: pair[0].casefold() == pair[1].casefold(), pairs)))
 
 
 def _split(folder: str) -> str:
     return SPLIT_WORDS.get(folder.lower(), "")
-
-
-def stem_of(name: str) -> str:
-    """The last part of a path, without its ending."""
-    return _without_ending(name).rpartition("/")[2]
-
-
-def _without_ending(name: str) -> str:
-    folder, slash, last = name.rpartition("/")
-    stem = last.rpartition(".")[0]
-    return f"{folder}{slash}{stem or last}"

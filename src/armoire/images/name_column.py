@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.images.column_roles import ColumnChoice, chosen, plain, same_name
+from armoire.images.column_roles import FREE, ColumnChoice, chosen, plain, same_name
+from armoire.images.column_values import distinct_cells
 from armoire.images.image_names import (
     AMBIGUOUS,
-    EXACT,
     NUMBER,
     OTHER_ENDING,
     PART_OF_STEM,
@@ -37,21 +37,6 @@ FEW = 0.1  # part of the rows or images that names with an ending must match
 CLOSE = 0.9  # part of the matches of the best column that another one needs to be chosen for its name
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """Rows of a table that are not used.
-
-    Attributes:
-        unmatched: cells that name no image.
-        ambiguous: cells that may name several images, or one that another path of the table may name.
-        repeated: rows whose image an earlier row names, and that image.
-    """
-
-    unmatched: list[str] = field(default_factory=list)
-    ambiguous: list[str] = field(default_factory=list)
-    repeated: list[tuple[int, int]] = field(default_factory=list)
-
-
 @dataclass(frozen=True, eq=False)
 class Named:
     """A table whose rows name images.
@@ -61,8 +46,9 @@ class Named:
         column: the one of names.
         rows: of each image, the row that describes it, -1 where none does.
         example: the first name that matches.
-        left_out: the rows that are not used.
-        differing: columns in which a row differs from an earlier one of the same image.
+        unmatched: cells that name no image.
+        ambiguous: cells that may name several images, or one that another path of the table may name.
+        repeated: rows whose image an earlier row names, and that image.
         remark: on how the column was found.
     """
 
@@ -70,9 +56,16 @@ class Named:
     column: str
     rows: np.ndarray
     example: str
-    left_out: LeftOut
-    differing: Sequence[str]
+    unmatched: Sequence[str]
+    ambiguous: Sequence[str]
+    repeated: Sequence[tuple[int, int]]
     remark: str = ""
+
+    def differing(self) -> list[str]:
+        """The columns in which repeated rows differ from the earlier ones of the same images."""
+        pairs = [(row, self.rows[image]) for row, image in self.repeated if self.rows[image] >= 0]
+        one, other = (self.table.take([pair[side] for pair in pairs]) for side in (0, 1)) if pairs else [self.table] * 2
+        return [name for name in self.table.column_names if not one[name].equals(other[name])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,58 +78,59 @@ class _Candidate:
     indices: np.ndarray
     matches: Sequence[Match]
 
+    @property
+    def is_usual(self) -> bool:
+        return plain(self.column) in NAME_COLUMNS
+
+    @property
+    def lowest(self) -> Match:
+        """A match of the lowest rank."""
+        return min((match for match in self.matches if match.position >= 0), key=lambda match: match.rank)
+
     def images(self, lowest: int = 0) -> int:
         """The number of distinct images that are named with a rank."""
         return len({match.position for match in self.matches if match.position >= 0 and match.rank >= lowest})
 
     def matched_rows(self) -> int:
-        found = np.array([match.position >= 0 for match in self.matches])
-        return int(found[self.indices[self.indices < len(found)]].sum())
+        found = np.array([*(match.position >= 0 for match in self.matches), False])
+        return int(found[self.indices].sum())
 
 
-def find_named(text: TextTable, names: ImageNames, folder: str, choice: ColumnChoice) -> tuple[TextTable, Named | None]:
+def find_named(
+    text: TextTable, names: ImageNames, folder: str, choice: ColumnChoice = FREE
+) -> tuple[TextTable, Named | None]:
     """The table, without header where its first row names an image, and the rows of the images, if there are any."""
-    table = text.table
-    if choice.name and choice.name not in table.column_names and choice.name.startswith("column "):
+    if choice.name not in text.table.column_names and choice.name.startswith("column "):
         text = text.without_header()
-        table = text.table
-    candidates = [c for name in table.column_names if (c := _candidate(text, name, names, folder)) is not None]
-    wanted = choice.name and any(same_name(choice.name, name) for name in table.column_names)
-    if wanted:
-        name = chosen(choice.name, table.column_names, "--name-column")
-        found = next((c for c in candidates if c.column == name), None)
+    columns = text.table.column_names
+    candidates = [c for name in columns if (c := _candidate(text, name, names, folder)) is not None]
+    if wanted := bool(choice.name) and any(same_name(choice.name, name) for name in columns):
+        name = chosen(choice.name, columns, "--name-column")
+        found = next((c for c in candidates if c.column == name and c.images()), None)
     else:
         found = _best([c for c in candidates if _enough(c, text, names)], text, names)
     if found is None:
         return text, None
-    if _is_name(found, names, folder):
-        bare = text.without_header()
-        return find_named(bare, names, folder, ColumnChoice() if not wanted else choice)
-    return text, _align(table, found, len(names.names), _remark(found, names, bool(wanted)))
+    header = names.find(found.header, folder)
+    if header.position != -1 and header.rank >= found.lowest.rank and not found.is_usual:  # it is a row
+        return find_named(text.without_header(), names, folder, choice if wanted else FREE)
+    return text, _align(text.table, found, names, _remark(found, names, wanted))
 
 
 def _candidate(text: TextTable, column: str, names: ImageNames, folder: str) -> _Candidate | None:
-    import pyarrow as pa
-
-    position = text.table.column_names.index(column)
-    header = text.header[position] if text.has_header and position < len(text.header) else ""
-    encoded = text.table[column].combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    cells = ["" if cell is None else str(cell) for cell in encoded.dictionary.to_pylist()]
+    header = dict(zip(text.table.column_names, text.header, strict=False)).get(column, "") if text.has_header else ""
+    values, indices = distinct_cells(text.table[column])
+    cells = ["" if cell is None else str(cell) for cell in values]
     if not any(names.find(cell, folder).position != -1 for cell in cells[:: max(1, len(cells) // SAMPLE)]):
         return None
-    matches = _consistent([names.find(cell, folder) for cell in cells])
-    return _Candidate(column, header, cells, encoded.indices.fill_null(len(cells)).to_numpy(), matches)
+    return _Candidate(column, header, cells, indices, _consistent([names.find(cell, folder) for cell in cells]))
 
 
 def _consistent(matches: Sequence[Match]) -> list[Match]:
     """Matches without those of low rank, where a tenth or more have a higher one."""
-    ranks = sorted((match.rank for match in matches if match.position >= 0), reverse=True)
-    lowest = next(
-        (low for low in (NUMBER, PART_OF_STEM, OTHER_ENDING) if sum(rank >= low for rank in ranks) > FEW * len(ranks)),
-        0,
-    )
+    ranks = [match.rank for match in matches if match.position >= 0]
+    usual = (low for low in (NUMBER, PART_OF_STEM, OTHER_ENDING) if sum(r >= low for r in ranks) > FEW * len(ranks))
+    lowest = next(usual, 0)
     return [Match() if match.position >= 0 and match.rank < lowest else match for match in matches]
 
 
@@ -144,12 +138,12 @@ def _enough(candidate: _Candidate, text: TextTable, names: ImageNames) -> bool:
     """Whether enough rows or images are matched: half of them, or a tenth by names with endings."""
     images, rows, matched = len(names.names), text.table.num_rows, candidate.matched_rows()
     half = 2 * matched >= max(1, rows), 2 * candidate.images() >= images
-    if plain(candidate.column) not in NAME_COLUMNS and not any(re.search(r"[^\d.]", cell) for cell in candidate.cells):
+    if not candidate.is_usual and not any(re.search(r"[^\d.]", cell) for cell in candidate.cells):
         # Numbers of another kind may be those of images by chance.
         numbered = max(match.rank for match in candidate.matches) > NUMBER  # not 7 for 007
         is_list = not text.has_header or names.find(candidate.header).position >= 0
         return numbered and candidate.images() == matched and half[0] and (half[1] or is_list)
-    repeated = plain(candidate.column) not in NAME_COLUMNS and candidate.images() < FEW * matched
+    repeated = not candidate.is_usual and candidate.images() < FEW * matched
     return (any(half) and not repeated) or candidate.images(PATH) >= max(2, FEW * min(rows, images))
 
 
@@ -163,13 +157,8 @@ def _best(candidates: Sequence[_Candidate], text: TextTable, names: ImageNames) 
         most = max((c.images(lowest) for c in candidates), default=0)
         close = [c for c in candidates if c.images(lowest) >= CLOSE * most]
         if most:
-            return min(close, key=lambda candidate: _place(candidate.column))
+            return min(close, key=lambda c: NAME_COLUMNS.index(plain(c.column)) if c.is_usual else len(NAME_COLUMNS))
     return None
-
-
-def _place(column: str) -> int:
-    """The place of a name among the usual ones."""
-    return NAME_COLUMNS.index(plain(column)) if plain(column) in NAME_COLUMNS else len(NAME_COLUMNS)
 
 
 def _is_row_number(candidate: _Candidate, text: TextTable) -> bool:
@@ -177,67 +166,40 @@ def _is_row_number(candidate: _Candidate, text: TextTable) -> bool:
     if not (candidate.column in text.renamed or plain(candidate.column) in ROW_NUMBERS) or not text.has_header:
         return False
     cells = [cell.removesuffix(".0") for cell in candidate.cells]
-    if not all(cell.isdecimal() for cell in cells):
-        return False
-    steps = np.diff(np.array(cells, dtype=float))
-    return bool((steps > 0).all())
-
-
-def _is_name(candidate: _Candidate, names: ImageNames, folder: str) -> bool:
-    """Whether the header of the column of names names an image as its cells do, so that it is a row."""
-    header = names.find(candidate.header, folder)
-    lowest = min(match.rank for match in candidate.matches if match.position >= 0)
-    return header.position != -1 and header.rank >= lowest and plain(candidate.column) not in NAME_COLUMNS
+    return all(map(str.isdecimal, cells)) and bool((np.diff(np.array(cells, dtype=float)) > 0).all())
 
 
 def _remark(found: _Candidate, names: ImageNames, wanted: bool) -> str:
     """What is guessed about a column of names, "" for nothing."""
-    known = wanted or plain(found.column) in NAME_COLUMNS
-    column = "" if known else f"column '{found.column}' names the images"
-    lowest = min((m for m in found.matches if m.position >= 0), key=lambda match: match.rank, default=Match(0, EXACT))
-    if lowest.rank >= STEM:
+    column = "" if wanted or found.is_usual else f"column '{found.column}' names the images"
+    if found.lowest.rank >= STEM:
         return column and f"{column} (--name-column)"
-    example = f"'{found.cells[list(found.matches).index(lowest)]}' for {names.names[lowest.position]}"
+    example = f"'{found.cells[list(found.matches).index(found.lowest)]}' for {names.names[found.lowest.position]}"
     return f"{column}{', and they' if column else 'its names'} match in part, {example}"
 
 
-def _align(table: pa.Table, found: _Candidate, n: int, remark: str) -> Named:
-    rows, left_out = _rows_of_images(found, n)
-    table = table.drop_columns([found.column])
-    example = next((cell for cell, match in zip(found.cells, found.matches, strict=True) if match.position >= 0), "")
-    return Named(table, found.column, rows, example, left_out, _differing(table, left_out.repeated, rows), remark)
-
-
-def _rows_of_images(found: _Candidate, n: int) -> tuple[np.ndarray, LeftOut]:
-    """Of each image the first row that names it best, -1 where none does; and the rows that are not used."""
-    rows, ranks, cells = np.full(n, -1), np.zeros(n, int), [""] * n
-    left_out, twice = LeftOut(), set()
-    indices: list[int] = found.indices.tolist()
-    for row, index in enumerate(indices):
-        is_known = index < len(found.cells)
-        cell, match = (found.cells[index] if is_known else ""), (found.matches[index] if is_known else Match())
+def _align(table: pa.Table, found: _Candidate, names: ImageNames, remark: str) -> Named:
+    """The first row that names each image best, and the rows that are not used."""
+    rows, best = np.full(len(names.names), -1), [(0, "")] * len(names.names)
+    unmatched, ambiguous, repeated, twice = [], [], [], set()
+    cells, matches = [*found.cells, ""], [*found.matches, Match()]  # the last for null
+    for row, index in enumerate(found.indices.tolist()):
+        cell, match = cells[index], matches[index]
         image = match.position
         if image < 0:
-            (left_out.ambiguous if image == AMBIGUOUS else left_out.unmatched).append(cell)
-        elif match.rank > ranks[image]:
-            rows[image], ranks[image], cells[image] = row, match.rank, cell
+            (ambiguous if image == AMBIGUOUS else unmatched).append(cell)
+        elif match.rank > best[image][0]:
+            rows[image], best[image] = row, (match.rank, cell)
             twice.discard(image)
-        elif match.rank == ranks[image] and cell == cells[image]:
-            left_out.repeated.append((row, image))
-        elif match.rank == ranks[image]:  # two paths of the table end in this image's
-            left_out.ambiguous.append(cell)
+        elif (match.rank, cell) == best[image]:
+            repeated.append((row, image))
+        elif match.rank == best[image][0]:  # two paths of the table end in this image's
+            ambiguous.append(cell)
             twice.add(image)
     rows[list(twice)] = -1
-    return rows, left_out
-
-
-def _differing(table: pa.Table, repeated: Sequence[tuple[int, int]], rows: np.ndarray) -> list[str]:
-    """The columns in which rows differ from the earlier ones of the same images."""
-    pairs = [(row, rows[image]) for row, image in repeated if rows[image] >= 0]
-    if not pairs:
-        return []
-    one, other = (table.take([pair[side] for pair in pairs]) for side in (0, 1))
-    return [name for name in table.column_names if not one[name].equals(other[name])]
+    example = next((cell for cell, match in zip(cells, matches, strict=True) if match.position >= 0), "")
+    table = table.drop_columns([found.column])
+    return Named(table, found.column, rows, example, unmatched, ambiguous, repeated, remark)
 
 
 def why_none(text: TextTable, names: ImageNames, folder: str) -> str:

@@ -12,78 +12,62 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from armoire.images.name_column import Named
 from armoire.images.text_table import TextTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+CLASS_FILES = ("classes", "class_names", "labels")
+
 
 def join_numbered(
-    named: Mapping[str, tuple[Named, bool]], others: Mapping[str, TextTable]
+    lists: Mapping[str, Named], others: Mapping[str, TextTable]
 ) -> tuple[dict[str, pa.Table], dict[str, tuple[str, ...]]]:
     """The values of the images by file, one column each, and the class names of columns of classes in their order.
 
     Args:
-        named: tables whose rows name images, and whether they have no header.
+        lists: tables without a header whose rows name images.
         others: the other tables.
     """
     import pyarrow as pa
 
-    numbers = next((found for table, bare in named.values() if bare and (found := _numbers(table)) is not None), None)
+    numbers = next((found for named in lists.values() if (found := _numbers(named)) is not None), None)
+    if numbers is None:
+        return {}, {}
     values = {name: pairs for name, text in others.items() if (pairs := _pairs(text)) is not None}
     joined: dict[str, pa.Table] = {}
     classes: dict[str, tuple[str, ...]] = {}
-    known = set() if numbers is None else set(filter(None, numbers))
-    if not known:
-        return joined, classes
     for file, pairs in values.items():
-        if known <= pairs.keys():
-            column = PurePosixPath(file).stem
-            cells = [pairs[number] if number else None for number in numbers or ()]
-            if "class" in column and (names := _class_names(values, set(filter(None, cells)), file)):
+        if not set(filter(None, numbers)) <= pairs.keys():
+            continue
+        column, cells = PurePosixPath(file).stem, [pairs[number] if number else None for number in numbers]
+        for other, names in values.items():  # in the same folder, the names of the classes by number
+            is_next = PurePosixPath(other).parent == PurePosixPath(file).parent
+            if is_next and _is_classes(other) and "class" in column and set(filter(None, cells)) <= names.keys():
                 classes[column] = tuple(dict.fromkeys(names.values()))
                 cells = [names[cell] if cell else None for cell in cells]
-            joined[file] = pa.table({column: pa.array(cells, pa.string())})
-    used = [file for file in values if file not in joined and any(_is_names(file) for _ in classes)]
-    empty = pa.table({"": pa.nulls(len(numbers or ()))}).select([])
-    return joined | dict.fromkeys(used, empty), classes
+                joined[other] = pa.table({})
+                break
+        joined[file] = pa.table({column: pa.array(cells, pa.string())})
+    return joined, classes
 
 
-def _numbers(table: Named) -> list[str | None] | None:
-    """The number of each image, where the only other column holds distinct numbers."""
-    if table.table.num_columns != 1:
-        return None
-    cells = table.table.column(0).to_pylist()
+def _numbers(named: Named) -> list[str | None] | None:
+    """The number of each image, where the only other column holds distinct numbers; None elsewhere."""
+    cells = named.table.column(0).to_pylist() if named.table.num_columns == 1 else [""]
     if not all(isinstance(cell, str) and cell.isdecimal() for cell in cells) or len(set(cells)) < len(cells):
         return None
-    return [cells[row] if row >= 0 else None for row in np.asarray(table.rows).tolist()]
+    return [cells[row] if row >= 0 else None for row in named.rows.tolist()]
 
 
 def _pairs(text: TextTable) -> dict[str, str] | None:
     """The values by their numbers, where a table has two columns and the first holds distinct numbers."""
-    bare = text.without_header()
-    if bare.table.num_columns != 2:
-        return None
-    keys, values = (column.to_pylist() for column in bare.table.columns)
-    pairs = {key: value for key, value in zip(keys, values, strict=True) if key and value}
-    return pairs if len(pairs) == len(keys) and all(key.isdecimal() for key in pairs) else None
+    bare = text.without_header().table
+    pairs = dict(zip(*(column.to_pylist() for column in bare.columns), strict=True)) if bare.num_columns == 2 else {}
+    fits = 0 < len(pairs) == len(bare) and all(key and key.isdecimal() and value for key, value in pairs.items())
+    return pairs if fits else None
 
 
-def _class_names(values: Mapping[str, dict[str, str]], wanted: set[str], file: str) -> dict[str, str] | None:
-    """The names of class numbers, from the table next to `file` that is called classes."""
-    folder = PurePosixPath(file).parent
-    return next(
-        (
-            pairs
-            for name, pairs in values.items()
-            if _is_names(name) and PurePosixPath(name).parent == folder and wanted <= pairs.keys()
-        ),
-        None,
-    )
-
-
-def _is_names(file: str) -> bool:
-    return PurePosixPath(file).stem.lower() in ("classes", "class_names", "labels")
+def _is_classes(file: str) -> bool:
+    return PurePosixPath(file).stem.lower() in CLASS_FILES

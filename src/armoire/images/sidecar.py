@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.column_roles import FREE, SPLIT_WORDS, ColumnChoice, Role, same_name
+from armoire.images.column_roles import FREE, SPLIT_WORDS, ColumnChoice, Role, chosen
 from armoire.images.column_values import MOST_CLASSES
 from armoire.images.columns import Columns, enumerate_names, read_columns
 from armoire.images.image_names import ImageNames
@@ -62,38 +61,40 @@ def digest_with_tables(listing: FileListing) -> str:
 
 def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE) -> tuple[Columns, tuple[str, ...]]:
     """The columns of all tables next to the images, and the names of the tables that could be used."""
-    names = ImageNames(listing.names, listing.root_name)
-    texts = {
-        name: text for name in table_names(listing) if (text := read_table(listing, name, names, note)) is not None
-    }
-    _check_choice(choice, {column for text in texts.values() for column in text.table.column_names})
+    files = table_names(listing)
+    names = ImageNames(listing.names if files else (), listing.root_name)
+    texts = {name: text for name in files if (text := read_table(listing, name, names, note)) is not None}
+    found = {column for text in texts.values() for column in text.table.column_names}
+    if choice.name and not choice.name.startswith("column "):
+        chosen(choice.name, found, "--name-column")
     sidecars, others = _sidecars(texts, names, choice, note)
-    joined, classes = join_numbered({s.name: (s.named, s.is_list) for s in sidecars}, others)
+    joined, classes = join_numbered({s.name: s.named for s in sidecars if s.is_list}, others)
     for name in others.keys() - joined.keys():
         reason = why_none(others[name], names, folder_of(name))
         if is_certainly_table(name) or "may be" in reason:
             note(f"{name} is ignored: {reason}")
-    tables = [(sidecar.name, sidecar.table) for sidecar in sidecars] + list(joined.items())
+    tables = {sidecar.name: sidecar.table for sidecar in sidecars} | joined
     columns = _with_names(_read_all(tables, len(listing.names), choice, note), sidecars, choice)
-    if columns.label_column in classes:
-        columns = replace(columns, classes=classes[columns.label_column])
-    return columns, tuple(name for name, _ in tables)
+    return replace(columns, classes=classes.get(columns.label_column, columns.classes)), tuple(tables)
 
 
 def _sidecars(
     texts: Mapping[str, TextTable], names: ImageNames, choice: ColumnChoice, note: Note
 ) -> tuple[list[Sidecar], dict[str, TextTable]]:
     """The tables whose rows name images, those of most images first, and the other tables."""
+    import pyarrow as pa
+
     sidecars, others = [], {}
     for name, given in texts.items():
         split = _stated_split(name)
         text, named = _find(given, names, name, split, choice)
         if named is None:
             others[name] = text
-        elif reason := _excluded(name, named):
-            note(f"{name} is ignored: {reason}")
+        elif _is_template(name, named.table):
+            note(f"{name} is ignored: by its name its values are placeholders, no labels; rename it to use it")
         else:
-            sidecars.append(_aligned(name, text, named, split))
+            table = named.table.take(pa.array(named.rows, mask=named.rows < 0))
+            sidecars.append(Sidecar(name, table, named, split, not text.has_header))
             _report(name, text, named, note)
     return sorted(sidecars, key=lambda sidecar: (-int((sidecar.named.rows >= 0).sum()), sidecar.name)), others
 
@@ -103,32 +104,23 @@ def _find(
 ) -> tuple[TextTable, Named | None]:
     """The rows of the images; of several with one name, those in folders of the split in the table's name."""
     found, named = find_named(text, names, folder_of(name), choice)
-    if not split or (named is not None and not named.left_out.ambiguous):
+    if not split or (named is not None and not named.ambiguous):
         return found, named
     folders = [{SPLIT_WORDS.get(part.lower()) for part in path.split("/")[:-1]} for path in names.names]
     inside = [i for i, splits in enumerate(folders) if split in splits]
     other, again = find_named(text, ImageNames([names.names[i] for i in inside]), folder_of(name), choice)
-    if again is None or (named is not None and len(again.left_out.ambiguous) >= len(named.left_out.ambiguous)):
+    if again is None or (named is not None and len(again.ambiguous) >= len(named.ambiguous)):
         return found, named
     rows = np.full(len(names.names), -1)
     rows[inside] = again.rows
-    return other, replace(again, rows=rows)
+    return other, replace(again, rows=rows, repeated=[(row, inside[image]) for row, image in again.repeated])
 
 
-def _excluded(name: str, named: Named) -> str:
-    """Why a table whose rows name images is not used, "" where it is."""
+def _is_template(name: str, table: pa.Table) -> bool:
+    """Whether the values are placeholders: of a submission, or one value under a name such as template."""
     stem = PurePosixPath(name).stem
-    constant = all(len(named.table[column].unique()) <= 1 for column in named.table.column_names)
-    if "submission" in stem.lower() or (TEMPLATE.search(stem) and constant):
-        return "by its name it is a submission or a template, whose values are no labels; rename it to use it"
-    return ""
-
-
-def _aligned(name: str, text: TextTable, named: Named, split: str) -> Sidecar:
-    import pyarrow as pa
-
-    table = named.table.take(pa.array(named.rows, mask=named.rows < 0))
-    return Sidecar(name, table, named, split, not text.has_header)
+    constant = all(len(column.unique()) <= 1 for column in table.columns)
+    return "submission" in stem.lower() or (TEMPLATE.search(stem) is not None and constant)
 
 
 def _report(name: str, text: TextTable, named: Named, note: Note) -> None:
@@ -141,14 +133,14 @@ def _report(name: str, text: TextTable, named: Named, note: Note) -> None:
     elif named.remark:
         note(f"{name}: {named.remark}")
     for cells, what in (
-        (named.left_out.unmatched, "name no image"),
-        (named.left_out.ambiguous, "may name several images and are left out; write their folders too"),
+        (named.unmatched, "name no image"),
+        (named.ambiguous, "may name several images and are left out; write their folders too"),
     ):
         if cells:
             note(f"{name}: {len(cells):,} rows {what}, for example '{cells[0]}'")
-    if named.left_out.repeated:
-        differ = f"; they differ in {enumerate_names(named.differing)}" if named.differing else ""
-        rows = f"{len(named.left_out.repeated):,} rows name an image that an earlier row names"
+    if named.repeated:
+        differ = f"; they differ in {enumerate_names(differing)}" if (differing := named.differing()) else ""
+        rows = f"{len(named.repeated):,} rows name an image that an earlier row names"
         note(f"{name}: {rows}, which counts{differ}")
     if PurePosixPath(name).stem.lower().startswith(("list_attr_celeba", "list_eval_partition")):
         note(f"{name} is CelebA's; celeba:PATH reads its folder or zip as CelebA's authors divide and name it")
@@ -161,30 +153,20 @@ def _stated_split(name: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _check_choice(choice: ColumnChoice, columns: set[str]) -> None:
-    known = choice.name.startswith("column ") or any(same_name(choice.name, column) for column in columns)
-    if choice.name and not known:
-        raise ArmoireError(f"no column '{choice.name}' for --name-column; {did_you_mean(choice.name, columns)}")
-
-
-def _read_all(tables: Sequence[tuple[str, pa.Table]], n: int, choice: ColumnChoice, note: Note) -> Columns:
+def _read_all(tables: Mapping[str, pa.Table], n: int, choice: ColumnChoice, note: Note) -> Columns:
     """The columns of all tables, each with the file that it is from."""
-    origins: dict[str, str] = {}
-    for name, table in reversed(tables):
-        origins |= dict.fromkeys(table.column_names, name)
-    columns = read_columns(_coalesce(tables, note), {}, n, _of_list(tables, choice))
-    roles = tuple(replace(role, table=origins[role.column]) for role in columns.roles)
-    return replace(columns, roles=roles)
+    origins = {column: name for name, table in [*tables.items()][::-1] for column in table.column_names}
+    table = _coalesce(tables, note)
+    columns = read_columns(table, {}, n, _of_list(table, choice))
+    return replace(columns, roles=tuple(replace(role, table=origins[role.column]) for role in columns.roles))
 
 
-def _of_list(tables: Sequence[tuple[str, pa.Table]], choice: ColumnChoice) -> ColumnChoice:
+def _of_list(table: pa.Table, choice: ColumnChoice) -> ColumnChoice:
     """The choice; where there is but a list of names and one value each, the value is the class."""
-    names = {column for _, table in tables for column in table.column_names}
-    if choice.label or choice.attributes is not None or len(names) != 1:
+    if choice.label or choice.attributes is not None or table.num_columns != 1:
         return choice
-    (name,) = names
-    cells = [cell for _, table in tables if name in table.column_names for cell in table[name].drop_null().to_pylist()]
-    repeats = len(set(cells)) <= min(MOST_CLASSES, len(cells) // 2)
+    (name,), values = table.column_names, table.column(0).drop_null()
+    repeats = len(values.unique()) <= min(MOST_CLASSES, len(values) // 2)
     return replace(choice, label=name) if repeats and re.fullmatch(r"column \d+", name) else choice
 
 
@@ -204,24 +186,23 @@ def _with_names(columns: Columns, sidecars: Sequence[Sidecar], choice: ColumnCho
     return replace(columns, splits=held_out_or_none(splits), notes=(*columns.notes, note))
 
 
-def _coalesce(tables: Sequence[tuple[str, pa.Table]], note: Note) -> pa.Table:
+def _coalesce(tables: Mapping[str, pa.Table], note: Note) -> pa.Table:
     """All columns; where several tables have one, the first non-null value counts, and a note says if they differ."""
     import pyarrow as pa
     from pyarrow.compute import call_function
 
-    columns: dict[str, tuple[str, pa.ChunkedArray]] = {}
-    for file, table in tables:
-        for name in table.column_names:
-            column = table[name]
-            if name in columns:
-                first_file, first = columns[name]
-                if first.type != column.type:
-                    first, column = first.cast(pa.string()), column.cast(pa.string())
-                differ = call_function("sum", [call_function("not_equal", [first, column])]).as_py()
-                if differ:
-                    what = f"differ in '{name}' of {differ:,} images"
-                    note(f"{first_file} and {file} {what}; {first_file} counts, so remove the wrong one")
-                columns[name] = first_file, call_function("coalesce", [first, column])
-            else:
-                columns[name] = file, column
-    return pa.table({name: column for name, (_, column) in columns.items()})
+    columns: dict[str, pa.ChunkedArray] = {}
+    files: dict[str, str] = {}
+    for name, column, file in (
+        (name, table[name], file) for file, table in tables.items() for name in table.column_names
+    ):
+        first, first_file = columns.setdefault(name, column), files.setdefault(name, file)
+        if first_file == file:
+            continue
+        if first.type != column.type:
+            first, column = first.cast(pa.string()), column.cast(pa.string())
+        if differ := call_function("sum", [call_function("not_equal", [first, column])]).as_py():
+            what = f"differ in '{name}' of {differ:,} images"
+            note(f"{first_file} and {file} {what}; {first_file} counts, so remove the wrong one")
+        columns[name] = call_function("coalesce", [first, column])
+    return pa.table(columns)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from armoire.images.column_roles import ColumnChoice
 from armoire.images.decode import RejectedImageError
 from armoire.images.image_names import ImageNames, stem_of
 from armoire.images.listing import FileListing
-from armoire.images.name_column import find_named
 from armoire.images.text_encoding import LOST, Text, decode_text
 from armoire.images.text_table import TextTable, read_delimited, read_json
 
@@ -18,8 +16,6 @@ POSSIBLE = {".txt", ".json"}  # not every such file is a table
 LARGEST = 1 << 28  # bytes
 LARGEST_POSSIBLE = 1 << 25
 MOST_POSSIBLE = 100  # text files that are tried
-WIDE = 300  # columns of a table of pixels or features, whose head is examined before the whole is read
-HEAD = 1 << 17  # characters
 
 
 def table_names(listing: FileListing) -> list[str]:
@@ -47,7 +43,7 @@ def read_table(listing: FileListing, name: str, names: ImageNames, note: Callabl
 
     try:
         text = decode_text(_content(listing, name), [stem_of(image) for image in names.names if not image.isascii()])
-        table = _parse(name, text, names)
+        table = _parse(name, text)
     except (OSError, ValueError, RecursionError, RejectedImageError, pa.ArrowException) as error:
         if is_certainly_table(name):
             note(f"{name} is ignored: it cannot be read as a table ({' '.join(str(error).split())})")
@@ -68,13 +64,9 @@ def _content(listing: FileListing, name: str) -> bytes:
     return content
 
 
-def _parse(name: str, decoded: Text, names: ImageNames) -> TextTable:
+def _parse(name: str, decoded: Text) -> TextTable:
     text, lost = decoded.text, LOST if decoded.damaged else ""
     ending = PurePosixPath(name).suffix.lower()
     if ending in (".jsonl", ".ndjson", ".json"):
         return read_json(text, lines=ending != ".json", lost=lost)
-    if len(text) > HEAD:
-        head = read_delimited(text[: text.rfind("\n", 0, HEAD)], blanks=ending == ".txt")
-        if head.table.num_columns > WIDE and find_named(head, names, folder_of(name), ColumnChoice())[1] is None:
-            return head
     return read_delimited(text, blanks=ending == ".txt", lost=lost)

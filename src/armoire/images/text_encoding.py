@@ -1,9 +1,9 @@
 """The text in bytes of an unknown encoding: UTF-8, UTF-16, UTF-32, or a code page where exactly one fits.
 
 The detectors charset-normalizer and chardet misread tables of a few short words in half of the code pages, and a
-misread class name is worse than a refusal. Hence a code page counts only where the words it gives are plausible: one
-script per word, letters in common use, no capital inside a word. Where two code pages give different plausible words,
-the names of the files decide, else nothing does.
+misread class name is worse than a refusal. Hence a code page fits only where most letters that it gives are frequent
+ones of its languages, in words of one script without a capital inside. Where several fit, and give different words, the
+names of the files decide, else nothing does.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import codecs
 import contextlib
 import re
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
-UNICODE = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins with the mark of UTF-16
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 LOST = "\ufffd"
 SAMPLE = 1 << 20  # bytes whose words are examined
 SYMBOLS = "–—‘’“”„«»°€£§·…™®© ×½"
@@ -42,10 +42,24 @@ HAN = frozenset(
     "軍军产產入先山五太水万萬市红紅绿綠緑蓝藍青赤白黑黒黄黃色花樹树木草叶葉车車鸟鳥鱼魚狗犬猫貓马馬牛羊鸡豬猪果良品"
     "坏壞常异異缺陷台京南雄阪蘋苹香蕉梨桃米肉茶石金火土雨雪春夏秋冬左右表裏病健康空川田村町店犯"
 )
-LANGUAGES = (  # their letters outside of ASCII
+KANA = frozenset(map(chr, range(0x3041, 0x30FF)))
+LATIN = (  # their letters outside of ASCII
     "àâæçéèêëîïôœùûüÿ", "äöüßé", "áéíóúñü", "ãõáéíóúâêôçàü", "àèéìòù", "åäöæøé", "éëïöüè", "ąćęłńóśźż",
     "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž", "çğıöşüâ",
 )  # fmt: skip
+#: The frequent letters of each code page's languages, of which one language has most letters of a text.
+CODE_PAGES: dict[str, Collection[Collection[str]]] = {
+    "cp949": [HANGUL],
+    "shift_jis": [KANA | HAN],
+    "euc_jp": [KANA | HAN],
+    "gb18030": [HAN],
+    "big5": [HAN],
+    "cp1252": LATIN,
+    "cp1250": LATIN,
+    "cp1254": LATIN,
+    # Each gives plausible words of another: the names of the files alone decide for them.
+    **{page: [""] for page in ("cp1251", "cp1253", "cp1255", "cp1256", "cp874")},
+}
 
 
 @dataclass(frozen=True)
@@ -75,12 +89,7 @@ def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool
     Raises:
         ValueError: no encoding fits, or several do; the message says to save the file as UTF-8.
     """
-    for mark, encoding in UNICODE:
-        if content.startswith(mark):
-            return Text(_strictly(content, encoding))
-    if 10 * content.count(b"\0", 0, SAMPLE) > min(len(content), SAMPLE) and (
-        encoding := _without_mark(content[:SAMPLE])
-    ):
+    if encoding := _unicode_encoding(content):
         return Text(_strictly(content, encoding))
     try:
         return Text(content.decode())
@@ -100,17 +109,22 @@ def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool
         raise
 
 
+def _unicode_encoding(content: bytes) -> str:
+    """The encoding that the first bytes state; UTF-16 also by zeros, as commas and digits have; else ""."""
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return encoding
+    even, odd = content[:SAMPLE:2].count(0), content[1:SAMPLE:2].count(0)
+    if even == odd or 10 * (even + odd) <= min(len(content), SAMPLE):
+        return ""
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
 def _strictly(content: bytes, encoding: str) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValueError(f"it is no valid {encoding.upper()}, {error.reason}; save it as UTF-8") from None
-
-
-def _without_mark(sample: bytes) -> str:
-    """UTF-16 of either order, by which half of the bytes is zero; a table has commas and digits."""
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    return "" if even == odd else "utf-16-be" if even > odd else "utf-16-le"
 
 
 def _of_code_page(content: bytes, names: Collection[str]) -> Text:
@@ -120,110 +134,26 @@ def _of_code_page(content: bytes, names: Collection[str]) -> Text:
         with contextlib.suppress(UnicodeDecodeError):
             texts.setdefault(sample.decode(encoding), encoding)
     wanted = {unicodedata.normalize("NFC", name) for name in names if not name.isascii()}
-    scores = {
-        text: 3 if any(name in text for name in wanted) else CODE_PAGES[encoding](_Words(text))
-        for text, encoding in texts.items()
-    }
-    best = max(1, *scores.values()) if scores else 1
-    fitting = {text: encoding for text, encoding in texts.items() if scores[text] == best}
+    fitting = {text: encoding for text, encoding in texts.items() if any(name in text for name in wanted)}
+    fitting = fitting or {text: encoding for text, encoding in texts.items() if _fits(text, CODE_PAGES[encoding])}
     if len(fitting) != 1:
         which = f"and may be {' or '.join(fitting.values())}" if fitting else "and no other encoding is certain"
         raise ValueError(f"it is not UTF-8, {which}; save it as UTF-8")
     ((text, encoding),) = fitting.items()
-    return Text(_strictly(content, encoding), encoding, next(iter(_Words(text).foreign), ""))
+    return Text(_strictly(content, encoding), encoding, next(iter(_foreign_words(text)), ""))
 
 
-class _Words:
-    """The words of a text that have letters outside of ASCII, and these letters."""
-
-    def __init__(self, text: str) -> None:
-        self.foreign = list(dict.fromkeys(w for w in re.findall(r"[^\W\d_]+", text) if not w.isascii()))
-        self.letters = {letter for word in self.foreign for letter in word if not letter.isascii()}
-        self.symbols = any(not s.isalnum() and s not in SYMBOLS for s in set(text) if not s.isascii())
-
-    def are_cased(self) -> bool:
-        """Whether no word has a capital inside."""
-        return all(word in (word.lower(), word.upper(), word.title()) for word in self.foreign)
-
-    def are_in(self, script: str) -> bool:
-        """Whether all letters have a word in their Unicode name."""
-        return all(script in unicodedata.name(letter, "") for letter in self.letters)
-
-    def have_bytes(self, encoding: str, leads: range) -> bool:
-        """Whether all letters have two bytes in a character set, the first in a range, and stand next to no a to z."""
-        try:
-            codes = [letter.encode(encoding) for letter in self.letters]
-        except UnicodeEncodeError:
-            return False
-        together = not any(re.search("[a-z]", word) for word in self.foreign)
-        return bool(codes) and together and all(len(code) == 2 and code[0] in leads for code in codes)
-
-    def common(self, letters: Collection[str]) -> int:
-        """2 where most letters are among the frequent ones, else 1."""
-        found = len(self.letters.intersection(letters))
-        return 2 if found >= 2 and 5 * found >= 3 * len(self.letters) else 1
+def _foreign_words(text: str) -> list[str]:
+    return list(dict.fromkeys(word for word in re.findall(r"[^\W\d_]+", text) if not word.isascii()))
 
 
-def _korean(words: _Words) -> int:
-    fits = words.have_bytes("euc_kr", range(0xB0, 0xC9))
-    return words.common(HANGUL) if fits and len(words.letters & HANGUL) else 0
-
-
-def _japanese(words: _Words) -> int:
-    if not words.have_bytes("euc_jp", range(0xA1, 0xD0)):
-        return 0
-    return words.common(HAN | {letter for letter in words.letters if "\u3041" <= letter <= "\u30fe"})
-
-
-def _simplified(words: _Words) -> int:
-    return words.common(HAN) if words.have_bytes("gb2312", range(0xB0, 0xD8)) else 0
-
-
-def _traditional(words: _Words) -> int:
-    return words.common(HAN) if words.have_bytes("big5", range(0xA4, 0xC7)) else 0
-
-
-def _latin(words: _Words) -> int:
-    """Accents of one language, in words that have other letters too."""
-    letters = {letter.lower() for letter in words.letters}
-    fits = words.are_cased() and not words.symbols and any(letters <= set(language) for language in LANGUAGES)
-    return int(bool(letters) and fits and not any(re.search(r"[^\x00-\x7f]{4}", word) for word in words.foreign))
-
-
-def _in_script(script: str, final: str = "") -> Callable[[_Words], int]:
-    """Words of one script alone; `final` are letters that only end words."""
-
-    def score(words: _Words) -> int:
-        inside = {letter for word in words.foreign for letter in word[:-1]}
-        alone = bool(words.letters) and words.are_in(script) and not re.search("[A-Za-z]", "".join(words.foreign))
-        return int(alone and words.are_cased() and not inside & set(final))
-
-    return score
-
-
-def _cyrillic(words: _Words) -> int:
-    text = "".join(words.foreign).lower()
-    fits = (
-        words.are_in("CYRILLIC") and words.are_cased() and not words.symbols and text and not re.search("[a-z]", text)
-    )
-    return 2 if fits and 2 * sum(letter in "оеаинтсрвл" for letter in text) >= len(text) else 0
-
-
-#: How well a text fits: 0 not at all, 1 possibly, 2 well.
-CODE_PAGES: dict[str, Callable[[_Words], int]] = {
-    "cp949": _korean,
-    "shift_jis": _japanese,
-    "euc_jp": _japanese,
-    "gb18030": _simplified,
-    "big5": _traditional,
-    "cp1252": _latin,
-    "cp1250": _latin,
-    "cp1254": _latin,
-    "cp1251": _cyrillic,
-    "koi8_r": lambda words: min(1, _cyrillic(words)),
-    "cp866": lambda words: min(1, _cyrillic(words)),
-    "cp1253": _in_script("GREEK"),
-    "cp1255": _in_script("HEBREW", "ךםןףץ"),
-    "cp1256": _in_script("ARABIC"),
-    "cp874": _in_script("THAI"),
-}
+def _fits(text: str, languages: Collection[Collection[str]]) -> bool:
+    """Whether Latin words have accents of one language, and words of other scripts mostly frequent letters."""
+    words = _foreign_words(text)
+    letters = {letter.lower() for word in words for letter in word if not letter.isascii()}
+    found = max(len(letters.intersection(language)) for language in languages)
+    if languages is not LATIN:
+        return 2 * found > len(letters) and not any(re.search("[a-z]", word) for word in words)
+    accents = all(re.search("[A-Za-z]", word) and word in (word.lower(), word.upper(), word.title()) for word in words)
+    marks = all(mark.isalnum() or mark in SYMBOLS for mark in set(text) if not mark.isascii())
+    return 0 < found == len(letters) and accents and marks

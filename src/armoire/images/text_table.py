@@ -9,10 +9,9 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, Any
 
 from armoire.images.column_values import NUMBER, normal_text
@@ -21,11 +20,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DELIMITERS = (",", ";", "\t", "|")
-BLANKS = " "
+BLANKS = ""
 REGULAR = 0.9  # part of the records that have the same number of cells
-HEAD = 50  # records by which the form of a table is found
+HEAD = 50  # records by which the form of a table is found; lines that a quoted cell may span
 BATCH = 10_000  # rows converted at once, so that a wide table fits into memory
 csv.field_size_limit(1 << 24)
+
+Row = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
@@ -62,38 +63,22 @@ def lines_of(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def records(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """Line number and text of every record: a line, or the lines that a quoted cell spans."""
+def rows_of(lines: Sequence[str], delimiter: str, splits: int = -1) -> Iterator[Row]:
+    """Line number and stripped cells of every record; a quote without an end is a character."""
     position = 0
     while position < len(lines):
-        stop = position + 1
-        if lines[position].count('"') % 2 and re.search(r'(^|[,;\t|])\s*"[^"]*$', lines[position]):
-            stop = _end_of_cell(lines, stop)
+        number, cells, used = position + 1, lines[position].split(delimiter or None, splits), 1
+        if '"' in lines[position] and delimiter != BLANKS:
+            record = (f"{line}\n" for line in lines[position : position + HEAD])
+            reader = csv.reader(record, delimiter=delimiter, skipinitialspace=True, strict=True)
+            try:
+                cells = next(reader)
+                used = reader.line_num
+            except csv.Error:
+                pass
         if lines[position].strip():
-            yield position + 1, "\n".join(lines[position:stop])
-        position = stop
-
-
-def _end_of_cell(lines: Sequence[str], start: int) -> int:
-    """One after the line that closes a quoted cell; `start` where the quote is a stray one."""
-    for end in range(start, min(start + HEAD, len(lines))):
-        if lines[end].count('"') % 2:
-            closes = re.match(r'([^"]|"")*"\s*([,;\t|]|$)', lines[end])
-            return end + 1 if closes else start
-    return start
-
-
-def split_fields(record: str, delimiter: str) -> list[str]:
-    """The stripped cells of a record; a quote without an end is a character."""
-    if delimiter == BLANKS:
-        return record.split()
-    if '"' not in record:
-        return [cell.strip() for cell in record.split(delimiter)]
-    try:
-        cells = next(csv.reader([record], delimiter=delimiter, skipinitialspace=True, strict=True))
-    except csv.Error:
-        cells = record.split(delimiter)
-    return [cell.strip() for cell in cells]
+            yield number, [cell.strip() for cell in cells]
+        position += used
 
 
 def read_delimited(text: str, *, blanks: bool = False, lost: str = "") -> TextTable:
@@ -108,70 +93,66 @@ def read_delimited(text: str, *, blanks: bool = False, lost: str = "") -> TextTa
         ValueError: there is no row.
     """
     lines = lines_of(text)
-    first, delimiter = _start(lines, blanks)
-    head = [split_fields(record, delimiter) for _, record in islice(records(lines[first:]), HEAD)]
+    if stated := re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE):  # Excel's own line
+        lines[0] = ""
+    delimiter = stated[1] if stated else _delimiter(lines, blanks)
+    head, splits = _head(lines, delimiter), -1
+    if delimiter == BLANKS and _are_pairs(head):
+        splits = 1
+        head = _head(lines, delimiter, splits)
     if not head:
         raise ValueError("it has no rows")
-    counts = Counter(len(_trimmed(cells)) for cells in head[1:] or head)
-    split: Callable[[str], list[str]] = partial(split_fields, delimiter=delimiter)
-    if delimiter == BLANKS and (counts.most_common(1)[0][1] < REGULAR * counts.total() or _is_numbered(head)):
-        split = partial(str.split, maxsplit=1)  # a name or number, and a value with blanks
-        counts = Counter([2])
-    usual = counts.most_common(1)[0][0]
-    bad: list[tuple[int, str]] = []
-    whole = (
-        (number + first, record)
-        for number, record in records(lines[first:])
-        if _is_whole(number + first, record, lost, bad)
-    )
-    rows = ((number, split(record)) for number, record in whole)
+    usual = _commonest(len(_trimmed(cells)) for _, cells in head[1:] or head)
+    rows = (row for row in rows_of(lines, delimiter, splits) if row[0] >= head[0][0])
     header = _header(next(rows)[1], usual)
-    width = max(usual, len(header))
-    names, renamed = _names(header, width)
-    table = _columns(rows, names, usual, bad)
+    names, renamed = _names(header, max(usual, len(header)))
+    bad: list[tuple[int, str]] = []
+    table = _columns(_fitted(rows, len(names), usual, lost, bad), names)
     return TextTable(table, True, tuple(header), tuple(bad), tuple(renamed))
 
 
-def _is_numbered(head: Sequence[Sequence[str]]) -> bool:
-    """Whether rows are a number each and words, of which blanks are a part."""
-    numbered = all(cells[0].isdecimal() for cells in head)
-    return numbered and any(not NUMBER.fullmatch(cell) for cells in head for cell in cells[1:])
+def _delimiter(lines: Sequence[str], blanks: bool) -> str:
+    """The delimiter in the first record that gives the most records the same number of cells."""
+    found: dict[str, tuple[bool, float, int]] = {}
+    for delimiter in DELIMITERS:
+        widths = [len(cells) for _, cells in islice(rows_of(lines, delimiter), HEAD)]
+        width = _commonest(width for width in widths if width > 1)
+        regular = round(widths.count(width) / max(1, len(widths)), 1)
+        found[delimiter] = widths[:1] > [1], regular, width
+    best = max(DELIMITERS, key=lambda delimiter: found[delimiter])
+    return BLANKS if blanks and found[best][1] < REGULAR else best
 
 
-def _start(lines: Sequence[str], blanks: bool) -> tuple[int, str]:
-    """The first line of the table after comments and a title, and the delimiter."""
-    if lines and (stated := re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE)):
-        return 1, stated[1]  # Excel's own line
-    sample = [record for _, record in islice(records(lines), HEAD)]
-    delimiter = max(DELIMITERS, key=lambda one: (any(one in record for record in sample[:1]), _regular(sample, one)))
-    if blanks and _regular(sample, delimiter)[0] < REGULAR:
-        delimiter = BLANKS
-    counts = Counter(len(split_fields(record, delimiter)) for record in sample if not record.startswith("#"))
-    width = counts.most_common(1)[0][0] if counts else 1
-    remarks = sum(record.startswith("#") for record in sample)
-    for first, line in enumerate(lines):
-        cells = split_fields(line, delimiter)
-        is_comment = line.startswith("#") and (len(cells) != width or remarks > 1)
+def _head(lines: Sequence[str], delimiter: str, splits: int = -1) -> list[Row]:
+    """The first records without a title, a count of the rows, and comments."""
+    head = list(islice(rows_of(lines, delimiter, splits), HEAD))
+    width = _commonest(len(cells) for _, cells in head)
+    several = sum(cells[0].startswith("#") for _, cells in head) > 1
+
+    def is_remark(row: Row) -> bool:
+        cells = row[1]
         is_title = len(_trimmed(cells)) == 1 < width and (width > 2 or cells[0].isdigit())
-        if line.strip() and not is_comment and not is_title:
-            return first, delimiter
-    return len(lines), delimiter
+        return is_title or (cells[0].startswith("#") and (several or len(cells) != width))
+
+    return list(dropwhile(is_remark, head))
 
 
-def _regular(sample: Sequence[str], delimiter: str) -> tuple[float, int]:
-    """The part of the records with the commonest number of cells, if it is more than one, and that number."""
-    counts = Counter(len(split_fields(record, delimiter)) for record in sample)
-    counts.pop(1, None)
-    width, times = max(counts.items(), key=lambda item: (item[1], item[0]), default=(0, 0))
-    return round(times / max(1, len(sample)), 1), width
+def _are_pairs(head: Sequence[Row]) -> bool:
+    """Whether rows between blanks are a name or number each, and a value with blanks."""
+    widths = Counter(len(cells) for _, cells in head[1:] or head)
+    numbered = all(cells[0].isdecimal() for _, cells in head)
+    words = any(not NUMBER.fullmatch(cell) for _, cells in head for cell in cells[1:])
+    return max(widths.values(), default=0) < REGULAR * widths.total() or (numbered and words)
+
+
+def _commonest(widths: Iterable[int]) -> int:
+    counts = Counter(widths)
+    return max(counts, key=lambda width: (counts[width], width), default=0)
 
 
 def _trimmed(cells: list[str]) -> list[str]:
     """Cells without the empty ones at the end."""
-    stop = len(cells)
-    while stop > 1 and not cells[stop - 1]:
-        stop -= 1
-    return cells[:stop]
+    return cells[: max((i + 1 for i, cell in enumerate(cells) if cell), default=1)]
 
 
 def _header(cells: list[str], usual: int) -> list[str]:
@@ -184,88 +165,66 @@ def _header(cells: list[str], usual: int) -> list[str]:
 def _names(header: Sequence[str], width: int) -> tuple[list[str], list[str]]:
     """Distinct names of the columns, and those that the header does not have."""
     names: list[str] = []
-    renamed = []
-    for i in range(width):
-        wanted = normal_text(header[i]) if i < len(header) else ""
-        name, times = wanted or f"column {i + 1}", 1
-        while name in names:
-            times += 1
-            name = f"{wanted} ({times})"
-        names.append(name)
-        renamed += [name] * (name != wanted)
-    return names, renamed
+    wanted = [*map(normal_text, header), *[""] * (width - len(header))]
+    for i, name in enumerate(wanted):
+        others = (f"{name} ({times})" for times in range(2, width + 2))
+        names.append(next(n for n in (name or f"column {i + 1}", *others) if n not in names))
+    return names, [name for name, own in zip(names, wanted, strict=True) if name != own]
 
 
-def _columns(
-    rows: Iterator[tuple[int, list[str]]], names: Sequence[str], usual: int, bad: list[tuple[int, str]]
-) -> pa.Table:
+def _fitted(rows: Iterator[Row], width: int, usual: int, lost: str, bad: list[tuple[int, str]]) -> Iterator[list[str]]:
+    """The cells of the rows, filled up; rows with more or less than others are added to `bad` instead."""
+    for number, cells in rows:
+        own = cells if len(cells) in (width, usual) else _trimmed(cells)
+        if lost and any(lost in cell for cell in cells):
+            bad.append((number, "is not UTF-8"))
+        elif not min(width, usual) <= len(own) <= width:
+            bad.append((number, f"has {len(own)} values instead of {width}"))
+        else:
+            yield own + [""] * (width - len(own))
+
+
+def _columns(rows: Iterator[list[str]], names: Sequence[str]) -> pa.Table:
     import pyarrow as pa
 
     batches = []
     schema = pa.schema([(name, pa.string()) for name in names])
-    good = (cells for number, row in rows if (cells := _fitted(number, row, (len(names), usual), bad)))
-    while batch := list(islice(good, BATCH)):
+    while batch := list(islice(rows, BATCH)):
         arrays = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
         batches.append(pa.record_batch(arrays, schema))
     return pa.Table.from_batches(batches, schema)
 
 
-def _fitted(number: int, cells: list[str], widths: tuple[int, int], bad: list[tuple[int, str]]) -> list[str] | None:
-    """The cells of a row, filled up; None, and an entry in `bad`, where there are more or less than in other rows."""
-    width, usual = widths
-    if len(cells) not in (width, usual):
-        cells = _trimmed(cells)
-    if len(cells) > width or len(cells) < min(width, usual):
-        bad.append((number, f"has {len(cells)} values instead of {width}"))
-        return None
-    return cells + [""] * (width - len(cells))
-
-
-def _is_whole(number: int, record: str, lost: str, bad: list[tuple[int, str]]) -> bool:
-    if lost and lost in record:
-        bad.append((number, "is not UTF-8"))
-        return False
-    return True
-
-
 def read_json(text: str, *, lines: bool, lost: str = "") -> TextTable:
     """JSON lines, or one JSON array of objects or object of scalars by name; ValueError for anything else."""
+    if not lines:
+        return TextTable(table_of_objects(_objects(json.loads(text))))
+    rows: list[dict[str, Any]] = []
     bad: list[tuple[int, str]] = []
-    if lines:
-        numbered = [(n, line) for n, line in enumerate(lines_of(text), 1) if line.strip()]
-        rows = [row for n, line in numbered if _is_whole(n, line, lost, bad) and (row := _object(n, line, bad))]
-    else:
-        rows = _objects(json.loads(text))
+    for number, line in enumerate(lines_of(text), 1):
+        try:
+            if lost and lost in line:
+                raise ValueError("not UTF-8")
+            rows += _objects([json.loads(line)]) if line.strip() else []
+        except (ValueError, RecursionError) as error:
+            bad.append((number, f"is no JSON object ({error})"))
     if not rows:
         raise ValueError("it has no objects")
-    return TextTable(_of_objects(rows), bad=tuple(bad))
-
-
-def _object(number: int, line: str, bad: list[tuple[int, str]]) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        bad.append((number, f"is no JSON ({error})"))
-        return None
-    if not isinstance(row, dict):
-        bad.append((number, "is no object"))
-        return None
-    return row
+    return TextTable(table_of_objects(rows), bad=tuple(bad))
 
 
 def _objects(content: Any) -> list[dict[str, Any]]:
     if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
         return content
     if isinstance(content, dict) and content:
-        values = list(content.values())
-        if all(isinstance(value, dict) for value in values):
+        if all(isinstance(value, dict) for value in content.values()):
             return [{"file_name": name, **value} for name, value in content.items()]
-        if all(isinstance(value, (str, int, float, bool, type(None))) for value in values):
+        if all(isinstance(value, (str, int, float, bool, type(None))) for value in content.values()):
             return [{"file_name": name, "label": value} for name, value in content.items()]
     raise ValueError("it has no objects, one for each image")
 
 
-def _of_objects(rows: Sequence[dict[str, Any]]) -> pa.Table:
+def table_of_objects(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """The scalars of objects, and of objects in them, as columns; a column of several types is text."""
     import pyarrow as pa
 
@@ -276,17 +235,14 @@ def _of_objects(rows: Sequence[dict[str, Any]]) -> pa.Table:
             if isinstance(value, (str, int, float, bool)):
                 column = cells.setdefault(normal_text(name), [None] * len(rows))
                 column[i] = value if column[i] is None else column[i]
-    return pa.table({name: _column(values) for name, values in cells.items()})
+    return pa.table({name: _array(values) for name, values in cells.items()})
 
 
-def _column(values: list[Any]) -> pa.Array:
+def _array(values: list[Any]) -> pa.Array:
     import pyarrow as pa
 
-    kinds = {type(value) for value in values if value is not None}
     try:
-        if len(kinds) == 1 or kinds == {int, float}:
-            return pa.array([float(v) if v is not None and len(kinds) > 1 else v for v in values])
+        return pa.array(values)
     except (pa.ArrowException, OverflowError, UnicodeError):
-        pass
-    texts = (None if value is None else str(value).encode("utf-8", "backslashreplace").decode() for value in values)
-    return pa.array(texts, pa.string())
+        texts = (None if value is None else str(value).encode("utf-8", "backslashreplace").decode() for value in values)
+        return pa.array(texts, pa.string())

@@ -7,6 +7,7 @@ no header for the first column, and have no header at all where there is one col
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -19,7 +20,7 @@ from armoire.errors import ArmoireError
 from armoire.images.decode import RejectedImageError
 from armoire.images.listing import FileListing
 from armoire.images.text_encoding import decode_text
-from armoire.images.text_table import BLANKS, lines_of, records, split_fields
+from armoire.images.text_table import BLANKS, Row, lines_of, rows_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +74,7 @@ def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int]
     if not images or len(set(columns)) < len(columns):
         raise ArmoireError(f"{name} should have a header of distinct names and one row per image; fix or remove it")
     if len(set(images)) < len(images):
-        seen: set[str] = set()
-        twice = next(image for image in images if image in seen or seen.add(image))
+        twice = Counter(images).most_common(1)[0][0]
         raise ArmoireError(f"{name} lists image {twice} twice; remove one of the rows")
     return Annotations(name, columns, images, np.frombuffer(values, np.int8).reshape(len(images), len(columns)))
 
@@ -101,12 +101,10 @@ def join(files: Sequence[Annotations], row_of: Mapping[str, int]) -> dict[str, I
     return joined
 
 
-def _rows(listing: FileListing, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of every non-empty line."""
+def _rows(listing: FileListing, name: str) -> Iterator[Row]:
     try:
         with listing.open(name) as file:
             lines = lines_of(decode_text(file.read(), code_pages=False).text)
     except (OSError, RejectedImageError, ValueError) as error:
         raise ArmoireError(f"{name} cannot be read ({error}); fix or remove it") from None
-    delimiter = "," if "," in "".join(lines[:2]) else BLANKS
-    yield from ((number, split_fields(record, delimiter)) for number, record in records(lines))
+    return rows_of(lines, "," if any("," in line for line in lines[:2]) else BLANKS)
