@@ -120,16 +120,16 @@ def furnish(folder: Path, pictures: Any) -> None:
 def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
     """Store discs in the cache in place of Fashion-MNIST's 70,000 images."""
     from armoire.images import Fit, SetInfo, make_table
-    from armoire.images.sources import fashion_mnist
-    from armoire.images.store import store_path, write_store
-    from armoire.io.files import sha256
+    from armoire.images.packing import store_of
+    from armoire.images.sources.fashion_mnist import CLASSES, FashionSource
+    from armoire.images.store import write_store
+    from armoire.progress import SILENT
 
-    n = train + test
-    fit, name = Fit(size=28, background=(0, 0, 0), channels=1), fashion_mnist.NAME
-    info = SetInfo(name, name, fit, fashion_mnist.CLASSES)
+    source, n = FashionSource(None, SILENT), train + test
+    fit = source.fit(Fit(28))
+    info = SetInfo(source.name, source.origin, fit, CLASSES, listing=source.digest)
     table = make_table([f"{i:05d}" for i in range(n)], ["train"] * train + ["test"] * test, [i % 10 for i in range(n)])
-    key = sha256(*(digest.encode() for digest in fashion_mnist.FILES.values()))
-    write_store(store_path(fashion_mnist.NAME, key), pictures(n, 32), table, info)
+    write_store(store_of(source, fit), pictures(n, 32), table, info)
 
 
 def pooled(_extractor: object, x: torch.Tensor) -> torch.Tensor:

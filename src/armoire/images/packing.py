@@ -91,16 +91,24 @@ def pack(
     """
     fit, channels = source.fit(wanted), channels or source.channels
     automatic = automatic and fit == wanted
-    key = [source.origin.encode(), fit.to_json().encode(), f"{choice} {automatic}".encode()]
-    folder = store_path(source.name, sha256(*key))
+    folder = store_of(source, fit, choice, automatic=automatic)
     ready = current_store(folder, source.digest)
     if channels and (ready is None or ready.info.fit.channels != channels):
         # Another store than the one whose channels were detected.
-        folder = store_path(source.name, sha256(*key, repr(channels).encode()))
+        folder = store_of(source, fit, choice, automatic=automatic, channels=channels)
         ready = current_store(folder, source.digest)
     if ready is not None:
         return ready
     return _build(folder, source, _Plan(fit, channels, automatic, choice.label_pattern), progress)
+
+
+def store_of(
+    source: Source, fit: Fit, choice: ColumnChoice = FREE, *, automatic: bool = False, channels: int | None = None
+) -> Path:
+    """The store of a source that is read in this way; for the arguments see `pack`."""
+    return store_path(
+        source.name, sha256(f"{source.origin}\0{fit.to_json()}\0{choice}\0{automatic}{channels}".encode())
+    )
 
 
 def _build(folder: Path, source: Source, plan: _Plan, progress: Progress) -> ImageSet:
