@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from armoire.errors import ArmoireError
 from armoire.images import decode
-from armoire.images.columns import ColumnChoice, Columns, label_by_pattern
+from armoire.images.columns import FREE, ColumnChoice, Columns, label_by_pattern
 from armoire.images.decode import RejectedImageError
 from armoire.images.examine import SAMPLE, examine
 from armoire.images.fit import Decode, Fit, no_warnings

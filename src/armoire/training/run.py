@@ -70,7 +70,7 @@ class Run:
         """
         path = local_folder(path, progress)
         # A bare name is one in runs/, where `armoire train` writes.
-        given, usual = Path(path), Path("runs") / path
+        given, usual = Path(path).expanduser(), Path("runs") / path
         run = cls(usual if usual.is_dir() and not given.exists() else given)
         refuse_foreign(run.path)
         if not run.path.is_dir():

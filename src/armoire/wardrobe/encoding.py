@@ -82,7 +82,7 @@ def encode_shards(
         ArmoireError: an argument does not fit, or `out` holds something else.
     """
     _check(engine, workers, shard_size, dtype)
-    wardrobe, out = Wardrobe.open(wardrobe), Path(out)
+    wardrobe, out = Wardrobe.open(wardrobe), Path(out).expanduser()
     fit = wardrobe.fit
     request = Request(str(data), fit.size, fit.how, fit.background_hex, fit.channels, choice, wardrobe.progress)
     source = open_source(request)

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 
 from armoire.errors import ArmoireError
-from armoire.images import ImageSet, from_array, load_images
+from armoire.images import ImageSet, from_array
 from armoire.images.inputs import Images
+from armoire.images.source import Request
+from armoire.images.sources import load
 from armoire.io.files import write_bytes
 from armoire.priors import FEWEST, fit_prior
 from armoire.priors.flow import check_installed as check_flow
@@ -119,7 +121,7 @@ def _train(
     """Train; `stack` holds the lock on the folder, `options` are those of `fit_epochs`."""
     distributed = join(pick_device(device))
     progress = progress if distributed.is_first else SILENT
-    path = Path(out or Path("runs") / chosen.name)
+    path = Path(out or Path("runs") / chosen.name).expanduser()
     # Checked first: reading the data and training can take long.
     if chosen.prior == "flow":
         distributed.from_first(check_flow)
@@ -144,4 +146,7 @@ def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> Image
     source = str(images or recipe.data)
     if not source:
         raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")
-    return load_images(source, recipe.size, recipe.fit, recipe.background, progress, choice=recipe.choice)
+    found = load(Request(source, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress))
+    for line in found.reading.summary(len(found)):
+        progress.note(f"{found.info.name}: {line}")
+    return found
