@@ -61,7 +61,7 @@ def test_text_is_what_it_is_in_other_formats():
     found = read(columns)
     assert found.labels == cycle("1", "2", None)
     assert found.attributes["smile"].tolist() == cycle(1, -1, 0)
-    assert list(found.ignored) == ["width"]
+    assert [role.column for role in found.roles if role.role == "ignored"] == ["width"]
     assert read({"label": cycle("EU", "NA", "AS")}).labels == cycle("EU", "NA", "AS")
     assert read({"label": cycle("cat", "N/A")}).labels == cycle("cat", None)
     assert read({"label": cycle("007", "012")}).labels == cycle("007", "012")

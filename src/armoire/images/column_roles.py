@@ -1,10 +1,10 @@
-"""Which column of a table states the split, which the class, and which are attributes."""
+"""What the user chose and what armoire found: which columns of a table state the split and the class."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,16 +17,8 @@ RoleName = Literal["name", "image", "label", "split", "attribute", "ignored"]
 NONE = "none"
 COLUMN_SETTINGS = ("name_column", "image_column", "label_column", "split_column", "attributes", "label_pattern")
 SPLIT_COLUMNS = (
-    "split",
-    "partition",
-    "subset",
-    "set",
-    "usage",
-    "phase",
-    "data_split",
-    "split_name",
-    "train_test_split",
-)
+    "split", "partition", "subset", "set", "usage", "phase", "data_split", "split_name", "train_test_split",
+)  # fmt: skip
 FOLD_COLUMNS = ("fold", "folds", "kfold", "k_fold", "cv_fold")
 LABEL_COLUMNS = (
     "label", "labels", "class", "class_name", "classname", "class_label", "category", "category_name", "target",
@@ -48,9 +40,11 @@ SPLIT_NUMBERS = (
     {"0": "train", "1": "valid", "2": "test"},
     {"1": "train", "2": "valid", "3": "test"},
 )
+FLAGS = {
+    "is_train": "train", "is_training": "train", "train_test_split": "train",
+    "is_valid": "valid", "is_val": "valid", "is_test": "test",
+}  # fmt: skip
 ONE_HOT = ("0", "1", "true", "false")
-MOST_ONE_HOT = 400  # columns
-FLAGS = {"is_train": "train", "is_training": "train", "is_valid": "valid", "is_val": "valid", "is_test": "test"}
 
 
 @dataclass(frozen=True)
@@ -105,11 +99,20 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A column that was found, how its values are to be read, and remarks for people."""
+class FoundSplit:
+    """The column of splits, "" for none, the split of each of its values, and a remark for people."""
 
     column: str = ""
     meaning: Mapping[str, str | None] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class FoundClass:
+    """The columns of the class, one or several of 0 and 1; those that could be it too; and a remark for people."""
+
+    columns: Sequence[str] = ()
+    others: Sequence[str] = ()
     note: str = ""
 
 
@@ -125,31 +128,16 @@ def same_name(one: str, other: str) -> bool:
 
 def chosen(name: str, columns: Collection[str], flag: str) -> str:
     """The column that a user named; case may differ where that is unambiguous."""
-    if name in columns:
-        return name
-    similar = [column for column in columns if same_name(column, name)]
+    similar = [name] if name in columns else [column for column in columns if same_name(column, name)]
     if len(similar) == 1:
         return similar[0]
     raise ArmoireError(f"no column '{name}' for {flag}; {did_you_mean(name, columns)}")
 
 
-def find_split(columns: Mapping[str, Values], choice: ColumnChoice) -> Found:
-    """The column of splits, and the split of each of its values."""
-    if choice.split == NONE:
-        return Found()
-    if choice.split:
-        name = chosen(choice.split, columns, "--split-column")
-        if found := _as_split(name, columns[name]):
-            return found
-        values = ", ".join(columns[name].distinct[:3])
-        raise ArmoireError(f"column '{name}' holds {values}, which are no splits; use train, valid and test")
-    taken = _taken(choice, columns)
-    usual = [name for wanted in (*SPLIT_COLUMNS, *FLAGS) for name in columns if plain(name) == wanted]
-    other = [name for name in columns if plain(name) not in LABEL_COLUMNS and _all_words(columns[name])]
-    for name in (name for name in dict.fromkeys(usual + other) if name not in taken):
-        if found := _as_split(name, columns[name]):
-            return found
-    return Found()
+def enumerate_names(names: Iterable[str], most: int = 8) -> str:
+    """Names for people, the first few of many."""
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def is_number_name(name: str) -> bool:
@@ -162,62 +150,69 @@ def is_split_or_fold(name: str) -> bool:
     return plain(name) in (*SPLIT_COLUMNS, *FOLD_COLUMNS, *FLAGS)
 
 
-def find_label(columns: Mapping[str, Values], classes: Collection[str], choice: ColumnChoice) -> tuple[str, list[str]]:
-    """The column of classes, "" for none, and those that could be it as well."""
+def find_split(columns: Mapping[str, Values], choice: ColumnChoice) -> FoundSplit:
+    """The column of splits, and the split of each of its values."""
+    if choice.split == NONE:
+        return FoundSplit()
+    if choice.split:
+        name = chosen(choice.split, columns, "--split-column")
+        if found := _as_split(name, columns[name]):
+            return found
+        values = ", ".join(columns[name].distinct[:3])
+        raise ArmoireError(f"column '{name}' holds {values}, which are no splits; use train, valid and test")
+    free = _not_chosen(columns, choice)
+    usual = [name for wanted in (*SPLIT_COLUMNS, *FLAGS) for name in free if plain(name) == wanted]
+    other = [name for name in free if plain(name) not in LABEL_COLUMNS and _states_splits(free[name])]
+    return next((found for name in usual + other if (found := _as_split(name, free[name]))), FoundSplit())
+
+
+def find_class(columns: Mapping[str, Values], classes: Collection[str], choice: ColumnChoice) -> FoundClass:
+    """The columns of the class.
+
+    Args:
+        columns: all but the one of splits.
+        classes: columns whose class names are known.
+        choice: what the user chose.
+    """
     if choice.label == NONE or (choice.label_pattern and not choice.label):
-        return "", []
+        return FoundClass()
     if choice.label:
         name = chosen(choice.label, columns, "--label-column")
-        if len(columns[name].distinct) < 1:
+        if not columns[name].distinct:
             raise ArmoireError(f"column '{name}' is empty; choose another with --label-column")
-        return name, []
-    taken = _taken(choice, columns)
-    free = {name: values for name, values in columns.items() if name not in taken and not is_split_or_fold(name)}
-    repeated = [name for name, values in free.items() if values.repeat() and not is_number_name(name)]
-    usual = [name for wanted in LABEL_COLUMNS for name in free if plain(name) == wanted]
-    if usual := [name for name in usual if free[name].may_be_classes()]:
-        return usual[0], list(dict.fromkeys(other for other in usual + repeated if other != usual[0]))
+        return FoundClass([name])
+    free = {name: values for name, values in _not_chosen(columns, choice).items() if not is_split_or_fold(name)}
+    usual = [n for wanted in LABEL_COLUMNS for n in free if plain(n) == wanted and free[n].may_be_classes()]
     numbered = [name for name in free if name in classes]
-    if len(numbered) == 1:
-        return numbered[0], [other for other in repeated if other != numbered[0]]
-    return (repeated[0], []) if len(repeated) == 1 else ("", repeated)
+    repeated = [name for name, values in free.items() if values.repeat() and not is_number_name(name)]
+    if certain := usual[:1] or (numbered if len(numbered) == 1 else []):
+        others = [name for name in dict.fromkeys(usual + repeated) if name not in certain]
+        return FoundClass(
+            certain, others, f"the class could also be {enumerate_names(others)} (--label-column)" * bool(others)
+        )
+    if one_hot := _one_hot(free) if choice.attributes is None else []:
+        return FoundClass(one_hot, repeated, "each row has a 1 in one of them (--label-column none for attributes)")
+    if len(repeated) == 1:
+        return FoundClass(repeated, (), f"'{repeated[0]}' is the only column of words that repeat (--label-column)")
+    several = f"several columns could be the class: {enumerate_names(repeated)}; choose one with --label-column"
+    return FoundClass((), repeated, several * bool(repeated))
 
 
-def find_one_hot(columns: Mapping[str, Values], choice: ColumnChoice) -> list[str]:
-    """Neighbouring columns of 0 and 1 of which each row has exactly one 1; all of them, or three or more."""
-    if choice.label or choice.label_pattern or choice.attributes is not None:
+def _one_hot(columns: Mapping[str, Values]) -> list[str]:
+    """The columns of 0 and 1, where each row that has a value has exactly one 1; else none."""
+    names = [name for name, values in columns.items() if values.all_in(ONE_HOT)]
+    if len(names) < 2:
         return []
-    binary = [name for name, values in columns.items() if values.all_in(ONE_HOT) and not is_split_or_fold(name)]
-    if not 2 <= len(binary) <= MOST_ONE_HOT:
-        return []
-    ones = np.stack([columns[name].signs() for name in binary])
-    ones = ones[:, (ones != 0).any(axis=0)]
-    if len(binary) < 3 or _is_one_hot(ones):
-        return binary if _is_one_hot(ones) else []
-    sums = np.concatenate([np.zeros((1, ones.shape[1]), int), np.cumsum(ones == 1, axis=0)])
-    few = sums[:, :: max(1, ones.shape[1] // 200)]
-    for length in range(len(binary) - 1, 2, -1):
-        for start in range(len(binary) - length + 1):
-            if (few[start + length] - few[start] == 1).all() and _is_one_hot(ones[start : start + length]):
-                return binary[start : start + length]
-    return []
+    signs = np.stack([columns[name].signs() for name in names])
+    signs = signs[:, (signs != 0).any(axis=0)]
+    fits = signs.all() and ((signs == 1).sum(axis=0) == 1).all() and (signs == 1).any(axis=1).sum() >= 2
+    return names if fits else []
 
 
-def are_uncertain(columns: Mapping[str, Values]) -> bool:
-    """Whether -1 means uncertain, as it does where a column has 1, 0 and -1."""
-    return any({"1", "0", "-1"} <= set(values.distinct) and values.all_in(YES_OR_NO) for values in columns.values())
-
-
-def _taken(choice: ColumnChoice, columns: Collection[str]) -> set[str]:
-    """The columns that the user chose for one role, and that are found for no other."""
+def _not_chosen(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Values]:
+    """The columns that the user chose for no role."""
     names = [name for name in (choice.label, choice.split, *(choice.attributes or ())) if name]
-    return {column for column in columns if any(same_name(column, name) for name in names)}
-
-
-def _is_one_hot(ones: np.ndarray) -> bool:
-    return bool(ones.shape[1] >= 2 and (ones != 0).all() and ((ones == 1).sum(axis=0) == 1).all()) and bool(
-        (ones == 1).any(axis=1).sum() >= 2
-    )
+    return {c: values for c, values in columns.items() if not any(same_name(c, name) for name in names)}
 
 
 def _word(text: str) -> str:
@@ -225,54 +220,26 @@ def _word(text: str) -> str:
     return word if word in SPLIT_WORDS else re.sub(r"(set|split|data|images)$", "", word)
 
 
-def _all_words(values: Values) -> bool:
+def _states_splits(values: Values) -> bool:
     words = {_word(value) for value in values.distinct}
     return len(words) >= 2 and words <= SPLIT_WORDS.keys()
 
 
-def _as_split(name: str, values: Values) -> Found | None:
+def _as_split(name: str, values: Values) -> FoundSplit | None:
     """The splits that a column's values mean; None where they mean none."""
-    found = values.distinct
+    words = {value: SPLIT_WORDS.get(_word(value)) for value in values.distinct}
     if plain(name) in FLAGS and values.all_in(YES_OR_NO):
         yes = FLAGS[plain(name)]
         no = "test" if yes == "train" else "train"
-        meaning: dict[str, str | None] = {value: yes if YES_OR_NO[value.lower()] > 0 else no for value in found}
-        return Found(name, meaning, f"split from column '{name}': yes is {yes}, no is {no} (--split-column)")
-    if plain(name) == "train_test_split" and set(found) <= {"0", "1"}:
-        return Found(name, {"1": "train", "0": "test"}, f"split from column '{name}': 1 is train, 0 is test")
-    words = {value: SPLIT_WORDS.get(_word(value)) for value in found}
-    if any(words.values()):
-        # Whoever calls some images those of training holds out the others.
-        words |= {value: "test" for value in found if words[value] is None and set(words.values()) == {"train", None}}
-        return Found(name, words, _of_words(name, words))
-    for numbers in SPLIT_NUMBERS:
-        first = next(iter(numbers))
-        if len(found) >= 2 and set(found) <= numbers.keys() and _commonest(values) == first:
-            told = ", ".join(f"{number} is {numbers[number]}" for number in sorted(found))
-            return Found(name, {**numbers}, f"split from column '{name}': {told} (--split-column)")
-    return None
-
-
-def _of_words(name: str, words: Mapping[str, str | None]) -> str:
-    unknown = [value for value, split in words.items() if split is None]
-    held = [f"'{value}' is {words[value]}" for value in words if words[value] and not _is_plain(value)]
-    remarks = ", ".join(held)
-    if unknown:
-        remarks += (
-            f"{'; ' if held else ''}{', '.join(map(repr, unknown[:3]))} is none of train, valid and test: by content"
-        )
-    return f"split from column '{name}': {remarks} (--split-column)" if remarks else ""
-
-
-def _is_plain(value: str) -> bool:
-    word = _word(value)
-    return word in SPLIT_WORDS and word not in HELD_OUT
-
-
-def _commonest(values: Values) -> str:
-    texts: Sequence[str | None] = values.values
-    counts: dict[str, int] = {}
-    for text, count in zip([*texts, None], np.bincount(values.indices, minlength=len(texts) + 1), strict=True):
-        if text is not None:
-            counts[text] = counts.get(text, 0) + int(count)
-    return max(counts, key=lambda text: counts[text], default="")
+        words = {value: yes if YES_OR_NO[value.lower()] > 0 else no for value in words}
+    elif set(words.values()) == {"train", None}:  # whoever calls some images those of training holds out the others
+        words = {value: split or "test" for value, split in words.items()}
+    elif not any(words.values()):
+        first = max(zip(values.counts, values.distinct, strict=True), default=(0, ""))[1]
+        numbers = next((n for n in SPLIT_NUMBERS if first == next(iter(n)) and words.keys() <= n.keys()), None)
+        if numbers is None or len(words) < 2:
+            return None
+        words = {value: numbers[value] for value in sorted(words)}
+    guessed = [(value, split) for value, split in words.items() if _word(value) not in SPLIT_WORDS.keys() - {*HELD_OUT}]
+    meanings = ", ".join(f"'{value}' is {split or 'of no split: by content'}" for value, split in guessed)
+    return FoundSplit(name, words, f"split from column '{name}': {meanings} (--split-column)" * bool(guessed))

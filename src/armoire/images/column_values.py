@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int8
 
+from armoire.images.listing import has_image_ending
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -24,7 +26,6 @@ YES_OR_NO = {"1": 1, "true": 1, "yes": 1, "y": 1, "0": -1, "-1": -1, "false": -1
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?( ?%)?", re.IGNORECASE | re.ASCII)
 INTEGRAL = re.compile(r"\+?(-?[1-9]\d*|0)([.,]0*)?|-0([.,]0*)?", re.ASCII)
 DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}([ T].*)?", re.ASCII)
-IMAGE = re.compile(r"\.(jpe?g|jfif|png|webp|bmp|gif|tiff?)$", re.IGNORECASE)
 #: Words of programs for a missing value, which no one calls a class.
 MISSING = frozenset(("nan", "<na>", "#n/a", "n/a", "null", "nat", "-nan"))
 #: Words that may be a class (Namibia, no defect) but are a missing value among numbers.
@@ -32,11 +33,11 @@ MISSING_AMONG_NUMBERS = frozenset(("na", "none", "?", "-", ".", "unknown"))
 
 
 class Values:
-    """A column as its distinct values, each as text or None, and the index of every row's value.
+    """A column as its distinct values, each as text, and the index of every row's value.
 
     Attributes:
-        values: distinct values.
-        indices: of each row, `len(values)` where it is null.
+        distinct: the values, without null.
+        indices: of each row, `len(distinct)` where it is null.
         is_text: whether its values are words.
         missing: words that are taken for a missing value.
     """
@@ -46,24 +47,22 @@ class Values:
 
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        cells, self.indices = distinct_cells(column)
+        cells, indices = distinct_cells(column)
         self.missing: tuple[str, ...] = ()
-        self.is_text = False
-        self.values = self._of_text(cells) if is_text(column.type) else [_text(cell, classes) for cell in cells]
+        self.is_text = is_text(column.type)
+        texts = self._of_text(cells) if self.is_text else [_text(cell, classes) for cell in cells]
+        self.distinct = list(dict.fromkeys(text for text in texts if text is not None))
+        places: dict[str | None, int] = {text: i for i, text in enumerate(self.distinct)}
+        self.indices = np.array([places.get(text, len(places)) for text in (*texts, None)])[indices]
 
     def _of_text(self, cells: Sequence[str]) -> list[str | None]:
         words = [normal_text(cell) for cell in cells]
-        kinds = [_kind(word) for word in words]
-        self.is_text = "word" in kinds or "number" not in kinds
-        absent = ("missing",) if self.is_text else ("missing", "rather missing")
-        self.missing = tuple(word for word, kind in zip(words, kinds, strict=True) if kind in absent)
-        keep = [None if kind in ("empty", *absent) else word for word, kind in zip(words, kinds, strict=True)]
-        return keep if self.is_text else [None if word is None else _integral(word) for word in keep]
-
-    @property
-    def distinct(self) -> list[str]:
-        """The distinct values, without null."""
-        return list(dict.fromkeys(value for value in self.values if value is not None))
+        certain = [word for word in words if word and word.lower() not in MISSING | MISSING_AMONG_NUMBERS]
+        self.is_text = not certain or not all(NUMBER.fullmatch(word) for word in certain)
+        absent = MISSING if self.is_text else MISSING | MISSING_AMONG_NUMBERS
+        self.missing = tuple(word for word in words if word.lower() in absent)
+        known = [None if not word or word.lower() in absent else word for word in words]
+        return known if self.is_text else [None if word is None else _integral(word) for word in known]
 
     @property
     def example(self) -> str:
@@ -71,15 +70,13 @@ class Values:
         return next(iter(self.distinct), "")
 
     @property
-    def known_rows(self) -> int:
-        """The number of rows with a value."""
-        known = np.array([*(value is not None for value in self.values), False])
-        return int(known[self.indices].sum())
+    def counts(self) -> list[int]:
+        """The number of rows of each value."""
+        return np.bincount(self.indices, minlength=len(self.distinct) + 1)[:-1].tolist()
 
     def all_in(self, allowed: Collection[str]) -> bool:
         """Whether there are values, all of them allowed, in lower case."""
-        found = {value.lower() for value in self.distinct}
-        return bool(found) and found <= set(allowed)
+        return bool(self.distinct) and {value.lower() for value in self.distinct} <= set(allowed)
 
     def may_be_classes(self) -> bool:
         """Whether the values are few, and words or whole numbers."""
@@ -88,28 +85,25 @@ class Values:
 
     def repeat(self) -> bool:
         """Whether the values are words that repeat, as names of classes do."""
-        found = self.distinct
         return (
             self.is_text
-            and 2 <= len(found) <= min(MOST_CLASSES, self.known_rows // 2)
-            and all(len(value) <= LONGEST_CLASS for value in found)
+            and 2 <= len(self.distinct) <= min(MOST_CLASSES, sum(self.counts) // 2)
+            and all(len(value) <= LONGEST_CLASS for value in self.distinct)
             and not self.all_in(YES_OR_NO)
-            and not all(DATE.fullmatch(value) or IMAGE.search(value) for value in found)
+            and not all(DATE.fullmatch(value) or has_image_ending(value) for value in self.distinct)
         )
+
+    def translate(self, names: Mapping[str, str | None]) -> list[str | None]:
+        """The rows with their values replaced; None for a value without a replacement."""
+        return np.array([*map(names.get, self.distinct), None], dtype=object)[self.indices].tolist()
 
     def texts(self) -> list[str | None]:
         return self.translate({value: value for value in self.distinct})
 
-    def translate(self, names: Mapping[str, str | None]) -> list[str | None]:
-        """The rows with their values replaced; None for a value without a replacement."""
-        replaced = [None if value is None else names.get(value) for value in self.values]
-        return np.array([*replaced, None], dtype=object)[self.indices].tolist()
-
     def signs(self, *, uncertain: bool = False) -> Int8[np.ndarray, " n"]:
         """1 yes, -1 no, 0 unknown; where `uncertain`, the value -1 is unknown."""
         meaning = YES_OR_NO | ({"-1": 0} if uncertain else {})
-        signs = [0 if value is None else meaning[value.lower()] for value in self.values]
-        return np.array([*signs, 0], np.int8)[self.indices]
+        return np.array([*(meaning[value.lower()] for value in self.distinct), 0], np.int8)[self.indices]
 
 
 def distinct_cells(column: pa.ChunkedArray) -> tuple[list[Any], np.ndarray]:
@@ -132,15 +126,6 @@ def is_text(kind: pa.DataType) -> bool:
     import pyarrow.types as types
 
     return types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
-
-
-def _kind(word: str) -> str:
-    if not word:
-        return "empty"
-    if NUMBER.fullmatch(word):
-        return "number"
-    lower = word.lower()
-    return "missing" if lower in MISSING else "rather missing" if lower in MISSING_AMONG_NUMBERS else "word"
 
 
 def _integral(word: str) -> str:

@@ -13,9 +13,9 @@ Any other column, captions and sizes for example, is ignored. A null is an unkno
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Int8
@@ -23,18 +23,16 @@ from jaxtyping import Int8
 from armoire.errors import ArmoireError
 from armoire.images.column_roles import (
     FREE,
-    LABEL_COLUMNS,
     ColumnChoice,
+    FoundClass,
     Role,
     RoleName,
-    are_uncertain,
     chosen,
-    find_label,
-    find_one_hot,
+    enumerate_names,
+    find_class,
     find_split,
     is_number_name,
     is_split_or_fold,
-    plain,
 )
 from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, is_text, normal_text
 from armoire.images.layout import held_out_or_none
@@ -42,7 +40,7 @@ from armoire.images.layout import held_out_or_none
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FREE", "RESERVED", "ColumnChoice", "Columns", "Role", "is_text", "read_columns", "scalar_columns"]
+__all__ = ["FREE", "RESERVED", "ColumnChoice", "Columns", "Role", "enumerate_names", "read_columns", "scalar_columns"]
 
 #: Column names, in tables of images and of latents, that are not attributes.
 RESERVED = re.compile(r"id|split|label|(mean|log_var)_\d+")
@@ -59,7 +57,6 @@ class Columns:
         labels: class names; None where unknown.
         attributes: 1 yes, -1 no, 0 unknown.
         label_column: the column of the labels, "" where there is none.
-        ignored: names of the columns that are none of these.
         roles: what each column was taken for.
         classes: class names in their declared order, "" where none is declared.
         notes: remarks on what was guessed.
@@ -70,7 +67,6 @@ class Columns:
     labels: Sequence[str | None]
     attributes: Mapping[str, Int8[np.ndarray, " n"]] = field(default_factory=dict)
     label_column: str = ""
-    ignored: Sequence[str] = ()
     roles: tuple[Role, ...] = ()
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -131,59 +127,42 @@ def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, 
     split = find_split(columns, choice)
     splits = columns[split.column].translate(split.meaning or {}) if split.column else [None] * n
     rest = {name: values for name, values in columns.items() if name != split.column}
-    found = _find_classes(rest, classes, choice)
+    found = find_class(rest, classes, choice)
     attributes = _attributes({name: values for name, values in rest.items() if name not in found.columns}, choice)
+    uncertain = [name for name in attributes if "-1" in columns[name].distinct] if _has_unknown(attributes) else []
     used: dict[str, RoleName] = {split.column: "split"}
     used.update(dict.fromkeys(found.columns, "label"))
     used.update(dict.fromkeys(attributes, "attribute"))
-    notes = (split.note, *_notes(found), *_missing(rest, found), _uncertain(attributes, rest))
+    notes = [split.note, found.note, *_missing(rest, found.columns)]
+    notes += [f"-1 in {enumerate_names(uncertain)} is taken for unknown, since 0 is no"] * bool(uncertain)
     return Columns(
         held_out_or_none(splits),
-        _labels(rest, found, n),
-        attributes,
+        _labels(rest, found.columns, n),
+        {name: values.signs(uncertain=bool(uncertain)) for name, values in attributes.items()},
         ", ".join(found.columns),
-        [name for name in columns if name not in used],
-        tuple(_role(name, values, used, found) for name, values in columns.items()),
+        tuple(_role(name, values, used.get(name, "ignored"), found) for name, values in columns.items()),
         tuple(classes.get(found.columns[0], ())) if len(found.columns) == 1 else (),
         tuple(filter(None, notes)),
     )
 
 
-@dataclass(frozen=True)
-class _Classes:
-    """The columns of the class, one or several of 0 and 1; those that could be it too; whether it is known by name."""
-
-    columns: Sequence[str]
-    others: Sequence[str]
-    certain: bool
+def _labels(columns: Mapping[str, Values], names: Sequence[str], n: int) -> Sequence[str | None]:
+    if len(names) < 2:
+        return columns[names[0]].texts() if names else [None] * n
+    ones = np.stack([columns[name].signs() == 1 for name in names])
+    return np.where(ones.any(axis=0), np.array(names, object)[ones.argmax(axis=0)], None).tolist()
 
 
-def _find_classes(columns: Mapping[str, Values], classes: Collection[str], choice: ColumnChoice) -> _Classes:
-    label, others = find_label(columns, classes, choice)
-    certain = bool(choice.label) or label in classes or plain(label) in LABEL_COLUMNS
-    one_hot = [] if certain else find_one_hot(columns, choice)
-    return _Classes(one_hot or ([label] if label else []), others, certain)
+def _role(name: str, values: Values, role: RoleName, found: FoundClass) -> Role:
+    return Role(name, role, values.example, reason=_reason(name, values, found) if role == "ignored" else "")
 
 
-def _labels(columns: Mapping[str, Values], found: _Classes, n: int) -> Sequence[str | None]:
-    if len(found.columns) < 2:
-        return columns[found.columns[0]].texts() if found.columns else [None] * n
-    ones = np.stack([columns[name].signs() == 1 for name in found.columns])
-    first = np.where(ones.any(axis=0), ones.argmax(axis=0), len(ones)).tolist()
-    return [[*found.columns, None][k] for k in first]
-
-
-def _role(name: str, values: Values, used: Mapping[str, RoleName], found: _Classes) -> Role:
-    reason = "" if name in used else _reason(name, values, found.others)
-    return Role(name, used.get(name, "ignored"), values.example, reason=reason)
-
-
-def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Int8[np.ndarray, " n"]]:
+def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Values]:
     if choice.attributes is None:
-        names = [n for n, values in columns.items() if values.all_in(YES_OR_NO) and n and not is_split_or_fold(n)]
-        names = [name for name in names if not RESERVED.fullmatch(name) and not is_number_name(name)]
-    else:
-        names = [chosen(name, columns, "--attributes") for name in choice.attributes]
+        names = [name for name, values in columns.items() if name and values.all_in(YES_OR_NO)]
+        others = [n for n in names if is_split_or_fold(n) or is_number_name(n) or RESERVED.fullmatch(n)]
+        return {name: columns[name] for name in names if name not in others}
+    names = [chosen(name, columns, "--attributes") for name in choice.attributes]
     for name in names:
         if RESERVED.fullmatch(name):
             raise ArmoireError(f"'{name}' cannot be the name of an attribute; rename the column")
@@ -192,69 +171,46 @@ def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str
             raise ArmoireError(
                 f"column '{name}' holds '{other}', not only yes and no or 1 and 0; leave it out of --attributes"
             )
-    uncertain = are_uncertain({name: columns[name] for name in names})
-    return {name: columns[name].signs(uncertain=uncertain) for name in names}
+    return {name: columns[name] for name in names}
 
 
-def _reason(name: str, values: Values, others: Sequence[str]) -> str:
+def _has_unknown(attributes: Mapping[str, Values]) -> bool:
+    """Whether -1 means unknown, as it does in all columns where one has 1, 0 and -1."""
+    return any({"1", "0", "-1"} <= set(values.distinct) for values in attributes.values())
+
+
+def _reason(name: str, values: Values, found: FoundClass) -> str:
     if not values.distinct:
         return "empty"
     if is_split_or_fold(name):
         return "not taken for a split"
     if RESERVED.fullmatch(name):
         return "its name cannot be an attribute's"
-    if name in others:
+    if name in found.others:
         return "could be the class (--label-column)"
     if len(values.distinct) == 1:
         return "the same value in every row"
     return "text that is no class" if values.is_text else "numbers"
 
 
-def _notes(found: _Classes) -> Iterator[str]:
-    """Remarks on how the class was found."""
-    if len(found.columns) > 1:
-        yield "each row has a 1 in one of them (--label-column none for attributes)"
-    elif found.columns and found.others:
-        yield f"the class could also be {enumerate_names(found.others)} (--label-column)"
-    elif found.columns and not found.certain:
-        yield f"'{found.columns[0]}' is the only column of words that repeat (--label-column)"
-    elif found.others:
-        yield f"several columns could be the class: {enumerate_names(found.others)}; choose one with --label-column"
-
-
-def _missing(columns: Mapping[str, Values], found: _Classes) -> Iterator[str]:
+def _missing(columns: Mapping[str, Values], label: Sequence[str]) -> Iterator[str]:
     """Remarks on words that may be values or missing ones."""
     for name, values in columns.items():
         if values.missing:
             yield f"{enumerate_names(values.missing)} in column '{name}' is taken for a missing value"
         words = [value for value in values.distinct if value.lower() in MISSING_AMONG_NUMBERS - {"unknown"}]
-        if words and name in found.columns:
+        if words and name in label:
             yield f"'{words[0]}' in column '{name}' is taken for a class; leave cells empty where the class is missing"
 
 
-def _uncertain(attributes: Mapping[str, Any], columns: Mapping[str, Values]) -> str:
-    if not are_uncertain({name: columns[name] for name in attributes}):
-        return ""
-    names = [name for name in attributes if "-1" in columns[name].distinct]
-    return f"-1 in {enumerate_names(names)} is taken for unknown, since 0 is no"
-
-
 def scalar_columns(table: pa.Table) -> pa.Table:
-    """The columns of scalars, and the fields of structs of scalars."""
-    import pyarrow as pa
+    """The columns of scalars, and the fields of structs of scalars such as {"attributes": {"Smiling": true}}."""
+    from pyarrow import types
 
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        values = table[name]
-        if not is_scalar_or_struct(values.type):
-            continue
-        if pa.types.is_struct(values.type):  # {"attributes": {"Smiling": true}}
-            fields = pa.table({name: values}).flatten()
-            for field_of, inner in zip(values.type, fields.columns, strict=True):
-                columns.setdefault(field_of.name, inner)
-        else:
-            columns[name] = values
-    return pa.table(columns) if columns else table.select([])
+    table = table.select([field.name for field in table.schema if is_scalar_or_struct(field.type)])
+    names = [f.name for field in table.schema for f in ([*field.type] if types.is_struct(field.type) else [field])]
+    flat = table.flatten() if names else table  # which would not know the number of rows
+    return flat.select([names.index(name) for name in dict.fromkeys(names)]).rename_columns([*dict.fromkeys(names)])
 
 
 def is_scalar_or_struct(kind: pa.DataType) -> bool:
@@ -271,9 +227,3 @@ def is_scalar(kind: pa.DataType) -> bool:
     if types.is_dictionary(kind):
         kind = kind.value_type
     return is_text(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)
-
-
-def enumerate_names(names: Iterable[str], most: int = 8) -> str:
-    """Names for people, the first few of many."""
-    names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from armoire.images.column_roles import SPLIT_WORDS
-from armoire.images.column_values import IMAGE as ENDING
+from armoire.images.listing import has_image_ending
 
 NONE, AMBIGUOUS = -1, -2
 #: Ranks of matches. A part of a path matches where both paths have further, different folders.
@@ -91,7 +91,7 @@ class ImageNames:
         for i in among:
             name = self._parts[i][-1]
             is_stem = stem_of(name).casefold() == last
-            if name.casefold() == last or is_stem or ENDING.search(last):  # else `1.v2` would be 1.png
+            if name.casefold() == last or is_stem or has_image_ending(last):  # else `1.v2` would be 1.png
                 level = 2 if name.casefold() == last else int(is_stem)  # 0 for an image that was converted
                 scores[i] = level, self._depth(i, wanted), wanted[-1] in (name, stem_of(name))
         return scores

@@ -19,7 +19,7 @@ from armoire.images.column_roles import FREE, SPLIT_WORDS, ColumnChoice, Role, c
 from armoire.images.column_values import MOST_CLASSES
 from armoire.images.columns import Columns, enumerate_names, read_columns
 from armoire.images.image_names import ImageNames
-from armoire.images.layout import held_out_or_none
+from armoire.images.layout import held_out_or_none, split_word
 from armoire.images.listing import FileListing
 from armoire.images.name_column import Named, find_named, why_none
 from armoire.images.numbered import join_numbered
@@ -86,7 +86,7 @@ def _sidecars(
 
     sidecars, others = [], {}
     for name, given in texts.items():
-        split = _stated_split(name)
+        split = split_word(PurePosixPath(name).stem) or ""
         text, named = _find(given, names, name, split, choice)
         if named is None:
             others[name] = text
@@ -144,13 +144,6 @@ def _report(name: str, text: TextTable, named: Named, note: Note) -> None:
         note(f"{name}: {rows}, which counts{differ}")
     if PurePosixPath(name).stem.lower().startswith(("list_attr_celeba", "list_eval_partition")):
         note(f"{name} is CelebA's; celeba:PATH reads its folder or zip as CelebA's authors divide and name it")
-
-
-def _stated_split(name: str) -> str:
-    """The split in a table's file name, such as train_labels.csv; "" where it names none or two."""
-    words = re.split(r"[\W_\d]+", PurePosixPath(name).stem.lower())
-    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
-    return found.pop() if len(found) == 1 else ""
 
 
 def _read_all(tables: Mapping[str, pa.Table], n: int, choice: ColumnChoice, note: Note) -> Columns:

@@ -14,7 +14,7 @@ from PIL import Image
 from armoire.errors import ArmoireError
 from armoire.images.column_roles import ColumnChoice
 from armoire.images.decode import RejectedImageError
-from armoire.images.sources.cells import image_column, name_column, open_cell, path_in
+from armoire.images.sources.cells import image_column, open_cell, path_in
 
 
 def png() -> bytes:
@@ -55,12 +55,10 @@ def test_what_does_not(tmp_path, cell):
 
 
 def test_which_columns(tmp_path):
-    schema = pa.schema([("mask", pa.binary()), ("photo", pa.binary()), ("id", pa.string()), ("key", pa.string())])
+    schema = pa.schema([("mask", pa.binary()), ("photo", pa.binary()), ("id", pa.string())])
     with pytest.raises(ArmoireError, match=r"\(mask, photo\); choose one with --image-column"):
         image_column(tmp_path, schema)
     assert image_column(tmp_path, schema, ColumnChoice(image="Photo")) == "photo"
-    assert name_column(schema, "photo") == "id"
-    assert name_column(schema, "photo", ColumnChoice(name="key")) == "key"
     with pytest.raises(ArmoireError, match="no column 'foto' for --image-column; did you mean 'photo'"):
         image_column(tmp_path, schema, ColumnChoice(image="foto"))
     assert image_column(tmp_path, pa.schema([("Image Path", pa.string()), ("label", pa.int64())])) == "Image Path"

@@ -66,13 +66,6 @@ def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> 
     )
 
 
-def name_column(schema: pa.Schema, image: str, choice: ColumnChoice = FREE) -> str:
-    """The column, or field `column.path`, of the images' ids: the chosen one, `id`, the images' paths; "" for none."""
-    if choice.name:
-        return chosen(choice.name, schema.names, "--name-column")
-    return "id" if "id" in schema.names and image != "id" else path_field(schema, image)
-
-
 def may_hold_images(kind: pa.DataType) -> bool:
     """Whether a column of a type can be a column of images."""
     return _holds_bytes(kind) or is_text(kind)
