@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -82,14 +82,7 @@ FREE = ColumnChoice()
 
 @dataclass(frozen=True)
 class Role:
-    """What a column was taken for.
-
-    Attributes:
-        column: its name.
-        example: its first value.
-        table: the file that it is in, where there are several.
-        reason: why, where that is not obvious.
-    """
+    """What a column was taken for, its first value, the file that it is in where there are several, and why."""
 
     column: str
     role: RoleName
@@ -99,20 +92,12 @@ class Role:
 
 
 @dataclass(frozen=True)
-class FoundSplit:
-    """The column of splits, "" for none, the split of each of its values, and a remark for people."""
-
-    column: str = ""
-    meaning: Mapping[str, str | None] | None = None
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class FoundClass:
-    """The columns of the class, one or several of 0 and 1; those that could be it too; and a remark for people."""
+class Found:
+    """The columns of a role, those that could have it too, the meaning of their values, and a remark for people."""
 
     columns: Sequence[str] = ()
     others: Sequence[str] = ()
+    meaning: Mapping[str, str | None] = field(default_factory=dict)
     note: str = ""
 
 
@@ -150,10 +135,10 @@ def is_split_or_fold(name: str) -> bool:
     return plain(name) in (*SPLIT_COLUMNS, *FOLD_COLUMNS, *FLAGS)
 
 
-def find_split(columns: Mapping[str, Values], choice: ColumnChoice) -> FoundSplit:
+def find_split(columns: Mapping[str, Values], choice: ColumnChoice) -> Found:
     """The column of splits, and the split of each of its values."""
     if choice.split == NONE:
-        return FoundSplit()
+        return Found()
     if choice.split:
         name = chosen(choice.split, columns, "--split-column")
         if found := _as_split(name, columns[name]):
@@ -163,39 +148,33 @@ def find_split(columns: Mapping[str, Values], choice: ColumnChoice) -> FoundSpli
     free = _not_chosen(columns, choice)
     usual = [name for wanted in (*SPLIT_COLUMNS, *FLAGS) for name in free if plain(name) == wanted]
     other = [name for name in free if plain(name) not in LABEL_COLUMNS and _states_splits(free[name])]
-    return next((found for name in usual + other if (found := _as_split(name, free[name]))), FoundSplit())
+    return next((found for name in usual + other if (found := _as_split(name, free[name]))), Found())
 
 
-def find_class(columns: Mapping[str, Values], classes: Collection[str], choice: ColumnChoice) -> FoundClass:
-    """The columns of the class.
-
-    Args:
-        columns: all but the one of splits.
-        classes: columns whose class names are known.
-        choice: what the user chose.
-    """
+def find_class(columns: Mapping[str, Values], classes: Collection[str], choice: ColumnChoice) -> Found:
+    """The columns of the class, one or several of 0 and 1; `classes` are columns whose class names are known."""
     if choice.label == NONE or (choice.label_pattern and not choice.label):
-        return FoundClass()
+        return Found()
     if choice.label:
         name = chosen(choice.label, columns, "--label-column")
         if not columns[name].distinct:
             raise ArmoireError(f"column '{name}' is empty; choose another with --label-column")
-        return FoundClass([name])
+        return Found([name])
     free = {name: values for name, values in _not_chosen(columns, choice).items() if not is_split_or_fold(name)}
     usual = [n for wanted in LABEL_COLUMNS for n in free if plain(n) == wanted and free[n].may_be_classes()]
     numbered = [name for name in free if name in classes]
     repeated = [name for name, values in free.items() if values.repeat() and not is_number_name(name)]
     if certain := usual[:1] or (numbered if len(numbered) == 1 else []):
         others = [name for name in dict.fromkeys(usual + repeated) if name not in certain]
-        return FoundClass(
-            certain, others, f"the class could also be {enumerate_names(others)} (--label-column)" * bool(others)
-        )
+        note = f"the class could also be {enumerate_names(others)} (--label-column)" * bool(others)
+        return Found(certain, others, note=note)
     if one_hot := _one_hot(free) if choice.attributes is None else []:
-        return FoundClass(one_hot, repeated, "each row has a 1 in one of them (--label-column none for attributes)")
+        note = "each row has a 1 in one of them (--label-column none for attributes)"
+        return Found(one_hot, repeated, note=note)
     if len(repeated) == 1:
-        return FoundClass(repeated, (), f"'{repeated[0]}' is the only column of words that repeat (--label-column)")
+        return Found(repeated, note=f"'{repeated[0]}' is the only column of words that repeat (--label-column)")
     several = f"several columns could be the class: {enumerate_names(repeated)}; choose one with --label-column"
-    return FoundClass((), repeated, several * bool(repeated))
+    return Found((), repeated, note=several * bool(repeated))
 
 
 def _one_hot(columns: Mapping[str, Values]) -> list[str]:
@@ -225,7 +204,7 @@ def _states_splits(values: Values) -> bool:
     return len(words) >= 2 and words <= SPLIT_WORDS.keys()
 
 
-def _as_split(name: str, values: Values) -> FoundSplit | None:
+def _as_split(name: str, values: Values) -> Found | None:
     """The splits that a column's values mean; None where they mean none."""
     words = {value: SPLIT_WORDS.get(_word(value)) for value in values.distinct}
     if plain(name) in FLAGS and values.all_in(YES_OR_NO):
@@ -242,4 +221,4 @@ def _as_split(name: str, values: Values) -> FoundSplit | None:
         words = {value: numbers[value] for value in sorted(words)}
     guessed = [(value, split) for value, split in words.items() if _word(value) not in SPLIT_WORDS.keys() - {*HELD_OUT}]
     meanings = ", ".join(f"'{value}' is {split or 'of no split: by content'}" for value, split in guessed)
-    return FoundSplit(name, words, f"split from column '{name}': {meanings} (--split-column)" * bool(guessed))
+    return Found([name], (), words, f"split from column '{name}': {meanings} (--split-column)" * bool(guessed))

@@ -13,7 +13,7 @@ Any other column, captions and sizes for example, is ignored. A null is an unkno
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from armoire.errors import ArmoireError
 from armoire.images.column_roles import (
     FREE,
     ColumnChoice,
-    FoundClass,
+    Found,
     Role,
     RoleName,
     chosen,
@@ -112,27 +112,23 @@ def label_by_pattern(columns: Columns, ids: Sequence[str], pattern: str) -> Colu
 
 
 def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, choice: ColumnChoice = FREE) -> Columns:
-    """Interpret the columns of a table.
+    """Interpret the columns of a table with a row per image, without those of images and names.
 
     Args:
-        table: one row per image, without the columns of images and names.
+        table: its columns.
         classes: class names of the columns that hold class numbers.
         n: number of rows, which a table without columns does not know.
-        choice: what the user chose.
-
-    Raises:
-        ArmoireError: there is no column that the user chose, or its values cannot be used so.
+        choice: what the user chose; ArmoireError where there is no such column, or its values cannot be used so.
     """
     columns = {normal_text(name): Values(table[name], classes.get(name, ())) for name in table.column_names}
     split = find_split(columns, choice)
-    splits = columns[split.column].translate(split.meaning or {}) if split.column else [None] * n
-    rest = {name: values for name, values in columns.items() if name != split.column}
+    splits = columns[split.columns[0]].translate(split.meaning) if split.columns else [None] * n
+    rest = {name: values for name, values in columns.items() if name not in split.columns}
     found = find_class(rest, classes, choice)
     attributes = _attributes({name: values for name, values in rest.items() if name not in found.columns}, choice)
     uncertain = [name for name in attributes if "-1" in columns[name].distinct] if _has_unknown(attributes) else []
-    used: dict[str, RoleName] = {split.column: "split"}
-    used.update(dict.fromkeys(found.columns, "label"))
-    used.update(dict.fromkeys(attributes, "attribute"))
+    roles: dict[RoleName, Collection[str]] = {"split": split.columns, "label": found.columns, "attribute": attributes}
+    used: dict[str, RoleName] = {name: role for role, names in roles.items() for name in names}
     notes = [split.note, found.note, *_missing(rest, found.columns)]
     notes += [f"-1 in {enumerate_names(uncertain)} is taken for unknown, since 0 is no"] * bool(uncertain)
     return Columns(
@@ -150,10 +146,11 @@ def _labels(columns: Mapping[str, Values], names: Sequence[str], n: int) -> Sequ
     if len(names) < 2:
         return columns[names[0]].texts() if names else [None] * n
     ones = np.stack([columns[name].signs() == 1 for name in names])
-    return np.where(ones.any(axis=0), np.array(names, object)[ones.argmax(axis=0)], None).tolist()
+    first = np.where(ones.any(axis=0), ones.argmax(axis=0), len(names))
+    return np.array([*names, None], object)[first].tolist()
 
 
-def _role(name: str, values: Values, role: RoleName, found: FoundClass) -> Role:
+def _role(name: str, values: Values, role: RoleName, found: Found) -> Role:
     return Role(name, role, values.example, reason=_reason(name, values, found) if role == "ignored" else "")
 
 
@@ -179,7 +176,7 @@ def _has_unknown(attributes: Mapping[str, Values]) -> bool:
     return any({"1", "0", "-1"} <= set(values.distinct) for values in attributes.values())
 
 
-def _reason(name: str, values: Values, found: FoundClass) -> str:
+def _reason(name: str, values: Values, found: Found) -> str:
     if not values.distinct:
         return "empty"
     if is_split_or_fold(name):

@@ -42,7 +42,7 @@ class Named:
     """A table whose rows name images.
 
     Attributes:
-        table: the columns without the one of names.
+        text: the table, without header where its first row names an image.
         column: the one of names.
         rows: of each image, the row that describes it, -1 where none does.
         example: the first name that matches.
@@ -52,7 +52,7 @@ class Named:
         remark: on how the column was found.
     """
 
-    table: pa.Table
+    text: TextTable
     column: str
     rows: np.ndarray
     example: str
@@ -61,11 +61,19 @@ class Named:
     repeated: Sequence[tuple[int, int]]
     remark: str = ""
 
+    def table(self) -> pa.Table:
+        """One row per image, null where there is none for it, without the column of names."""
+        import pyarrow as pa
+
+        return self.text.table.drop_columns([self.column]).take(pa.array(self.rows, mask=self.rows < 0))
+
     def differing(self) -> list[str]:
         """The columns in which repeated rows differ from the earlier ones of the same images."""
         pairs = [(row, self.rows[image]) for row, image in self.repeated if self.rows[image] >= 0]
-        one, other = (self.table.take([pair[side] for pair in pairs]) for side in (0, 1)) if pairs else [self.table] * 2
-        return [name for name in self.table.column_names if not one[name].equals(other[name])]
+        rows = np.array(pairs, np.int64).reshape(-1, 2)
+        one, other = self.text.table.take(rows[:, 0]), self.text.table.take(rows[:, 1])
+        names = [name for name in one.column_names if name != self.column]
+        return [name for name in names if not one[name].equals(other[name])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +104,8 @@ class _Candidate:
         return int(found[self.indices].sum())
 
 
-def find_named(
-    text: TextTable, names: ImageNames, folder: str, choice: ColumnChoice = FREE
-) -> tuple[TextTable, Named | None]:
-    """The table, without header where its first row names an image, and the rows of the images, if there are any."""
+def find_named(text: TextTable, names: ImageNames, folder: str, choice: ColumnChoice) -> Named | None:
+    """The rows of the images in a table of a folder; None where no column names enough of them."""
     if choice.name not in text.table.column_names and choice.name.startswith("column "):
         text = text.without_header()
     columns = text.table.column_names
@@ -110,11 +116,11 @@ def find_named(
     else:
         found = _best([c for c in candidates if _enough(c, text, names)], text, names)
     if found is None:
-        return text, None
+        return None
     header = names.find(found.header, folder)
     if header.position != -1 and header.rank >= found.lowest.rank and not found.is_usual:  # it is a row
         return find_named(text.without_header(), names, folder, choice if wanted else FREE)
-    return text, _align(text.table, found, names, _remark(found, names, wanted))
+    return _align(text, found, names, _remark(found, names, wanted))
 
 
 def _candidate(text: TextTable, column: str, names: ImageNames, folder: str) -> _Candidate | None:
@@ -178,7 +184,7 @@ def _remark(found: _Candidate, names: ImageNames, wanted: bool) -> str:
     return f"{column}{', and they' if column else 'its names'} match in part, {example}"
 
 
-def _align(table: pa.Table, found: _Candidate, names: ImageNames, remark: str) -> Named:
+def _align(text: TextTable, found: _Candidate, names: ImageNames, remark: str) -> Named:
     """The first row that names each image best, and the rows that are not used."""
     rows, best = np.full(len(names.names), -1), [(0, "")] * len(names.names)
     unmatched, ambiguous, repeated, twice = [], [], [], set()
@@ -198,8 +204,7 @@ def _align(table: pa.Table, found: _Candidate, names: ImageNames, remark: str) -
             twice.add(image)
     rows[list(twice)] = -1
     example = next((cell for cell, match in zip(cells, matches, strict=True) if match.position >= 0), "")
-    table = table.drop_columns([found.column])
-    return Named(table, found.column, rows, example, unmatched, ambiguous, repeated, remark)
+    return Named(text, found.column, rows, example, unmatched, ambiguous, repeated, remark)
 
 
 def why_none(text: TextTable, names: ImageNames, folder: str) -> str:
@@ -208,8 +213,6 @@ def why_none(text: TextTable, names: ImageNames, folder: str) -> str:
         cells = [str(cell) for cell in text.table[name].slice(0, SAMPLE).to_pylist() if cell is not None]
         ambiguous = [cell for cell in cells if names.find(cell, folder).position == AMBIGUOUS]
         if 2 * len(ambiguous) >= max(1, len(cells)):
-            among = ", ".join(names.ending_in(ambiguous[0])[:2])
-            return (
-                f"'{ambiguous[0]}' in its column '{name}' may be any of {among}; write the folders into the table too"
-            )
+            which = f"'{ambiguous[0]}' in its column '{name}' may be any of "
+            return f"{which}{', '.join(names.ending_in(ambiguous[0])[:2])}; write the folders into the table too"
     return "no column of it names the images (--name-column)"

@@ -8,7 +8,7 @@ train_test_split.txt      1 0
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -22,17 +22,15 @@ CLASS_FILES = ("classes", "class_names", "labels")
 
 
 def join_numbered(
-    lists: Mapping[str, Named], others: Mapping[str, TextTable]
+    lists: Iterable[Named], others: Mapping[str, TextTable]
 ) -> tuple[dict[str, pa.Table], dict[str, tuple[str, ...]]]:
     """The values of the images by file, one column each, and the class names of columns of classes in their order.
 
-    Args:
-        lists: tables without a header whose rows name images.
-        others: the other tables.
+    `lists` are tables without a header whose rows name images, `others` tables that do not.
     """
     import pyarrow as pa
 
-    numbers = next((found for named in lists.values() if (found := _numbers(named)) is not None), None)
+    numbers = next((found for named in lists if (found := _numbers(named)) is not None), None)
     if numbers is None:
         return {}, {}
     values = {name: pairs for name, text in others.items() if (pairs := _pairs(text)) is not None}
@@ -55,10 +53,10 @@ def join_numbered(
 
 def _numbers(named: Named) -> list[str | None] | None:
     """The number of each image, where the only other column holds distinct numbers; None elsewhere."""
-    cells = named.table.column(0).to_pylist() if named.table.num_columns == 1 else [""]
-    if not all(isinstance(cell, str) and cell.isdecimal() for cell in cells) or len(set(cells)) < len(cells):
-        return None
-    return [cells[row] if row >= 0 else None for row in named.rows.tolist()]
+    table = named.table()
+    cells = table.column(0).to_pylist() if table.num_columns == 1 else []
+    known = [cell for cell in cells if cell is not None]
+    return cells if known and all(map(str.isdecimal, known)) and len(set(known)) == len(known) else None
 
 
 def _pairs(text: TextTable) -> dict[str, str] | None:

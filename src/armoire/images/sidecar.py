@@ -8,14 +8,14 @@ and values is one where another gives each image its number, as those of CUB-200
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armoire.images.column_roles import FREE, SPLIT_WORDS, ColumnChoice, Role, chosen
+from armoire.images.column_roles import FREE, ColumnChoice, Role, chosen
 from armoire.images.column_values import MOST_CLASSES
 from armoire.images.columns import Columns, enumerate_names, read_columns
 from armoire.images.image_names import ImageNames
@@ -34,25 +34,6 @@ TEMPLATE = re.compile(r"submission|template|example|placeholder|dummy", re.IGNOR
 Note = Callable[[str], None]
 
 
-@dataclass(frozen=True, eq=False)
-class Sidecar:
-    """One table in the order of the images.
-
-    Attributes:
-        name: of its file.
-        table: one row per image, null where the file has no row for it, without the column of names.
-        named: which rows describe which images.
-        split: that its file name states.
-        is_list: whether it has no header.
-    """
-
-    name: str
-    table: pa.Table
-    named: Named
-    split: str = ""
-    is_list: bool = False
-
-
 def digest_with_tables(listing: FileListing) -> str:
     """A digest that changes when an image, or a table next to the images, is added, removed or rewritten."""
     stamps = [f"{name}\0{listing.sidecars[name]}\0".encode() for name in table_names(listing)]
@@ -67,68 +48,60 @@ def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE)
     found = {column for text in texts.values() for column in text.table.column_names}
     if choice.name and not choice.name.startswith("column "):
         chosen(choice.name, found, "--name-column")
-    sidecars, others = _sidecars(texts, names, choice, note)
-    joined, classes = join_numbered({s.name: s.named for s in sidecars if s.is_list}, others)
+    found = {name: named for name, text in texts.items() if (named := _find(text, names, name, choice)) is not None}
+    used = {name: named for name, named in sorted(found.items(), key=_fewest_last) if not _is_template(name, named)}
+    for name in found.keys() - used.keys():
+        note(f"{name} is ignored: by its name its values are placeholders, no labels; rename it to use it")
+    for name, named in used.items():
+        _report(name, named, note)
+    others = {name: text for name, text in texts.items() if name not in found}
+    joined, classes = join_numbered((named for named in used.values() if not named.text.has_header), others)
     for name in others.keys() - joined.keys():
         reason = why_none(others[name], names, folder_of(name))
         if is_certainly_table(name) or "may be" in reason:
             note(f"{name} is ignored: {reason}")
-    tables = {sidecar.name: sidecar.table for sidecar in sidecars} | joined
-    columns = _with_names(_read_all(tables, len(listing.names), choice, note), sidecars, choice)
+    tables = {name: named.table() for name, named in used.items()} | joined
+    columns = _with_names(_read_all(tables, len(listing.names), choice, note), used, choice)
     return replace(columns, classes=classes.get(columns.label_column, columns.classes)), tuple(tables)
 
 
-def _sidecars(
-    texts: Mapping[str, TextTable], names: ImageNames, choice: ColumnChoice, note: Note
-) -> tuple[list[Sidecar], dict[str, TextTable]]:
-    """The tables whose rows name images, those of most images first, and the other tables."""
-    import pyarrow as pa
-
-    sidecars, others = [], {}
-    for name, given in texts.items():
-        split = split_word(PurePosixPath(name).stem) or ""
-        text, named = _find(given, names, name, split, choice)
-        if named is None:
-            others[name] = text
-        elif _is_template(name, named.table):
-            note(f"{name} is ignored: by its name its values are placeholders, no labels; rename it to use it")
-        else:
-            table = named.table.take(pa.array(named.rows, mask=named.rows < 0))
-            sidecars.append(Sidecar(name, table, named, split, not text.has_header))
-            _report(name, text, named, note)
-    return sorted(sidecars, key=lambda sidecar: (-int((sidecar.named.rows >= 0).sum()), sidecar.name)), others
+def _fewest_last(item: tuple[str, Named]) -> tuple[int, str]:
+    return -int((item[1].rows >= 0).sum()), item[0]
 
 
-def _find(
-    text: TextTable, names: ImageNames, name: str, split: str, choice: ColumnChoice
-) -> tuple[TextTable, Named | None]:
+def _find(text: TextTable, names: ImageNames, name: str, choice: ColumnChoice) -> Named | None:
     """The rows of the images; of several with one name, those in folders of the split in the table's name."""
-    found, named = find_named(text, names, folder_of(name), choice)
+    named = find_named(text, names, folder_of(name), choice)
+    split = _split_of(name)
     if not split or (named is not None and not named.ambiguous):
-        return found, named
-    folders = [{SPLIT_WORDS.get(part.lower()) for part in path.split("/")[:-1]} for path in names.names]
-    inside = [i for i, splits in enumerate(folders) if split in splits]
-    other, again = find_named(text, ImageNames([names.names[i] for i in inside]), folder_of(name), choice)
+        return named
+    inside = [i for i, path in enumerate(names.names) if split in map(split_word, path.split("/")[:-1])]
+    again = find_named(text, ImageNames([names.names[i] for i in inside]), folder_of(name), choice)
     if again is None or (named is not None and len(again.ambiguous) >= len(named.ambiguous)):
-        return found, named
+        return named
     rows = np.full(len(names.names), -1)
     rows[inside] = again.rows
-    return other, replace(again, rows=rows, repeated=[(row, inside[image]) for row, image in again.repeated])
+    return replace(again, rows=rows, repeated=[(row, inside[image]) for row, image in again.repeated])
 
 
-def _is_template(name: str, table: pa.Table) -> bool:
+def _split_of(name: str) -> str | None:
+    """The split in a file's name, such as train_labels.csv."""
+    return split_word(PurePosixPath(name).stem)
+
+
+def _is_template(name: str, named: Named) -> bool:
     """Whether the values are placeholders: of a submission, or one value under a name such as template."""
     stem = PurePosixPath(name).stem
-    constant = all(len(column.unique()) <= 1 for column in table.columns)
+    constant = all(len(column.unique()) <= 1 for column in named.text.table.drop_columns([named.column]).columns)
     return "submission" in stem.lower() or (TEMPLATE.search(stem) is not None and constant)
 
 
-def _report(name: str, text: TextTable, named: Named, note: Note) -> None:
+def _report(name: str, named: Named, note: Note) -> None:
     """Notes on the rows of a table that could not be used."""
-    if text.bad:
-        (line, reason), more = text.bad[0], len(text.bad) - 1
+    if named.text.bad:
+        (line, reason), more = named.text.bad[0], len(named.text.bad) - 1
         note(f"{name}: line {line} {reason} and is left out{f'; so are {more:,} more' if more else ''}")
-    if not text.has_header:
+    if not named.text.has_header:
         note(f"{name} has no header: '{named.example}' in its '{named.column}' names an image (--name-column)")
     elif named.remark:
         note(f"{name}: {named.remark}")
@@ -163,20 +136,19 @@ def _of_list(table: pa.Table, choice: ColumnChoice) -> ColumnChoice:
     return replace(choice, label=name) if repeats and re.fullmatch(r"column \d+", name) else choice
 
 
-def _with_names(columns: Columns, sidecars: Sequence[Sidecar], choice: ColumnChoice) -> Columns:
+def _with_names(columns: Columns, used: Mapping[str, Named], choice: ColumnChoice) -> Columns:
     """The columns with the roles of those that name images, and with splits by the tables' file names."""
-    roles = tuple(Role(s.named.column, "name", s.named.example, s.name) for s in sidecars)
+    roles = tuple(Role(named.column, "name", named.example, file) for file, named in used.items())
     columns = replace(columns, roles=(*roles, *columns.roles))
-    stating = [sidecar for sidecar in sidecars if sidecar.split]
-    if any(columns.splits) or choice.split or len({sidecar.split for sidecar in stating}) < 2:
+    stating = {file: split for file in used if (split := _split_of(file))}
+    if any(columns.splits) or choice.split or len(set(stating.values())) < 2:
         return columns
-    splits: list[str | None] = [None] * len(columns.labels)
-    for sidecar in stating:
-        for position in np.flatnonzero(sidecar.named.rows >= 0).tolist():
-            splits[position] = splits[position] or sidecar.split
-    names = enumerate_names([PurePosixPath(sidecar.name).name for sidecar in stating])
+    splits = np.full(len(columns.labels), None, object)
+    for file, split in reversed([*stating.items()]):
+        splits[used[file].rows >= 0] = split
+    names = enumerate_names([PurePosixPath(file).name for file in stating])
     note = f"split from the names of {names} (--split-column none)"
-    return replace(columns, splits=held_out_or_none(splits), notes=(*columns.notes, note))
+    return replace(columns, splits=held_out_or_none(splits.tolist()), notes=(*columns.notes, note))
 
 
 def _coalesce(tables: Mapping[str, pa.Table], note: Note) -> pa.Table:

@@ -1,4 +1,4 @@
-"""The text in bytes of an unknown encoding: UTF-8, UTF-16, UTF-32, or a code page where exactly one fits.
+"""The text in bytes of an unknown encoding: UTF-8, UTF-16 with its mark, or a code page where exactly one fits.
 
 The detectors charset-normalizer and chardet misread tables of a few short words in half of the code pages, and a
 misread class name is worse than a refusal. Hence a code page fits only where most letters that it gives are frequent
@@ -15,13 +15,7 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 
-MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # begins with the mark of UTF-16
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 LOST = "\ufffd"
 SAMPLE = 1 << 20  # bytes whose words are examined
 SYMBOLS = "–—‘’“”„«»°€£§·…™®© ×½"
@@ -79,18 +73,14 @@ class Text:
 
 
 def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool = True) -> Text:
-    """Decode a file.
-
-    Args:
-        content: the bytes.
-        names: words that the text should have if it has any outside of ASCII, such as names of files.
-        code_pages: whether other encodings than Unicode's are tried.
+    """Decode a file, which should have one of the names if it has letters outside of ASCII.
 
     Raises:
         ValueError: no encoding fits, or several do; the message says to save the file as UTF-8.
     """
-    if encoding := _unicode_encoding(content):
-        return Text(_strictly(content, encoding))
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return Text(_strictly(content, encoding))
     try:
         return Text(content.decode())
     except UnicodeDecodeError as error:
@@ -107,17 +97,6 @@ def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool
         if few:
             return Text(damaged, damaged=True)
         raise
-
-
-def _unicode_encoding(content: bytes) -> str:
-    """The encoding that the first bytes state; UTF-16 also by zeros, as commas and digits have; else ""."""
-    for mark, encoding in MARKS.items():
-        if content.startswith(mark):
-            return encoding
-    even, odd = content[:SAMPLE:2].count(0), content[1:SAMPLE:2].count(0)
-    if even == odd or 10 * (even + odd) <= min(len(content), SAMPLE):
-        return ""
-    return "utf-16-be" if even > odd else "utf-16-le"
 
 
 def _strictly(content: bytes, encoding: str) -> str:

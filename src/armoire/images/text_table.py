@@ -82,15 +82,12 @@ def rows_of(lines: Sequence[str], delimiter: str, splits: int = -1) -> Iterator[
 
 
 def read_delimited(text: str, *, blanks: bool = False, lost: str = "") -> TextTable:
-    """A table whose cells are separated; its first row is taken for a header.
+    """A table whose cells are separated; its first row is taken for a header. ValueError where there is no row.
 
     Args:
         text: the whole file.
         blanks: whether blanks separate cells where nothing else does.
         lost: a character that stands for bytes that could not be read, and costs its row.
-
-    Raises:
-        ValueError: there is no row.
     """
     lines = lines_of(text)
     if stated := re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE):  # Excel's own line

@@ -44,13 +44,9 @@ class Annotations:
 
 
 def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int], only: str = "") -> Annotations:
-    """Read one file; ArmoireError with the line number where it cannot be parsed.
+    """Read one file, whose cells have a `meaning`; ArmoireError with the line number where it cannot be parsed.
 
-    Args:
-        listing: the files of the source.
-        name: of the file.
-        meaning: the values allowed in a cell, and the integer of each.
-        only: the column's name, where there must be exactly one.
+    `only` is the column's name, where there must be exactly one.
     """
     rows = _rows(listing, name)
     line, header = next(rows, (1, []))

@@ -46,17 +46,17 @@ def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> 
     """
     if choice.image:
         name = chosen(choice.image, schema.names, "--image-column")
-        if not may_hold_images(schema.field(name).type):
-            raise ArmoireError(f"column '{name}' of {path} holds {schema.field(name).type}, no images or paths")
+        kind = schema.field(name).type
+        if not _holds_bytes(kind) and not is_text(kind):
+            raise ArmoireError(f"column '{name}' of {path} holds {kind}, no images or paths")
         return name
     encoded = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
     common = [name for name in BYTES_COLUMNS if name in encoded]
     if len(encoded) == 1 or common:
         return (common or encoded)[0]
     if encoded:
-        raise ArmoireError(
-            f"several columns of {path} may hold images ({', '.join(encoded)}); choose one with --image-column"
-        )
+        several = ", ".join(encoded)
+        raise ArmoireError(f"several columns of {path} may hold images ({several}); choose one with --image-column")
     texts = {plain(name): name for name in reversed(schema.names) if is_text(schema.field(name).type)}
     if paths := [texts[name] for name in PATH_COLUMNS if name in texts]:
         return paths[0]
@@ -64,11 +64,6 @@ def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> 
         f"no column of {path} holds images (binary, a struct with bytes, or paths in a column such as file_name); "
         "choose one with --image-column"
     )
-
-
-def may_hold_images(kind: pa.DataType) -> bool:
-    """Whether a column of a type can be a column of images."""
-    return _holds_bytes(kind) or is_text(kind)
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
