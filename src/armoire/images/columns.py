@@ -136,7 +136,15 @@ def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, 
         _labels(rest, found.columns, n),
         {name: values.signs(uncertain=bool(uncertain)) for name, values in attributes.items()},
         ", ".join(found.columns),
-        tuple(_role(name, values, used.get(name, "ignored"), found) for name, values in columns.items()),
+        tuple(
+            Role(
+                name,
+                used.get(name, "ignored"),
+                value.example,
+                reason="" if name in used else _reason(name, value, found),
+            )
+            for name, value in columns.items()
+        ),
         tuple(classes.get(found.columns[0], ())) if len(found.columns) == 1 else (),
         tuple(filter(None, notes)),
     )
@@ -148,10 +156,6 @@ def _labels(columns: Mapping[str, Values], names: Sequence[str], n: int) -> Sequ
     ones = np.stack([columns[name].signs() == 1 for name in names])
     first = np.where(ones.any(axis=0), ones.argmax(axis=0), len(names))
     return np.array([*names, None], object)[first].tolist()
-
-
-def _role(name: str, values: Values, role: RoleName, found: Found) -> Role:
-    return Role(name, role, values.example, reason=_reason(name, values, found) if role == "ignored" else "")
 
 
 def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Values]:

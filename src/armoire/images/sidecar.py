@@ -49,7 +49,8 @@ def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE)
     if choice.name and not choice.name.startswith("column "):
         chosen(choice.name, found, "--name-column")
     found = {name: named for name, text in texts.items() if (named := _find(text, names, name, choice)) is not None}
-    used = {name: named for name, named in sorted(found.items(), key=_fewest_last) if not _is_template(name, named)}
+    ranked = sorted(found, key=lambda name: (-int((found[name].rows >= 0).sum()), name))
+    used = {name: found[name] for name in ranked if not _is_template(name, found[name])}
     for name in found.keys() - used.keys():
         note(f"{name} is ignored: by its name its values are placeholders, no labels; rename it to use it")
     for name, named in used.items():
@@ -63,10 +64,6 @@ def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE)
     tables = {name: named.table() for name, named in used.items()} | joined
     columns = _with_names(_read_all(tables, len(listing.names), choice, note), used, choice)
     return replace(columns, classes=classes.get(columns.label_column, columns.classes)), tuple(tables)
-
-
-def _fewest_last(item: tuple[str, Named]) -> tuple[int, str]:
-    return -int((item[1].rows >= 0).sum()), item[0]
 
 
 def _find(text: TextTable, names: ImageNames, name: str, choice: ColumnChoice) -> Named | None:

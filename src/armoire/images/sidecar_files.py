@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 from armoire.images.decode import RejectedImageError
 from armoire.images.image_names import ImageNames, stem_of
 from armoire.images.listing import FileListing
-from armoire.images.text_encoding import LOST, Text, decode_text
+from armoire.images.text_encoding import LOST, decode_text
 from armoire.images.text_table import TextTable, read_delimited, read_json
 
-ENDINGS = {".csv", ".tsv", ".jsonl", ".ndjson"}
+ENDINGS = {".csv", ".tsv", ".jsonl"}
 POSSIBLE = {".txt", ".json"}  # not every such file is a table
 LARGEST = 1 << 28  # bytes
 LARGEST_POSSIBLE = 1 << 25
@@ -41,11 +41,21 @@ def read_table(listing: FileListing, name: str, names: ImageNames, note: Callabl
     """The rows of a file; None, and a note if it should be a table, where it cannot be read as one."""
     import pyarrow as pa
 
+    ending = PurePosixPath(name).suffix.lower()
+    largest = LARGEST if ending in ENDINGS else LARGEST_POSSIBLE
     try:
-        text = decode_text(_content(listing, name), [stem_of(image) for image in names.names if not image.isascii()])
-        table = _parse(name, text)
+        with listing.open(name) as file:
+            content = file.read(largest + 1)
+        if len(content) > largest:
+            raise ValueError(f"more than {largest:,} bytes")
+        text = decode_text(content, [stem_of(image) for image in names.names if not image.isascii()])
+        lost = LOST if text.damaged else ""
+        if ending in (".jsonl", ".json"):
+            table = read_json(text.text, lines=ending == ".jsonl", lost=lost)
+        else:
+            table = read_delimited(text.text, blanks=ending == ".txt", lost=lost)
     except (OSError, ValueError, RecursionError, RejectedImageError, pa.ArrowException) as error:
-        if is_certainly_table(name):
+        if ending in ENDINGS:
             note(f"{name} is ignored: it cannot be read as a table ({' '.join(str(error).split())})")
         return None
     if text.damaged:
@@ -53,20 +63,3 @@ def read_table(listing: FileListing, name: str, names: ImageNames, note: Callabl
     if text.encoding:
         note(f"{name} is read as {text.encoding}, with words such as '{text.example}'; if wrong, save it as UTF-8")
     return table
-
-
-def _content(listing: FileListing, name: str) -> bytes:
-    largest = LARGEST if is_certainly_table(name) else LARGEST_POSSIBLE
-    with listing.open(name) as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise ValueError(f"more than {largest:,} bytes")
-    return content
-
-
-def _parse(name: str, decoded: Text) -> TextTable:
-    text, lost = decoded.text, LOST if decoded.damaged else ""
-    ending = PurePosixPath(name).suffix.lower()
-    if ending in (".jsonl", ".ndjson", ".json"):
-        return read_json(text, lines=ending != ".json", lost=lost)
-    return read_delimited(text, blanks=ending == ".txt", lost=lost)

@@ -114,13 +114,12 @@ def _below(path: str, folder: Path) -> Path:
     """The file that a path names, or the end of a path of another machine."""
     # A table is untrusted input: it must not read files elsewhere on this disk.
     file = Path(os.path.normpath(folder / path))
-    if file.is_relative_to(folder) and (found := _in_either_form(file)):
-        return found
     parts = [part for part in PurePosixPath(path).parts if part not in ("/", ".", "..")]
-    for start in range(len(parts)):
-        if found := _in_either_form(folder.joinpath(*parts[start:])):
-            return found
-    if not file.is_relative_to(folder):
+    ends = (folder.joinpath(*parts[start:]) for start in range(len(parts)))
+    inside = [file] if file.is_relative_to(folder) else []
+    if found := next(filter(None, map(_in_either_form, (*inside, *ends))), None):
+        return found
+    if not inside:
         raise RejectedImageError(f"its file is outside of {folder}")
     return file
 

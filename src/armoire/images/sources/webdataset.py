@@ -13,18 +13,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from armoire.images.archives import TarListing, list_tars
-from armoire.images.columns import Columns, read_columns, scalar_columns
+from armoire.images.columns import Columns, read_columns
 from armoire.images.decode import RejectedImageError
 from armoire.images.layout import read_layout, split_word
 from armoire.images.listing import FileListing, Ignored, has_image_ending
 from armoire.images.source import FileSource, Request, Source, SourceKind
 from armoire.images.sources.folder import FolderSource
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from armoire.images.text_table import table_of_objects
 
 ENDING = ".tar"
 VALUES = ("cls", "json", "txt")
@@ -56,7 +54,7 @@ class SampleSource(FileSource):
     def describe(self) -> Columns:
         bad: Counter[str] = Counter()
         rows = [dict(_values(self.listing, sample, bad)) for sample in self.samples]
-        columns = read_columns(_table(rows), {}, len(rows), self.choice)
+        columns = read_columns(table_of_objects(rows), {}, len(rows), self.choice)
         layout = read_layout(_paths(self.listing, self.names))
         notes = [f"{n:,} files of samples have {what}, and are ignored" for what, n in bad.items()]
         columns = columns.fill_missing(layout.splits, layout.labels)
@@ -165,16 +163,3 @@ def _values(listing: FileListing, sample: Sample, bad: Counter[str]) -> Iterator
                 bad["no JSON object"] += 1
         except (ValueError, RecursionError, RejectedImageError):
             bad["no readable text"] += 1
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    import pyarrow as pa
-
-    columns: dict[str, pa.Array] = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        cells = [row.get(name) for row in rows]
-        try:
-            columns[name] = pa.array(cells)
-        except (pa.ArrowException, OverflowError):  # values of several types
-            columns[name] = pa.array([None if cell is None else str(cell) for cell in cells])
-    return scalar_columns(pa.table(columns))
