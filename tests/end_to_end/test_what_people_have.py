@@ -117,9 +117,9 @@ def test_a_folder_nobody_prepared(armoire: Armoire, messy: Path) -> None:
     quick = ("--size", 32, "--latent", 8, "--epochs", 1, "--set", "channels=[8, 16, 16]")
     made = armoire.typed("train", "images-vae", "--data", messy, *quick)
     assert made.code == 0, made.err
-    line = next(line for line in made.err.splitlines() if "rejected.csv" in line)
-    assert f"{len(BROKEN)} of {N + len(BROKEN)} files could not be read" in line
-    with Path(line.rpartition(" in ")[2]).open(newline="", encoding="utf-8") as file:
+    line = next(line for line in made.err.splitlines() if "could not be read" in line)
+    assert f"{N} images of {N + len(BROKEN) + 2} files; {len(BROKEN)} could not be read" in line
+    with (armoire.cwd / "runs" / "images-vae" / "rejected.csv").open(newline="", encoding="utf-8") as file:
         named = {row["name"]: row["reason"] for row in csv.DictReader(file)}
     assert set(named) == set(BROKEN)
     assert all(reason in named[name] for name, reason in BROKEN.items())
@@ -127,7 +127,7 @@ def test_a_folder_nobody_prepared(armoire: Armoire, messy: Path) -> None:
     pairs = {(row["id"].split("/")[0], row["label"]) for row in latents.select(["id", "label"]).to_pylist()}
     assert (len(latents), sorted(pairs)) == (N, [(kind, label) for label, kind in enumerate(sorted(KINDS))])
     described = armoire("data", messy, "--json").json()
-    assert (described["n"], described["rejected"], described["ignored"]) == (N, len(BROKEN), 1)
+    assert (described["n"], described["rejected"], described["ignored"]) == (N, len(BROKEN), 2)
     # A class whose images are all damaged is no class.
     assert described["labels"] == dict.fromkeys(sorted(KINDS), N // 3)
     with zipfile.ZipFile(armoire.cwd / "all.zip", "w") as archive:

@@ -104,13 +104,15 @@ def test_four_attributes_of_most_images_are_drawn_by_default(run: Wardrobe):
     assert "Last" not in best
     assert [smaller[name] for name in best] == sorted(smaller.values(), reverse=True)[:4]
     saved = [path.name for path in figures.save(run)]
-    assert saved[-4:] == [f"attribute-{name.replace('/', '_')}.png" for name in best]
+    starts = [f"attribute-{name.replace('/', '_')}" for name in best]
+    assert all(file.startswith(start) for file, start in zip(saved[-4:], starts, strict=True))
     assert list(attribute_figures(run)) == [f"attribute-{name}" for name in run.latents.attributes]
 
 
 def test_a_slash_in_a_name_is_no_folder(run: Wardrobe):
     (path,) = figures.save(run, ["attribute-Square/ish"])
-    assert path == run.run.path / "figures" / "attribute-Square_ish.png"
+    assert path.parent == run.run.path / "figures"
+    assert path.name.startswith("attribute-Square_ish-")
 
 
 def test_figures_are_described_for_a_report(vae: Wardrobe):

@@ -61,6 +61,7 @@ def test_pairs_are_of_different_classes_where_there_are_any(labels: list[int], e
     assert pairs(np.array(labels)) == expected
 
 
+@pytest.mark.filterwarnings("ignore:labels")
 def test_a_single_held_out_image_is_too_few(tmp_path):
     images = drawn_images(2)
     run = tiny("fashion-vae", images, tmp_path / "two", batch=1)

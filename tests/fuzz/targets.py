@@ -9,10 +9,10 @@ from io import BytesIO
 from pathlib import Path
 
 from armoire.errors import ArmoireError
+from armoire.images.archives import list_source
 from armoire.images.decode import RejectedImageError, read_image
 from armoire.images.fit import Fit
 from armoire.images.imageset import SetInfo
-from armoire.images.listing import list_zip
 from armoire.io.files import parse_json, parse_toml
 from armoire.io.tables import read_table
 from armoire.io.tensors import open_tensors
@@ -29,7 +29,7 @@ def image(content: bytes) -> None:
 def archive(content: bytes) -> None:
     """A zip of pictures."""
     with _file(content, ".zip") as path, contextlib.suppress(ArmoireError):
-        listing = list_zip(path)
+        listing = list_source(path)
         for name in listing.names[:20]:
             with contextlib.suppress(RejectedImageError):
                 listing.open(name).close()

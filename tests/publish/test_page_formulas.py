@@ -74,6 +74,7 @@ def fits() -> Iterator[dict[str, Any]]:
             fit = Fit(next(sides), how, background, channels)
             pixels = fit(picture(width, height, mode, seed))
             settings = asdict(fit) | {"background": list(background), "canvas": fit.canvas}
+            del settings["white"]  # of files of more than 8 bits, which the page does not open
             case = {"width": width, "height": height, "mode": mode, "seed": seed, "fit": settings}
             yield case | {"bytes": base64.b64encode(pixels.tobytes()).decode()}
 

@@ -131,7 +131,7 @@ def test_what_cannot_be_trained_is_an_error(tmp_path, tiny, discs, changes, opti
 @pytest.mark.parametrize(
     ("changes", "seed", "words"),
     [
-        ({"lr": 0.5}, 0, r"begun with lr 0.001 \(now 0.5\)"),
+        ({"lr": 0.5}, 0, r"begun with lr 0.003 \(now 0.5\)"),
         ({}, 1, "begun on other data"),
         ({"epochs": 1}, 0, "give --epochs 2 or more"),
     ],

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -167,10 +167,10 @@ def test_directions_are_cached_in_the_run(wardrobe, bright, monkeypatch):
 
 
 def test_the_command_line_knows_every_method():
-    from armoire.cli.edit import Method
+    from armoire.cli.edit import edit
     from armoire.figures import attributes
 
-    assert get_args(Method) == METHODS == tuple(attributes.METHODS)
+    assert get_args(get_type_hints(edit)["method"]) == METHODS == tuple(attributes.METHODS)
 
 
 def test_an_impossible_direction_is_an_error_of_one_sentence(wardrobe, vae_run):

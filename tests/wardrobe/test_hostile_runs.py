@@ -335,6 +335,6 @@ def test_an_architecture_of_gigabytes_with_few_weights_takes_no_memory(complete,
     path = Path(shutil.copytree(complete, tmp_path / "run"))
     with_architecture(latent=4096, channels=[4096] * 3, size=256)(path)
     before = grown_mb()
-    with pytest.raises(ArmoireError, match="holds an architecture that this version does not build"):
+    with pytest.raises(ArmoireError, match="is intact, but this version cannot read it"):
         Autoencoder.from_pretrained(path)
     assert grown_mb(before) < 20

@@ -192,7 +192,7 @@ def test_broken_files_are_counted_and_named_in_the_run(tmp_path, tiny, pictures,
     (folder / "broken.png").write_text("hello")
     train(tiny("images-vae", epochs=1), folder, tmp_path / "run", device="cpu", size=16, progress=recorder)
     (note,) = [note for note in recorder.notes if "could not be read" in note]
-    assert note.startswith("1 of 31 files could not be read")
+    assert "30 images of 31 files; 1 could not be read" in note
     assert (tmp_path / "run" / "rejected.csv").read_text().splitlines()[1].startswith('broken.png,"not a JPEG')
 
 
@@ -231,7 +231,7 @@ def test_other_data_are_resized_like_the_training_data(tmp_path, tiny, pictures)
 
 
 def test_data_of_another_shape_are_refused(vae_run, fashion, monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.data.load_images", lambda *_: fashion)
+    monkeypatch.setattr("armoire.wardrobe.data.load", lambda *_: fashion)
     with pytest.raises(ArmoireError, match=r"contains images of \(32, 32, 1\), but .* was trained on \(16, 16, 1\)"):
         vae_run.load("fashion-mnist")
 

@@ -74,7 +74,7 @@ class Columns:
 
     @classmethod
     def unknown(cls, n: int) -> Columns:
-        """The columns of n images of which nothing is known."""
+        """The columns of n images without splits, labels and attributes."""
         return cls([None] * n, [None] * n)
 
     def fill_missing(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:

@@ -41,7 +41,7 @@ LATIN = (  # their letters outside of ASCII
     "àâæçéèêëîïôœùûüÿ", "äöüßé", "áéíóúñü", "ãõáéíóúâêôçàü", "àèéìòù", "åäöæøé", "éëïöüè", "ąćęłńóśźż",
     "áčďéěíňóřšťúůýž", "áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž", "çğıöşüâ",
 )  # fmt: skip
-#: The frequent letters of each code page's languages, of which one language has most letters of a text.
+#: The frequent letters of each code page's languages; one language has most letters of a text.
 CODE_PAGES: dict[str, Collection[Collection[str]]] = {
     "cp949": [HANGUL],
     "shift_jis": [KANA | HAN],

@@ -66,7 +66,8 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
         "run": _run(wardrobe),
         "data": _data(wardrobe, split_sizes, len(rows)),
         "image": {"height": a.size, "width": a.size, "channels": a.image_channels},
-        "fit": asdict(wardrobe.fit) | {"canvas": wardrobe.fit.canvas},
+        "fit": {name: value for name, value in asdict(wardrobe.fit).items() if name != "white"}
+        | {"canvas": wardrobe.fit.canvas},
         "latent": {
             "dimensions": wardrobe.recipe.latent,
             "mean": _numbers(train.mean.mean(axis=0)),

@@ -207,6 +207,14 @@ class Run:
         found = {path.stem.removeprefix("step-"): path for path in self.path.glob(f"{SNAPSHOTS}/step-*.safetensors")}
         return {int(step): found[step] for step in sorted(filter(str.isdecimal, found), key=int)}
 
+    def stamp(self) -> tuple[int, int] | None:
+        """Changes when the model is written again; None while there is none."""
+        try:
+            status = (self.path / FILE).stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
     def model_sha256(self) -> str:
         """SHA-256 of `public_model`, wherever the data are stored; computed once per process and state of the file."""
         return digest_once(self.path / FILE, lambda: sha256(self.public_model()))

@@ -126,7 +126,8 @@ class _Trainer:
         self.snapshot_steps = snapshot_steps(self.snapshots, self.total) if self.snapshots else set()
         if self.distributed.is_first:
             self._prepare_folder()
-        for line in expectations(self.recipe, len(self.train_images), self.total):
+        summary = self.images.reading.summary(len(self.images)) if self.images.store else []
+        for line in [*summary, *expectations(self.recipe, len(self.train_images), self.total)]:
             self.progress.note(line)
         info = self.images.info
         settings = public_recipe(self.recipe, info).model_dump(mode="json") | {"data_fingerprint": info.fingerprint}

@@ -21,6 +21,8 @@ from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.progress import Progress
 from armoire.training import Run
 
+FASHION_CANVAS = 32
+
 
 def find_images(run: Run, given: ImageSet | None, load: Callable[[str], ImageSet]) -> ImageSet:
     """The data set that a run was trained on: `given`, or what `load` returns for the source named in the run."""
@@ -57,15 +59,16 @@ def load_fitted(
     if given == run.data.source and choice == FREE:  # as `train` read it, from the same store
         images = load(Request(given, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress))
     else:
-        size = None if given.partition(":")[0] == FASHION else fit.size
+        is_fashion = given.partition(":")[0] == FASHION
+        if is_fashion and fit.canvas != FASHION_CANVAS:  # before 70,000 images are read
+            raise _other_shape(given, run, (FASHION_CANVAS, FASHION_CANVAS, 1), shape)
+        size = None if is_fashion else fit.size
         images = load(Request(given, size, fit.how, fit.background_hex, fit.channels, choice, progress))
+    if images.shape != shape:
+        raise _other_shape(given, run, images.shape, shape)
+    if given != run.data.source:
         for remark in images.reading.remarks(len(images)):
             progress.note(f"{images.info.name}: {remark}")
-    if images.shape != shape:
-        raise ArmoireError(
-            f"{source} contains images of {images.shape}, but {run.path} was trained on {shape} "
-            "(height, width, channels); give images of that shape"
-        )
     return images
 
 
@@ -85,3 +88,10 @@ def _single_split(pixels: UInt8[np.ndarray, "n h w c"], fit: Fit) -> ImageSet:
         raise ArmoireError("no images were given to measure; give one or more")
     table = make_table([f"{i:06d}" for i in range(n)], ["test"] * n, [None] * n)
     return ImageSet(pixels, table, SetInfo("array", "", fit, (), fingerprint(pixels, table)))
+
+
+def _other_shape(source: str, run: Run, found: tuple[int, ...], expected: tuple[int, ...]) -> ArmoireError:
+    return ArmoireError(
+        f"{source} contains images of {found}, but {run.path} was trained on {expected} (height, width, channels); "
+        "give images of that shape"
+    )

@@ -146,7 +146,5 @@ def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> Image
     source = str(images or recipe.data)
     if not source:
         raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")
-    found = load(Request(source, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress))
-    for line in found.reading.summary(len(found)):
-        progress.note(f"{found.info.name}: {line}")
-    return found
+    # Without notes: the training reports how the data were read.
+    return load(Request(source, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress))

@@ -68,6 +68,7 @@ class Wardrobe:
         self.images_at_hand = images
         self.progress = progress
         self._directions: dict[str, dict[str, Direction]] = {}
+        self._opened = run.stamp()
 
     @classmethod
     def open(
@@ -179,6 +180,8 @@ class Wardrobe:
     @cached_property
     def latents(self) -> Latents:
         """The posteriors of the training and held-out images, cached in latents.parquet."""
+        if self.run.stamp() != self._opened:
+            raise ArmoireError(f"{self.run.path} has been trained further since it was opened; open it again")
         return self.run.artifacts.get(
             "latents.parquet",
             LATENTS,
