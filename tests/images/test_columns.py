@@ -103,7 +103,7 @@ def test_several_columns_may_be_the_class():
     }
     found = read(columns)
     assert found.label_column == ""
-    assert "several columns could be the class: sex, site; choose one with --label-column" in found.notes
+    assert "no column is taken for the class; it could be sex, site (--label-column)" in found.notes
     assert read(columns, label="Site").labels == cycle("back", "face", "arm")
     assert "the class could also be sex, site (--label-column)" in read(columns | {"dx": cycle("nv", "mel")}).notes
     with pytest.raises(ArmoireError, match="no column 'sitte' for --label-column; did you mean 'site'"):

@@ -173,8 +173,11 @@ def find_class(columns: Mapping[str, Values], classes: Collection[str], choice: 
         return Found(one_hot, repeated, note=note)
     if len(repeated) == 1:
         return Found(repeated, note=f"'{repeated[0]}' is the only column of words that repeat (--label-column)")
-    several = f"several columns could be the class: {enumerate_names(repeated)}; choose one with --label-column"
-    return Found((), repeated, note=several * bool(repeated))
+    words = {"label", "class", "category", "target"}
+    named = [n for n, values in free.items() if words & set(plain(n).split("_")) and values.may_be_classes()]
+    possible = repeated or named
+    note = f"no column is taken for the class; it could be {enumerate_names(possible)} (--label-column)"
+    return Found((), possible, note=note * bool(possible))
 
 
 def _one_hot(columns: Mapping[str, Values]) -> list[str]:

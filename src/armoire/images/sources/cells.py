@@ -52,13 +52,15 @@ def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> 
         return name
     encoded = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
     common = [name for name in BYTES_COLUMNS if name in encoded]
-    if len(encoded) == 1 or common:
+    texts = {plain(name): name for name in reversed(schema.names) if is_text(schema.field(name).type)}
+    paths = [texts[name] for name in PATH_COLUMNS if name in texts]
+    # An image's own column is called so; a mask next to paths of images is no image.
+    if common or (len(encoded) == 1 and not (set(paths) & {texts.get(name) for name in BYTES_COLUMNS})):
         return (common or encoded)[0]
     if encoded:
-        several = ", ".join(encoded)
+        several = ", ".join([*encoded, *paths])
         raise ArmoireError(f"several columns of {path} may hold images ({several}); choose one with --image-column")
-    texts = {plain(name): name for name in reversed(schema.names) if is_text(schema.field(name).type)}
-    if paths := [texts[name] for name in PATH_COLUMNS if name in texts]:
+    if paths:
         return paths[0]
     raise ArmoireError(
         f"no column of {path} holds images (binary, a struct with bytes, or paths in a column such as file_name); "
