@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -116,11 +116,6 @@ def split_word(name: str) -> str | None:
     words = [word if word in SPLIT_WORDS else re.sub("(set|data|images?|imgs?)$", "", word) for word in words]
     found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
     return found.pop() if len(found) == 1 else None
-
-
-def split_named(parts: Iterable[str]) -> str | None:
-    """The split that a part of a path names, such as `train` or `test-00000-of-00001`."""
-    return next((split for part in parts if (split := split_word(part))), None)
 
 
 def _key_value(part: str, row: int, splits: list[str | None], labels: list[str | None]) -> bool:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from armoire.errors import ArmoireError, first_line
+from armoire.io.workers import cores
 
 PATIENCE = timedelta(days=7)  # the first process may read a data set for long while the others wait for it
 NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")  # variables that torchrun sets
@@ -148,7 +149,7 @@ def _join(device: str) -> DistributedContext:
     elif device != "cpu":
         raise ArmoireError(f"the {device} device serves one process; train without torchrun, or give --device cpu")
     elif not _threads_were_given():
-        torch.set_num_threads(max(1, _cores() // local_size))
+        torch.set_num_threads(max(1, cores() // local_size))
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
         patient = dist.new_group(backend="gloo", timeout=PATIENCE)
@@ -180,10 +181,6 @@ def may_report() -> bool:
 def _of_the_network(error: RuntimeError) -> bool:
     words = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "tcpstore")
     return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in words)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _threads_were_given() -> bool:
