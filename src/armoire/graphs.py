@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from armoire.extras import missing_extra
 
 if TYPE_CHECKING:
@@ -55,7 +57,27 @@ def to_graph(
             dynamic_shapes=tuple({0: n} for _ in examples),
         )
     assert program is not None
-    return program.model_proto
+    return _for_all_runtimes(program.model_proto)
+
+
+def _for_all_runtimes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with the oldest IR version that its opset has, and without a -1 that a batch of 0 leaves undefined."""
+    from onnx import helper, numpy_helper, shape_inference
+
+    model = shape_inference.infer_shapes(model)
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import))
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    shapes = {value.name: [axis.dim_value for axis in value.type.tensor_type.shape.dim] for value in graph.value_info}
+    for node in graph.node:
+        wanted = constants.get(node.input[1]) if node.op_type == "Reshape" else None
+        known = shapes.get(node.output[0], [])[1:]
+        # [0, 8, -1], of a group normalisation: 0 is the first dimension as it is.
+        if wanted is None or list(numpy_helper.to_array(wanted))[:1] != [0] or not all(known):
+            continue
+        node.input[1] = f"{node.output[0]}/shape"
+        graph.initializer.append(numpy_helper.from_array(np.array([0, *known], np.int64), node.input[1]))
+    return model
 
 
 def open_session(content: bytes) -> onnxruntime.InferenceSession:

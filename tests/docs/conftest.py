@@ -9,6 +9,8 @@ import pytest
 from hub_stand_in import Hub, running, visit
 from reader import Reader, furnish, hurry, pack_fashion
 
+from armoire.model import LIKELIHOODS, NETWORKS, POSTERIORS
+
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory, pictures) -> Reader:
@@ -36,6 +38,8 @@ def reader(desk: Reader, public_hub: Hub, cache: Path, monkeypatch: pytest.Monke
     """Runs commands in the shared folder, with small recipes."""
     visit(public_hub, monkeypatch, desk.folder / "hugging")
     hurry(monkeypatch)
+    for kinds in (POSTERIORS, LIKELIHOODS, NETWORKS):  # a page's own ones are its own
+        monkeypatch.setattr(kinds, "_registered", dict(kinds._registered))
     monkeypatch.setenv("ARMOIRE_CACHE", str(desk.folder.parent / f"{desk.folder.name}-cache"))
     monkeypatch.setenv("HOME", str(desk.folder / "home"))  # where completion installs itself
     monkeypatch.chdir(desk.folder)

@@ -60,7 +60,7 @@ def test_evaluate(bare: Armoire, copied: Path, trained: Trained) -> None:
 
 
 def test_samples_are_saved_in_three_ways(bare: Armoire, trained: Trained) -> None:
-    for out in ("s.npy", "s.png", "folder/"):
+    for out in ("s.npy", "s.png", "folder/", "photos.2024/"):
         made = bare("sample", trained.run, "-n", 5, "--seed", 7, "--out", out)
         assert (made.code, made.out) == (0, f"{out.rstrip('/')}\n"), made.err
     array = np.load(bare.cwd / "s.npy", allow_pickle=False)

@@ -91,7 +91,7 @@ def test_a_read_only_run(armoire: Armoire, pictures: Path, read_only: Path) -> N
         outcome = armoire(*command)
         assert outcome.code == 0, outcome.err
     fitted = armoire("prior", read_only, "--kind", "gmm")
-    assert (fitted.code, fitted.err) == (0, f"{read_only} is read-only or full: the prior was not stored in it\n")
+    assert (fitted.code, fitted.err) == (0, "run is read-only or full: the prior was not stored in it\n")
     assert contents(read_only) == before
 
 

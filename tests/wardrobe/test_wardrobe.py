@@ -222,6 +222,14 @@ def test_samples_repeat_with_the_seed_and_follow_the_prior(vae_run, ae_run):
         vae_run.sample(2, prior="norml")
 
 
+def test_a_program_may_change_its_working_directory(copy, tmp_path, monkeypatch):
+    monkeypatch.chdir(copy.parent)
+    wardrobe = Wardrobe.open(copy.name)
+    assert f"'{copy.name}'" in repr(wardrobe)
+    monkeypatch.chdir(tmp_path)
+    assert wardrobe.latents.mean.shape[1] == 2 and wardrobe.run.history
+
+
 def test_other_data_are_resized_like_the_training_data(tmp_path, tiny, pictures):
     folder, other = folder_of(pictures, tmp_path / "a"), folder_of(pictures, tmp_path / "b", n=5, channels=3)
     wardrobe = train(tiny("images-vae", epochs=1, latent=2), folder, tmp_path / "run", device="cpu", size=16)

@@ -6,6 +6,7 @@ from cyclopts import Parameter
 
 from armoire.cli.arguments import RunPath
 from armoire.cli.inputs import open_wardrobe
+from armoire.cli.output import print_path
 from armoire.errors import ArmoireError
 
 
@@ -28,4 +29,4 @@ def figures(run: RunPath, /, *names: Annotated[str, Parameter(name="NAME")], dat
     if not names:
         paths.append(write_report(wardrobe, measure(wardrobe, progress=wardrobe.progress), paths))
     for path in paths:
-        print(path)
+        print_path(path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from armoire.cli.arguments import is_folder
 from armoire.errors import ArmoireError
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def save_images(images: np.ndarray, out: Path) -> None:
+def save_images(images: np.ndarray, to: str) -> None:
     """Save images (n, h, w, c) as a grid (.png), an array (.npy), or a folder of one PNG each."""
     import io
 
@@ -20,7 +21,12 @@ def save_images(images: np.ndarray, out: Path) -> None:
     from armoire.images.grid import enlargement, image_grid, png, save_png
     from armoire.io.files import atomic_folder, write_bytes
 
-    if out.suffix.lower() == ".npy":
+    out = Path(to).expanduser()
+    if is_folder(to) and not out.is_file() and not (out.is_dir() and any(out.iterdir())):
+        with atomic_folder(out) as folder:
+            for i, image in enumerate(images):
+                (folder / f"{i:0{len(str(len(images)))}d}.png").write_bytes(png(image))
+    elif out.suffix.lower() == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, images, allow_pickle=False)
         write_bytes(out, buffer.getvalue())
@@ -28,11 +34,7 @@ def save_images(images: np.ndarray, out: Path) -> None:
         columns = max(1, round((len(images) * 2) ** 0.5)) if len(images) > 6 else len(images)
         save_png(out, image_grid(images, columns), enlargement(images))
     else:
-        if (out.is_dir() and any(out.iterdir())) or (not out.is_dir() and (out.suffix or out.exists())):
-            raise ArmoireError(f"--out should end in .png or .npy, or be a new or empty folder, which {out} is not")
-        with atomic_folder(out) as folder:
-            for i, image in enumerate(images):
-                (folder / f"{i:0{len(str(len(images)))}d}.png").write_bytes(png(image))
+        raise ArmoireError(f"--out should end in .png or .npy, or be a new or empty folder, which {to} is not")
 
 
 def save_strip(images: np.ndarray, out: Path) -> list[str]:

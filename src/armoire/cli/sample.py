@@ -11,7 +11,7 @@ def sample(
     run: RunPath,
     /,
     *,
-    out: Path,
+    out: str,
     number: HowMany = 18,
     seed: Seed = 0,
     prior: str | None = None,
@@ -30,4 +30,4 @@ def sample(
     wardrobe = open_wardrobe(run)
     save_images(wardrobe.decode(wardrobe.sample(number, seed=seed, prior=prior, temperature=temperature)), out)
     wardrobe.progress.note(f"{number:,} images drawn from {wardrobe.prior(prior).name}")
-    print(out)
+    print(Path(out))

@@ -94,7 +94,7 @@ def train(
     seconds = time.monotonic() - began
     if json:
         last = wardrobe.run.history[-1]
-        print_json({"run": str(wardrobe.run.path), "seconds": round(seconds, 1), "last_epoch": last})
+        print_json({"run": str(wardrobe.run), "seconds": round(seconds, 1), "last_epoch": last})
     else:
         _print_summary(wardrobe, seconds)
 
@@ -115,7 +115,7 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 
 def _print_summary(wardrobe: Wardrobe, seconds: float) -> None:
-    run, split, last = wardrobe.run.path, wardrobe.held_out, wardrobe.run.history[-1]
+    run, split, last = wardrobe.run, wardrobe.held_out, wardrobe.run.history[-1]
     rows = [
         ("run", str(run)),
         ("data", f"{wardrobe.run.data.name}, {len(wardrobe.latents):,} images encoded in latents.parquet"),

@@ -109,7 +109,7 @@ def _kind(wardrobe: Wardrobe, name: str) -> FigureKind:
     if name.startswith(PREFIX) and not attribute_kinds:
         if not wardrobe.latents.attributes:
             raise ArmoireError(
-                f"cannot draw '{name}' for {wardrobe.run.path}: {wardrobe.run.data.name} has no attributes; "
+                f"cannot draw '{name}' for {wardrobe.run}: {wardrobe.run.data.name} has no attributes; "
                 "train on data with attributes, such as drawn-faces or celeba:PATH"
             )
         wardrobe.direction(name.removeprefix(PREFIX))  # raises where there are too few images with it

@@ -39,7 +39,7 @@ class FigureKind:
     def draw(self, wardrobe: Wardrobe) -> Figure:
         """Draw it for a run; an error if the run does not meet a requirement."""
         if reason := self.missing(wardrobe):
-            raise ArmoireError(f"cannot draw '{self.name}' for {wardrobe.run.path}: {reason}")
+            raise ArmoireError(f"cannot draw '{self.name}' for {wardrobe.run}: {reason}")
         with style():
             return self.make(wardrobe)
 

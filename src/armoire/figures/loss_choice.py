@@ -62,7 +62,7 @@ def loss_choice(wardrobe: Wardrobe) -> Figure:
     """Left the penalty of each loss; right reconstructions of this run and of the run with the other loss."""
     other = other_loss_run(wardrobe)
     if other is None:
-        raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run.path}: {how_to_train_pair(wardrobe)}")
+        raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run}: {how_to_train_pair(wardrobe)}")
     images = held_out_images(wardrobe)[:MEASURED]
     rows = [_Row.of(run_name(wardrobe), wardrobe.recipe, wardrobe.model, images)]
     rows.append(_Row.of(other.path.name, other.recipe, other.model(wardrobe.model.device), images))

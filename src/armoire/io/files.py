@@ -35,6 +35,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("ARMOIRE_CACHE") or Path.home() / ".cache" / "armoire").expanduser()
 
 
+def relative(path: Path) -> Path:
+    """A path as people read it: from the working directory where it lies below that."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def make_folder(path: Path) -> Path:
     """Create a folder and its parents."""
     with writing(path):

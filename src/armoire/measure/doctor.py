@@ -181,13 +181,13 @@ def _different_images(wardrobe: Wardrobe, given: dict[str, Any]) -> Finding | No
             "unfamiliar images",
             evidence,
             "their content differs from the training images, or they were preprocessed differently",
-            f"armoire reconstruct {wardrobe.run.path} IMAGE --out check.png, and compare; or train on them as well",
+            f"armoire reconstruct {wardrobe.run} IMAGE --out check.png, and compare; or train on them as well",
         )
     return Finding(
         "un-normalised input",
         f"{evidence}; with the pixels taken as {best}, the same images have {restored:.4f}",
         f"the pixels are {best}, compared with the training images",
-        f"preprocess the images as the training images were, and run armoire doctor {wardrobe.run.path} again",
+        f"preprocess the images as the training images were, and run armoire doctor {wardrobe.run} again",
     )
 
 

@@ -60,7 +60,7 @@ def lower_rate(recipe: Recipe) -> float:
 
 def train_again(wardrobe: Wardrobe, flags: str, suffix: str) -> str:
     """The command that trains the recipe of a run with other flags, next to it."""
-    return f"armoire train {wardrobe.run.path / 'recipe.toml'} {flags} --out {wardrobe.run.path}-{suffix}"
+    return f"armoire train {wardrobe.run.path / 'recipe.toml'} {flags} --out {wardrobe.run}-{suffix}"
 
 
 def _diverged(wardrobe: Wardrobe, n: Numbers) -> Finding | None:
@@ -138,7 +138,7 @@ def _runaway_dimensions(wardrobe: Wardrobe, n: Numbers) -> Finding | None:
 def _prior_holes(wardrobe: Wardrobe, n: Numbers) -> Finding | None:
     if n["holes"] < IN_HOLES:
         return None
-    name, cooler = wardrobe.prior().name, f"armoire sample {wardrobe.run.path} --temperature 0.7"
+    name, cooler = wardrobe.prior().name, f"armoire sample {wardrobe.run} --temperature 0.7"
     if wardrobe.priors and n["training_images"] < FOR_NEW_IMAGES:
         cause = f"{n['training_images']:,} training images are too few to fit a prior well"
         fix = f"train on {FOR_NEW_IMAGES:,} images or more; or {cooler}"
@@ -203,4 +203,4 @@ def _sweep(wardrobe: Wardrobe, betas: Sequence[float]) -> str:
 
 def _fit_prior(wardrobe: Wardrobe, n: Numbers) -> str:
     kind = "flow" if n["dimensions"] <= FOR_A_FLOW else "gmm"
-    return f"armoire prior {wardrobe.run.path} --kind {kind}"
+    return f"armoire prior {wardrobe.run} --kind {kind}"

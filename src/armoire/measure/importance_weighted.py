@@ -66,7 +66,7 @@ def likelihood_bound(
     """
     prior = prior or wardrobe.prior()
     if reason := no_bound(wardrobe, prior):
-        raise ArmoireError(f"no likelihood of {wardrobe.run.path}: {reason}")
+        raise ArmoireError(f"no likelihood of {wardrobe.run}: {reason}")
     model = wardrobe.model.eval()
     n = min(IMAGES, len(part))
     bounds, elbos = [], []

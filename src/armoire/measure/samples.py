@@ -59,7 +59,7 @@ def measure_samples(
     train = images.split("train")
     unseen = np.flatnonzero(held_back(len(train))) if isinstance(extractor, Classifier) else np.arange(len(train))
     if (n := min(n, len(part), len(unseen))) < 2:
-        raise ArmoireError(f"samples of {wardrobe.run.path} cannot be measured: two held-out images or more are needed")
+        raise ArmoireError(f"samples of {wardrobe.run} cannot be measured: two held-out images or more are needed")
     random = np.random.default_rng(0)
     rows, others = (np.sort(random.permutation(count)[:n]) for count in (len(part), len(unseen)))
     real = extractor.extract_set(part, rows, "held-out images", progress)
@@ -212,7 +212,7 @@ def _compute(context: Context) -> dict[str, Any] | None:
     wardrobe, options, requested = context.wardrobe, context.options, _requested(context)
     data = context.images if "train" in context.images.splits else context.classifier_data
     if data is None:
-        raise ArmoireError(f"samples cannot be compared without the training images of {wardrobe.run.path}")
+        raise ArmoireError(f"samples cannot be compared without the training images of {wardrobe.run}")
     if not requested and min(len(context.part), data.splits["train"]) < FEWEST:
         return None
     features = options.features or ("efficientnet-lite0" if requested else "classifier")

@@ -63,7 +63,7 @@ def sweep(
         wardrobe = train(
             recipe.change(beta=beta), images, out / f"beta-{beta:g}", resume=True, device=device, progress=progress
         )
-        rows.append({"beta": beta, **_measured(wardrobe, samples, features, progress), "run": str(wardrobe.run.path)})
+        rows.append({"beta": beta, **_measured(wardrobe, samples, features, progress), "run": str(wardrobe.run)})
         # After each run: a sweep takes hours, and an interrupted one has results too.
         write_text(out / TABLE, _table(rows))
     return rows

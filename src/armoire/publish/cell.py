@@ -51,7 +51,7 @@ def explore(
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in ("anywidget", "ipywidgets", "traitlets"):
             raise
-        instead = f"or open it in a browser: armoire explore {run.path}"
+        instead = f"or open it in a browser: armoire explore {run}"
         raise missing_extra("the explorer in a notebook", "notebook", instead) from error
     return Cell(run, cell_files(run, progress or USUAL, images), height)
 

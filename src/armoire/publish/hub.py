@@ -92,9 +92,7 @@ def measured(wardrobe: Wardrobe, progress: Progress = SILENT) -> Evaluation:
     except ArmoireError as error:
         progress.note(f"the card has the numbers of the training alone: {error}")
         return last_epoch(wardrobe.run)
-    progress.note(
-        f"measured quickly; `armoire evaluate {wardrobe.run.path} --samples 10000` first says more of samples"
-    )
+    progress.note(f"measured quickly; `armoire evaluate {wardrobe.run} --samples 10000` first says more of samples")
     return found
 
 

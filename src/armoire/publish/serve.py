@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
+from h11 import LocalProtocolError
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
@@ -159,6 +160,8 @@ class Site:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self.response(scope)(scope, receive, send)
+        except LocalProtocolError:  # the connection ended after this request, in one that is none
+            pass
         except Exception:
             log.exception("armoire could not answer a request for %s", scope["path"])
             raise

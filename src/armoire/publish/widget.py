@@ -31,7 +31,7 @@ class _Latents(traitlets.TraitType):
         latents = latents.reshape(0, d) if latents.size == 0 else np.atleast_2d(latents)
         if latents.ndim != 2 or latents.shape[1] != d:
             raise traitlets.TraitError(
-                f"{obj.run.path} has {d} latent dimensions: pinned should be (n, {d}), not {latents.shape}"
+                f"{obj.run} has {d} latent dimensions: pinned should be (n, {d}), not {latents.shape}"
             )
         if len(latents) > MOST:
             raise traitlets.TraitError(
@@ -78,7 +78,7 @@ class Cell(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         n = len(self.pinned)
-        return f"Cell({str(self.run.path)!r}, {n} pinned; a notebook shows the explorer here)"
+        return f"Cell({str(self.run)!r}, {n} pinned; a notebook shows the explorer here)"
 
 
 def _answer(cell: Cell, request: Any, _buffers: object) -> None:

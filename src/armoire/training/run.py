@@ -20,7 +20,7 @@ from armoire.html_repr import Picture, Table, html_repr
 from armoire.hub.download import local_folder
 from armoire.images import ImageSet, SetInfo
 from armoire.io.artifacts import Artifacts, digest_once
-from armoire.io.files import parse_toml, read_checksummed, read_text, sha256, write_checksummed, write_text
+from armoire.io.files import parse_toml, read_checksummed, read_text, relative, sha256, write_checksummed, write_text
 from armoire.io.tensors import change_metadata
 from armoire.model.pretrained import FILE, read_header, refuse_foreign, unreadable_model
 from armoire.progress import USUAL, Progress
@@ -71,7 +71,8 @@ class Run:
         path = local_folder(path, progress)
         # A bare name is one in runs/, where `armoire train` writes.
         given, usual = Path(path).expanduser(), Path("runs") / path
-        run = cls(usual if usual.is_dir() and not given.exists() else given)
+        # Absolute: a program may change its working directory.
+        run = cls((usual if usual.is_dir() and not given.exists() else given).absolute())
         refuse_foreign(run.path)
         if not run.path.is_dir():
             raise ArmoireError(f"no run at {path}; train one with `armoire train RECIPE --out {path}`")
@@ -82,6 +83,10 @@ class Run:
         run._check_links()
         run._check_recipe()
         return run
+
+    def __str__(self) -> str:
+        """Its folder, as a command takes it: relative to the working directory where it lies below it."""
+        return str(relative(self.path))
 
     def _repr_html_(self) -> str:
         pictures = []
@@ -96,7 +101,7 @@ class Run:
         recipe, data = self.recipe, self.data
         beta = f", beta {recipe.beta:g}" if recipe.posterior_class.is_stochastic else ""
         rows = [
-            ("folder", str(self.path)),
+            ("folder", str(self)),
             ("recipe", recipe.name),
             ("data", f"{data.name}, {data.fit.canvas} × {data.fit.canvas}, {data.fit.colours}"),
             ("latent dimensions", f"{recipe.latent}"),

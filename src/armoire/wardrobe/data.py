@@ -29,20 +29,20 @@ def find_images(run: Run, given: ImageSet | None, load: Callable[[str], ImageSet
     data = run.data
     if given is not None:
         if given.info.fingerprint != data.fingerprint:
-            raise ArmoireError(f"{given.info.name} is not what {run.path} was trained on; give the same data")
+            raise ArmoireError(f"{given.info.name} is not what {run} was trained on; give the same data")
         return given
     if not data.source:
-        raise ArmoireError(f"{run.path} was trained on an array in memory; give it with Wardrobe.open(.., images)")
+        raise ArmoireError(f"{run} was trained on an array in memory; give it with Wardrobe.open(.., images)")
     path = source_path(data.source)
     # A relative path names data on another machine, not a folder here.
     if path is not None and not (path.is_absolute() and path.exists()):
         raise ArmoireError(
-            f"the data of {run.path} ({data.source}) are not here; give them with --data, which armoire "
+            f"the data of {run} ({data.source}) are not here; give them with --data, which armoire "
             "evaluate, figures and doctor take, or in Python with Wardrobe.open(.., images)"
         )
     found = load(data.source)
     if found.info.fingerprint != data.fingerprint:
-        raise ArmoireError(f"{data.source} has changed since {run.path} was trained on it; train again")
+        raise ArmoireError(f"{data.source} has changed since {run} was trained on it; train again")
     return found
 
 
@@ -92,6 +92,6 @@ def _single_split(pixels: UInt8[np.ndarray, "n h w c"], fit: Fit) -> ImageSet:
 
 def _other_shape(source: str, run: Run, found: tuple[int, ...], expected: tuple[int, ...]) -> ArmoireError:
     return ArmoireError(
-        f"{source} contains images of {found}, but {run.path} was trained on {expected} (height, width, channels); "
+        f"{source} contains images of {found}, but {run} was trained on {expected} (height, width, channels); "
         "give images of that shape"
     )

@@ -58,8 +58,8 @@ class RunPriors:
         if (fitted := self._find(kind)) is not None:
             return fitted[0]
         stale = " (the one there is of other weights or data)" if (self.run.path / _name(kind)).exists() else ""
-        fit = f"`armoire prior {self.run.path} --kind {kind}`"
-        raise ArmoireError(f"no {kind} prior was fitted to {self.run.path}{stale}; fit one with {fit}")
+        fit = f"`armoire prior {self.run} --kind {kind}`"
+        raise ArmoireError(f"no {kind} prior was fitted to {self.run}{stale}; fit one with {fit}")
 
     def has(self, kind: str) -> bool:
         """Whether a prior can be drawn from without being fitted first."""
@@ -80,7 +80,7 @@ class RunPriors:
             try:
                 self._fitted[kind] = self.run.artifacts.read(_name(kind), self._format(kind))
             except ArmoireError as error:
-                again = f"`armoire prior {self.run.path} --kind {kind}`"
+                again = f"`armoire prior {self.run} --kind {kind}`"
                 raise ArmoireError(f"{error}; delete it, and {again} makes it again") from None
         return self._fitted[kind]
 

@@ -129,7 +129,7 @@ class Wardrobe:
         return Wardrobe(run, self.model, self.images_at_hand, self.progress)
 
     def __repr__(self) -> str:
-        return f"Wardrobe({str(self.run.path)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
+        return f"Wardrobe({str(self.run)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
 
     def _repr_html_(self) -> str:
         rows = list(self.run.facts().rows)
@@ -181,7 +181,7 @@ class Wardrobe:
     def latents(self) -> Latents:
         """The posteriors of the training and held-out images, cached in latents.parquet."""
         if self.run.stamp() != self._opened:
-            raise ArmoireError(f"{self.run.path} has been trained further since it was opened; open it again")
+            raise ArmoireError(f"{self.run} has been trained further since it was opened; open it again")
         return self.run.artifacts.get(
             "latents.parquet",
             LATENTS,
@@ -211,7 +211,7 @@ class Wardrobe:
         """Which images have a larger reconstruction error than 99 % of the held-out images."""
         if (percentiles := self.error_percentiles) is None:
             raise ArmoireError(
-                f"the error threshold of {self.run.path} is computed from its data, which are not here; give them "
+                f"the error threshold of {self.run} is computed from its data, which are not here; give them "
                 "with Wardrobe.open(.., images)"
             )
         return percentiles.are_outliers(self.squared_errors(images))
@@ -269,7 +269,7 @@ class Wardrobe:
         """
         prior, report = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
         if not self._priors.write(kind, prior, report):
-            self.progress.note(f"{self.run.path} is read-only or full: the prior was not stored in it")
+            self.progress.note(f"{self.run} is read-only or full: the prior was not stored in it")
         return report
 
     def store_prior(self, kind: str, prior: Prior, report: dict[str, Any]) -> None:
@@ -324,7 +324,7 @@ class Wardrobe:
         check_method(method)
         train = self.latents.split("train")
         if attribute in train.attributes:
-            return pick_direction(self.directions(method), attribute, train.attribute(attribute), str(self.run.path))
+            return pick_direction(self.directions(method), attribute, train.attribute(attribute), str(self.run))
         return other_direction(train, attribute, method, self.run, self.progress)
 
     def directions(self, method: str = "partial") -> dict[str, Direction]:

@@ -8,9 +8,11 @@ import unicodedata
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from armoire import load_images
 from armoire.errors import ArmoireError
 from armoire.images.column_roles import ColumnChoice
 from armoire.images.decode import RejectedImageError
@@ -62,3 +64,15 @@ def test_which_columns(tmp_path):
     with pytest.raises(ArmoireError, match="no column 'foto' for --image-column; did you mean 'photo'"):
         image_column(tmp_path, schema, ColumnChoice(image="foto"))
     assert image_column(tmp_path, pa.schema([("Image Path", pa.string()), ("label", pa.int64())])) == "Image Path"
+
+
+def test_bytes_next_to_paths_of_files_are_not_guessed(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    table = pa.table({"photo": ["a.png"], "overlay": [png()], "label": ["cat"]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    with pytest.raises(ArmoireError, match=r"may hold images \(overlay, photo\); choose one with --image-column"):
+        load_images(tmp_path, 16)
+    for column in ("photo", "overlay"):
+        assert load_images(tmp_path, 16, choice=ColumnChoice(image=column)).info.classes == ("cat",)
+    (tmp_path / "a.png").unlink()
+    assert len(load_images(tmp_path, 16)) == 1  # the name of an image whose bytes are here

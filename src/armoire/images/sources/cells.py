@@ -7,7 +7,7 @@ import binascii
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,14 @@ class Damaged:
     reason: str
 
 
+class SeveralColumnsError(ArmoireError):
+    """More than one column may hold the images."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        names = ", ".join(columns)
+        super().__init__(f"several columns of {path} may hold images ({names}); choose one with --image-column")
+
+
 def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> str:
     """The chosen column of images, else the only one of encoded images, else the one of their paths.
 
@@ -58,8 +66,7 @@ def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> 
     if common or (len(encoded) == 1 and not (set(paths) & {texts.get(name) for name in BYTES_COLUMNS})):
         return (common or encoded)[0]
     if encoded:
-        several = ", ".join([*encoded, *paths])
-        raise ArmoireError(f"several columns of {path} may hold images ({several}); choose one with --image-column")
+        raise SeveralColumnsError(path, [*encoded, *paths])
     if paths:
         return paths[0]
     raise ArmoireError(
@@ -110,6 +117,14 @@ def open_cell(cell: Any, folder: Path) -> OpenFile:
     if not path:
         raise RejectedImageError("no image")
     return open_file(_below(path, folder))
+
+
+def names_file(path: str, folder: str) -> bool:
+    """Whether a path in a cell is that of a file below `folder`."""
+    try:
+        return bool(path) and _below(path, Path(folder)).is_file()
+    except RejectedImageError:
+        return False
 
 
 def _below(path: str, folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,14 @@ from armoire.images.fit import Decode, read_fitted
 from armoire.images.layout import read_layout, split_word
 from armoire.images.listing import FileListing, Ignored, has_image_ending
 from armoire.images.source import Request, Source, SourceKind
-from armoire.images.sources.cells import image_column, open_cell, path_in
+from armoire.images.sources.cells import (
+    BYTES_COLUMNS,
+    SeveralColumnsError,
+    image_column,
+    names_file,
+    open_cell,
+    path_in,
+)
 from armoire.images.sources.table_files import ARROW, PARQUET, ArrowFile, ParquetFile, TableFile
 
 if TYPE_CHECKING:
@@ -150,9 +156,12 @@ def _recognizes(_where: Path, listing: FileListing) -> bool:
     tables = [name for name in listing.names if name.lower().endswith((PARQUET, *ARROW))]
     if not tables or not any(has_image_ending(name) for name in listing.names):
         return bool(tables)
-    with contextlib.suppress(ArmoireError):  # images with a table that does not name them
+    try:
         return bool(_image_column(_file(listing, tables[0]).check(), FREE))
-    return False
+    except SeveralColumnsError:
+        return True  # which asks for the column
+    except ArmoireError:
+        return False  # images with a table that does not name them
 
 
 def _image_column(file: TableFile, choice: ColumnChoice) -> str:
@@ -161,14 +170,21 @@ def _image_column(file: TableFile, choice: ColumnChoice) -> str:
     Raises:
         ArmoireError: there is none, or several are possible.
     """
+    texts = [field.name for field in file.schema if is_text(field.type)]
+    cells = {name: [path_in(cell) or "" for cell in file.cells(name, 0, HEAD)] for name in texts}
     try:
-        return image_column(file.path, file.schema, choice)
+        column = image_column(file.path, file.schema, choice)
     except ArmoireError:
-        texts = [field.name for field in file.schema if is_text(field.type)]
-        named = [name for name in texts if any(has_image_ending(path_in(c) or "") for c in file.cells(name, 0, HEAD))]
+        named = [name for name in texts if any(map(has_image_ending, cells[name]))]
         if choice.image or len(named) != 1:
             raise
         return named[0]
+    # An image's own column is called so; a mask may lie next to paths of images.
+    if not choice.image and column not in (*texts, *BYTES_COLUMNS):
+        images = [name for name in texts if any(has_image_ending(x) and names_file(x, file.root) for x in cells[name])]
+        if images:
+            raise SeveralColumnsError(file.path, [column, *images])
+    return column
 
 
 def _file(listing: FileListing, name: str) -> TableFile:
