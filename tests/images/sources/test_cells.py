@@ -67,12 +67,14 @@ def test_which_columns(tmp_path):
 
 
 def test_bytes_next_to_paths_of_files_are_not_guessed(tmp_path):
-    (tmp_path / "a.png").write_bytes(png())
-    table = pa.table({"photo": ["a.png"], "overlay": [png()], "label": ["cat"]})
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(png())
+    table = pa.table({"photo": ["a.png", "b.png"], "overlay": [png(), png()], "label": ["cat", "dog"]})
     pq.write_table(table, tmp_path / "t.parquet")
     with pytest.raises(ArmoireError, match=r"may hold images \(overlay, photo\); choose one with --image-column"):
         load_images(tmp_path, 16)
     for column in ("photo", "overlay"):
-        assert load_images(tmp_path, 16, choice=ColumnChoice(image=column)).info.classes == ("cat",)
-    (tmp_path / "a.png").unlink()
-    assert len(load_images(tmp_path, 16)) == 1  # the name of an image whose bytes are here
+        assert load_images(tmp_path, 16, choice=ColumnChoice(image=column)).info.classes == ("cat", "dog")
+    for name in "ab":
+        (tmp_path / f"{name}.png").unlink()
+    assert len(load_images(tmp_path, 16)) == 2  # the name of an image whose bytes are here
