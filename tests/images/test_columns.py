@@ -127,3 +127,15 @@ def test_folders_complete_a_table_only_in_its_own_words():
     other = known.fill_missing([None] * N, cycle("part_1", "part_2"))
     assert other.labels == known.labels
     assert "their folders are none of its classes" in other.notes[-1]
+
+
+def test_folders_count_more_than_a_class_that_is_guessed():
+    guessed = read({"material": cycle("clay", "glass")})
+    folders = guessed.fill_missing([None] * N, cycle("mug", "box"))
+    assert (guessed.label_column, folders.label_column, folders.labels) == ("material", "", cycle("mug", "box"))
+    assert [note for note in folders.notes if "material" in note] == [
+        "the folders are the classes; column 'material' could be, too (--label-column)"
+    ]
+    assert folders.roles[0].role == "ignored" and "--label-column" in folders.roles[0].reason
+    for none in ([None] * N, ["mug"] * N, [None, *cycle("mug", "box")[1:]]):
+        assert guessed.fill_missing([None] * N, none).labels == guessed.labels

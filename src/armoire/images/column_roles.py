@@ -45,6 +45,8 @@ FLAGS = {
     "is_valid": "valid", "is_val": "valid", "is_test": "test",
 }  # fmt: skip
 ONE_HOT = ("0", "1", "true", "false")
+#: The note on a class that is guessed.
+GUESSED = "'{}' is the only column of words that repeat (--label-column)"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Found:
     others: Sequence[str] = ()
     meaning: Mapping[str, str | None] = field(default_factory=dict)
     note: str = ""
+    is_guess: bool = False  # rather than by a usual name
 
 
 def plain(name: str) -> str:
@@ -172,7 +175,7 @@ def find_class(columns: Mapping[str, Values], classes: Collection[str], choice: 
         note = "each row has a 1 in one of them (--label-column none for attributes)"
         return Found(one_hot, repeated, note=note)
     if len(repeated) == 1:
-        return Found(repeated, note=f"'{repeated[0]}' is the only column of words that repeat (--label-column)")
+        return Found(repeated, note=GUESSED.format(repeated[0]), is_guess=True)
     words = {"label", "class", "category", "target"}
     named = [n for n, values in free.items() if words & set(plain(n).split("_")) and values.may_be_classes()]
     possible = repeated or named

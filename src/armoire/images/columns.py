@@ -23,6 +23,7 @@ from jaxtyping import Int8
 from armoire.errors import ArmoireError
 from armoire.images.column_roles import (
     FREE,
+    GUESSED,
     ColumnChoice,
     Found,
     Role,
@@ -44,6 +45,8 @@ __all__ = ["FREE", "RESERVED", "ColumnChoice", "Columns", "Role", "enumerate_nam
 
 #: Column names, in tables of images and of latents, that are not attributes.
 RESERVED = re.compile(r"id|split|label|(mean|log_var)_\d+")
+COULD_BE_CLASS = "could be the class (--label-column)"
+FOLDERS_COUNT = "the folders are the classes; column '{}' could be, too (--label-column)"
 FOLDERS_DIFFER = "column '{}' and the folders differ in the class of {} images; the column counts"
 FOLDERS_OF_OTHERS = "images without a class in column '{}' have none: their folders are none of its classes"
 
@@ -58,6 +61,7 @@ class Columns:
         attributes: 1 yes, -1 no, 0 unknown.
         label_column: the column of the labels, "" where there is none.
         roles: what each column was taken for.
+        label_is_guessed: whether that column has no usual name, so that folders count more.
         classes: class names in their declared order, "" where none is declared.
         notes: remarks on what was guessed.
         tables: names of the files that they were read from.
@@ -68,6 +72,7 @@ class Columns:
     attributes: Mapping[str, Int8[np.ndarray, " n"]] = field(default_factory=dict)
     label_column: str = ""
     roles: tuple[Role, ...] = ()
+    label_is_guessed: bool = False
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
@@ -79,6 +84,10 @@ class Columns:
 
     def fill_missing(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:
         """The same columns, completed with the splits and labels that file and folder names state."""
+        if self.label_is_guessed and None not in labels and len(set(labels)) > 1:
+            guess, note = GUESSED.format(self.label_column), FOLDERS_COUNT.format(self.label_column)
+            notes = (*(one for one in self.notes if one != guess), note)
+            return replace(self._without_label(), notes=notes).fill_missing(splits, labels)
         found, notes = self.labels, self.notes
         if not self.label_column:
             found = labels
@@ -90,6 +99,13 @@ class Columns:
             notes += (FOLDERS_OF_OTHERS.format(self.label_column),)
         splits = held_out_or_none(self.splits if any(self.splits) else splits)
         return replace(self, splits=splits, labels=found, notes=notes)
+
+    def _without_label(self) -> Columns:
+        roles = tuple(
+            replace(role, role="ignored", reason=COULD_BE_CLASS) if role.role == "label" else role
+            for role in self.roles
+        )
+        return replace(self, label_column="", label_is_guessed=False, classes=(), roles=roles)
 
 
 def label_by_pattern(columns: Columns, ids: Sequence[str], pattern: str) -> Columns:
@@ -107,8 +123,7 @@ def label_by_pattern(columns: Columns, ids: Sequence[str], pattern: str) -> Colu
     if missing == len(labels):
         raise ArmoireError(f"--label-pattern '{pattern}' is found in no image's id, such as {ids[0]}")
     note = [f"--label-pattern is not found in the ids of {missing:,} images, which have no class"] * bool(missing)
-    roles = tuple(replace(role, role="ignored") if role.role == "label" else role for role in columns.roles)
-    return replace(columns, labels=labels, label_column="", classes=(), roles=roles, notes=(*columns.notes, *note))
+    return replace(columns._without_label(), labels=labels, notes=(*columns.notes, *note))
 
 
 def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, choice: ColumnChoice = FREE) -> Columns:
@@ -145,6 +160,7 @@ def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, 
             )
             for name, value in columns.items()
         ),
+        found.is_guess,
         tuple(classes.get(found.columns[0], ())) if len(found.columns) == 1 else (),
         tuple(filter(None, notes)),
     )
@@ -188,7 +204,7 @@ def _reason(name: str, values: Values, found: Found) -> str:
     if RESERVED.fullmatch(name):
         return "its name cannot be an attribute's"
     if name in found.others:
-        return "could be the class (--label-column)"
+        return COULD_BE_CLASS
     if len(values.distinct) == 1:
         return "the same value in every row"
     return "text that is no class" if values.is_text else "numbers"

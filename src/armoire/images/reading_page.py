@@ -53,7 +53,7 @@ def _tables(images: ImageSet) -> list[Table]:
     left_out = [(item.name, item.reason) for item in (*reading.rejected, *reading.ignored)]
     tables = [
         Table(counts, "Files"),
-        Table(roles, "Columns", ("column", "read as", "for example", "in")),
+        Table(roles, "Columns", ("column", "read as", "for example", "from, or why not")),
         Table([(note,) for note in reading.notes], "Guesses"),
         Table([(name, f"{n:,}") for name, n in described["labels"].items()][:MOST], "Classes"),
         Table(

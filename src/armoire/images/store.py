@@ -28,7 +28,7 @@ from armoire.io.tables import read_table, write_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION = 3
+VERSION = 4
 CHUNK = 1024  # images copied at once
 
 
