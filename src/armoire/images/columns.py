@@ -3,7 +3,7 @@
     split       a column `split`, `partition`, `subset` or the like; or one that holds train, valid and test alone
     label       the first of `label`, `class`, `category`, `target` and the like that exists; else the only column that
                 is a ClassLabel of Hugging Face's; else columns of 0 and 1 with one 1 in each row; else the only column
-                of words that repeat
+                of words that repeat, unless folders give every image a class
     attributes  every other binary column: booleans, 1 and 0, 1 and -1, true and false, yes and no; where a column has
                 1, 0 and -1, -1 is unknown
 

@@ -73,7 +73,7 @@ def _pictures(images: ImageSet, seed: int) -> list[Picture]:
     chosen = np.sort(random.permutation(len(images))[:SHEET])
     sheet = Picture(png(image_grid(images.images[chosen], 10), 1), f"{len(chosen)} images, drawn at random")
     few = np.sort(random.permutation(len(images))[:SAMPLES])
-    return [sheet, *(Picture(_png(images.images[i]), _caption(images, i)) for i in few)]
+    return [sheet, *(Picture(_png(images.images[i]), _caption(images, i)) for i in few.tolist())]
 
 
 def _caption(images: ImageSet, row: int) -> str:
