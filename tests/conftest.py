@@ -172,7 +172,12 @@ def tiny() -> Callable[..., object]:
     """A recipe by name, made small; keyword arguments change it further."""
     from armoire import load_recipe
 
-    return lambda name="fashion-vae", **changes: load_recipe(name).change(**TINY | changes)
+    def small(name: str = "fashion-vae", **changes: object) -> object:
+        recipe = load_recipe(name)
+        given = {"latent": 4} if recipe.latent == "auto" else {}
+        return recipe.change(**given | TINY | changes)
+
+    return small
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ PROGRAM = {
     "import armoire": "",
     "images = armoire.load_images('fashion-mnist').split('test')": "",
     "wardrobe: armoire.Wardrobe = armoire.train('fashion-vae', images, epochs=1)": "",
-    "reveal_type(wardrobe.recipe.latent)": "int",
+    "reveal_type(wardrobe.recipe.dimensions)": "int",
     "reveal_type(wardrobe.run)": "Run",
     "reveal_type(images)": "ImageSet",
     "reveal_type(armoire.evaluate(wardrobe))": "Evaluation",

@@ -37,6 +37,7 @@ def test_its_steps_lower_the_objective_of_a_batch(name, discs):
     recipe = load_recipe(name)
     fashion = recipe.data == "fashion-mnist"
     images = discs(12, 4, size=32 if fashion else recipe.size or 64, channels=1 if fashion else 3)
+    recipe = recipe.change(latent=8 if recipe.latent == "auto" else None)
     recipe = recipe.change(channels=[NARROW] * (len(recipe.channels) or (images.shape[0] // 4).bit_length() - 1))
     x = to_unit(torch.from_numpy(images.split("train").images.copy()))
     model = Autoencoder(recipe.architecture(images), generator(0, "weights")).train()
@@ -62,7 +63,7 @@ def test_its_steps_lower_the_objective_of_a_batch(name, discs):
 def test_the_published_settings_of_fashion_mnist():
     vae, ae, dae = (load_recipe(f"fashion-{kind}") for kind in ("vae", "ae", "dae"))
     for recipe in (vae, ae, dae):
-        assert (recipe.data, recipe.channels, recipe.latent) == ("fashion-mnist", (32, 64, 128), 2)
+        assert (recipe.data, recipe.channels, recipe.dimensions) == ("fashion-mnist", (32, 64, 128), 2)
         assert (recipe.batch, recipe.epochs, recipe.likelihood) == (100, 5, "bernoulli")
     assert (vae.posterior, vae.beta, vae.published_weight) == ("gaussian", 2.048, 500.0)
     assert (ae.posterior, ae.noise, ae.published_weight) == ("point", 0.0, 1.0)
@@ -74,7 +75,7 @@ def test_the_published_settings_of_fashion_mnist():
 def test_the_published_settings_of_celeba(name):
     recipe, (size, channels) = load_recipe(name), PUBLISHED_FACES[name]
     assert (recipe.size, recipe.channels, recipe.fit) == (size, channels, "stretch")
-    assert (recipe.posterior, recipe.latent, recipe.likelihood, recipe.beta) == ("gaussian", 200, "gaussian", 1)
+    assert (recipe.posterior, recipe.dimensions, recipe.likelihood, recipe.beta) == ("gaussian", 200, "gaussian", 1)
     assert (recipe.norm, recipe.activation) == ("batch", "leaky_relu")
     assert (recipe.lr, recipe.schedule, recipe.batch, recipe.epochs) == (5e-4, "constant", 128, 5)
     assert (recipe.published_weight, recipe.published_error) == (2000, "mse")

@@ -125,7 +125,7 @@ def test_any_recipe_survives_toml(recipe, comments, everything):
 def test_settings_at_their_default_can_be_left_out():
     recipe = Recipe(name="mine", latent=7)
     assert recipe.to_toml(everything=False) == 'name = "mine"\nlatent = 7\n'
-    assert "latent = 7  # latent dimensions\n" in recipe.to_toml(comments=True)
+    assert "latent = 7  # latent dimensions" in recipe.to_toml(comments=True)
 
 
 def test_the_architecture_follows_recipe_and_data(discs):

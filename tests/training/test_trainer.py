@@ -306,7 +306,7 @@ def test_an_epoch_averages_over_every_training_image_once(tmp_path, tiny, discs)
     recipe, images = tiny("fashion-ae", lr=1e-12, epochs=1), discs(n=42)
     run = fit(recipe, images, tmp_path / "run")
     with torch.no_grad():
-        distortion = run.model().terms(pixels(images), torch.zeros(42, recipe.latent)).distortion.mean().item()
+        distortion = run.model().terms(pixels(images), torch.zeros(42, recipe.dimensions)).distortion.mean().item()
     assert run.history[0]["train_distortion_nats"] == pytest.approx(distortion, rel=1e-5)
 
 

@@ -44,7 +44,7 @@ def test_a_model_becomes_a_run(trained, tmp_path, capsys):
     del wardrobe
     gc.collect()
     assert not temporary.exists()
-    assert saved.run.recipe.latent == 3
+    assert saved.run.recipe.dimensions == 3
     assert saved.run.steps == 20
     opened = Wardrobe.open(tmp_path / "run", images, device="cpu")
     np.testing.assert_allclose(opened.encode(images.images), saved.encode(images.images), rtol=1e-5, atol=1e-6)

@@ -125,7 +125,7 @@ def test_settings_reach_the_recipe(pictures):
         "fashion-vae", epochs=1, latent=2, beta=0.5, batch=7, lr=1e-4, random_state=5, settings={"channels": [4, 8]}
     ).fit(pictures(20))
     recipe = model.wardrobe_.recipe
-    assert (recipe.name, recipe.latent, recipe.beta, recipe.batch, recipe.lr) == ("fashion-vae", 2, 0.5, 7, 1e-4)
+    assert (recipe.name, recipe.dimensions, recipe.beta, recipe.batch, recipe.lr) == ("fashion-vae", 2, 0.5, 7, 1e-4)
     assert (recipe.seed, recipe.channels) == (5, (4, 8))
     with pytest.raises(ArmoireError, match=r"no setting 'chanels'.*did you mean 'channels'"):
         small(settings={"chanels": [4]}).fit(pictures(20))
@@ -164,7 +164,7 @@ def test_in_a_pipeline_and_a_grid_search(pictures, backend):
     with joblib.parallel_config(backend):
         found = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
     assert found.best_score_ > 0.9
-    assert found.best_estimator_[0].wardrobe_.recipe.latent == found.best_params_["latenttransformer__latent"]
+    assert found.best_estimator_[0].wardrobe_.recipe.dimensions == found.best_params_["latenttransformer__latent"]
     assert found.score(X, y) > 0.8
 
 

@@ -28,7 +28,7 @@ def train(
     epochs: Whole | None = None,
     batch: Whole | None = None,
     lr: float | None = None,
-    latent: Whole | None = None,
+    latent: Whole | Literal["auto"] | None = None,
     size: Whole | None = None,
     beta: float | None = None,
     likelihood: LikelihoodName | None = None,
@@ -49,7 +49,7 @@ def train(
         epochs: passes over the training images; by default, as for all settings here, the recipe's.
         batch: images per step, of all processes together under torchrun; by default the recipe's.
         lr: largest learning rate of a step; by default the recipe's.
-        latent: latent dimensions; by default the recipe's.
+        latent: latent dimensions, or auto for as many as the data ask for; by default the recipe's.
         size: side that the images of a folder are resized to, 16 to 256 pixels, padded to a power of two; by default
             the recipe's.
         beta: weight of the rate in distortion + beta * rate, both in nats per image; by default the recipe's.
@@ -119,7 +119,7 @@ def _print_summary(wardrobe: Wardrobe, seconds: float) -> None:
     rows = [
         ("run", str(run)),
         ("data", f"{wardrobe.run.data.name}, {len(wardrobe.latents):,} images encoded in latents.parquet"),
-        ("model", f"{wardrobe.model.parameter_count():,} parameters, {wardrobe.recipe.latent} latent dimensions"),
+        ("model", f"{wardrobe.model.parameter_count():,} parameters, {wardrobe.recipe.dimensions} latent dimensions"),
         ("distortion", f"{last[f'{split}_distortion_nats']:.2f} nats per image on the {split} images"),
         ("rate", f"{last[f'{split}_rate_nats']:.2f} nats per image"),
     ]

@@ -47,7 +47,7 @@ class FigureKind:
 # Their docstrings are the column "needs" of the documentation.
 def needs_plane(wardrobe: Wardrobe) -> str:
     """Two latent dimensions."""
-    d = wardrobe.recipe.latent
+    d = wardrobe.recipe.dimensions
     return "" if d == 2 else f"it needs two latent dimensions, and this run has {d}; train one with --latent 2"
 
 

@@ -112,7 +112,7 @@ def _title(wardrobe: Wardrobe, statuses: list[str], worst: int | None) -> str:
 
 
 def _subtitle(wardrobe: Wardrobe, n: int, count: int) -> str:
-    d = wardrobe.recipe.latent
+    d = wardrobe.recipe.dimensions
     part = f"the first {count} of {d} dimensions" if d > count else f"{d} dimension{'s' * (d != 1)}"
     return (
         f"Posterior means of {of_data(wardrobe, n)}, {part}. Line: N(0, 1). Number: Kolmogorov-Smirnov distance to it, "

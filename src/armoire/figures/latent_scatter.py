@@ -88,7 +88,7 @@ def _page(
     wardrobe: Wardrobe, size: tuple[float, float], legend_width: float, title: str = "", subtitle: str = ""
 ) -> tuple[Sheet, Axes]:
     """A page with the axes of a scatter of the latent space, `legend_width` inches narrower than it."""
-    latents, d = shown_latents(wardrobe), wardrobe.recipe.latent
+    latents, d = shown_latents(wardrobe), wardrobe.recipe.dimensions
     what = "posterior mean" if wardrobe.model.posterior.is_stochastic else "latent"
     projection = "" if d <= 2 else f", {d} dimensions projected on the first two principal components"
     page = sheet(

@@ -63,7 +63,7 @@ def morph(wardrobe: Wardrobe) -> Figure:
 
 def interpolations(wardrobe: Wardrobe) -> tuple[Interpolation, ...]:
     """The kinds of interpolation that make sense for a run."""
-    shell = wardrobe.model.posterior.is_stochastic and wardrobe.recipe.latent > 2
+    shell = wardrobe.model.posterior.is_stochastic and wardrobe.recipe.dimensions > 2
     return ("linear", "spherical") if shell else ("linear",)
 
 

@@ -26,7 +26,7 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
     reconstructed, errors = reconstruct(wardrobe.model, images)
     likelihood = wardrobe.model.likelihood
     kind = likelihood.unit
-    d = wardrobe.recipe.latent
+    d = wardrobe.recipe.dimensions
     page = sheet(
         f"{run_name(wardrobe)}: held-out images reconstructed from {d} latent dimension{'s' * (d != 1)}",
         f"The first {of_data(wardrobe, len(images))}; "

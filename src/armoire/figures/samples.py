@@ -16,7 +16,7 @@ IN_MORE = 30
 
 def samples(wardrobe: Wardrobe) -> Figure:
     """18 draws on the scatter and decoded; in other than two dimensions 30 decoded draws, 10 x 3."""
-    return _on_a_plane(wardrobe) if wardrobe.recipe.latent == 2 else _decoded(wardrobe)
+    return _on_a_plane(wardrobe) if wardrobe.recipe.dimensions == 2 else _decoded(wardrobe)
 
 
 def _on_a_plane(wardrobe: Wardrobe) -> Figure:
@@ -46,7 +46,7 @@ def _decoded(wardrobe: Wardrobe) -> Figure:
     z = wardrobe.sample(IN_MORE, seed=wardrobe.recipe.seed)
     page = sheet(
         f"{IN_MORE} samples of {run_name(wardrobe)}, {_source(wardrobe)}",
-        f"Trained on {wardrobe.run.data.name}, {wardrobe.recipe.latent} latent dimensions.",
+        f"Trained on {wardrobe.run.data.name}, {wardrobe.recipe.dimensions} latent dimensions.",
         (12.8, 5.2),
     )
     step = (page.width - 2 * MARGIN + 0.1) / 10

@@ -48,7 +48,7 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
     out = _Writer(folder)
     latents = wardrobe.latents
     train = latents.split("train")
-    rows = shown_rows(len(latents), wardrobe.recipe.latent)
+    rows = shown_rows(len(latents), wardrobe.recipe.dimensions)
     axes = principal_axes(train.mean, AXES)
     directions = list(wardrobe.directions().values()) if train.attributes else []
     pair = export_run(wardrobe, progress)
@@ -69,7 +69,7 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
         "fit": {name: value for name, value in asdict(wardrobe.fit).items() if name != "white"}
         | {"canvas": wardrobe.fit.canvas},
         "latent": {
-            "dimensions": wardrobe.recipe.latent,
+            "dimensions": wardrobe.recipe.dimensions,
             "mean": _numbers(train.mean.mean(axis=0)),
             "spread": _numbers(train.mean.std(axis=0)),
         },
@@ -190,7 +190,7 @@ def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     """The priors that the page offers, fitted ones first, with samples drawn in advance."""
     fitted = []
     for kind in wardrobe.priors:
-        draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.latent)), prior=kind)
+        draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.dimensions)), prior=kind)
         out.array(f"draws_{kind}", f"draws-{kind}.f32", draws.astype("<f4"))
         fitted.append({"kind": kind, "file": f"draws_{kind}"})
     box = wardrobe.prior("box")

@@ -27,7 +27,7 @@ class _Latents(traitlets.TraitType):
             latents = np.array(value, dtype=np.float32)
         except (TypeError, ValueError):
             self.error(obj, value)
-        d = obj.run.recipe.latent
+        d = obj.run.recipe.dimensions
         latents = latents.reshape(0, d) if latents.size == 0 else np.atleast_2d(latents)
         if latents.ndim != 2 or latents.shape[1] != d:
             raise traitlets.TraitError(
@@ -66,7 +66,7 @@ class Cell(anywidget.AnyWidget):
     pinned = _Latents().tag(
         sync=True,
         to_json=lambda latents, _: memoryview(latents.astype("<f4").tobytes()),
-        from_json=lambda raw, cell: np.frombuffer(raw or b"", "<f4").reshape(-1, cell.run.recipe.latent),
+        from_json=lambda raw, cell: np.frombuffer(raw or b"", "<f4").reshape(-1, cell.run.recipe.dimensions),
     )
 
     def __init__(self, run: Run, files: dict[str, Path], height: int = HEIGHT) -> None:

@@ -26,7 +26,7 @@ def save_preview(path: Path, model: Autoencoder, images: ImageSet, recipe: Recip
     x = to_unit(torch.from_numpy(np.array(real)).to(model.device))
     rows = [np.asarray(real), to_pixels(model(x))]
     if model.posterior.default_prior == "normal":
-        z = torch.randn(len(real), recipe.latent, generator=generator(recipe.seed, "preview"))
+        z = torch.randn(len(real), recipe.dimensions, generator=generator(recipe.seed, "preview"))
         rows.append(to_pixels(model.decode(z.to(model.device))))
     scale = max(1, 64 // real.shape[1])
     save_png(path, image_grid(np.concatenate(rows), len(real)), scale)

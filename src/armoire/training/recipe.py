@@ -67,7 +67,9 @@ class Recipe(BaseModel):
     posterior: Annotated[str, _kind_of(POSTERIORS)] = Field(
         "gaussian", description="point: an autoencoder; gaussian: a variational one"
     )
-    latent: int = Field(2, ge=1, le=4096, description="latent dimensions")
+    latent: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = Field(
+        2, description="latent dimensions; auto: as many as the data ask for"
+    )
     likelihood: Annotated[str, _kind_of(LIKELIHOODS)] = Field(
         "bernoulli", description="of the pixels; calibrated: a gaussian whose sigma follows the error"
     )
@@ -139,6 +141,13 @@ class Recipe(BaseModel):
         return self.summary or self.posterior_class.model_name
 
     @property
+    def dimensions(self) -> int:
+        """The number of latent dimensions; ArmoireError while it is to be chosen from the data."""
+        if self.latent == "auto":
+            raise ArmoireError(f"latent in recipe {self.name} is auto, which training decides; give a number")
+        return self.latent
+
+    @property
     def posterior_class(self) -> type[Posterior]:
         """The class that states the facts about this recipe's posterior."""
         return POSTERIORS.get(self.posterior)
@@ -148,7 +157,8 @@ class Recipe(BaseModel):
         from armoire.model import Architecture
 
         height, _, image_channels = images.shape
-        settings = {field.name: getattr(self, field.name) for field in fields(Architecture)[2:]}
+        settings: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(Architecture)[2:]}
+        settings["latent"] = self.dimensions
         architecture = Architecture(height, image_channels, **settings)
         try:
             NETWORKS.get(self.blocks)(architecture)

@@ -104,7 +104,7 @@ class Run:
             ("folder", str(self)),
             ("recipe", recipe.name),
             ("data", f"{data.name}, {data.fit.canvas} × {data.fit.canvas}, {data.fit.colours}"),
-            ("latent dimensions", f"{recipe.latent}"),
+            ("latent dimensions", f"{recipe.dimensions}"),
             ("trained with", f"{recipe.likelihood} likelihood{beta}, seed {recipe.seed}"),
         ]
         return Table(rows, words=True)

@@ -63,7 +63,7 @@ def forward(
     corrupted = None
     if recipe.noise:
         corrupted = corrupt(x, recipe.noise, normal_like(x, draws, rows, batch))
-    return terms(x, normal_like(x.new_empty(len(x), recipe.latent), draws, rows, batch), corrupted)
+    return terms(x, normal_like(x.new_empty(len(x), recipe.dimensions), draws, rows, batch), corrupted)
 
 
 class _TermsModule(nn.Module):

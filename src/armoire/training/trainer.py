@@ -33,6 +33,7 @@ from armoire.training.checkpointing import (
 )
 from armoire.training.distributed import DistributedContext, join
 from armoire.training.history import epoch_line, expectations, jump, measured, schedules
+from armoire.training.latent_size import with_latent
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.preview import histograms, save_preview
 from armoire.training.public import public_recipe
@@ -78,6 +79,9 @@ def fit_epochs(
     with distributed.together():
         progress = progress if distributed.is_first else SILENT
         run = Run(Path(out))
+        if recipe.latent == "auto":
+            before = run.path / "recipe.toml" if resume else None
+            recipe = distributed.from_first(lambda: with_latent(recipe, images, before, progress))
         tracking = Tracking(names, run, recipe.showable and may_be_shown(images.info), progress.note)
         trainer = _Trainer(recipe, images, run, chosen, progress, distributed, tracking, snapshots, on_step)
         return trainer.run(resume)

@@ -100,7 +100,7 @@ def encode_shards(
         "shard_size": shard_size,
         "columns": asdict(choice) | {"attributes": list(choice.attributes or ())},
         "dtype": dtype,
-        "latent": wardrobe.recipe.latent,
+        "latent": wardrobe.recipe.dimensions,
         "posterior": wardrobe.recipe.posterior,
     }
     key = sha256(json.dumps(about, sort_keys=True).encode())

@@ -50,7 +50,7 @@ class RunPriors:
             PRIORS.get(kind)
         kind = kind or next(iter(self.fitted()), self.run.recipe.posterior_class.default_prior)
         if kind == "normal":
-            return StandardNormal(self.run.recipe.latent)
+            return StandardNormal(self.run.recipe.dimensions)
         if not PRIORS.get(kind).is_stored:
             train, held_out, seed = self._latents("train"), self._latents("held-out"), self.run.recipe.seed
             random = np.random.default_rng(seed)
@@ -85,7 +85,7 @@ class RunPriors:
         return self._fitted[kind]
 
     def _format(self, kind: str) -> TensorFormat[Fitted]:
-        return prior_format(kind, self.run.recipe.latent)
+        return prior_format(kind, self.run.recipe.dimensions)
 
 
 def _name(kind: str) -> str:

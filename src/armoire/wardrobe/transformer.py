@@ -204,7 +204,7 @@ class LatentTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     @property
     def _n_features_out(self) -> int:
-        return self.wardrobe_.recipe.latent
+        return self.wardrobe_.recipe.dimensions
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

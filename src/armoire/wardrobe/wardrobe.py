@@ -129,7 +129,7 @@ class Wardrobe:
         return Wardrobe(run, self.model, self.images_at_hand, self.progress)
 
     def __repr__(self) -> str:
-        return f"Wardrobe({str(self.run)!r}, {self.run.data.name}, {self.recipe.latent} latent dimensions)"
+        return f"Wardrobe({str(self.run)!r}, {self.run.data.name}, {self.recipe.dimensions} latent dimensions)"
 
     def _repr_html_(self) -> str:
         rows = list(self.run.facts().rows)
@@ -225,7 +225,7 @@ class Wardrobe:
 
         `z` are finite latents (n, d), or one (d,): an array, a tensor, or nested lists.
         """
-        return decode_latents(self.model, as_latents(z, self.recipe.latent))
+        return decode_latents(self.model, as_latents(z, self.recipe.dimensions))
 
     def sample(
         self, n: int, *, seed: int = 0, prior: str | None = None, temperature: float = 1.0
@@ -293,7 +293,7 @@ class Wardrobe:
         self, a: Any, b: Any, steps: int = 9, *, kind: Interpolation = "linear"
     ) -> Float[np.ndarray, "steps d"]:
         """Latents from a to b, both ends included; see `armoire.wardrobe.interpolation.interpolate`."""
-        d = self.recipe.latent
+        d = self.recipe.dimensions
         return interpolate(as_latent(a, d, "the start of a path"), as_latent(b, d, "the end of a path"), steps, kind)
 
     def nearest(self, z: Any, k: int = 6, *, split: str | None = None) -> Neighbours:
@@ -302,7 +302,7 @@ class Wardrobe:
         Large sets are searched with an index, which is built when first needed and cached. `split` is train, valid or
         test; by default all images are searched.
         """
-        z = as_latents(z, self.recipe.latent)
+        z = as_latents(z, self.recipe.dimensions)
         check_count("k", k, 1)
         among = None if split is None else self.latents.is_of(split)
         if index := self._neighbour_index:
