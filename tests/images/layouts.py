@@ -154,6 +154,24 @@ def _mvtec(objects: Sequence[str], **more) -> DataSet:
     return build(images, {**masks(truth), **texts}, **more)
 
 
+def pascal_voc() -> DataSet:
+    """JPEGImages, lists of splits by stem, boxes in XML, and masks of the same names."""
+    splits = {"train": range(8), "val": range(8, 12)}
+    images = {
+        f"VOC2012/JPEGImages/2007_{k:06d}.jpg": Row("valid" if split == "val" else split)
+        for split, numbers in splits.items()
+        for k in numbers
+    }
+    lists = {
+        f"VOC2012/ImageSets/Main/{split}.txt": "".join(f"2007_{k:06d}\n" for k in numbers)
+        for split, numbers in splits.items()
+    }
+    boxes = {f"VOC2012/Annotations/2007_{k:06d}.xml": "<annotation></annotation>" for k in range(12)}
+    kinds = ("SegmentationClass", "SegmentationObject")
+    drawn = masks(f"VOC2012/{kind}/2007_{k:06d}.png" for kind in kinds for k in (1, 9))
+    return build(images, {**lists, **boxes, **drawn})
+
+
 def stl10() -> DataSet:
     """Folders of classes in train and test, and a folder of images without classes."""
     kinds = ("airplane", "bird", "car")
@@ -332,7 +350,7 @@ def laion() -> DataSet:
 
 OF_IMAGE_FILES: list[Callable[[], DataSet]] = [
     kaggle_cats_and_dogs, kaggle_dogs_vs_cats, intel_scenes, ham10000, isic_2019, chexpert, mvtec_object, mvtec_all,
-    stl10, cub_200, oxford_pets, imagenette,
+    stl10, cub_200, oxford_pets, imagenette, pascal_voc,
 ]  # fmt: skip
 OF_ARRAYS_AND_TABLES: list[Callable[[], DataSet]] = [
     med_mnist, med_mnist_grey, med_mnist_of_many_labels, cifar10_arrays, cifar10_parquet, laion,

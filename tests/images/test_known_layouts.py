@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from data_sets import DataSet, Reading, differences, read
+from data_sets import DataSet, Reading, differences, encoded, read, zipped
 from layouts import OF_ARRAYS_AND_TABLES, OF_IMAGE_FILES
 
 from armoire.images import ImageSet
@@ -44,3 +44,12 @@ def check(data: DataSet, folder) -> ImageSet:
 
 def faults(reading: Reading, data: DataSet) -> dict[str, str]:
     return {"refused": reading.refusal} if reading.images is None else differences(reading.images, data)
+
+
+def test_a_zip_of_zips_is_refused_and_labels_in_other_formats_are_named(tmp_path):
+    inner = zipped({"a.png": encoded(0), "b.png": encoded(1)})
+    (tmp_path / "all.zip").write_bytes(zipped({"inner.zip": inner, "readme.txt": b"words"}))
+    assert "holds no images but archives, such as inner.zip; unpack it" in read(tmp_path / "all.zip").refusal
+    (tmp_path / "all.zip").unlink()
+    (tmp_path / "set.zip").write_bytes(zipped({"a.png": encoded(0), "b.png": encoded(1), "labels.xlsx": b"PK"}))
+    assert "a spreadsheet; save it as CSV to use it" in " ".join(read(tmp_path / "set.zip").said)

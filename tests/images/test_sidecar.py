@@ -54,7 +54,7 @@ def table(header: str, row: str, **values) -> str:
         ([f"{i + 1}.png" for i in range(N)], table("Unnamed: 0,image_id,label", "{i},{j},{k}")),
         (PLAIN, table("path,label", "/content/drive/pets/{n},{k}")),
         (PLAIN, table("path,label", "C:\\pets\\{n},{k}")),
-        (PLAIN, table("path,label", "https://x.org/pets/{n},{k}")),
+        (PLAIN, table("path,label", "https://x.org/pets/{n}?w=200,{k}")),
         ([f"data/set/{name}" for name in PLAIN], table("path,label", "set/{n},{k}")),
         ([name.upper() for name in PLAIN], table("path,label", "{n},{k}")),
         ([f"{i:02d}.webp" for i in range(N)], table("path,label", "{n},{k}")),

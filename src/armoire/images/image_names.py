@@ -11,10 +11,12 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from urllib.parse import unquote, urlsplit
 
 from armoire.images.column_roles import SPLIT_WORDS
 from armoire.images.listing import has_image_ending
 
+ADDRESS = re.compile(r"(https?|s3|gs)://[^/]")
 NONE, AMBIGUOUS = -1, -2
 #: Ranks of matches. A part of a path matches where both paths have further, different folders.
 EXACT, PATH, STEM, NUMBER, PART_OF_PATH, PART_OF_STEM, OTHER_ENDING = 7, 6, 5, 4, 3, 2, 1
@@ -30,8 +32,10 @@ class Match:
 
 
 def normal_name(name: object) -> str:
-    """A path with forward slashes and composed letters."""
-    text = unicodedata.normalize("NFC", str(name).strip()).replace("\\", "/").removeprefix("file://")
+    """A path, or that of an address such as https://host/1.png?width=200, with forward slashes and composed letters."""
+    text = str(name).strip()
+    text = unquote(urlsplit(text).path).lstrip("/") if ADDRESS.match(text) else text
+    text = unicodedata.normalize("NFC", text).replace("\\", "/").removeprefix("file://")
     while text.startswith("./"):
         text = text[2:]
     return text

@@ -19,7 +19,7 @@ UNLABELED = {"unlabeled", "unlabelled", "unsup", "unsupervised", "pred", "extra"
 # Next to folders of images: pictures of another kind, one for an image.
 MASKS = {
     *("ground_truth", "groundtruth", "gt", "mask", "masks", "trimap", "trimaps", "annotation", "annotations"),
-    *("segmentation", "segmentations", "label_images", "depth"),
+    *("segmentation", "segmentations", "segmentationclass", "segmentationobject", "label_images", "labels", "depth"),
 }
 IMAGE_FOLDERS = {"image", "images", "img", "imgs", "jpegimages", "photos", "rgb", "input", "inputs", "original"}
 # Folders that hold images of all classes.

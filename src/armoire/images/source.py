@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from armoire.images.columns import FREE, ColumnChoice, Columns
 from armoire.images.fit import AUTOMATIC, Decode, Fit, How, parse_colour, read_fitted
@@ -127,6 +127,13 @@ class Source(ABC):
         return len(self.ids)
 
 
+#: Files in which labels may be, by their endings.
+NOT_READ = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "a spreadsheet; save it as CSV to use it"),
+    **dict.fromkeys((".json", ".jsonl"), "JSON without rows that name images; give a row per image to use it"),
+}
+
+
 class FileSource(Source):
     """Image files of a folder or archive.
 
@@ -145,7 +152,7 @@ class FileSource(Source):
     def ignored(self) -> Sequence[Ignored]:
         used = {*self.names, *self.columns.tables}
         rest = [name for name in (*self.listing.names, *self.listing.sidecars) if name not in used]
-        return [*self.listing.ignored, *(Ignored(name, "not an image, nor a table of them") for name in sorted(rest))]
+        return [*self.listing.ignored, *(Ignored(name, _why_not(name)) for name in sorted(rest))]
 
     def read(self, start: int, stop: int) -> Iterator[Decode]:
         return (partial(read_fitted, partial(self.listing.open, name)) for name in self.names[start:stop])
@@ -153,6 +160,11 @@ class FileSource(Source):
     def part(self, start: int, stop: int) -> Source:
         names = self.names[start:stop]
         return FileSource(self.name, self.origin, self.listing.part(names), names, self.digest)
+
+
+def _why_not(name: str) -> str:
+    """The reason why a file is neither an image nor a table of them, with what to do where people keep labels so."""
+    return NOT_READ.get(PurePosixPath(name).suffix.lower(), "not an image, nor a table of them")
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from armoire.images.archives import list_zips
+from armoire.errors import ArmoireError
+from armoire.images.archives import ZipListing, list_zips
 from armoire.images.columns import Columns
 from armoire.images.layout import find_masks, read_layout, suggest_pattern
-from armoire.images.listing import FileListing
+from armoire.images.listing import FileListing, has_image_ending
 from armoire.images.sidecar import digest_with_tables, read_sidecars
 from armoire.images.source import FileSource, Request, Source, SourceKind
 
@@ -48,7 +49,10 @@ class FolderSource(FileSource):
 
 def _open(request: Request) -> Source:
     listing = request.files
-    if listing.names and all(name.lower().endswith(".zip") for name in listing.names):
+    zips = [name for name in listing.names if name.lower().endswith(".zip")]
+    if zips and isinstance(listing, ZipListing) and not any(map(has_image_ending, listing.names)):
+        raise ArmoireError(f"{request.source} holds no images but archives, such as {zips[0]}; unpack it")
+    if zips and len(zips) == len(listing.names):
         listing = list_zips(listing.path, listing.names)
     return FolderSource(request, listing)
 
