@@ -139,3 +139,9 @@ def test_folders_count_more_than_a_class_that_is_guessed():
     assert folders.roles[0].role == "ignored" and "--label-column" in folders.roles[0].reason
     for none in ([None] * N, ["mug"] * N, [None, *cycle("mug", "box")[1:]]):
         assert guessed.fill_missing([None] * N, none).labels == guessed.labels
+
+
+def test_a_column_of_few_numbers_is_named_as_a_possible_class():
+    found = read({"level": cycle(0, 1, 2), "age": [*range(N)], "patient_id": cycle(4, 5, 6), "Smiling": cycle(0, 1)})
+    assert not found.label_column
+    assert "no column is taken for the class; it could be level (--label-column)" in found.notes

@@ -30,6 +30,8 @@ def as_images(array: np.ndarray, name: str) -> tuple[np.ndarray, str]:
         array, note = _from_rows(array, what)
     elif array.ndim == 3:
         _refuse_one_image(array, what)
+        if shape[0] == shape[1] != shape[2]:
+            note = f"{what}, read as {shape[0]} grey images; if it is (height, width, n), transpose(2, 0, 1) it first"
         array = array[..., None]
     elif array.ndim == 4 and shape[3] not in CHANNELS and shape[1] in CHANNELS:
         array = array.transpose(0, 2, 3, 1)

@@ -178,7 +178,8 @@ def find_class(columns: Mapping[str, Values], classes: Collection[str], choice: 
         return Found(repeated, note=GUESSED.format(repeated[0]), is_guess=True)
     words = {"label", "class", "category", "target"}
     named = [n for n, values in free.items() if words & set(plain(n).split("_")) and values.may_be_classes()]
-    possible = repeated or named
+    numbers = [n for n, values in free.items() if values.are_few_numbers() and not is_number_name(n)]
+    possible = repeated or named or numbers
     note = f"no column is taken for the class; it could be {enumerate_names(possible)} (--label-column)"
     return Found((), possible, note=note * bool(possible))
 

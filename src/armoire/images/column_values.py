@@ -93,6 +93,11 @@ class Values:
             and not all(DATE.fullmatch(value) or has_image_ending(value) for value in self.distinct)
         )
 
+    def are_few_numbers(self) -> bool:
+        """Whether the values are whole numbers that repeat, as numbers of classes do."""
+        whole = not self.is_text and all(INTEGRAL.fullmatch(value) for value in self.distinct)
+        return whole and 3 <= len(self.distinct) <= min(MOST_CLASSES, sum(self.counts) // 2)
+
     def translate(self, names: Mapping[str, str | None]) -> list[str | None]:
         """The rows with their values replaced; None for a value without a replacement."""
         return np.array([*map(names.get, self.distinct), None], dtype=object)[self.indices].tolist()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from armoire.images.column_roles import SPLIT_WORDS
+from armoire.images.column_roles import FREE, NONE, SPLIT_WORDS, ColumnChoice
 
 # Next to split folders: images without a class, which are trained on.
 UNLABELED = {"unlabeled", "unlabelled", "unsup", "unsupervised", "pred", "extra"}
@@ -31,6 +31,7 @@ PARTS = re.compile(
     re.IGNORECASE,
 )
 FILE_WORD = r"([^/]+?)[ ._-]*\d+\.\w+$"  # the words before the number of a file
+FIRST_WORD = re.compile(r"([^\W\d_]+)[ ._-]*\d")
 MOST_SUGGESTED = 1000
 KEY_VALUE = re.compile(r"(\w+)=(.*)")
 SPLIT_KEYS, LABEL_KEYS = ("split", "partition", "subset"), ("label", "class", "category", "target")
@@ -72,8 +73,8 @@ def find_masks(names: Sequence[str]) -> dict[str, str]:
     return {name: f"in {mask}, a folder of masks; give its path to read it" for name, mask in inside.items()}
 
 
-def read_layout(names: Sequence[str]) -> Layout:
-    """Splits and classes from the folders of paths with forward slashes."""
+def read_layout(names: Sequence[str], choice: ColumnChoice = FREE) -> Layout:
+    """Splits and classes from the folders of paths with forward slashes, but those that `choice` says are none."""
     folders = [list(PurePosixPath(name).parts[:-1]) for name in names]
     splits: list[str | None] = [None] * len(names)
     labels: list[str | None] = [None] * len(names)
@@ -86,16 +87,34 @@ def read_layout(names: Sequence[str]) -> Layout:
         unlabeled = _find_splits(folders, splits)
         if unlabeled:
             notes.append(f"images in {unlabeled} have no class; they are trained on")
+        elif not any(splits) and (named := _splits_of_files(names)):
+            splits = named
+            first = PurePosixPath(names[0]).name
+            notes.append(f"split from the beginnings of file names, such as {first} (--split-column none)")
     if not any(labels):
         labels, note = _find_classes(folders)
         notes += [note] * bool(note)
-    return Layout(held_out_or_none(splits), labels, tuple(notes))
+    unknown: list[str | None] = [None] * len(names)
+    return Layout(
+        unknown if choice.split == NONE else held_out_or_none(splits),
+        unknown if choice.label == NONE else labels,
+        tuple(notes),
+    )
+
+
+def _splits_of_files(names: Sequence[str]) -> list[str | None]:
+    """The splits by which all file names begin, as `train_001.png` does; [] where they do not, or begin with one."""
+    words = [FIRST_WORD.match(PurePosixPath(name).name) for name in names]
+    splits = [split_word(word[1]) if word else None for word in words]
+    return splits if None not in splits and len(set(splits)) > 1 else []
 
 
 def suggest_pattern(names: Sequence[str]) -> str:
     """A sentence on how to take classes from file names such as `cat.12.jpg`; "" where these have no common words."""
     words = [found[1] if (found := re.search(FILE_WORD, name)) else "" for name in names]
     counts = Counter(word.lower() for word in words if re.search("[^\\W\\d]{2}", word))
+    if all(map(split_word, counts)):
+        return ""
     if not 2 <= len(counts) <= MOST_SUGGESTED or sum(counts.values()) < 0.6 * len(names) or min(counts.values()) < 2:
         return ""
     examples = " and ".join(sorted(counts)[:2])
@@ -172,5 +191,9 @@ def _find_classes(folders: Sequence[list[str]]) -> tuple[list[str | None], str]:
                 f"{len(counts):,} folders of {len(folders):,} images, such as {min(counts)}/, are not taken for "
                 "classes (--label-pattern chooses them)"
             )
+        below = Counter(parts[level + 1] for parts in folders if len(parts) > level + 1)
+        if len(below) > 1 and 2 * len(below) <= below.total():
+            note = f"folders such as {min(counts)}/ are the classes; those below, such as {min(below)}/, could be, too"
+            note += " (--label-pattern)"
         return labels, note
     return none, note

@@ -39,7 +39,7 @@ class FolderSource(FileSource):
     def describe(self) -> Columns:
         notes: list[str] = []
         columns, tables = read_sidecars(self.listing, notes.append, self.choice)
-        layout = read_layout(self.paths)
+        layout = read_layout(self.paths, self.choice)
         columns = columns.fill_missing(layout.splits, layout.labels)
         notes += layout.notes
         if not any(columns.labels) and not self.choice.label_pattern and (advice := suggest_pattern(self.paths)):

@@ -85,7 +85,7 @@ class TableSource(Source):
         )
         columns = read_columns(table, classes, len(self), self.choice)
         # `label=cat/train-0.parquet`: folders, and names of files that state a split, are read as folders are.
-        layout = read_layout([name for file in self.files for name in [_path(file.name)] * file.rows])
+        layout = read_layout([name for file in self.files for name in [_path(file.name)] * file.rows], self.choice)
         columns = columns.fill_missing(layout.splits, layout.labels)
         return replace(columns, notes=(*columns.notes, *layout.notes))
 

@@ -55,7 +55,7 @@ class SampleSource(FileSource):
         bad: Counter[str] = Counter()
         rows = [dict(_values(self.listing, sample, bad)) for sample in self.samples]
         columns = read_columns(table_of_objects(rows), {}, len(rows), self.choice)
-        layout = read_layout(_paths(self.listing, self.names))
+        layout = read_layout(_paths(self.listing, self.names), self.choice)
         notes = [f"{n:,} files of samples have {what}, and are ignored" for what, n in bad.items()]
         columns = columns.fill_missing(layout.splits, layout.labels)
         return replace(columns, notes=(*columns.notes, *notes, *layout.notes))
