@@ -94,7 +94,7 @@ class LineProgress:
             self.note(f"{title}{where}: {state.completed:,.0f} {unit} in {duration(seconds)}")
 
     def note(self, text: str) -> None:
-        """Print one line."""
+        """Print one line on stderr, above the bars if there are any."""
         try:
             print(text, file=sys.stderr, flush=True)
         except BrokenPipeError:  # as of `2>&1 | head`: the work goes on
@@ -108,7 +108,7 @@ class LineProgress:
         """End of the outermost task."""
 
     def advanced(self, state: State) -> None:
-        """A task has advanced."""
+        """Report a task that has advanced, at most once in `SECONDS_BETWEEN_LINES`."""
         if (now := self.clock()) >= self.due[state.id]:
             self.due[state.id] = now + SECONDS_BETWEEN_LINES
             self.note(f"{state.description}: {describe(state, amount_done(state))}")
@@ -173,7 +173,6 @@ class _Task:
         self.progress, self.bars, self.state = progress, bars, state
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
-        """See `armoire.progress.Task`."""
         self.bars.update(self.state.id, advance=amount, figures=figures or self.state.fields["figures"])
         self.progress.advanced(self.state)
 

@@ -6,13 +6,14 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 TEMPLATE = "html_repr.html.jinja"
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text."""
+    """A table of text under a title."""
 
     rows: Sequence[Sequence[str]]  # the cells of each, its name first
     title: str = ""
@@ -34,14 +35,19 @@ class Picture:
 
 
 def html_repr(title: str, subtitle: str, tables: Sequence[Table] = (), pictures: Sequence[Picture] = ()) -> str:
-    """HTML in which everything is escaped, since names are untrusted input."""
+    """A title, tables and pictures as HTML."""
+    return render(TEMPLATE, title=title, subtitle=subtitle, tables=tables, pictures=pictures)
+
+
+def render(template: str, **values: Any) -> str:
+    """HTML from a template of the package; everything is escaped, since names are untrusted input."""
     import jinja2
 
-    source = (resources.files("armoire") / TEMPLATE).read_text(encoding="utf-8")
+    source = (resources.files("armoire") / template).read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(source).render(title=title, subtitle=subtitle, tables=tables, pictures=pictures)
+    return environment.from_string(source).render(**values)
 
 
 def counted(splits: dict[str, int]) -> str:
-    """`60,000 train, 10,000 test`."""
+    """The sizes of splits in words: `60,000 train, 10,000 test`."""
     return ", ".join(f"{n:,} {name}" for name, n in splits.items())

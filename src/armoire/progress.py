@@ -11,7 +11,7 @@ from armoire.console import CellProgress, in_notebook
 
 @runtime_checkable
 class Task(Protocol):
-    """Work in progress."""
+    """Work under way: a number of units, some of them done."""
 
     def advance(self, amount: int = 1, **figures: float | str) -> None:
         """Add `amount` to the units done; `figures` are the latest values, such as the loss."""
@@ -19,7 +19,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class Progress(Protocol):
-    """Where progress is reported."""
+    """Where work reports how far it is: a terminal, a notebook or nowhere."""
 
     def task(
         self, title: str, total: int | None, unit: str, done: int = 0, rate: bool = False, into: Path | None = None

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from data_sets import saved
 from hub_stand_in import Repository
 from PIL import Image
 
@@ -19,9 +20,7 @@ N = 30
 
 
 def png(i: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8)).save(file, "PNG")
-    return file.getvalue()
+    return saved(Image.fromarray(np.random.default_rng(i).integers(0, 256, (16, 16, 3), np.uint8))).getvalue()
 
 
 def shard(rows: range) -> bytes:

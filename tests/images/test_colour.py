@@ -6,6 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from data_sets import saved
 from PIL import Image, ImageCms
 
 from armoire.images.decode import RejectedImageError, plain, read_image
@@ -24,13 +25,6 @@ def linear() -> bytes:
     return bytes(profile)
 
 
-def encoded(image: Image.Image, kind: str, **options) -> BytesIO:
-    file = BytesIO()
-    image.save(file, kind, **options)
-    file.seek(0)
-    return file
-
-
 def centre(image: Image.Image) -> list[int]:
     return np.asarray(image)[8, 8].reshape(-1).tolist()
 
@@ -45,7 +39,7 @@ def converted(image: Image.Image, profile: bytes) -> list[int]:
 )
 def test_a_profile_is_converted_to_srgb(kind, options):
     image = Image.new("RGB", (16, 16), (60, 180, 60))
-    file = encoded(image, kind, icc_profile=linear(), **options)
+    file = saved(image, kind, icc_profile=linear(), **options)
     right = converted(image, linear())
     assert np.abs(np.subtract(right, centre(image))).max() > 20
     assert np.abs(np.subtract(centre(read_image(file)), right)).max() <= 3
@@ -54,12 +48,12 @@ def test_a_profile_is_converted_to_srgb(kind, options):
 def test_alpha_grey_and_large_images_are_converted():
     right = converted(Image.new("RGB", (16, 16), (60, 60, 60)), linear())
     rgba = Image.new("RGBA", (16, 16), (60, 60, 60, 77))
-    assert centre(read_image(encoded(rgba, "PNG", icc_profile=linear()))) == [*right, 77]
-    assert centre(plain(Image.open(encoded(rgba, "PNG", icc_profile=linear())))) == [*right, 77]
-    grey = read_image(encoded(Image.new("L", (16, 16), 60), "PNG", icc_profile=linear()))
+    assert centre(read_image(saved(rgba, "PNG", icc_profile=linear()))) == [*right, 77]
+    assert centre(plain(Image.open(saved(rgba, "PNG", icc_profile=linear())))) == [*right, 77]
+    grey = read_image(saved(Image.new("L", (16, 16), 60), "PNG", icc_profile=linear()))
     assert grey.mode == "L"
     assert abs(centre(grey)[0] - Image.new("RGB", (1, 1), tuple(right)).convert("L").getpixel((0, 0))) <= 1
-    large = read_image(encoded(Image.new("RGB", (2500, 2500), (60, 60, 60)), "PNG", icc_profile=linear()), 64)
+    large = read_image(saved(Image.new("RGB", (2500, 2500), (60, 60, 60)), "PNG", icc_profile=linear()), 64)
     assert centre(large) == right
 
 
@@ -67,17 +61,17 @@ def test_alpha_grey_and_large_images_are_converted():
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_srgb_and_broken_profiles_change_nothing(mode, profile):
     image = Image.new(mode, (16, 16), 90 if mode == "L" else (200, 90, 10, 200)[: len(mode)])
-    assert centre(read_image(encoded(image, "PNG", icc_profile=profile))) == centre(image)
+    assert centre(read_image(saved(image, "PNG", icc_profile=profile))) == centre(image)
 
 
 def test_a_profile_of_another_colour_space_is_ignored():
     image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
-    assert centre(read_image(encoded(image, "TIFF", icc_profile=SRGB.tobytes()))) == [255, 0, 0]
+    assert centre(read_image(saved(image, "TIFF", icc_profile=SRGB.tobytes()))) == [255, 0, 0]
 
 
 def test_lab_is_read():
     image = Image.new("LAB", (16, 16), (138, 209, 198))  # red
-    assert np.abs(np.subtract(centre(read_image(encoded(image, "TIFF"))), [255, 0, 0])).max() <= 8
+    assert np.abs(np.subtract(centre(read_image(saved(image, "TIFF"))), [255, 0, 0])).max() <= 8
 
 
 @pytest.mark.parametrize(
@@ -90,7 +84,7 @@ def test_lab_is_read():
     ],
 )
 def test_deep_grey_is_scaled_by_white(values, white, byte):
-    file = encoded(Image.fromarray(np.full((16, 16), values)), "TIFF")
+    file = saved(Image.fromarray(np.full((16, 16), values)), "TIFF")
     assert centre(read_image(file, white=white)) == [byte]
 
 
@@ -105,25 +99,25 @@ def test_deep_grey_is_scaled_by_white(values, white, byte):
     ],
 )
 def test_grey_beyond_black_and_white_is_rejected(values, white, reason):
-    file = encoded(Image.fromarray(np.full((16, 16), values)), "TIFF")
+    file = saved(Image.fromarray(np.full((16, 16), values)), "TIFF")
     with pytest.raises(RejectedImageError, match=reason):
         read_image(file, white=white)
 
 
 def test_sixteen_bits_of_white_to_black_are_inverted():
     image = Image.fromarray(np.full((16, 16), 40_000, np.uint16))
-    assert centre(read_image(encoded(image, "TIFF", tiffinfo={262: 0}))) == [255 - 156]
+    assert centre(read_image(saved(image, "TIFF", tiffinfo={262: 0}))) == [255 - 156]
 
 
 def test_signed_bytes_are_rejected():
     with pytest.raises(RejectedImageError, match="signed 8-bit"):
-        read_image(encoded(Image.new("L", (16, 16), 251), "TIFF", tiffinfo={339: 2}))
+        read_image(saved(Image.new("L", (16, 16), 251), "TIFF", tiffinfo={339: 2}))
 
 
 def test_signed_sixteen_bits_are_rejected():
     image = Image.frombytes("I;16", (16, 16), np.full((16, 16), -500, np.int16).tobytes())
     with pytest.raises(RangeError, match="from -500 to -500"):
-        read_image(encoded(image, "TIFF", tiffinfo={339: 2}))
+        read_image(saved(image, "TIFF", tiffinfo={339: 2}))
 
 
 @pytest.mark.parametrize(

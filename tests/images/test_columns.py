@@ -9,6 +9,7 @@ import pytest
 
 from armoire.errors import ArmoireError
 from armoire.images.columns import ColumnChoice, Columns, read_columns
+from armoire.images.layout import Layout
 
 N = 20
 
@@ -75,6 +76,26 @@ def test_text_is_what_it_is_in_other_formats():
         assert read(columns | {"breed": cycle("pug", "collie")}).label_column == "breed"
 
 
+def test_types_of_values():
+    found = read({
+        "label": cycle(3, 10, None),
+        "a": cycle(1, 0, None),
+        "b": cycle(1.0, -1.0, float("nan")),
+        "c": cycle("Yes", "no", "", "TRUE"),
+        "ok": cycle(True, False, None),
+        "height": cycle(20, 30),
+        "nothing": [None] * N,
+    })  # fmt: skip
+    assert found.labels == cycle("3", "10", None)
+    assert {name: values.tolist() for name, values in found.attributes.items()} == {
+        "a": cycle(1, -1, 0), "b": cycle(1, -1, 0), "c": cycle(1, -1, 0, 1), "ok": cycle(1, -1, 0),
+    }  # fmt: skip
+    assert [role.column for role in found.roles if role.role == "ignored"] == ["height", "nothing"]
+    assert read({"label": cycle(0.5, 1.5, 2.5), "kind": cycle("a", "b")}).label_column == "kind"
+    assert read({"label": cycle(True, False)}).attributes == {}
+    assert read({"split": ["train"] * N}).splits == [None] * N
+
+
 def test_one_column_of_ones_is_one_class():
     hot = {name: cycle(*(f"{float(i == k)}" for i in range(3))) for k, name in enumerate(("mel", "nv", "bcc"))}
     found = read(hot | {"unknown": cycle("0.0"), "sex": cycle("male", "female")})
@@ -118,27 +139,31 @@ def test_chosen_attributes():
         read(columns, attributes=("age",))
 
 
+def folders_of(labels: list[str | None]) -> Layout:
+    return Layout([None] * N, labels)
+
+
 def test_folders_complete_a_table_only_in_its_own_words():
     known = read({"label": ["cat", "dog", *[None] * (N - 2)]})
-    assert known.fill_missing([None] * N, cycle("cat", "dog")).labels == cycle("cat", "dog")
-    mixed = known.fill_missing([None] * N, cycle("dog", "cat"))
+    assert known.fill_missing(folders_of(cycle("cat", "dog"))).labels == cycle("cat", "dog")
+    mixed = known.fill_missing(folders_of(cycle("dog", "cat")))
     assert mixed.labels[:4] == ["cat", "dog", "dog", "cat"]
     assert "column 'label' and the folders differ in the class of 2 images; the column counts" in mixed.notes
-    other = known.fill_missing([None] * N, cycle("part_1", "part_2"))
+    other = known.fill_missing(folders_of(cycle("part_1", "part_2")))
     assert other.labels == known.labels
     assert "their folders are none of its classes" in other.notes[-1]
 
 
 def test_folders_count_more_than_a_class_that_is_guessed():
     guessed = read({"material": cycle("clay", "glass")})
-    folders = guessed.fill_missing([None] * N, cycle("mug", "box"))
+    folders = guessed.fill_missing(folders_of(cycle("mug", "box")))
     assert (guessed.label_column, folders.label_column, folders.labels) == ("material", "", cycle("mug", "box"))
     assert [note for note in folders.notes if "material" in note] == [
         "the folders are the classes; column 'material' could be, too (--label-column)"
     ]
     assert folders.roles[0].role == "ignored" and "--label-column" in folders.roles[0].reason
     for none in ([None] * N, ["mug"] * N, [None, *cycle("mug", "box")[1:]]):
-        assert guessed.fill_missing([None] * N, none).labels == guessed.labels
+        assert guessed.fill_missing(folders_of(none)).labels == guessed.labels
 
 
 def test_a_column_of_few_numbers_is_named_as_a_possible_class():

@@ -7,6 +7,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from data_sets import saved
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -17,15 +18,8 @@ from armoire.images.decode import RejectedImageError, read_image
 from armoire.images.fit import luma, parse_colour
 
 
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> BytesIO:
-    file = BytesIO()
-    image.save(file, kind, **options)
-    file.seek(0)
-    return file
-
-
 def read(image: Image.Image, kind: str = "PNG", **options) -> Image.Image:
-    return read_image(encoded(image, kind, **options))
+    return read_image(saved(image, kind, **options))
 
 
 def halves(width: int, height: int, across: bool = True) -> Image.Image:
@@ -105,7 +99,7 @@ def test_cmyk_one_bit_and_palette_are_converted():
 
 def test_of_an_animation_the_first_frame_counts():
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "lime", "blue")]
-    file = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    file = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert Image.open(file).n_frames == 3
     assert (Fit(16)(read_image(file)) == [255, 0, 0]).all()
 
@@ -227,7 +221,7 @@ def test_a_bomb_is_never_decoded(monkeypatch):
 @given(data=st.data())
 def test_damaged_bytes_never_raise_anything_else(kind, data):
     noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-    content = bytearray(encoded(Image.fromarray(noise), kind).getvalue())
+    content = bytearray(saved(Image.fromarray(noise), kind).getvalue())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     content = content[: data.draw(st.integers(1, len(content)))]
@@ -242,7 +236,7 @@ def test_damaged_bytes_never_raise_anything_else(kind, data):
 
 
 def test_a_large_jpeg_may_be_decoded_small_but_not_too_small():
-    file = encoded(halves(1600, 1600), "JPEG", quality=95)
+    file = saved(halves(1600, 1600), "JPEG", quality=95)
     image = read_image(file, at_least=64)
     assert image.size == (200, 200)
     assert read_image(file).size == (1600, 1600)
@@ -270,7 +264,7 @@ def test_decoding_small_never_falls_below_twice_the_size(width, height, options)
         exif = Image.Exif()
         exif[0x0112] = orientation
         options["exif"] = exif
-    image = read_image(encoded(photograph(width, height), "JPEG", **options), at_least=64)
+    image = read_image(saved(photograph(width, height), "JPEG", **options), at_least=64)
     assert min(image.size) >= min(128, width, height)
     turned = (height, width) if orientation else (width, height)
     assert image.width / image.height == pytest.approx(turned[0] / turned[1], rel=0.02)
@@ -280,7 +274,7 @@ def test_decoding_small_never_falls_below_twice_the_size(width, height, options)
 @pytest.mark.parametrize(("width", "height"), [(178, 218), (256, 256), (640, 480), (1500, 1000), (2048, 300)])
 @pytest.mark.parametrize("size", [32, 64])
 def test_decoding_small_gives_the_same_fitted_picture(how, width, height, size):
-    file = encoded(photograph(width, height), "JPEG", quality=90)
+    file = saved(photograph(width, height), "JPEG", quality=90)
     small, full = (Fit(size, how)(read_image(file, at_least)).astype(int) for at_least in (size, None))
     # In levels of 255. A JPEG of quality 90 alone is off by as much.
     assert np.sqrt(((small - full) ** 2).mean()) < 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import socket
@@ -11,11 +10,11 @@ import subprocess
 import sys
 import zipfile
 import zlib
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from data_sets import rejected, saved
 from PIL import Image
 
 from armoire import load_images
@@ -40,9 +39,7 @@ def noise(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
+    return saved(image, kind, **options).getvalue()
 
 
 def sound() -> dict[str, bytes]:
@@ -205,23 +202,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def read_alone(few: Path, folder: Path, cache: Path) -> dict:
+    """What became of the images in a folder, read after a few others in a process whose memory is measured."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, few, folder],
+        env=os.environ | {"ARMOIRE_CACHE": str(cache)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.fixture(scope="module")
 def read(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """What came of it, in a process of its own, whose memory is measured."""
     base = tmp_path_factory.mktemp("base")
     few = base / "few"
     few.mkdir()
     for seed in range(4):
         noise(seed).save(few / f"{seed}.png")
-    env = os.environ | {"ARMOIRE_CACHE": str(base / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", READ, few, folder], env=env, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    with (Path(found["store"]) / "rejected.csv").open(newline="", encoding="utf-8") as file:
-        found["rejected"] = {row["name"]: row["reason"] for row in csv.DictReader(file)}
-    return found
+    found = read_alone(few, folder, base / "cache")
+    return found | {"rejected": rejected(Path(found["store"]))}
 
 
 def test_each_is_read_or_named_with_its_reason(folder, read):
@@ -274,17 +273,11 @@ def test_the_largest_that_are_read_take_bounded_memory(tmp_path):
     Image.new("RGB", (7_900, 8_000)).save(large / "too-large.png", compress_level=1)
     Image.new("RGB", (8_000, 8_000), (9, 99, 199)).save(large / "photo.jpg")
     Image.new("RGB", (5_000, 5_000)).save(large / "large.webp")
-    env = os.environ | {"ARMOIRE_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", READ, few, large], env=env, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = read_alone(few, large, tmp_path / "cache")
     assert {"colour.png", "grey.png", "palette.png", "photo.jpg"} <= set(found["ids"])
-    with (Path(found["store"]) / "rejected.csv").open(newline="", encoding="utf-8") as file:
-        rejected = {row["name"]: row["reason"] for row in csv.DictReader(file)}
-    assert set(rejected) == {"too-large.png", "large.webp"}
-    assert all("MB of memory" in reason for reason in rejected.values())
+    reasons = rejected(Path(found["store"]))
+    assert set(reasons) == {"too-large.png", "large.webp"}
+    assert all("MB of memory" in reason for reason in reasons.values())
     assert found["grown"] < MOST_GROWN
 
 
@@ -304,9 +297,8 @@ def test_archives_with_names_that_lead_out(tmp_path, monkeypatch):
     before = {path for path in tmp_path.rglob("*") if "cache" not in path.parts}
     images = load_images(archive, size=32)
     assert len(images) == len(names)
-    with (images.store / "rejected.csv").open(newline="", encoding="utf-8") as file:
-        rejected = {row["name"]: row["reason"] for row in csv.DictReader(file)}
-    assert set(rejected) == {"bomb.png", "zeros.png"}
+    reasons = rejected(images.store)
+    assert set(reasons) == {"bomb.png", "zeros.png"}
     assert [item.name for item in images.reading.ignored if "link" in item.reason] == ["link.png"]
-    assert "more than 256,000,000" in rejected["zeros.png"]
+    assert "more than 256,000,000" in reasons["zeros.png"]
     assert {path for path in tmp_path.rglob("*") if "cache" not in path.parts} == before

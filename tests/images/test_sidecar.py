@@ -71,6 +71,14 @@ def test_the_column_that_names_the_images(names, text):
     assert columns.label_column == "label"
 
 
+def test_rows_and_tables_that_name_no_image_are_said():
+    more = {"t.csv": table("path,label", "{n},{k}") + "\nother.png,cat", "prices.csv": "article,price\n1,2\n"}
+    columns, said = read(PLAIN, more)
+    assert columns.labels == KINDS
+    assert "t.csv: 1 rows name no image, for example 'other.png'" in said
+    assert "prices.csv is ignored: no column of it names the images" in said
+
+
 def test_row_numbers_that_miss_name_nothing():
     columns, said = read([f"{i + 1}.png" for i in range(N)], {"t.csv": table(",label", "{i},{k}")})
     assert set(columns.labels) == {None}

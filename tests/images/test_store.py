@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from armoire.errors import ArmoireError
 from armoire.images.fit import Fit
-from armoire.images.imageset import SPLITS, ImageSet, SetInfo, make_table
+from armoire.images.imageset import ImageSet, SetInfo, make_table
 from armoire.images.mapped import open_array
+from armoire.images.rows import SPLITS
 from armoire.images.store import open_store, write_store
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -209,5 +209,5 @@ def test_a_wardrobe_finds_the_nearest_images_of_a_split(wardrobe, split, request
 
 
 def test_an_unknown_split_is_reported(vae_run):
-    with pytest.raises(ArmoireError, match="no image is of the split 'tests'; did you mean 'test'"):
+    with pytest.raises(ArmoireError, match="no split 'tests' in the latents; did you mean 'test'"):
         vae_run.nearest(np.zeros((1, 2)), split="tests")

@@ -6,7 +6,6 @@ from cyclopts import Parameter
 
 from armoire.cli.arguments import RunPath
 from armoire.cli.inputs import open_wardrobe
-from armoire.cli.output import print_path
 from armoire.errors import ArmoireError
 
 
@@ -19,6 +18,7 @@ def figures(run: RunPath, /, *names: Annotated[str, Parameter(name="NAME")], dat
         data: where the training data are now; by default where the run says.
     """
     from armoire.figures import save
+    from armoire.io.files import relative
     from armoire.measure import evaluate as measure
     from armoire.publish import write_report
 
@@ -29,4 +29,4 @@ def figures(run: RunPath, /, *names: Annotated[str, Parameter(name="NAME")], dat
     if not names:
         paths.append(write_report(wardrobe, measure(wardrobe, progress=wardrobe.progress), paths))
     for path in paths:
-        print_path(path)
+        print(relative(path))

@@ -7,17 +7,9 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from armoire.io.files import relative
-
 NARROWEST = 60  # columns
-
-
-def print_path(path: Path) -> None:
-    """A path on stdout, relative to the working directory where it lies below it."""
-    print(relative(path))
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from armoire.figures.figure_data import held_out_images, run_name
+from armoire.figures.figure_data import held_out_images
 from armoire.figures.figure_kind import FigureKind
 from armoire.figures.style import ACCENT, BODY, INK, MARGIN, QUIET, number, picture, tall_enough
 from armoire.wardrobe import Wardrobe
@@ -61,7 +61,7 @@ def edits(wardrobe: Wardrobe, attribute: str) -> Figure:
     groups = 1 + int((np.diff(marks) != 0).sum())
     page = tall_enough(
         len(rows) * (side + GAP) + (groups - 1) * APART + 1.0,
-        f"{run_name(wardrobe)}: held-out images edited along the direction of {attribute}",
+        f"{wardrobe.run.name}: held-out images edited along the direction of {attribute}",
         _subtitle(direction),
     )
     blank = page.blank(MARGIN, 0, page.width - 2 * MARGIN, page.top)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from scipy.special import ndtr, ndtri
 
-from armoire.figures.figure_data import classes_of, of_data, plane_of, run_name, shown_latents
+from armoire.figures.figure_data import classes_of, of_data, plane_of, shown_latents
 from armoire.figures.latent_scatter import P_NAMES, black, by_class, legend, unit_square
 from armoire.figures.style import MARGIN, Sheet, picture, sheet
 from armoire.images.grid import image_grid
@@ -47,14 +49,12 @@ def make_grid(low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"], along
 
 def plane(wardrobe: Wardrobe) -> Figure:
     """The latent plane decoded on a regular grid, and the scatter on the same axes with its holes shaded (S13)."""
-    from matplotlib.colors import ListedColormap
-
     latents = shown_latents(wardrobe)
     z, distance = latents.mean, HOLE * standard_deviation(latents.mean)
     grid = make_grid(z.min(axis=0), z.max(axis=0), _along(wardrobe))
     found = areas(z, latents.labels, wardrobe.run.data.classes, distance)
     page = sheet(
-        f"{run_name(wardrobe)}: {100 * found['empty']:.0f} % of the latent plane has no embedding nearby",
+        f"{wardrobe.run.name}: {100 * found['empty']:.0f} % of the latent plane has no embedding nearby",
         f"{of_data(wardrobe, len(latents))}. Left: their bounding box, decoded at {len(grid.centres)} points. Right: "
         f"their embeddings.{_mismatch(found, '')}",
     )
@@ -75,13 +75,11 @@ def plane(wardrobe: Wardrobe) -> Figure:
 
 def p_grid(wardrobe: Wardrobe) -> Figure:
     """Images decoded at z = Phi^-1(p) on a regular grid of p in (0, 1), and the scatter of p (S15)."""
-    from scipy.special import ndtr, ndtri
-
     latents = shown_latents(wardrobe)
     grid = make_grid(np.zeros(2, np.float32), np.ones(2, np.float32), _along(wardrobe))
     found = areas(latents.mean, latents.labels, wardrobe.run.data.classes, 1.0)
     page = sheet(
-        f"{run_name(wardrobe)} decoded evenly over N(0, I): every tile is equally likely",
+        f"{wardrobe.run.name} decoded evenly over N(0, I): every tile is equally likely",
         f"{of_data(wardrobe, len(latents))}. Left: decoded at z = Φ⁻¹(p) on a regular grid of p in (0, 1). Right: "
         f"their embeddings.{_mismatch(found, 'p_')}",
     )

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import held_out_images, paired_run, run_name
+from armoire.figures.figure_data import held_out_images, paired_run
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, QUIET, WARNING, plot_grid, sheet
 from armoire.measure.denoising import measure_denoising
 from armoire.training import Recipe, Run
@@ -25,7 +25,7 @@ def denoising_levels(wardrobe: Wardrobe) -> Figure:
     """A panel per kind of noise: PSNR by level, of noisy images, of this run, and of one trained without noise."""
     part, noise = held_out_images(wardrobe), wardrobe.recipe.noise
     ours = measure_denoising(wardrobe.model, part, noise, progress=wardrobe.progress)
-    found, other = {run_name(wardrobe): ours}, paired_run(wardrobe, differ_in_noise)
+    found, other = {wardrobe.run.name: ours}, paired_run(wardrobe, differ_in_noise)
     if other is not None:
         found[other.path.name] = measure_denoising(other.model(wardrobe.model.device), part, progress=wardrobe.progress)
     page = sheet(_title(ours, noise), _subtitle(ours, other))

@@ -29,11 +29,6 @@ def held_out_images(wardrobe: Wardrobe) -> ImageSet:
     return wardrobe.images.split(wardrobe.held_out)
 
 
-def run_name(wardrobe: Wardrobe) -> str:
-    """The name of the run's folder, for titles."""
-    return wardrobe.run.path.resolve().name
-
-
 def of_data(wardrobe: Wardrobe, n: int) -> str:
     """`5,000 held-out images of fashion-mnist`."""
     return f"{n:,} held-out image{'s' * (n != 1)} of {wardrobe.run.data.name}"

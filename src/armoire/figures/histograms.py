@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from armoire.figures.figure_data import of_data, run_name, shown_latents
+from armoire.figures.figure_data import of_data, shown_latents
 from armoire.figures.style import INK, MARGIN, QUIET, SMALL, WARNING, Sheet, dimension, number, sheet
 from armoire.measure.latent_statistics import ACTIVE_VARIANCE, ks_distances
 from armoire.wardrobe import Wardrobe
@@ -98,7 +98,7 @@ def _small_multiples(page: Sheet, count: int, bottom: float) -> list[Axes]:
 
 
 def _title(wardrobe: Wardrobe, statuses: list[str], worst: int | None) -> str:
-    name = run_name(wardrobe)
+    name = wardrobe.run.name
     if worst is None:
         return f"{name} uses none of its dimensions: there is too much weight on the KL; lower beta"
     far, narrow, used = statuses.count("far"), statuses.count("narrow"), len(statuses) - statuses.count("unused")

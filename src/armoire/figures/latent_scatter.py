@@ -11,8 +11,9 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from scipy.special import ndtr
 
-from armoire.figures.figure_data import Plane, classes_of, of_data, plane_of, run_name, shown_latents
+from armoire.figures.figure_data import Plane, classes_of, of_data, plane_of, shown_latents
 from armoire.figures.style import (
     BODY,
     CLASS_COLOURS,
@@ -52,14 +53,12 @@ def embeddings_by_label(wardrobe: Wardrobe) -> Figure:
 
 def p_space(wardrobe: Wardrobe) -> Figure:
     """Scatter of posterior means by label in z and in p = Phi(z), Phi the standard normal CDF (S15)."""
-    from scipy.special import ndtr
-
     latents = shown_latents(wardrobe)
     p = ndtr(latents.mean.astype(np.float64)).astype(np.float32)
     found = areas(latents.mean, latents.labels, wardrobe.run.data.classes, 1.0)
     better = "closer" if found["p_area_mismatch"] < found["area_mismatch"] else "no closer"
     page = sheet(
-        f"{run_name(wardrobe)}: in p = Φ(z) the classes' areas are {better} to their shares of the data than in z",
+        f"{wardrobe.run.name}: in p = Φ(z) the classes' areas are {better} to their shares of the data than in z",
         f"{of_data(wardrobe, len(latents))}. The classes' shares of the area and of the data differ by "
         f"{100 * found['area_mismatch']:.0f} % in z (left) and {100 * found['p_area_mismatch']:.0f} % in p (right), "
         "where N(0, I) is uniform.",
@@ -92,7 +91,7 @@ def _page(
     what = "posterior mean" if wardrobe.model.posterior.is_stochastic else "latent"
     projection = "" if d <= 2 else f", {d} dimensions projected on the first two principal components"
     page = sheet(
-        f"Latent space of {run_name(wardrobe)}: {of_data(wardrobe, len(latents))}{title}",
+        f"Latent space of {wardrobe.run.name}: {of_data(wardrobe, len(latents))}{title}",
         f"One dot per image: its {what}{projection}.{subtitle}",
         size,
     )

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from armoire.errors import ArmoireError
-from armoire.figures.figure_data import held_out_images, of_data, paired_run, reconstruct, run_name
+from armoire.figures.figure_data import held_out_images, of_data, paired_run, reconstruct
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, PAPER, QUIET, WARNING, Sheet, sheet, tiles
 from armoire.images import ImageSet
 from armoire.measure.reconstruction import reconstruction_error
@@ -64,7 +64,7 @@ def loss_choice(wardrobe: Wardrobe) -> Figure:
     if other is None:
         raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run}: {how_to_train_pair(wardrobe)}")
     images = held_out_images(wardrobe)[:MEASURED]
-    rows = [_Row.of(run_name(wardrobe), wardrobe.recipe, wardrobe.model, images)]
+    rows = [_Row.of(wardrobe.run.name, wardrobe.recipe, wardrobe.model, images)]
     rows.append(_Row.of(other.path.name, other.recipe, other.model(wardrobe.model.device), images))
     rows.sort(key=lambda row: row.recipe.likelihood != "bernoulli")
     softer, sharper = sorted(rows, key=lambda row: row.sharpness)

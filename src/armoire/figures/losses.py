@@ -6,7 +6,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from armoire.figures.figure_data import run_name
 from armoire.figures.style import ACCENT, BODY, INK, QUIET, plot_grid, sheet
 from armoire.wardrobe import Wardrobe
 
@@ -24,7 +23,7 @@ def losses(wardrobe: Wardrobe) -> Figure:
     last = history[-1]
     epochs = f"{len(history)} epoch{'s' * (len(history) != 1)}"
     page = sheet(
-        f"{run_name(wardrobe)}: {last[f'{split}_objective_nats']:.1f} nats per held-out image after {epochs}",
+        f"{wardrobe.run.name}: {last[f'{split}_objective_nats']:.1f} nats per held-out image after {epochs}",
         _subtitle(last, split),
     )
     for axes, term in zip(page.panels(len(terms), 0.95), terms, strict=True):

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import classes_of, held_out_images, run_name, shown_latents
+from armoire.figures.figure_data import classes_of, held_out_images, shown_latents
 from armoire.figures.style import BODY, INK, MARGIN, QUIET, number, picture, tall_enough, wrap
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.interpolation import Interpolation
@@ -41,7 +41,7 @@ def morph(wardrobe: Wardrobe) -> Figure:
     last = first + STEPS * (side + GAP) - GAP + APART
     page = tall_enough(
         len(ends) * (tall + APART) + 0.85,
-        f"{run_name(wardrobe)}: interpolation between held-out images in {STEPS} steps",
+        f"{wardrobe.run.name}: interpolation between held-out images in {STEPS} steps",
         _subtitle(kinds, z),
         2 * MARGIN + last + tall,
     )

@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import held_out_images, of_data, reconstruct, run_name, unit
+from armoire.figures.figure_data import held_out_images, of_data, reconstruct, unit
 from armoire.figures.style import MARGIN, QUIET, number, sheet, tiles, vector
 from armoire.model import to_pixels
 from armoire.training.randomness import generator, normal_like
@@ -28,7 +28,7 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
     kind = likelihood.unit
     d = wardrobe.recipe.dimensions
     page = sheet(
-        f"{run_name(wardrobe)}: held-out images reconstructed from {d} latent dimension{'s' * (d != 1)}",
+        f"{wardrobe.run.name}: held-out images reconstructed from {d} latent dimension{'s' * (d != 1)}",
         f"The first {of_data(wardrobe, len(images))}; "
         f"{kind.upper()}: {likelihood.error_name}, {errors.mean():.3f} on average.",
     )
@@ -64,7 +64,7 @@ def denoising(wardrobe: Wardrobe) -> Figure:
     if not wardrobe.recipe.noise:
         how = ", trained without noise, on noisy images"
     page = sheet(
-        f"{run_name(wardrobe)}{how}",
+        f"{wardrobe.run.name}{how}",
         f"The first {of_data(wardrobe, len(images))}; "
         f"Gaussian noise of standard deviation {noise} on pixels in [0, 1]. "
         f"Squared error per pixel value: {before} of the noisy images, {after} of the output.",

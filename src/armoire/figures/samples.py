@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from armoire.figures.figure_data import of_data, plane_of, run_name, shown_latents
+from armoire.figures.figure_data import of_data, plane_of, shown_latents
 from armoire.figures.latent_scatter import black, label_axes, numbered
 from armoire.figures.style import DRAWN, MARGIN, sheet, tiles, vector
 from armoire.wardrobe import Wardrobe
@@ -23,7 +23,7 @@ def _on_a_plane(wardrobe: Wardrobe) -> Figure:
     latents = shown_latents(wardrobe)
     z = wardrobe.sample(ON_A_PLANE, seed=wardrobe.recipe.seed)
     page = sheet(
-        f"{ON_A_PLANE} samples of {run_name(wardrobe)}, {_source(wardrobe)}",
+        f"{ON_A_PLANE} samples of {wardrobe.run.name}, {_source(wardrobe)}",
         f"Black: {of_data(wardrobe, len(latents))}. Blue: the draws, decoded at the right above their z.",
     )
     side, plane = min(5.0, page.top - 0.85), plane_of(latents.mean)
@@ -45,7 +45,7 @@ def _on_a_plane(wardrobe: Wardrobe) -> Figure:
 def _decoded(wardrobe: Wardrobe) -> Figure:
     z = wardrobe.sample(IN_MORE, seed=wardrobe.recipe.seed)
     page = sheet(
-        f"{IN_MORE} samples of {run_name(wardrobe)}, {_source(wardrobe)}",
+        f"{IN_MORE} samples of {wardrobe.run.name}, {_source(wardrobe)}",
         f"Trained on {wardrobe.run.data.name}, {wardrobe.recipe.dimensions} latent dimensions.",
         (12.8, 5.2),
     )

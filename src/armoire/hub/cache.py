@@ -18,14 +18,10 @@ class HubCache:
 
     The last folder has the repository's name because a run is named after its folder. The host is part of the path, so
     that another $HF_ENDPOINT never reads what the first one sent.
-
-    Attributes:
-        reference: the repository.
-        kind: run, model or data.
     """
 
     reference: Reference
-    kind: str
+    kind: str  # run, model or data
 
     @property
     def folder(self) -> Path:

@@ -15,7 +15,7 @@ from armoire.errors import ArmoireError, did_you_mean
 from armoire.hub.cache import HubCache
 from armoire.hub.client import UnreachableError
 from armoire.hub.download import FileListing, fetch_files, list_files
-from armoire.hub.reference import Reference, parse_reference
+from armoire.hub.reference import Reference
 from armoire.progress import SILENT, Progress
 
 CONVERTED = "refs/convert/parquet"
@@ -23,11 +23,6 @@ LARGEST = 64 << 30  # bytes of one file
 NOT_DATA = {".md", ".py", ".gitattributes", ".gitignore"}
 # Folders of splits; any other top folder is a configuration.
 SPLIT_FOLDER = re.compile(r"data|train(ing)?|test(ing)?|val(id(ation)?)?|dev|images?", re.IGNORECASE)
-
-
-def parse_data(text: str) -> Reference | None:
-    """The data set that a text names; None if it does not begin with `hf:`."""
-    return parse_reference(text, config=True)
 
 
 def fetch_data(reference: Reference, progress: Progress = SILENT) -> tuple[Path, Reference]:

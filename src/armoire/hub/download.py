@@ -80,13 +80,9 @@ class FileListing:
 def list_files(
     reference: Reference, repo_type: str, what: str, select: Callable[[list[str]], Mapping[str, int]]
 ) -> FileListing:
-    """The files of a revision that are to be downloaded.
+    """The files of a revision that are to be downloaded; `what` is requested, for errors.
 
-    Args:
-        reference: the repository.
-        repo_type: model or dataset.
-        what: is requested, for errors.
-        select: gives the largest size in bytes of each file to download, from the names of all.
+    `repo_type` is model or dataset; `select` gives the largest size in bytes of each file, from the names of all.
     """
     with hub_errors(what):
         from huggingface_hub import constants

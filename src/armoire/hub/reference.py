@@ -28,7 +28,7 @@ class Reference:
 
     @property
     def repository(self) -> str:
-        """OWNER/NAME."""
+        """OWNER/NAME, as huggingface_hub takes it."""
         return f"{self.owner}/{self.name}"
 
     @property
@@ -43,15 +43,9 @@ class Reference:
 
 
 def parse_reference(path: str | Path, scheme: bool = True, config: bool = False) -> Reference | None:
-    """The repository that a path names; None for an ordinary path.
+    """The repository that a path names; None for an ordinary path; ArmoireError for `hf:` and no repository.
 
-    Args:
-        path: as given.
-        scheme: whether `hf:` is required.
-        config: whether `:CONFIG` may follow the name.
-
-    Raises:
-        ArmoireError: it begins with `hf:` and names no repository.
+    `scheme` is whether `hf:` is required, `config` whether `:CONFIG` may follow the name.
     """
     text = path.as_posix() if isinstance(path, Path) else path
     found = _REFERENCE.fullmatch(text)

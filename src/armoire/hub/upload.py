@@ -27,7 +27,7 @@ class Upload:
 
 
 def repository_of(name: str, branch: str | None = None) -> Reference:
-    """OWNER/NAME to upload to."""
+    """The repository to upload to, from OWNER/NAME with or without hf:."""
     reference = parse_reference(f"{name}@{branch}" if branch else name, scheme=False)
     if reference is None:
         raise ArmoireError(f"'{name}' names no repository of the Hub; give OWNER/NAME")

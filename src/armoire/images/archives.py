@@ -8,11 +8,11 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from armoire.errors import ArmoireError
 from armoire.images.decode import OpenFile, RejectedImageError
@@ -34,6 +34,14 @@ from armoire.images.listing import (
 LARGEST_IN_MEMORY = 16_000_000  # bytes of a member of a zip
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 UTF8_FLAG = 0x800
+
+
+class Member(NamedTuple):
+    """A file in an archive, where it is, and why it is ignored, "" where it is not."""
+
+    name: str
+    place: Any
+    reason: str
 
 
 class ZipListing(FileListing):
@@ -79,22 +87,13 @@ def list_source(path: Path) -> FolderListing | ZipListing | TarListing:
 
 def list_zips(root: Path, zips: Sequence[str]) -> ZipListing:
     """The files in zips below a folder; of several, each is a folder of its own."""
-    found: list[tuple[str, tuple[str, int]]] = []
-    ignored: list[Ignored] = []
     _zip.cache_clear()  # a file may have changed
-    for zip_name in zips:
-        prefix = f"{zip_name[:-4]}/" if len(zips) > 1 else ""
-        for name, member, position in _zip_members(root / zip_name):
-            if is_hidden(name):
-                ignored.append(Ignored(prefix + name, "hidden"))
-            elif stat.S_ISLNK(member.external_attr >> 16):
-                ignored.append(Ignored(prefix + name, "a link, which is not followed in an archive"))
-            else:
-                found.append((prefix + name, (zip_name, position)))
-    return _listing(ZipListing, root, zips, found, ignored)
+    prefixes = {name: f"{name[:-4]}/" if len(zips) > 1 else "" for name in zips}
+    return _listing(ZipListing, root, zips, (m for name in zips for m in _zip_members(root, name, prefixes[name])))
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, zipfile.ZipInfo, int]]:
+def _zip_members(root: Path, zip_name: str, prefix: str) -> Iterator[Member]:
+    path = root / zip_name
     try:
         members = _zip(str(path)).infolist()
     except Exception as error:  # a damaged archive also raises struct and Unicode errors
@@ -107,8 +106,9 @@ def _zip_members(path: Path) -> Iterator[tuple[str, zipfile.ZipInfo, int]]:
         if not member.flag_bits & UTF8_FLAG:
             name = name.encode("cp437", "replace").decode(code, "backslashreplace")
         name = readable(name.replace("\\", "/"))  # Windows programs write backslashes
+        link = "a link, which is not followed in an archive" if stat.S_ISLNK(member.external_attr >> 16) else ""
         if name and not name.endswith("/"):
-            yield name, member, position
+            yield Member(prefix + name, (zip_name, position), "hidden" if is_hidden(name) else link)
 
 
 def _encoding(names: bytes) -> str:
@@ -123,50 +123,46 @@ def _encoding(names: bytes) -> str:
 
 def list_tars(root: Path, tars: Sequence[str]) -> TarListing:
     """The files in tars below a folder; what follows a damaged part of one is ignored."""
-    found: list[tuple[str, tuple[str, int, int]]] = []
-    ignored: list[Ignored] = []
-    for tar_name in tars:
-        before = len(found)
-        try:
-            with tarfile.open(root / tar_name, "r:") as archive:
-                for member in _tar_members(archive):
-                    name = readable(member.name.replace("\\", "/").removeprefix("./"))
-                    if not member.isreg() or member.issparse():
-                        ignored.append(Ignored(name, "not a regular file; links are not followed in an archive"))
-                    elif is_hidden(name):
-                        ignored.append(Ignored(name, "hidden"))
-                    else:
-                        found.append((name, (tar_name, member.offset_data, member.size)))
-        except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
-            n = len(found) - before
-            if not n:
-                raise ArmoireError(
-                    f"{root / tar_name} is not a tar archive ({error}); give one, or a folder or zip of images"
-                ) from None
-            ignored.append(Ignored(tar_name, f"damaged after {n:,} files ({error}); the rest cannot be listed"))
-    return _listing(TarListing, root, tars, found, ignored)
+    return _listing(TarListing, root, tars, (member for name in tars for member in _tar_members(root, name)))
 
 
-def _tar_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    while (member := archive.next()) is not None:
-        archive.members = []  # type: ignore[attr-defined]  # else it stores every member
-        if not member.isdir():
-            yield member
+def _tar_members(root: Path, tar_name: str) -> Iterator[Member]:
+    n = 0
+    try:
+        with tarfile.open(root / tar_name, "r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members = []  # type: ignore[attr-defined]  # else it stores every member
+                if member.isdir():
+                    continue
+                name, reason = readable(member.name.replace("\\", "/").removeprefix("./")), ""
+                if not member.isreg() or member.issparse():
+                    reason = "not a regular file; links are not followed in an archive"
+                elif is_hidden(name):
+                    reason = "hidden"
+                yield Member(name, (tar_name, member.offset_data, member.size), reason)
+                n += not reason
+    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError) as error:
+        if not n:
+            raise ArmoireError(
+                f"{root / tar_name} is not a tar archive ({error}); give one, or a folder or zip of images"
+            ) from None
+        yield Member(tar_name, None, f"damaged after {n:,} files ({error}); the rest cannot be listed")
 
 
 L = TypeVar("L", ZipListing, TarListing)
 
 
-def _listing(
-    kind: type[L], root: Path, archives: Sequence[str], found: Sequence[tuple[str, Any]], ignored: Sequence[Ignored]
-) -> L:
+def _listing(kind: type[L], root: Path, archives: Sequence[str], members: Iterable[Member]) -> L:
     """A listing of the members of archives; of several under one name, the later ones are numbered."""
-    places = dict(zip(numbered(name for name, _ in found), (place for _, place in found), strict=True))
+    members = list(members)
+    found = [member for member in members if not member.reason]
+    ignored = tuple(Ignored(member.name, member.reason) for member in members if member.reason)
+    places = dict(zip(numbered(member.name for member in found), (member.place for member in found), strict=True))
     names = sorted(name for name in places if not is_sidecar(name))
     sidecars = dict.fromkeys(sorted(places.keys() - set(names)), "")  # the archive's stamp covers them
     stats = [(name, (root / name).stat()) for name in archives]
     digest = digest_of(f"{name}\0{status.st_size}\0{status.st_mtime_ns}" for name, status in stats)
-    listing = kind(root, names, digest, sidecars, tuple(ignored), places)
+    listing = kind(root, names, digest, sidecars, ignored, places)
     return listing.without(thumbnails(names))
 
 

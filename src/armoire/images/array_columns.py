@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from armoire.images.column_roles import SPLIT_WORDS
 from armoire.images.labels import MOST_ATTRIBUTES, from_zero, is_binary, is_one_hot, texts
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SECOND = "arr_1"  # of np.savez(file, x, y)
 LABELS = ("labels", "label", "y", "targets", "target", "classes", SECOND)
@@ -22,17 +19,11 @@ LABEL = "label"  # the column that arrays of these names become
 
 @dataclass
 class ArrayColumns:
-    """Columns read from arrays.
+    """Columns read from arrays."""
 
-    Attributes:
-        table: one row per image.
-        classes: class names of the labels, empty where the labels are the names.
-        notes: what was guessed, and which arrays are not used and why.
-    """
-
-    table: pa.Table
-    classes: Sequence[str] = ()
-    notes: list[str] = field(default_factory=list)
+    table: pa.Table  # one row per image
+    classes: Sequence[str] = ()  # class names of the labels, empty where the labels are the names
+    notes: list[str] = field(default_factory=list)  # what was guessed, and which arrays are not used and why
 
 
 def split_off(key: str) -> tuple[str | None, str]:
@@ -47,9 +38,7 @@ def split_off(key: str) -> tuple[str | None, str]:
 def array_columns(arrays: Mapping[str, np.ndarray | None], sizes: Sequence[tuple[str | None, int]]) -> ArrayColumns:
     """The arrays that hold one row per image as columns; the others are named in the notes.
 
-    Args:
-        arrays: all but those of images, None for one of Python objects.
-        sizes: split and number of images of each array of images, in order.
+    `arrays` are all but those of images, None for one of Python objects; `sizes` split and number of images of each.
     """
     return _Reader(arrays, sizes).read()
 
@@ -73,8 +62,6 @@ class _Reader:
         self.arrays = {key: array for key, array in arrays.items() if key not in self.names}
 
     def read(self) -> ArrayColumns:
-        import pyarrow as pa
-
         columns: dict[str, list[object]] = {}
         classes: Sequence[str] = ()
         for name, parts in self._by_column().items():

@@ -16,14 +16,10 @@ GIVE = "give images as (n, h, w), (n, h, w, c) or (n, c, h, w), c 1, 3 or 4"
 
 
 def as_images(array: np.ndarray, name: str) -> tuple[np.ndarray, str]:
-    """An array as (n, h, w, c), without a copy, and a note where its layout was guessed.
+    """An array as (n, h, w, c), without a copy, and a note where its layout was guessed; ArmoireError for others.
 
-    Args:
-        array: (n, h, w), (n, h, w, c), (n, c, h, w), or rows (n, h * w) or (n, 3 * h * w) of squares.
-        name: of the array, for notes and errors.
-
-    Raises:
-        ArmoireError: its shape is another, or that of one image.
+    It is (n, h, w), (n, h, w, c), (n, c, h, w), or rows (n, h * w) or (n, 3 * h * w) of squares; `name` is for
+    messages.
     """
     shape, note, what = array.shape, "", f"{name} is an array of {array.shape}"
     if array.ndim == 2:

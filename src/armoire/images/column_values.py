@@ -66,7 +66,6 @@ class Values:
 
     @property
     def example(self) -> str:
-        """The first value."""
         return next(iter(self.distinct), "")
 
     @property

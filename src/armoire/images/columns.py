@@ -35,16 +35,15 @@ from armoire.images.column_roles import (
     is_number_name,
     is_split_or_fold,
 )
-from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, is_text, normal_text
-from armoire.images.layout import held_out_or_none
+from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, normal_text
+from armoire.images.layout import Layout, held_out_or_none
+from armoire.images.rows import RESERVED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FREE", "RESERVED", "ColumnChoice", "Columns", "Role", "enumerate_names", "read_columns", "scalar_columns"]
+__all__ = ["FREE", "ColumnChoice", "Columns", "Role", "enumerate_names", "read_columns"]
 
-#: Column names, in tables of images and of latents, that are not attributes.
-RESERVED = re.compile(r"id|split|label|(mean|log_var)_\d+")
 COULD_BE_CLASS = "could be the class (--label-column)"
 FOLDERS_COUNT = "the folders are the classes; column '{}' could be, too (--label-column)"
 FOLDERS_DIFFER = "column '{}' and the folders differ in the class of {} images; the column counts"
@@ -53,42 +52,30 @@ FOLDERS_OF_OTHERS = "images without a class in column '{}' have none: their fold
 
 @dataclass(frozen=True)
 class Columns:
-    """Split, label and attributes of n images.
+    """Split, label and attributes of n images."""
 
-    Attributes:
-        splits: train, valid or test; None where unknown.
-        labels: class names; None where unknown.
-        attributes: 1 yes, -1 no, 0 unknown.
-        label_column: the column of the labels, "" where there is none.
-        roles: what each column was taken for.
-        label_is_guessed: whether that column has no usual name, so that folders count more.
-        classes: class names in their declared order, "" where none is declared.
-        notes: remarks on what was guessed.
-        tables: names of the files that they were read from.
-    """
-
-    splits: Sequence[str | None]
-    labels: Sequence[str | None]
-    attributes: Mapping[str, Int8[np.ndarray, " n"]] = field(default_factory=dict)
-    label_column: str = ""
-    roles: tuple[Role, ...] = ()
-    label_is_guessed: bool = False
-    classes: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
+    splits: Sequence[str | None]  # train, valid or test; None where unknown
+    labels: Sequence[str | None]  # class names; None where unknown
+    attributes: Mapping[str, Int8[np.ndarray, " n"]] = field(default_factory=dict)  # 1 yes, -1 no, 0 unknown
+    label_column: str = ""  # the column of the labels, "" where there is none
+    roles: tuple[Role, ...] = ()  # what each column was taken for
+    label_is_guessed: bool = False  # whether that column has no usual name, so that folders count more
+    classes: tuple[str, ...] = ()  # class names in their declared order, "" where none is declared
+    notes: tuple[str, ...] = ()  # remarks on what was guessed
+    tables: tuple[str, ...] = ()  # names of the files that they were read from
 
     @classmethod
     def unknown(cls, n: int) -> Columns:
         """The columns of n images without splits, labels and attributes."""
         return cls([None] * n, [None] * n)
 
-    def fill_missing(self, splits: Sequence[str | None], labels: Sequence[str | None]) -> Columns:
+    def fill_missing(self, layout: Layout) -> Columns:
         """The same columns, completed with the splits and labels that file and folder names state."""
+        found, notes, labels = self.labels, self.notes, layout.labels
         if self.label_is_guessed and None not in labels and len(set(labels)) > 1:
             guess, note = GUESSED.format(self.label_column), FOLDERS_COUNT.format(self.label_column)
-            notes = (*(one for one in self.notes if one != guess), note)
-            return replace(self._without_label(), notes=notes).fill_missing(splits, labels)
-        found, notes = self.labels, self.notes
+            notes = (*(one for one in notes if one != guess), note)
+            return replace(self.without_label(), notes=notes).fill_missing(layout)
         if not self.label_column:
             found = labels
         elif set(labels) - {None} <= set(found):
@@ -97,10 +84,11 @@ class Columns:
             notes += (FOLDERS_DIFFER.format(self.label_column, f"{differ:,}"),) * bool(differ)
         elif None in found:  # two vocabularies of classes would be mixed
             notes += (FOLDERS_OF_OTHERS.format(self.label_column),)
-        splits = held_out_or_none(self.splits if any(self.splits) else splits)
-        return replace(self, splits=splits, labels=found, notes=notes)
+        splits = held_out_or_none(self.splits if any(self.splits) else layout.splits)
+        return replace(self, splits=splits, labels=found, notes=(*notes, *layout.notes))
 
-    def _without_label(self) -> Columns:
+    def without_label(self) -> Columns:
+        """The same columns without a class."""
         roles = tuple(
             replace(role, role="ignored", reason=COULD_BE_CLASS) if role.role == "label" else role
             for role in self.roles
@@ -111,8 +99,7 @@ class Columns:
 def label_by_pattern(columns: Columns, ids: Sequence[str], pattern: str) -> Columns:
     """The columns with each image's class taken from its id: the pattern's first group, else its whole match.
 
-    Raises:
-        ArmoireError: the pattern is no regular expression, or is found in no id.
+    ArmoireError where the pattern is no regular expression, or is found in no id.
     """
     try:
         found = [re.search(pattern, name) for name in ids]
@@ -123,17 +110,14 @@ def label_by_pattern(columns: Columns, ids: Sequence[str], pattern: str) -> Colu
     if missing == len(labels):
         raise ArmoireError(f"--label-pattern '{pattern}' is found in no image's id, such as {ids[0]}")
     note = [f"--label-pattern is not found in the ids of {missing:,} images, which have no class"] * bool(missing)
-    return replace(columns._without_label(), labels=labels, notes=(*columns.notes, *note))
+    return replace(columns.without_label(), labels=labels, notes=(*columns.notes, *note))
 
 
 def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, choice: ColumnChoice = FREE) -> Columns:
     """Interpret the columns of a table with a row per image, without those of images and names.
 
-    Args:
-        table: its columns.
-        classes: class names of the columns that hold class numbers.
-        n: number of rows, which a table without columns does not know.
-        choice: what the user chose; ArmoireError where there is no such column, or its values cannot be used so.
+    `classes` are the class names of columns of class numbers; `n` is the number of rows, which a table without columns
+    does not know. ArmoireError where `choice` names no column, or one whose values cannot be used so.
     """
     columns = {normal_text(name): Values(table[name], classes.get(name, ())) for name in table.column_names}
     split = find_split(columns, choice)
@@ -218,29 +202,3 @@ def _missing(columns: Mapping[str, Values], label: Sequence[str]) -> Iterator[st
         words = [value for value in values.distinct if value.lower() in MISSING_AMONG_NUMBERS - {"unknown"}]
         if words and name in label:
             yield f"'{words[0]}' in column '{name}' is taken for a class; leave cells empty where the class is missing"
-
-
-def scalar_columns(table: pa.Table) -> pa.Table:
-    """The columns of scalars, and the fields of structs of scalars such as {"attributes": {"Smiling": true}}."""
-    from pyarrow import types
-
-    table = table.select([field.name for field in table.schema if is_scalar_or_struct(field.type)])
-    names = [f.name for field in table.schema for f in ([*field.type] if types.is_struct(field.type) else [field])]
-    flat = table.flatten() if names else table  # which would not know the number of rows
-    return flat.select([names.index(name) for name in dict.fromkeys(names)]).rename_columns([*dict.fromkeys(names)])
-
-
-def is_scalar_or_struct(kind: pa.DataType) -> bool:
-    """Whether a type is a scalar or a struct of scalars."""
-    import pyarrow as pa
-
-    return all(is_scalar(inner.type) for inner in kind) if pa.types.is_struct(kind) else is_scalar(kind)
-
-
-def is_scalar(kind: pa.DataType) -> bool:
-    """Whether a type is text, a number or a boolean."""
-    import pyarrow.types as types
-
-    if types.is_dictionary(kind):
-        kind = kind.value_type
-    return is_text(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)

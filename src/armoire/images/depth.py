@@ -43,11 +43,7 @@ def white_of(highest: int) -> int:
 
 
 def check_range(image: Image.Image, white: int) -> int:
-    """The value of white of a deep image: `white`, or what its file states.
-
-    Raises:
-        RangeError: values are below 0 or above white, or all of them would become black.
-    """
+    """The value of white of a deep image: `white`, or what its file states; RangeError where its values do not fit."""
     if _tag(image, BITS) == (12,):
         return WHITES[1]
     lows, highs = zip(*((int(strip.min()), int(strip.max())) for strip in _strips(image)), strict=True)

@@ -19,10 +19,7 @@ DARK = 16  # values up to which a pixel is black, of 255
 def examine(sample: Sequence[Decode], fit: Fit, automatic: bool) -> tuple[Fit, list[str]]:
     """The fit of a data set by a sample of its images, and notes about what was chosen.
 
-    Args:
-        sample: images.
-        fit: as asked for.
-        automatic: choose the background: black where most images have a black border, else white.
+    `automatic` chooses the background: black where most images have a black border, else white.
     """
     notes: list[str] = []
     # No margin, and no white: deep images report their largest value instead of being read.
@@ -46,7 +43,7 @@ def examine(sample: Sequence[Decode], fit: Fit, automatic: bool) -> tuple[Fit, l
 
 
 def pads(fit: Fit) -> bool:
-    """Whether images are padded."""
+    """Whether a fit adds background to images, in margins or to make them square."""
     return fit.how == "pad" or fit.size != fit.canvas
 
 

@@ -9,26 +9,31 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from enum import IntEnum
 from itertools import takewhile
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from armoire.images.column_roles import SPLIT_WORDS
+from armoire.images.layout import split_word
 from armoire.images.listing import has_image_ending
 
 ADDRESS = re.compile(r"(https?|s3|gs)://[^/]")
 NONE, AMBIGUOUS = -1, -2
-#: Ranks of matches. A part of a path matches where both paths have further, different folders.
-EXACT, PATH, STEM, NUMBER, PART_OF_PATH, PART_OF_STEM, OTHER_ENDING = 7, 6, 5, 4, 3, 2, 1
 MANY = 20  # images of one name in other folders: any may be meant
 
 
-@dataclass(frozen=True)
-class Match:
+class Rank(IntEnum):
+    """How well a cell matches; a part of a path does where both paths have further, different folders."""
+
+    NONE, OTHER_ENDING, PART_OF_STEM, PART_OF_PATH, NUMBER, STEM, PATH, EXACT = range(8)
+
+
+class Match(NamedTuple):
     """The position of an image, or NONE or AMBIGUOUS, and the rank of the match."""
 
     position: int = NONE
-    rank: int = 0
+    rank: Rank = Rank.NONE
 
 
 def normal_name(name: object) -> str:
@@ -55,7 +60,8 @@ class ImageNames:
         self.names = [normal_name(name) for name in names]
         self._exact = {name: i for i, name in enumerate(self.names)}
         # Only where it tells train/1.png from test/1.png; else a table's paths may have another root.
-        self._parts = [[root, *name.split("/")] if _split(root) else name.split("/") for name in self.names]
+        above = [root] if root.lower() in SPLIT_WORDS else []
+        self._parts = [[*above, *name.split("/")] for name in self.names]
         self._by_stem: dict[str, list[int]] = {}
         self._by_number: dict[int, int] = {}
         for i, parts in enumerate(self._parts):
@@ -74,14 +80,14 @@ class ImageNames:
         text = normal_name(cell)
         for path in (f"{folder}/{text}", text):
             if path in self._exact:
-                return Match(self._exact[path], EXACT)
+                return Match(self._exact[path], Rank.EXACT)
         if scores := self._scores(text.split("/")):
             best = max(scores.values())
             found = [i for i, score in scores.items() if score == best]
             return self._match(found[0], text.split("/"), *best[:2]) if len(found) == 1 else Match(AMBIGUOUS)
         if re.fullmatch(r"\d{1,18}(\.0)?", text):  # Excel writes 7 for 007
             position = self._by_number.get(int(text.partition(".")[0]), NONE)
-            return Match(position, NUMBER if position >= 0 else 0)
+            return Match(position, Rank.NUMBER if position >= 0 else Rank.NONE)
         return Match()
 
     def _scores(self, wanted: Sequence[str]) -> dict[int, tuple[int, int, bool]]:
@@ -102,16 +108,12 @@ class ImageNames:
 
     def _match(self, i: int, wanted: Sequence[str], level: int, depth: int) -> Match:
         if depth == min(len(self._parts[i]), len(wanted)):
-            return Match(i, (OTHER_ENDING, STEM, PATH)[level])
-        splits = {_split(self._parts[i][-depth - 1]), _split(wanted[-depth - 1])} - {""}
-        # test/1.png is not train/1.png.
-        return Match() if len(splits) == 2 else Match(i, (OTHER_ENDING, PART_OF_STEM, PART_OF_PATH)[level])
+            return Match(i, (Rank.OTHER_ENDING, Rank.STEM, Rank.PATH)[level])
+        splits = {split_word(self._parts[i][-depth - 1]), split_word(wanted[-depth - 1])} - {None}
+        ranks = Rank.OTHER_ENDING, Rank.PART_OF_STEM, Rank.PART_OF_PATH
+        return Match() if len(splits) == 2 else Match(i, ranks[level])  # test/1.png is not train/1.png
 
     def _depth(self, i: int, wanted: Sequence[str]) -> int:
         """The number of last parts, by stem, that an image's path has in common with the wanted one."""
         pairs = zip(self._parts[i][-2::-1], wanted[-2::-1], strict=False)
         return 1 + len(list(takewhile(lambda pair: pair[0].casefold() == pair[1].casefold(), pairs)))
-
-
-def _split(folder: str) -> str:
-    return SPLIT_WORDS.get(folder.lower(), "")

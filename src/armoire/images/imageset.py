@@ -13,46 +13,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int, Int8, UInt8
 
-from armoire.errors import ArmoireError, did_you_mean
+from armoire.errors import ArmoireError
 from armoire.html_repr import Picture, Table, counted, html_repr
-from armoire.images.columns import RESERVED
 from armoire.images.fit import Fit
 from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.mapped import release
 from armoire.images.reading import Reading
+from armoire.images.rows import Rows
 from armoire.io.files import parse_json, sha256, sha256_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SPLITS = ("train", "valid", "test")
-
 
 @dataclass(frozen=True)
 class SetInfo:
-    """Metadata of a data set.
-
-    Attributes:
-        name: short name.
-        source: the argument of `load_images` that loads it again.
-        fit: how its images were fitted.
-        classes: class names in the order of the class numbers; empty without labels.
-        fingerprint: SHA-256 of pixels and table (ids, splits, labels, attributes).
-        rejected: number of images that could not be read.
-        ignored: number of files that are not images by their name.
-        listing: digest of the source's files, to notice that they have changed.
-        attribute_files: names of the files that the attributes were read from.
-    """
+    """Metadata of a data set."""
 
     name: str
-    source: str
-    fit: Fit
-    classes: tuple[str, ...] = ()
-    fingerprint: str = ""
-    rejected: int = 0
-    ignored: int = 0
-    listing: str = ""
-    attribute_files: tuple[str, ...] = ()
+    source: str  # the argument of `load_images` that loads it again
+    fit: Fit  # how its images were fitted
+    classes: tuple[str, ...] = ()  # class names in the order of the class numbers; empty without labels
+    fingerprint: str = ""  # SHA-256 of pixels and table (ids, splits, labels, attributes)
+    rejected: int = 0  # number of images that could not be read
+    ignored: int = 0  # number of files that are not images by their name
+    listing: str = ""  # digest of the source's files, to notice that they have changed
+    attribute_files: tuple[str, ...] = ()  # names of the files that the attributes were read from
 
     @property
     def attribute_source(self) -> str:
@@ -79,7 +65,7 @@ class SetInfo:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageSet:
+class ImageSet(Rows):
     """Images and their table.
 
     Attributes:
@@ -120,24 +106,6 @@ class ImageSet:
         _, height, width, channels = self.images.shape
         return height, width, channels
 
-    @cached_property
-    def labels(self) -> Int[np.ndarray, " n"]:
-        """Class number of each image, -1 where unknown."""
-        return labels_of(self.table)
-
-    @cached_property
-    def ids(self) -> list[str]:
-        return self.table["id"].to_pylist()
-
-    @cached_property
-    def split_of(self) -> np.ndarray:
-        return np.asarray(self.table["split"].to_pylist(), dtype=object)
-
-    @property
-    def splits(self) -> dict[str, int]:
-        """Number of images in each split that is not empty."""
-        return {name: n for name in SPLITS if (n := int((self.split_of == name).sum()))}
-
     @property
     def held_out(self) -> str:
         """The split for measurements: test, or valid where there is no test split."""
@@ -145,9 +113,7 @@ class ImageSet:
 
     def split(self, name: str) -> ImageSet:
         """The images of one split; a view, not a copy, where they are contiguous, as in a store."""
-        where = np.flatnonzero(self.split_of == name)
-        if not len(where):
-            raise ArmoireError(f"{self.info.name} has no split '{name}'; {did_you_mean(name, self.splits)}")
+        where = np.flatnonzero(self.is_of(name, self.info.name))
         if len(where) == where[-1] + 1 - where[0]:
             return self[where[0] : where[-1] + 1]
         return self.take(where)
@@ -160,21 +126,15 @@ class ImageSet:
                 "delete it, and it is built again"
             )
 
-    @property
-    def attributes(self) -> list[str]:
-        return attributes_of(self.table)
-
-    def attribute(self, name: str) -> Int8[np.ndarray, " n"]:
-        """One attribute of each image: 1 yes, -1 no, 0 unknown."""
-        return attribute_of(self.table, name, self.info.attribute_source)
+    def attribute(self, name: str, where: str = "") -> Int8[np.ndarray, " n"]:
+        return super().attribute(name, where or self.info.attribute_source)
 
     def draw(self, n: int | None, seed: int = 0) -> ImageSet:
-        """n images drawn at random, in the order of the set, each class with its share; None: all."""
-        return self if n is None or n >= len(self) else self.take(drawn_rows(self.labels, n, seed))
+        """n images drawn at random, in the order of the set, each class with its share; None: all.
 
-    def first(self, n: int | None) -> ImageSet:
-        """`draw(n)`, since the first images of a sorted folder are of one class."""
-        return self.draw(n)
+        The first images of a sorted folder are of one class.
+        """
+        return self if n is None or n >= len(self) else self.take(drawn_rows(self.labels, n, seed))
 
     def take(self, rows: Int[np.ndarray, " m"]) -> ImageSet:
         """The images of these rows, copied."""
@@ -252,24 +212,6 @@ def make_table(
     for name, values in (attributes or {}).items():
         columns[name] = pa.array(values > 0, mask=values == 0)
     return pa.table(columns)
-
-
-def labels_of(table: pa.Table) -> Int[np.ndarray, " n"]:
-    """Class number of each row, -1 where unknown."""
-    return table["label"].fill_null(-1).to_numpy().astype(np.int64)
-
-
-def attributes_of(table: pa.Table) -> list[str]:
-    """Names of the attributes in a table of images or of their latents."""
-    return [name for name in table.column_names if not RESERVED.fullmatch(name)]
-
-
-def attribute_of(table: pa.Table, name: str, where: str) -> Int8[np.ndarray, " n"]:
-    """One attribute of each row: 1 yes, -1 no, 0 unknown; `where` names the table's file in the error."""
-    if name not in (known := attributes_of(table)):
-        raise ArmoireError(f"no column '{name}' in {where}; {did_you_mean(name, known)}")
-    values = table[name].cast("int8").fill_null(-1).to_numpy()  # 1 yes, 0 no, -1 unknown
-    return np.array([-1, 1, 0], np.int8)[values]
 
 
 def _counts(values: Int8[np.ndarray, " n"]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from armoire.images.column_roles import FREE, NONE, SPLIT_WORDS, ColumnChoice
+from armoire.images.column_roles import FREE, LABEL_COLUMNS, NONE, SPLIT_COLUMNS, SPLIT_WORDS, ColumnChoice
 
 # Next to split folders: images without a class, which are trained on.
 UNLABELED = {"unlabeled", "unlabelled", "unsup", "unsupervised", "pred", "extra"}
@@ -34,22 +34,15 @@ FILE_WORD = r"([^/]+?)[ ._-]*\d+\.\w+$"  # the words before the number of a file
 FIRST_WORD = re.compile(r"([^\W\d_]+)[ ._-]*\d")
 MOST_SUGGESTED = 1000
 KEY_VALUE = re.compile(r"(\w+)=(.*)")
-SPLIT_KEYS, LABEL_KEYS = ("split", "partition", "subset"), ("label", "class", "category", "target")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the paths of n images say.
+    """What the paths of n images say."""
 
-    Attributes:
-        splits: train, valid or test; None where unknown.
-        labels: class names; None where unknown.
-        notes: what was guessed, in sentences.
-    """
-
-    splits: list[str | None]
-    labels: list[str | None]
-    notes: tuple[str, ...] = ()
+    splits: list[str | None]  # train, valid or test; None where unknown
+    labels: list[str | None]  # class names; None where unknown
+    notes: tuple[str, ...] = ()  # what was guessed, in sentences
 
 
 def find_masks(names: Sequence[str]) -> dict[str, str]:
@@ -143,9 +136,9 @@ def _key_value(part: str, row: int, splits: list[str | None], labels: list[str |
     if found is None:
         return False
     key, value = found[1].lower(), found[2]
-    if key in SPLIT_KEYS:
+    if key in SPLIT_COLUMNS:
         splits[row] = split_word(value)
-    elif key in LABEL_KEYS:
+    elif key in LABEL_COLUMNS:
         labels[row] = value
     return True
 

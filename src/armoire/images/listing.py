@@ -44,22 +44,14 @@ class Ignored:
 
 @dataclass(frozen=True)
 class FileListing(ABC):
-    """The files of a folder or archive; it can be pickled.
+    """The files of a folder or archive; it can be pickled."""
 
-    Attributes:
-        path: of the folder or archive, absolute.
-        names: sorted paths inside of it, with forward slashes, of the files that may be images.
-        digest: changes when one of these files is added, removed or rewritten.
-        sidecars: the other files, each with a stamp that changes when the file does.
-        ignored: what is not listed, and why.
-        places: where a file is stored, for those that their name does not lead to.
-    """
-
-    path: Path
-    names: list[str]
-    digest: str
-    sidecars: dict[str, str]
-    ignored: tuple[Ignored, ...] = ()
+    path: Path  # of the folder or archive, absolute
+    names: list[str]  # sorted paths inside of it, with forward slashes, of the files that may be images
+    digest: str  # changes when one of these files is added, removed or rewritten
+    sidecars: dict[str, str]  # the other files, each with a stamp that changes when the file does
+    ignored: tuple[Ignored, ...] = ()  # what is not listed, and why
+    # where a file is stored, for those that their name does not lead to
     places: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -72,7 +64,7 @@ class FileListing(ABC):
         """Open a file by its name; RejectedImageError where it cannot be."""
 
     def part(self: F, names: Sequence[str]) -> F:
-        """These files alone."""
+        """The listing of these files alone."""
         places = {name: self.places[name] for name in names if name in self.places}
         return replace(self, names=list(names), sidecars={}, ignored=(), places=places)
 
@@ -117,7 +109,7 @@ def list_folder(path: Path) -> FolderListing:
 
 
 def list_one(path: Path) -> FolderListing:
-    """A single file."""
+    """The listing of a single file, in its folder."""
     path = path.resolve()
     status = path.stat()
     digest = digest_of([f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}"])

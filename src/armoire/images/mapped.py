@@ -28,12 +28,7 @@ def allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def open_array(path: Path, mode: Literal["r", "r+"] | None = "r") -> np.ndarray:
-    """Open a .npy file, memory-mapped unless `mode` is None.
-
-    Raises:
-        ValueError: it is damaged, or holds Python objects.
-        OSError: it cannot be read.
-    """
+    """Open a .npy file, memory-mapped unless `mode` is None; ValueError where it is damaged or holds Python objects."""
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:  # NumPy would take it for an archive or a pickle
             raise ValueError("not a .npy file")

@@ -5,26 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from armoire.images.column_roles import FREE, ColumnChoice, chosen, plain, same_name
 from armoire.images.column_values import distinct_cells
-from armoire.images.image_names import (
-    AMBIGUOUS,
-    NUMBER,
-    OTHER_ENDING,
-    PART_OF_STEM,
-    PATH,
-    STEM,
-    ImageNames,
-    Match,
-)
+from armoire.images.image_names import AMBIGUOUS, ImageNames, Match, Rank
 from armoire.images.text_table import TextTable
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: Usual names, in order.
 NAME_COLUMNS = (
@@ -39,32 +27,19 @@ CLOSE = 0.9  # part of the matches of the best column that another one needs to 
 
 @dataclass(frozen=True, eq=False)
 class Named:
-    """A table whose rows name images.
+    """A table whose rows name images."""
 
-    Attributes:
-        text: the table, without header where its first row names an image.
-        column: the one of names.
-        rows: of each image, the row that describes it, -1 where none does.
-        example: the first name that matches.
-        unmatched: cells that name no image.
-        ambiguous: cells that may name several images, or one that another path of the table may name.
-        repeated: rows whose image an earlier row names, and that image.
-        remark: on how the column was found.
-    """
-
-    text: TextTable
-    column: str
-    rows: np.ndarray
-    example: str
-    unmatched: Sequence[str]
-    ambiguous: Sequence[str]
-    repeated: Sequence[tuple[int, int]]
-    remark: str = ""
+    text: TextTable  # the table, without header where its first row names an image
+    column: str  # the one of names
+    rows: np.ndarray  # of each image, the row that describes it, -1 where none does
+    example: str  # the first name that matches
+    unmatched: Sequence[str]  # cells that name no image
+    ambiguous: Sequence[str]  # cells that may name several images, or one that another path of the table may name
+    repeated: Sequence[tuple[int, int]]  # rows whose image an earlier row names, and that image
+    remark: str = ""  # on how the column was found
 
     def table(self) -> pa.Table:
         """One row per image, null where there is none for it, without the column of names."""
-        import pyarrow as pa
-
         return self.text.table.drop_columns([self.column]).take(pa.array(self.rows, mask=self.rows < 0))
 
     def differing(self) -> list[str]:
@@ -135,8 +110,8 @@ def _candidate(text: TextTable, column: str, names: ImageNames, folder: str) -> 
 def _consistent(matches: Sequence[Match]) -> list[Match]:
     """Matches without those of low rank, where a tenth or more have a higher one."""
     ranks = [match.rank for match in matches if match.position >= 0]
-    usual = (low for low in (NUMBER, PART_OF_STEM, OTHER_ENDING) if sum(r >= low for r in ranks) > FEW * len(ranks))
-    lowest = next(usual, 0)
+    usual = Rank.NUMBER, Rank.PART_OF_STEM, Rank.OTHER_ENDING
+    lowest = next((low for low in usual if sum(rank >= low for rank in ranks) > FEW * len(ranks)), 0)
     return [Match() if match.position >= 0 and match.rank < lowest else match for match in matches]
 
 
@@ -146,11 +121,11 @@ def _enough(candidate: _Candidate, text: TextTable, names: ImageNames) -> bool:
     half = 2 * matched >= max(1, rows), 2 * candidate.images() >= images
     if not candidate.is_usual and not any(re.search(r"[^\d.]", cell) for cell in candidate.cells):
         # Numbers of another kind may be those of images by chance.
-        numbered = max(match.rank for match in candidate.matches) > NUMBER  # not 7 for 007
+        numbered = max(match.rank for match in candidate.matches) > Rank.NUMBER  # not 7 for 007
         is_list = not text.has_header or names.find(candidate.header).position >= 0
         return numbered and candidate.images() == matched and half[0] and (half[1] or is_list)
     repeated = not candidate.is_usual and candidate.images() < FEW * matched
-    return (any(half) and not repeated) or candidate.images(PATH) >= max(2, FEW * min(rows, images))
+    return (any(half) and not repeated) or candidate.images(Rank.PATH) >= max(2, FEW * min(rows, images))
 
 
 def _best(candidates: Sequence[_Candidate], text: TextTable, names: ImageNames) -> _Candidate | None:
@@ -159,7 +134,7 @@ def _best(candidates: Sequence[_Candidate], text: TextTable, names: ImageNames) 
     candidates = [c for c in candidates if c not in numbers] or [
         c for c in numbers if c.images() == len(c.cells) == len(names.names)
     ]
-    for lowest in (PATH, 0):
+    for lowest in (Rank.PATH, 0):
         most = max((c.images(lowest) for c in candidates), default=0)
         close = [c for c in candidates if c.images(lowest) >= CLOSE * most]
         if most:
@@ -178,7 +153,7 @@ def _is_row_number(candidate: _Candidate, text: TextTable) -> bool:
 def _remark(found: _Candidate, names: ImageNames, wanted: bool) -> str:
     """What is guessed about a column of names, "" for nothing."""
     column = "" if wanted or found.is_usual else f"column '{found.column}' names the images"
-    if found.lowest.rank >= STEM:
+    if found.lowest.rank >= Rank.STEM:
         return column and f"{column} (--name-column)"
     example = f"'{found.cells[list(found.matches).index(found.lowest)]}' for {names.names[found.lowest.position]}"
     return f"{column}{', and they' if column else 'its names'} match in part, {example}"

@@ -21,8 +21,9 @@ from armoire.images.columns import FREE, ColumnChoice, Columns, label_by_pattern
 from armoire.images.decode import RejectedImageError
 from armoire.images.examine import SAMPLE, examine
 from armoire.images.fit import Decode, Fit, no_warnings
-from armoire.images.imageset import SPLITS, ImageSet, Reading, SetInfo, make_table, split_by_content
+from armoire.images.imageset import ImageSet, Reading, SetInfo, make_table, split_by_content
 from armoire.images.listing import Ignored, numbered
+from armoire.images.rows import SPLITS
 from armoire.images.scratch import Outcome, Scratch, scratch_of
 from armoire.images.source import Source
 from armoire.images.store import current_store, lock_of, store_path, write_store

@@ -31,19 +31,12 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Reading:
-    """How a data set was read.
+    """How a data set was read."""
 
-    Attributes:
-        roles: what each column was taken for.
-        notes: what was guessed, each with the flag that overrides it.
-        rejected: images that could not be read.
-        ignored: files that are neither images nor tables that are used.
-    """
-
-    roles: tuple[Role, ...] = ()
-    notes: tuple[str, ...] = ()
-    rejected: tuple[Ignored, ...] = ()
-    ignored: tuple[Ignored, ...] = ()
+    roles: tuple[Role, ...] = ()  # what each column was taken for
+    notes: tuple[str, ...] = ()  # what was guessed, each with the flag that overrides it
+    rejected: tuple[Ignored, ...] = ()  # images that could not be read
+    ignored: tuple[Ignored, ...] = ()  # files that are neither images nor tables that are used
 
     def summary(self, used: int) -> list[str]:
         """Lines that say how many of the files are used, what the columns mean, and what was guessed."""

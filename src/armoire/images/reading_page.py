@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from io import BytesIO
 from pathlib import Path
 
@@ -28,16 +29,13 @@ figure + figure {{ display: inline-block; width: 9rem; margin-right: 1rem; verti
 def write_reading(images: ImageSet, folder: Path, seed: int = 0) -> Path:
     """Write FOLDER/index.html with a contact sheet, counts and images with their labels, and the files of `Reading`.
 
-    Args:
-        images: the data set.
-        folder: new, or written by this function before.
-        seed: of the images that are shown.
+    The folder is new, or written by this function before; `seed` draws the images that are shown.
     """
     with atomic_folder(folder) as temporary:
         images.reading.write(temporary)
         title = f"{images.info.name}: {len(images):,} images"
         body = html_repr(title, _subtitle(images), _tables(images), _pictures(images, seed))
-        write_text(temporary / "index.html", PAGE.format(title=_escaped(title), body=body))
+        write_text(temporary / "index.html", PAGE.format(title=escape(title), body=body))
     return folder / "index.html"
 
 
@@ -87,7 +85,3 @@ def _png(pixels: np.ndarray) -> bytes:
     file = BytesIO()
     to_pil(pixels).resize((96, 96)).save(file, "PNG")
     return file.getvalue()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")

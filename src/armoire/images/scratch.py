@@ -65,7 +65,6 @@ class Scratch:
         release(self.pixels)
 
     def delete(self) -> None:
-        """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _begin(self, key: str, shape: tuple[int, ...]) -> None:

@@ -8,12 +8,13 @@ and values is one where another gives each image its number, as those of CUB-200
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+from pyarrow.compute import call_function
 
 from armoire.images.column_roles import FREE, ColumnChoice, Role, chosen
 from armoire.images.column_values import MOST_CLASSES
@@ -22,15 +23,12 @@ from armoire.images.image_names import ImageNames
 from armoire.images.layout import held_out_or_none, split_word
 from armoire.images.listing import FileListing
 from armoire.images.name_column import Named, find_named, why_none
-from armoire.images.numbered import join_numbered
 from armoire.images.sidecar_files import folder_of, is_certainly_table, read_table, table_names
 from armoire.images.text_table import TextTable
 from armoire.io.files import sha256
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 TEMPLATE = re.compile(r"submission|template|example|placeholder|dummy", re.IGNORECASE)
+CLASS_FILES = ("classes", "class_names", "labels")
 Note = Callable[[str], None]
 
 
@@ -56,7 +54,7 @@ def read_sidecars(listing: FileListing, note: Note, choice: ColumnChoice = FREE)
     for name, named in used.items():
         _report(name, named, note)
     others = {name: text for name, text in texts.items() if name not in found}
-    joined, classes = join_numbered((named for named in used.values() if not named.text.has_header), others)
+    joined, classes = _join_numbered((named for named in used.values() if not named.text.has_header), others)
     for name in others.keys() - joined.keys():
         reason = why_none(others[name], names, folder_of(name))
         if is_certainly_table(name) or "may be" in reason:
@@ -148,11 +146,61 @@ def _with_names(columns: Columns, used: Mapping[str, Named], choice: ColumnChoic
     return replace(columns, splits=held_out_or_none(splits.tolist()), notes=(*columns.notes, note))
 
 
+def _join_numbered(
+    lists: Iterable[Named], others: Mapping[str, TextTable]
+) -> tuple[dict[str, pa.Table], dict[str, tuple[str, ...]]]:
+    """The values of the images by file, one column each, and the class names of columns of classes in their order.
+
+    `lists` are tables without a header whose rows name images, `others` tables that do not, as CUB-200 has them:
+
+    images.txt                1 001.Black_footed_Albatross/Black_Footed_Albatross_0046_18.jpg
+    image_class_labels.txt    1 1
+    classes.txt               1 001.Black_footed_Albatross
+    train_test_split.txt      1 0
+    """
+    numbers = next((found for named in lists if (found := _numbers(named)) is not None), None)
+    if numbers is None:
+        return {}, {}
+    values = {name: pairs for name, text in others.items() if (pairs := _pairs(text)) is not None}
+    joined: dict[str, pa.Table] = {}
+    classes: dict[str, tuple[str, ...]] = {}
+    for file, pairs in values.items():
+        if not set(filter(None, numbers)) <= pairs.keys():
+            continue
+        column, cells = PurePosixPath(file).stem, [pairs[number] if number else None for number in numbers]
+        for other, names in values.items():  # in the same folder, the names of the classes by number
+            is_next = PurePosixPath(other).parent == PurePosixPath(file).parent
+            if is_next and _is_classes(other) and "class" in column and set(filter(None, cells)) <= names.keys():
+                classes[column] = tuple(dict.fromkeys(names.values()))
+                cells = [names[cell] if cell else None for cell in cells]
+                joined[other] = pa.table({})
+                break
+        joined[file] = pa.table({column: pa.array(cells, pa.string())})
+    return joined, classes
+
+
+def _numbers(named: Named) -> list[str | None] | None:
+    """The number of each image, where the only other column holds distinct numbers; None elsewhere."""
+    table = named.table()
+    cells = table.column(0).to_pylist() if table.num_columns == 1 else []
+    known = [cell for cell in cells if cell is not None]
+    return cells if known and all(map(str.isdecimal, known)) and len(set(known)) == len(known) else None
+
+
+def _pairs(text: TextTable) -> dict[str, str] | None:
+    """The values by their numbers, where a table has two columns and the first holds distinct numbers."""
+    bare = text.without_header().table
+    pairs = dict(zip(*(column.to_pylist() for column in bare.columns), strict=True)) if bare.num_columns == 2 else {}
+    fits = 0 < len(pairs) == len(bare) and all(key and key.isdecimal() and value for key, value in pairs.items())
+    return pairs if fits else None
+
+
+def _is_classes(file: str) -> bool:
+    return PurePosixPath(file).stem.lower() in CLASS_FILES
+
+
 def _coalesce(tables: Mapping[str, pa.Table], note: Note) -> pa.Table:
     """All columns; where several tables have one, the first non-null value counts, and a note says if they differ."""
-    import pyarrow as pa
-    from pyarrow.compute import call_function
-
     columns: dict[str, pa.ChunkedArray] = {}
     files: dict[str, str] = {}
     for name, column, file in (

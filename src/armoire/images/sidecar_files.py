@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+import pyarrow as pa
+
 from armoire.images.decode import RejectedImageError
 from armoire.images.image_names import ImageNames, stem_of
 from armoire.images.listing import FileListing
@@ -39,8 +41,6 @@ def folder_of(name: str) -> str:
 
 def read_table(listing: FileListing, name: str, names: ImageNames, note: Callable[[str], None]) -> TextTable | None:
     """The rows of a file; None, and a note if it should be a table, where it cannot be read as one."""
-    import pyarrow as pa
-
     ending = PurePosixPath(name).suffix.lower()
     largest = LARGEST if ending in ENDINGS else LARGEST_POSSIBLE
     try:

@@ -50,7 +50,7 @@ class Request:
 
     @property
     def files(self) -> FileListing:
-        """The files at `path`."""
+        """The files at `path`, for a kind that is opened by its path."""
         assert self.listing is not None
         return self.listing
 
@@ -86,7 +86,7 @@ class Source(ABC):
 
     @cached_property
     def columns(self) -> Columns:
-        """Splits, labels and attributes."""
+        """Splits, labels and attributes, one of each for every id."""
         return self.describe()
 
     @abstractmethod

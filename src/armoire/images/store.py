@@ -80,13 +80,8 @@ def write_store(
 ) -> ImageSet:
     """Write a store atomically and open it; fills in the fingerprint of `info`.
 
-    Args:
-        folder: the store.
-        images: uint8 (m, h, w, c).
-        table: n rows, in the final order.
-        info: of the set.
-        reading: how the data set was read.
-        order: n indices into `images`; by default all in order.
+    The table has n rows in the final order, `order` n indices into `images`, uint8 (m, h, w, c); by default all in
+    order.
     """
     order = np.arange(len(images)) if order is None else order
     with atomic_folder(folder) as temporary:

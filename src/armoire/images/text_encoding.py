@@ -58,25 +58,18 @@ CODE_PAGES: dict[str, Collection[Collection[str]]] = {
 
 @dataclass(frozen=True)
 class Text:
-    """Decoded text.
-
-    Attributes:
-        encoding: the name of the code page for people, "" for Unicode.
-        example: a word that is right only if the code page is.
-        damaged: whether some lines are not UTF-8, in which LOST stands for the bytes.
-    """
+    """Decoded text."""
 
     text: str
-    encoding: str = ""
-    example: str = ""
-    damaged: bool = False
+    encoding: str = ""  # the name of the code page for people, "" for Unicode
+    example: str = ""  # a word that is right only if the code page is
+    damaged: bool = False  # whether some lines are not UTF-8, in which LOST stands for the bytes
 
 
 def decode_text(content: bytes, names: Collection[str] = (), *, code_pages: bool = True) -> Text:
     """Decode a file, which should have one of the names if it has letters outside of ASCII.
 
-    Raises:
-        ValueError: no encoding fits, or several do; the message says to save the file as UTF-8.
+    ValueError, which says to save the file as UTF-8, where no encoding fits, or several do.
     """
     for mark, encoding in MARKS.items():
         if content.startswith(mark):

@@ -31,21 +31,13 @@ Row = tuple[int, list[str]]
 
 @dataclass(frozen=True)
 class TextTable:
-    """The rows of a text.
+    """The rows of a text."""
 
-    Attributes:
-        table: columns of text, or of values in JSON.
-        has_header: whether the first row names the columns; else they are called `column 1` and so on.
-        header: the cells of the first row.
-        bad: line number and reason of each row that is left out.
-        renamed: columns whose names were missing or used twice.
-    """
-
-    table: pa.Table
-    has_header: bool = True
-    header: tuple[str, ...] = ()
-    bad: tuple[tuple[int, str], ...] = ()
-    renamed: tuple[str, ...] = ()
+    table: pa.Table  # columns of text, or of values in JSON
+    has_header: bool = True  # whether the first row names the columns; else they are called `column 1` and so on
+    header: tuple[str, ...] = ()  # the cells of the first row
+    bad: tuple[tuple[int, str], ...] = ()  # line number and reason of each row that is left out
+    renamed: tuple[str, ...] = ()  # columns whose names were missing or used twice
 
     def without_header(self) -> TextTable:
         """The same table where its header is a row."""
@@ -84,10 +76,7 @@ def rows_of(lines: Sequence[str], delimiter: str, splits: int = -1) -> Iterator[
 def read_delimited(text: str, *, blanks: bool = False, lost: str = "") -> TextTable:
     """A table whose cells are separated; its first row is taken for a header. ValueError where there is no row.
 
-    Args:
-        text: the whole file.
-        blanks: whether blanks separate cells where nothing else does.
-        lost: a character that stands for bytes that could not be read, and costs its row.
+    With `blanks`, blanks separate cells where nothing else does; `lost` stands for unreadable bytes, and costs its row.
     """
     lines = lines_of(text)
     if stated := re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE):  # Excel's own line

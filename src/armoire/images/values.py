@@ -61,14 +61,9 @@ class _Range:
 
 
 def scale_of(arrays: Sequence[np.ndarray], name: str) -> Scale:
-    """The scale of arrays of images that belong together, of one kind of type.
+    """The scale of arrays of integers, floats or booleans that belong together; ArmoireError for an unusual range.
 
-    Args:
-        arrays: integers, floats or booleans.
-        name: their name in a note or an error.
-
-    Raises:
-        ArmoireError: their range has no usual meaning.
+    `name` is theirs in a note or an error.
     """
     kinds = {array.dtype.kind for array in arrays}
     if kinds == {"b"}:

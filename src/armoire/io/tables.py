@@ -29,7 +29,7 @@ ENTRY = DIGEST + b"\x18\x40"
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table atomically."""
+    """Write a table as Parquet with its checksum in the footer, atomically."""
     import pyarrow.parquet as pq
 
     metadata = (table.schema.metadata or {}) | {DIGEST: NO_DIGEST}

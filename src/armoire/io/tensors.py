@@ -71,9 +71,7 @@ class TensorFile:
 def open_tensors(path: Path, kind: str) -> TensorFile:
     """Read the header of a safetensors file, whose entry `format` should be `kind`.
 
-    Raises:
-        DamagedFileError: it is no safetensors file, no regular file, or (ForeignFileError) not of this kind.
-        OSError: it cannot be read.
+    DamagedFileError where it is no safetensors file, no regular file, or (ForeignFileError) not of this kind.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -113,8 +111,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 def change_metadata(content: bytes, metadata: dict[str, str]) -> bytes:
     """The content of a safetensors file with other metadata, its header sorted and its checksum computed anew.
 
-    Raises:
-        ValueError: the metadata are larger than is read back, or the header is damaged.
+    ValueError where the metadata are larger than is read back, or the header is damaged.
     """
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])

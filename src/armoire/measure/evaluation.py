@@ -54,7 +54,7 @@ class Evaluation:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Evaluation:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; unknown names are those of registered measures."""
         own = {f.name for f in fields(cls)} - {"others"}
         known = {name: value for name, value in values.items() if name in own}
         return cls(**known, others={name: value for name, value in values.items() if name not in own})

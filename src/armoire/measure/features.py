@@ -40,7 +40,7 @@ CACHED = TensorFormat[np.ndarray](
 
 
 class Extractor(abc.ABC):
-    """Images to features."""
+    """A network from images in [0, 1] to features, in which distances between images are measured."""
 
     #: Reported next to every number.
     name: str

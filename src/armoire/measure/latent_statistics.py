@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import KDTree
+from scipy.special import logsumexp, ndtr
 
 from armoire.measure.measure import Context, Measure
 from armoire.priors import Prior
@@ -66,16 +68,12 @@ def in_holes(
     z: Float[np.ndarray, "m 2"], embeddings: Float[np.ndarray, "n 2"], distance: float
 ) -> Bool[np.ndarray, " m"]:
     """Which latents are farther than `distance` from every embedding."""
-    from scipy.spatial import KDTree
-
     gaps, _ = KDTree(embeddings).query(z)
     return np.asarray(gaps) > distance
 
 
 def ks_distances(embeddings: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " d"]:
     """Kolmogorov-Smirnov distance of each dimension to N(0, 1): the largest gap between the two CDFs, 0 to 1."""
-    from scipy.special import ndtr
-
     n = len(embeddings)
     cdf = ndtr(np.sort(embeddings.astype(np.float64), axis=0))
     steps = np.arange(n + 1)[:, None] / n
@@ -93,8 +91,6 @@ def areas(
         area_mismatch: total variation distance between the two, 0 (equal) to 1; p_area_share and
         p_area_mismatch: the same over the unit square of p = Phi(z), where N(0, I) is uniform (S15).
     """
-    from scipy.special import ndtr
-
     low, high = embeddings.min(axis=0), embeddings.max(axis=0)
     found: dict[str, Any] = {"box": [low.tolist(), high.tolist()]}
     gaps, _ = nearest_over(embeddings, low, high)
@@ -117,8 +113,6 @@ def nearest_over(
     points: Float[np.ndarray, "n 2"], low: Float[np.ndarray, " 2"], high: Float[np.ndarray, " 2"]
 ) -> tuple[Float[np.ndarray, " r"], Int[np.ndarray, " r"]]:
     """Distance to, and row of, the nearest of `points` for each point of a regular raster over a box; r = 256 * 256."""
-    from scipy.spatial import KDTree
-
     axes = [np.linspace(a, b, RASTER, endpoint=False) + (b - a) / RASTER / 2 for a, b in zip(low, high, strict=True)]
     raster = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     distances, rows = KDTree(points).query(raster)
@@ -180,8 +174,6 @@ def mismatch(latents: Latents, random: np.random.Generator) -> float | None:
     """
     if latents.log_var is None:
         return None
-    from scipy.special import logsumexp
-
     mean, log_var = latents.mean.astype(np.float64), latents.log_var.astype(np.float64)
     n, d = mean.shape
     rows = random.integers(0, n, MISMATCH_DRAWS)

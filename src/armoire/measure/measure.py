@@ -52,7 +52,7 @@ class Context:
 
     @cached_property
     def part(self) -> ImageSet:
-        """The images to measure."""
+        """The images to measure; ArmoireError where the model takes others."""
         part, a = self.images.split(self.split), self.wardrobe.model.architecture
         if part.shape != (expected := (a.size, a.size, a.image_channels)):
             raise ArmoireError(f"{self.images.info.name} holds images of {part.shape}, the model wants {expected}")
@@ -65,7 +65,7 @@ class Context:
 
     @cached_property
     def latents(self) -> Latents:
-        """The posteriors of `part`."""
+        """The posteriors of `part`, from the run where it has them."""
         # The cached latents may lack training images, those beyond the recipe's limit.
         if self.is_held_out:
             return self.wardrobe.latents.split(self.split)

@@ -43,13 +43,7 @@ NUMBERS = {
         ("ks_max", "largest distance to N(0, 1)", ".3f", "KS distance", "Of the dimension farthest from N(0, 1)."),
         ("ks_mean", "mean distance to N(0, 1)", ".3f", "KS distance", "Averaged over all dimensions."),
         ("spread", "standard deviation", ".2f", "latent units", "Of the posterior means; N(0, I) has 1."),
-        (
-            "holes",
-            "prior draws in holes",
-            ".1%",
-            "",
-            f"Farther from the data than held-out latents. {NOT_QUALITY}",
-        ),
+        ("holes", "prior draws in holes", ".1%", "", f"Farther from the data than held-out latents. {NOT_QUALITY}"),
         ("drawn_in_holes", "draws far from embeddings", ".1%", "", f"Draws with no embedding nearby. {NOT_QUALITY}"),
     ),
     "samples": (

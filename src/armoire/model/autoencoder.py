@@ -89,5 +89,4 @@ class Autoencoder(nn.Module, Pretrained):
         return Terms(z, output, error, self.likelihood.cost(error, self.pixels), posterior.rate())
 
     def parameter_count(self) -> int:
-        """Number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters())

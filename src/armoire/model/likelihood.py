@@ -42,7 +42,7 @@ class Likelihood(nn.Module, abc.ABC):
         return cls()
 
     def mean(self, output: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """E[x|z] in [0, 1]."""
+        """E[x|z], the mean of each pixel value, in [0, 1]."""
         return torch.sigmoid(output)
 
     def distortion(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
@@ -80,7 +80,6 @@ class Bernoulli(Likelihood):
         return F.binary_cross_entropy_with_logits(output, x, reduction="none").flatten(1).mean(dim=1)
 
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
-        """D * error."""
         return size * error
 
 
@@ -116,7 +115,7 @@ class Gaussian(Likelihood):
         return math.sqrt(float(self.variance))
 
     def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """mean (x - E[x|z])^2."""
+        """Squared error, mean (x - E[x|z])^2."""
         return (self.mean(output) - x).square().flatten(1).mean(dim=1)
 
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
@@ -200,7 +199,7 @@ class Laplace(Likelihood):
         self.calibrate = RunningMean(self.SMALLEST)
 
     def error(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """mean |x - sigmoid(output)|."""
+        """Absolute error, mean |x - sigmoid(output)|."""
         return (self.mean(output) - x).abs().flatten(1).mean(dim=1)
 
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:

@@ -51,7 +51,7 @@ class Prior(abc.ABC):
     @property
     @abc.abstractmethod
     def dimensions(self) -> int:
-        """d."""
+        """Number of latent dimensions, d."""
 
     @classmethod
     @abc.abstractmethod

@@ -68,11 +68,7 @@ def push(
 
 
 def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
-    """The files of a run to upload, by name.
-
-    Raises:
-        ArmoireError: one is too large to be downloaded.
-    """
+    """The files of a run to upload, by name; ArmoireError where one is too large to be downloaded."""
     stale = {f"priors/{kind}.safetensors" for kind in ("gmm", "flow")}
     stale -= {f"priors/{kind}.safetensors" for kind in wardrobe.priors}
     found = {name: wardrobe.run.path / name for name in PARTS if name not in stale}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import shlex
-from importlib import resources
 from pathlib import Path
-
-import jinja2
 
 from armoire.errors import ArmoireError
 from armoire.figures import described
+from armoire.html_repr import render
 from armoire.images.sources import public_source
 from armoire.io.files import write_text
 from armoire.measure import Evaluation
@@ -18,7 +16,7 @@ from armoire.measure.report_tables import area_rows, number_tables
 from armoire.training import Recipe, Run, load_recipe, recipe_names
 from armoire.wardrobe import RunLike, Wardrobe
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE = "publish/report.html.jinja"
 ADMINISTRATIVE = {"name", "summary"}
 FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 
@@ -32,10 +30,8 @@ def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path])
         figures: PNG files, embedded in this order; a file named after a figure gets its description as caption.
     """
     wardrobe = Wardrobe.open(wardrobe)
-    # Names of classes, files and runs are untrusted: everything is escaped.
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    source = (resources.files("armoire.publish") / TEMPLATE).read_text(encoding="utf-8")
-    page = environment.from_string(source).render(
+    page = render(
+        TEMPLATE,
         name=wardrobe.run.name,
         recipe=wardrobe.recipe,
         data=wardrobe.run.data,

@@ -7,9 +7,9 @@ from io import BytesIO
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from PIL import Image
 
 from armoire.images import ImageSet
+from armoire.images.grid import image_grid, to_pil
 
 TILE = 64  # pixels along a side of a thumbnail, at most
 SHEET = 1024  # pixels along a side of a sheet: browsers decode larger ones slowly
@@ -30,12 +30,9 @@ def make_sheets(images: ImageSet, rows: Int[np.ndarray, " n"], side: int, column
         high = -(-len(part) // columns)
         tiles = np.zeros((high * columns, side, side, channels), np.uint8)
         tiles[: len(part)] = thumbnails(images.images[part], side)
-        sheet = tiles.reshape(high, columns, side, side, channels).swapaxes(1, 2)
-        sheet = sheet.reshape(high * side, columns * side, channels)
         buffer = BytesIO()
         # Without subsampling, no 8 x 8 block of a JPEG reaches from one tile into the next.
-        picture = Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
-        picture.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+        to_pil(image_grid(tiles, columns, gap=0)).save(buffer, "JPEG", quality=QUALITY, subsampling=0)
         yield len(part), buffer.getvalue()
 
 

@@ -166,7 +166,7 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps done."""
+        """Number of optimiser steps done."""
         with self._reading("step"):
             return int(self.header["step"])
 

@@ -77,7 +77,7 @@ class PixelUnshuffle(nn.PixelUnshuffle):
 
 
 class PixelShuffle(nn.PixelShuffle):
-    """Likewise."""
+    """PyTorch's, for a batch of no images too, as `PixelUnshuffle`."""
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Tensor:
         n, c, h, w = input.shape

@@ -41,7 +41,7 @@ class EpochLog:
 
 
 class Tracker(Protocol):
-    """An experiment tracker."""
+    """A program that records the curves of trainings, such as TensorBoard."""
 
     def start(self, info: RunInfo) -> None:
         """Create the run, or resume it."""
@@ -49,7 +49,7 @@ class Tracker(Protocol):
     def log(self, epoch: EpochLog) -> None: ...
 
     def close(self) -> None:
-        """Write or send everything."""
+        """Write or send what was logged, before the process ends."""
 
 
 class TensorBoard:

@@ -10,19 +10,12 @@ from jaxtyping import Float
 
 @dataclass(frozen=True, eq=False)
 class PrincipalAxes:
-    """The first k principal components of n latents (Pearson 1901).
+    """The first k principal components of n latents (Pearson 1901)."""
 
-    Attributes:
-        mean: float32 (d,), of the latents.
-        vectors: float32 (k, d), orthonormal, largest variance first.
-        scales: float32 (k,), standard deviation of the latents along each.
-        shares: float32 (k,), share of the total variance that each explains.
-    """
-
-    mean: Float[np.ndarray, " d"]
-    vectors: Float[np.ndarray, "k d"]
-    scales: Float[np.ndarray, " k"]
-    shares: Float[np.ndarray, " k"]
+    mean: Float[np.ndarray, " d"]  # float32 (d,), of the latents
+    vectors: Float[np.ndarray, "k d"]  # float32 (k, d), orthonormal, largest variance first
+    scales: Float[np.ndarray, " k"]  # float32 (k,), standard deviation of the latents along each
+    shares: Float[np.ndarray, " k"]  # float32 (k,), share of the total variance that each explains
 
     def project(self, z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n k"]:
         """Coordinates along the axes, relative to the mean, in latent units."""

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float, Int8
 
 from armoire.checks import as_latents
@@ -25,8 +26,6 @@ from armoire.wardrobe.axes import principal_axes
 from armoire.wardrobe.latents import Latents
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from armoire.training import Run
 
 Method = Literal["difference", "partial", "logistic"]
@@ -164,8 +163,6 @@ def check_method(method: str) -> None:
 
 
 def _to_table(found: dict[str, Direction]) -> pa.Table:
-    import pyarrow as pa
-
     rows = [asdict(direction) | {"vector": direction.vector.tolist()} for direction in found.values()]
     types = {"attribute": pa.string(), "method": pa.string(), "vector": pa.list_(pa.float32())}
     types |= {"positives": pa.int64(), "negatives": pa.int64()}

@@ -40,19 +40,12 @@ Engine = Literal["local", "ray"]
 
 @dataclass(frozen=True)
 class Encoding:
-    """An encoding that is complete.
+    """An encoding that is complete."""
 
-    Attributes:
-        folder: of the shards.
-        shards: their number.
-        images: their number of rows.
-        rejected: number of images that could not be read; rejected.csv names them.
-    """
-
-    folder: Path
-    shards: int
-    images: int
-    rejected: int
+    folder: Path  # of the shards
+    shards: int  # their number
+    images: int  # their number of rows
+    rejected: int  # number of images that could not be read; rejected.csv names them
 
 
 def encode_shards(
@@ -124,11 +117,7 @@ def encode_shards(
 
 
 def encode_locally(job: Job, shards: Sequence[ShardTask], workers: int, task: Task) -> None:
-    """Encode shards in processes of this machine.
-
-    Raises:
-        ArmoireError: a worker met something that the user can fix, or one shard killed several of them.
-    """
+    """Encode shards in processes of this machine; ArmoireError where one shard killed several of them."""
     try:
         for position, _ in run_tasks(encode_shard, ((job, shard) for shard in shards), min(workers, len(shards))):
             task.advance(len(shards[position].images))

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import torch
-from jaxtyping import Bool, Float, Int, Int8, UInt8
+from jaxtyping import Float, Int, UInt8
 
-from armoire.errors import ArmoireError, did_you_mean
 from armoire.images import ImageSet
-from armoire.images.imageset import SPLITS, attribute_of, attributes_of, labels_of
+from armoire.images.rows import Rows
 from armoire.io.artifacts import TableFormat
 from armoire.io.tables import write_table
 from armoire.model import Autoencoder, to_pixels
@@ -22,12 +21,9 @@ from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.batches import Batches
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 
 @dataclass(frozen=True, eq=False)
-class Latents:
+class Latents(Rows):
     """The posteriors q(z|x) of n images over d latent dimensions.
 
     Attributes:
@@ -48,45 +44,10 @@ class Latents:
         """The posteriors, to fit a prior to."""
         return LatentDraws(self.mean, self.log_var)
 
-    @property
-    def labels(self) -> Int[np.ndarray, " n"]:
-        """Class number of each image, -1 if unknown."""
-        return labels_of(self.table)
-
-    @property
-    def ids(self) -> list[str]:
-        return self.table["id"].to_pylist()
-
-    @property
-    def attributes(self) -> list[str]:
-        """Names of the attributes known for at least one image."""
-        return attributes_of(self.table)
-
-    def attribute(self, name: str, where: str = "the latents") -> Int8[np.ndarray, " n"]:
-        """One attribute of each image: 1 yes, -1 no, 0 unknown; `where` is named in the error if there is none."""
-        return attribute_of(self.table, name, where)
-
-    @property
-    def splits(self) -> dict[str, int]:
-        """Number of images in each non-empty split."""
-        return {name: n for name in SPLITS if (n := int(self._split_is(name).sum()))}
-
     def split(self, name: str) -> Latents:
-        keep = self._split_is(name)
+        """The images of one split, none where it has none."""
+        keep = self.split_of == name
         return Latents(self.table.filter(keep), self.mean[keep], None if self.log_var is None else self.log_var[keep])
-
-    def is_of(self, split: str) -> Bool[np.ndarray, " n"]:
-        """Which rows belong to a split; an error if none does."""
-        rows = self._split_is(split)
-        if not rows.any():
-            known = self.table["split"].unique().to_pylist()
-            raise ArmoireError(f"no image is of the split '{split}'; {did_you_mean(split, known)}")
-        return rows
-
-    def _split_is(self, name: str) -> np.ndarray:
-        import pyarrow.compute as pc
-
-        return pc.equal(self.table["split"], name).to_numpy()  # type: ignore[attr-defined]
 
     def first(self, n: int) -> Latents:
         return Latents(self.table.slice(0, n), self.mean[:n], None if self.log_var is None else self.log_var[:n])
@@ -101,8 +62,6 @@ class Latents:
 
     def to_table(self) -> pa.Table:
         """id, split, label, attributes, mean_0.. and log_var_0.. as columns."""
-        import pyarrow as pa
-
         table = self.table
         for name, values in (("mean", self.mean), ("log_var", self.log_var)):
             for k in range(0 if values is None else values.shape[1]):

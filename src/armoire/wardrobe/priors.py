@@ -45,7 +45,7 @@ class RunPriors:
         self._fitted: dict[str, Fitted | None] = {}
 
     def get(self, kind: str | None = None) -> Prior:
-        """See `Wardrobe.prior`."""
+        """A prior by its kind, by default the fitted one; see `Wardrobe.prior`."""
         if kind:
             PRIORS.get(kind)
         kind = kind or next(iter(self.fitted()), self.run.recipe.posterior_class.default_prior)

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 
 from armoire.errors import ArmoireError
@@ -29,51 +30,31 @@ from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 DTYPES = ("float32", "float16")
 WORKERS_A_GPU = 4  # so that some decode while one encodes
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """The images of one shard.
+    """The images of one shard."""
 
-    Attributes:
-        number: of the shard, and of its file.
-        first: position of its first image in the data set.
-        images: its images alone.
-    """
-
-    number: int
-    first: int
-    images: Source
+    number: int  # of the shard, and of its file
+    first: int  # position of its first image in the data set
+    images: Source  # its images alone
 
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker needs to know, in plain values that can be sent to another machine.
+    """What every worker needs to know, in plain values that can be sent to another machine."""
 
-    Attributes:
-        run: the run's folder.
-        folder: of the shards.
-        key: of run, source and settings; it is written into every shard.
-        model_sha256: of the weights, which may not change meanwhile.
-        fit: how images are fitted.
-        dtype: float32 or float16, of the latents.
-        device: cpu, cuda or mps.
-        threads: with which one worker decodes and, on a CPU, encodes.
-    """
-
-    run: str
-    folder: str
-    key: str
-    model_sha256: str
-    fit: Fit
-    dtype: str = "float32"
-    device: str = "cpu"
-    threads: int = 1
+    run: str  # the run's folder
+    folder: str  # of the shards
+    key: str  # of run, source and settings; it is written into every shard
+    model_sha256: str  # of the weights, which may not change meanwhile
+    fit: Fit  # how images are fitted
+    dtype: str = "float32"  # float32 or float16, of the latents
+    device: str = "cpu"  # cpu, cuda or mps
+    threads: int = 1  # with which one worker decodes and, on a CPU, encodes
 
     def path(self, number: int) -> Path:
         """The file of a shard."""
@@ -164,8 +145,6 @@ class ShardEncoder:
             latents.log_var.append(posterior.log_var.cpu().numpy().astype(self.job.dtype))
 
     def _write(self, task: ShardTask, shard: Shard, latents: _Latents) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
         columns: dict[str, pa.Array] = {
             "id": pa.array(latents.ids, pa.string()),
@@ -183,8 +162,6 @@ class ShardEncoder:
             pq.write_table(table, temporary, compression="zstd", use_dictionary=False, column_encoding=encodings)
 
     def _lists(self, blocks: list[np.ndarray]) -> pa.Array:
-        import pyarrow as pa
-
         latent = self.model.architecture.latent
         values = np.concatenate(blocks or [np.empty((0, latent), self.job.dtype)])
         return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), latent)
@@ -203,9 +180,6 @@ def encode_shard(task: tuple[Job, ShardTask]) -> Shard:
 
 def read_shard(job: Job, task: ShardTask) -> Shard | None:
     """The content of a shard by its footer; None where the file is missing, damaged, or of another job."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         footer = pq.read_metadata(job.path(task.number))
         metadata = footer.metadata or {}

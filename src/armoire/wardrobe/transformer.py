@@ -254,7 +254,7 @@ def _flat(X: Any) -> tuple[Any, tuple[int, ...] | None]:  # noqa: N803
 
 
 def _middle(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The inverse of `pad_to_square`."""
+    """The middle of padded images, the inverse of `pad_to_square`."""
     top, left = (images.shape[1] - height) // 2, (images.shape[2] - width) // 2
     return images[:, top : top + height, left : left + width]
 

@@ -62,7 +62,7 @@ class Wardrobe:
     """
 
     def __init__(self, run: Run, model: Autoencoder, images: ImageSet | None = None, progress: Progress = SILENT):
-        """Prefer `Wardrobe.open`."""
+        """A run whose model is loaded already; `Wardrobe.open` loads it."""
         self.run = run
         self.model = model
         self.images_at_hand = images

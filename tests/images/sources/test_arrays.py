@@ -57,15 +57,6 @@ def test_labels(tmp_path, arrays, note):
     assert note or "not used" not in said
 
 
-def test_medical_layout(tmp_path):
-    splits = {"train": slice(0, 12), "val": slice(12, 16), "test": slice(16, 20)}
-    arrays = {f"{name}_images": X[rows] for name, rows in splits.items()}
-    arrays |= {f"{name}_labels": Y[rows, None].astype(np.uint8) for name, rows in splits.items()}
-    images, _ = load(tmp_path, **arrays)
-    assert images.splits == {"train": 12, "valid": 4, "test": 4}
-    assert [images.info.classes[i] for i in images.labels] == [str(i) for i in Y]
-
-
 def test_several_classes_per_image_are_attributes(tmp_path):
     images, said = load(
         tmp_path, train_images=X[:15], train_labels=SEVERAL[:15], test_images=X[15:], test_labels=SEVERAL[15:]

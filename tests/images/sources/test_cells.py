@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 import unicodedata
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from data_sets import saved
 from PIL import Image
 
 from armoire import load_images
@@ -20,9 +19,7 @@ from armoire.images.sources.cells import image_column, open_cell, path_in
 
 
 def png() -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(file, "PNG")
-    return file.getvalue()
+    return saved(Image.new("RGB", (20, 20))).getvalue()
 
 
 @pytest.mark.parametrize(

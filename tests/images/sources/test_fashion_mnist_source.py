@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.server
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -78,21 +79,15 @@ def assert_is_fakes(images, fakes):
     assert images.ids[-1] == "test/00004"
 
 
-def test_a_given_folder(folder, fakes):
-    assert_is_fakes(load_images(f"fashion-mnist:{folder}"), fakes)
-    assert_is_fakes(load_images(folder), fakes)
-
-
-def test_files_may_be_unpacked_already(folder, fakes):
-    for name, content in fakes.items():
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_given_folder_and_debians_package(folder, fakes, monkeypatch, tmp_path, packed):
+    for name, content in fakes.items() if not packed else ():
         (folder / f"{name}.gz").unlink()
         (folder / name).write_bytes(content)
-    assert_is_fakes(load_images(f"fashion-mnist:{folder}"), fakes)
-
-
-def test_debians_package(folder, fakes, monkeypatch):
     monkeypatch.setattr(fashion_mnist, "DEBIAN", folder)
-    assert_is_fakes(load_images("fashion-mnist"), fakes)
+    for number, source in enumerate((f"fashion-mnist:{folder}", folder, "fashion-mnist")):
+        monkeypatch.setenv("ARMOIRE_CACHE", str(tmp_path / f"cache {number}"))
+        assert_is_fakes(load_images(source), fakes)
 
 
 def test_the_cache_comes_before_debian(folder, fakes, monkeypatch, cache):
@@ -169,15 +164,10 @@ def test_a_damaged_file_in_a_given_folder_is_told(folder, fakes, damage, cache):
     assert not (cache / "stores").exists()
 
 
-def test_no_network_is_told(fakes, cache):
+def test_no_network_and_a_server_that_talks_nonsense_are_told(fakes, cache):
     with pytest.raises(ArmoireError, match=rf"cannot be downloaded from http://127\.0\.0\.1:9/.*refused.*{WAYS}"):
         load_fashion(None, SILENT, "http://127.0.0.1:9")
     assert not (cache / "stores").exists()
-
-
-def test_a_server_that_talks_nonsense_is_told(fakes):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer():

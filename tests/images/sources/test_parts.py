@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import pickle
-import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from data_sets import saved, tarred, zipped
 from PIL import Image
 
 from armoire.errors import ArmoireError
@@ -27,9 +25,7 @@ FIT = Fit(16, channels=1)
 
 
 def png(value: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (16, 16), value).save(file, "PNG")
-    return file.getvalue()
+    return saved(Image.new("L", (16, 16), value)).getvalue()
 
 
 def source_at(path: Path, **choice) -> Source:
@@ -69,13 +65,8 @@ def test_folder_zip_and_tar(folder: Path, tmp_path: Path, size: int):
     found = values(source_at(folder), size)
     assert "not a JPEG" in str(found.pop("broken.png"))
     assert found == expected
-    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive, tarfile.open(tmp_path / "all.tar", "w") as tar:
-        for i in range(7):
-            archive.writestr(f"{i % 2}/{i}.png", png(i))
-            member = tarfile.TarInfo(f"{i % 2}/{i}.png")
-            member.size = len(png(i))
-            tar.addfile(member, io.BytesIO(png(i)))
-    for name in ("all.zip", "all.tar"):
+    for name, packed in (("all.zip", zipped), ("all.tar", tarred)):
+        (tmp_path / name).write_bytes(packed({f"{i % 2}/{i}.png": png(i) for i in range(7)}))
         assert values(source_at(tmp_path / name), size) == {f"{i % 2}/{i}.png": i for i in range(7)}
 
 
@@ -120,10 +111,8 @@ def test_parquet_binary_and_struct(tmp_path: Path, size: int):
 
 def test_a_damaged_row_group_costs_its_own_rows_only(tmp_path: Path):
     noise = np.random.default_rng(0).integers(0, 256, (8, 16, 16), dtype=np.uint8)
-    files = [io.BytesIO() for _ in noise]
-    for pixels, file in zip(noise, files, strict=True):
-        Image.fromarray(pixels).save(file, "PNG")
-    one = write(tmp_path / "x.parquet", {"image": [f.getvalue() for f in files]}, rows=4)
+    files = [saved(Image.fromarray(pixels)).getvalue() for pixels in noise]
+    one = write(tmp_path / "x.parquet", {"image": files}, rows=4)
     chunk = pq.read_metadata(one).row_group(0).column(0)
     content = bytearray(one.read_bytes())
     start = chunk.dictionary_page_offset or chunk.data_page_offset

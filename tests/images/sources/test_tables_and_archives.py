@@ -5,17 +5,16 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import zipfile
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from data_sets import saved, tarred
 from PIL import Image
 
 from armoire import load_images
 from armoire.errors import ArmoireError
-from armoire.images.columns import read_columns
 
 N = 30
 SMILES = [i % 3 == 0 for i in range(N)]
@@ -27,9 +26,7 @@ def pixels(i: int) -> np.ndarray:
 
 
 def png(i: int) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels(i)).save(file, "PNG")
-    return file.getvalue()
+    return saved(Image.fromarray(pixels(i))).getvalue()
 
 
 def facts(images) -> dict[str, tuple]:
@@ -136,15 +133,6 @@ def test_parquet_of_paths(tmp_path):
     assert "pictures/none.dat,cannot be opened: No such file" in rejected
 
 
-def test_shards_with_the_names_of_splits(tmp_path):
-    for split, rows in (("train", range(20)), ("validation", range(20, 24)), ("test", range(24, N))):
-        table = {"img": [png(i) for i in rows], "target": [i % 2 for i in rows]}
-        pq.write_table(pa.table(table), tmp_path / f"{split}-00000-of-00001.parquet")
-    images = load_images(tmp_path, 16)
-    assert images.splits == {"train": 20, "valid": 4, "test": 6}
-    assert images.info.classes == ("0", "1")
-
-
 def test_one_bad_cell_or_row_group_stops_nothing(tmp_path):
     cells = [png(i) for i in range(N)]
     cells[4], cells[5], cells[6] = b"broken", None, b""
@@ -189,9 +177,7 @@ def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def test_a_tar_of_a_folder_and_one_that_is_cut_off(tmp_path, recorder):
     path = tmp_path / "photos.tar"
-    with tarfile.open(path, "w") as archive:
-        for i in range(N):
-            add(archive, f"photos/{BREEDS[i]}/{i}.png", png(i))
+    path.write_bytes(tarred({f"photos/{BREEDS[i]}/{i}.png": png(i) for i in range(N)}))
     images = load_images(path, 16)
     assert images.info.classes == ("beagle", "collie", "pug")
     content = path.read_bytes()
@@ -204,40 +190,6 @@ def test_a_tar_of_a_folder_and_one_that_is_cut_off(tmp_path, recorder):
     (tmp_path / "x.tar.gz").write_bytes(b"")
     with pytest.raises(ArmoireError, match=r"unpack it to a \.tar"):
         load_images(tmp_path / "x.tar.gz", 16)
-
-
-@pytest.mark.parametrize("kind", ["csv", "semicolons", "tsv", "jsonl", "stem", "zip"])
-def test_a_table_beside_a_folder(tmp_path, kind, recorder):
-    folder = tmp_path / "dogs"
-    (folder / "pictures").mkdir(parents=True)
-    for i in range(N):
-        (folder / "pictures" / f"{i:03d}.png").write_bytes(png(i))
-    rows = [(f"pictures/{i:03d}.png", BREEDS[i], SMILES[i]) for i in range(N)]
-    if kind == "jsonl":
-        lines = [json.dumps({"file_name": n, "breed": b, "attributes": {"Smiling": s}}) for n, b, s in rows]
-        (folder / "metadata.jsonl").write_text("\n".join(lines))
-    else:
-        between = {"semicolons": ";", "tsv": "\t"}.get(kind, ",")
-        names = [f"{i:03d}" if kind == "stem" else name for i, (name, _, _) in enumerate(rows)]
-        lines = [between.join(("id", "breed", "Smiling"))]
-        lines += [between.join((n, b, "yes" if s else "no")) for n, (_, b, s) in zip(names, rows, strict=True)]
-        lines += [between.join(("stranger.png", "pug", "yes"))]
-        ending = "tsv" if kind == "tsv" else "csv"
-        (folder / f"labels.{ending}").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
-    (folder / "prices.csv").write_text("article,price\n1,2\n")
-    path = folder
-    if kind == "zip":
-        path = tmp_path / "dogs.zip"
-        with zipfile.ZipFile(path, "w") as archive:
-            for file in sorted(folder.rglob("*")):
-                if file.is_file():
-                    archive.write(file, file.relative_to(folder).as_posix())
-    images = load_images(path, 16, progress=recorder)
-    assert facts(images) == expected([name for name, _, _ in rows])
-    assert images.info.ignored == 1
-    assert any("prices.csv is ignored: no column of it names the images" in note for note in recorder.notes)
-    assert any("stranger.png" in note for note in recorder.notes) == (kind != "jsonl")
-    assert images.info.attribute_source.startswith(("labels", "metadata"))
 
 
 def test_a_table_that_changes_is_read_again_and_folders_speak_where_it_is_silent(tmp_path):
@@ -259,44 +211,6 @@ def test_a_table_that_changes_is_read_again_and_folders_speak_where_it_is_silent
     assert images.splits == {"train": N - 4, "test": 4}
     table.write_bytes(b"\xff\xfe not text")
     assert load_images(tmp_path, 16).attributes == []
-
-
-def test_arrays(tmp_path):
-    images = np.stack([pixels(i) for i in range(N)])
-    np.save(tmp_path / "bytes.npy", images)
-    np.save(tmp_path / "floats.npy", images.astype(np.float32).transpose(0, 3, 1, 2) / 255)
-    np.savez_compressed(tmp_path / "all.npz", images=images, breed=BREEDS, Smiling=SMILES, weights=np.ones((N, 4)))
-    one, two, three = (load_images(tmp_path / name, 20) for name in ("bytes.npy", "floats.npy", "all.npz"))
-    assert len(one) == N
-    np.testing.assert_array_equal(one.images, two.images)
-    assert facts(three) == expected([f"{i:06d}" for i in range(N)])
-    np.save(tmp_path / "grey.npy", images[..., 0] > 127)
-    assert load_images(tmp_path / "grey.npy", 20).shape == (32, 32, 1)
-
-
-def test_arrays_of_splits_and_class_names(tmp_path):
-    images = np.stack([pixels(i) for i in range(N)])
-    np.savez(
-        tmp_path / "keras.npz",
-        x_train=images[:20],
-        y_train=np.arange(20) % 2,
-        x_test=images[20:],
-        y_test=np.zeros(10, int),
-    )
-    keras = load_images(tmp_path / "keras.npz", 20)
-    assert keras.splits == {"train": 20, "test": 10}
-    assert keras.labels.tolist() == [*(i % 2 for i in range(20)), *[0] * 10]
-    np.savez(
-        tmp_path / "medical.npz",
-        train_images=images[:20],
-        train_labels=np.arange(20)[:, None] % 2,
-        val_images=images[20:],
-        val_labels=np.ones((10, 1), int),
-        classes=["cat", "dog"],
-    )
-    medical = load_images(tmp_path / "medical.npz", 20)
-    assert medical.splits == {"train": 20, "valid": 10}
-    assert medical.info.classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize(
@@ -324,42 +238,6 @@ def test_files_that_are_not_what_their_names_say(tmp_path, name, content):
         load_images(tmp_path / name, 20)
 
 
-def understood(**columns):
-    return read_columns(pa.table(columns), {}, 4)
-
-
-def test_what_columns_mean():
-    known = understood(
-        Split=["train", "Validation", "test", None],
-        label=[3, 10, None, 3],
-        a=[1, 0, None, 1],
-        b=[1.0, -1.0, float("nan"), -1.0],
-        c=["Yes", "no", "", "TRUE"],
-        height=[20, 30, 40, 50],
-        nothing=pa.nulls(4, pa.string()),
-        ok=[True, False, True, None],
-    )
-    assert known.splits == ["train", "valid", "test", None]
-    assert known.labels == ["3", "10", None, "3"]
-    assert {name: values.tolist() for name, values in known.attributes.items()} == {
-        "a": [1, -1, 0, 1],
-        "b": [1, -1, 0, -1],
-        "c": [1, -1, 0, 1],
-        "ok": [1, -1, 1, 0],
-    }
-    assert [role.column for role in known.roles if role.role == "ignored"] == ["height", "nothing"]
-
-
-def test_which_column_is_the_class():
-    kinds, many = ["a", "b", "a", "b"], ["p", "q", "r", "s"]
-    assert understood(kind=kinds, caption=many).label_column == "kind"
-    assert understood(kind=kinds, other=kinds).label_column == ""
-    assert understood(kind=kinds, category=many).label_column == "category"
-    assert understood(label=[0.5, 1.5, 2.5, 0.5], kind=kinds).label_column == "kind"
-    assert understood(label=[True, False, True, True]).attributes == {}
-    assert understood(split=["train", "train", "train", "train"]).splits == [None] * 4
-
-
 def test_classes_of_numbers_are_in_their_order(tmp_path):
     table = {"image": [png(i) for i in range(N)], "label": [i % 12 for i in range(N)]}
     pq.write_table(pa.table(table), tmp_path / "x.parquet")
@@ -379,10 +257,8 @@ def test_damaged_files_are_told_in_one_sentence_or_read_as_far_as_they_go(tmp_pa
     elif kind == "npz":
         np.savez(path, images=np.stack([pixels(i) for i in range(8)]), label=BREEDS[:8])
     else:
-        with tarfile.open(path, "w") as archive:
-            for i in range(8):
-                add(archive, f"{i}.png", png(i))
-                add(archive, f"{i}.cls", BREEDS[i].encode())
+        files = {f"{i}.png": png(i) for i in range(8)} | {f"{i}.cls": BREEDS[i].encode() for i in range(8)}
+        path.write_bytes(tarred(files))
     good, random = path.read_bytes(), np.random.default_rng(0)
     outcomes = set()
     for _ in range(60):

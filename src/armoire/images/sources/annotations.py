@@ -25,22 +25,12 @@ from armoire.images.text_table import BLANKS, Row, lines_of, rows_of
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """One annotation file.
-
-    Attributes:
-        images: file names of the images, without ending.
-        values: one row per image, 0 where unknown.
-    """
+    """One annotation file."""
 
     name: str
     columns: list[str]
-    images: list[str]
-    values: Int8[np.ndarray, "n k"]
-
-    def value(self, image: str, column: str) -> int:
-        """One value, 0 where unknown."""
-        known = image in self.images and column in self.columns
-        return int(self.values[self.images.index(image), self.columns.index(column)]) if known else 0
+    images: list[str]  # file names of the images, without ending
+    values: Int8[np.ndarray, "n k"]  # one row per image, 0 where unknown
 
 
 def read_annotations(listing: FileListing, name: str, meaning: Mapping[str, int], only: str = "") -> Annotations:
@@ -81,19 +71,17 @@ def join(files: Sequence[Annotations], row_of: Mapping[str, int]) -> dict[str, I
     `row_of` gives each image's row in the result, by its file name without ending.
     """
     names = sorted({column for file in files for column in file.columns})
-    joined = {name: np.zeros(len(row_of), np.int8) for name in names}
-    for file in files:
+    joined, given_by = ({name: np.zeros(len(row_of), np.int8) for name in names} for _ in range(2))
+    for number, file in enumerate(files):
         rows = np.array([row_of.get(image, -1) for image in file.images])
         for column, values in zip(file.columns, file.values.T, strict=True):
             known = np.flatnonzero((rows >= 0) & (values != 0))
             before, new = joined[column][rows[known]], values[known]
             for i in known[(before != 0) & (before != new)][:1]:
-                image = file.images[i]
-                other = next(o for o in files if o.value(image, column) not in (0, values[i]))
-                raise ArmoireError(
-                    f"{other.name} and {file.name} disagree on {column} of image {image}; fix or remove one of them"
-                )
-            joined[column][rows[known]] = new
+                other = files[int(given_by[column][rows[i]])].name
+                where = f"{column} of image {file.images[i]}"
+                raise ArmoireError(f"{other} and {file.name} disagree on {where}; fix or remove one of them")
+            joined[column][rows[known]], given_by[column][rows[known]] = new, number
     return joined
 
 

@@ -60,7 +60,7 @@ class ArrayRows(Source):
 
     @cached_property
     def splits(self) -> Sequence[SplitImages]:
-        """The arrays of images."""
+        """The arrays of images in order, each of one split."""
         raise NotImplementedError
 
     def list_ids(self) -> Sequence[str]:

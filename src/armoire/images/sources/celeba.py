@@ -18,10 +18,11 @@ from pathlib import Path, PurePosixPath
 
 from armoire.errors import ArmoireError
 from armoire.images.archives import list_source
-from armoire.images.columns import RESERVED, Columns, Role
+from armoire.images.columns import Columns, Role
 from armoire.images.fit import Fit
-from armoire.images.imageset import SPLITS, SetInfo
+from armoire.images.imageset import SetInfo
 from armoire.images.listing import FileListing
+from armoire.images.rows import RESERVED, SPLITS
 from armoire.images.source import FileSource, Request, Source, SourceKind
 from armoire.images.sources.annotations import Annotations, join, read_annotations
 from armoire.io.files import sha256

@@ -10,16 +10,16 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as types
 
 from armoire.errors import ArmoireError
 from armoire.images.column_roles import FREE, ColumnChoice, chosen, plain
 from armoire.images.column_values import is_text
 from armoire.images.decode import OpenFile, RejectedImageError
 from armoire.images.listing import open_bytes, open_file
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 BYTES_COLUMNS = ("image", "img", "jpg", "png", "bytes")
 PATH_COLUMNS = (
@@ -49,8 +49,7 @@ class SeveralColumnsError(ArmoireError):
 def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> str:
     """The chosen column of images, else the only one of encoded images, else the one of their paths.
 
-    Raises:
-        ArmoireError: there is none, or several are possible.
+    ArmoireError where there is none, or several are possible.
     """
     if choice.image:
         name = chosen(choice.image, schema.names, "--image-column")
@@ -76,8 +75,6 @@ def image_column(path: Path, schema: pa.Schema, choice: ColumnChoice = FREE) -> 
 
 
 def _holds_bytes(kind: pa.DataType) -> bool:
-    import pyarrow.types as types
-
     if types.is_struct(kind):
         return any(field.name == "bytes" and _holds_bytes(field.type) for field in kind)
     return types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
@@ -85,8 +82,6 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 def path_field(schema: pa.Schema, column: str) -> str:
     """The column, or field `column.path`, of the images' paths; "" where there is none."""
-    import pyarrow as pa
-
     kind = schema.field(column).type
     if pa.types.is_struct(kind):
         return f"{column}.path" if any(field.name == "path" for field in kind) else ""

@@ -125,7 +125,7 @@ def _draw(index: int, fit: Fit) -> np.ndarray:
 
 
 def parse_number(text: str) -> int:
-    """The N of `drawn-faces:N`."""
+    """N of `drawn-faces:N`, 5,000 by default; ArmoireError where it is no number of faces."""
     if text and not (text.isascii() and text.isdigit()):
         raise ArmoireError(f"{NAME}:N takes a number of faces, not '{text}'")
     return int(text[:9]) if text else USUAL

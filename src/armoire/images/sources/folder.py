@@ -21,12 +21,7 @@ class FolderSource(FileSource):
     """Image files, whose folders and tables next to them tell splits, classes and attributes."""
 
     def __init__(self, request: Request, listing: FileListing, paths: Sequence[str] = ()) -> None:
-        """
-        Args:
-            request: what was asked for.
-            listing: the files.
-            paths: of the images, whose folders name splits and classes; by default their names.
-        """
+        """`paths` have the folders that name the images' splits and classes; by default they are the images' names."""
         masks = find_masks(listing.names)
         others = [name for name in listing.names if PurePosixPath(name).suffix.lower() in OTHER_DATA]
         reasons = dict.fromkeys(
@@ -39,12 +34,11 @@ class FolderSource(FileSource):
     def describe(self) -> Columns:
         notes: list[str] = []
         columns, tables = read_sidecars(self.listing, notes.append, self.choice)
-        layout = read_layout(self.paths, self.choice)
-        columns = columns.fill_missing(layout.splits, layout.labels)
-        notes += layout.notes
+        columns = replace(columns, tables=tables, notes=(*columns.notes, *notes))
+        columns = columns.fill_missing(read_layout(self.paths, self.choice))
         if not any(columns.labels) and not self.choice.label_pattern and (advice := suggest_pattern(self.paths)):
-            notes.append(advice)
-        return replace(columns, tables=tables, notes=(*columns.notes, *notes))
+            return replace(columns, notes=(*columns.notes, advice))
+        return columns
 
 
 def _open(request: Request) -> Source:

@@ -8,15 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import types
 
 from armoire.errors import ArmoireError
+from armoire.images.column_values import is_text
 from armoire.images.fit import TRANSIENT
 from armoire.images.listing import name_below
 from armoire.images.sources.cells import Damaged, check_names, path_field, path_in
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PARQUET, ARROW = ".parquet", (".arrow", ".feather")
 BATCH = 200  # rows read at once
@@ -24,15 +26,11 @@ BATCH = 200  # rows read at once
 
 @dataclass(frozen=True)
 class TableFile(ABC):
-    """One file with a row per image; it can be pickled.
-
-    Attributes:
-        root: the folder that `name`, and all files named in cells, are relative to.
-    """
+    """One file with a row per image; it can be pickled."""
 
     kind: ClassVar[str]
 
-    root: str
+    root: str  # the folder that `name`, and all files named in cells, are relative to
     name: str
 
     @property
@@ -47,7 +45,7 @@ class TableFile(ABC):
     @property
     @abstractmethod
     def rows(self) -> int:
-        """Number of rows."""
+        """Number of rows, without reading them."""
 
     @abstractmethod
     def columns(self, names: Sequence[str]) -> pa.Table:
@@ -79,14 +77,12 @@ class TableFile(ABC):
 
 
 class ParquetFile(TableFile):
-    """A Parquet file."""
+    """A Parquet file; one of its row groups at a time is in memory."""
 
     kind = "Parquet"
 
     @cached_property
     def _footer(self) -> tuple[Any, tuple[int, ...]]:
-        import pyarrow.parquet as pq
-
         with pq.ParquetFile(self.path) as file:
             groups = tuple(file.metadata.row_group(i).num_rows for i in range(file.num_row_groups))
             return file.schema_arrow, groups
@@ -100,8 +96,6 @@ class ParquetFile(TableFile):
         return sum(self._footer[1])
 
     def columns(self, names: Sequence[str]) -> pa.Table:
-        import pyarrow.parquet as pq
-
         with table_errors(self.path, "Parquet"), pq.ParquetFile(self.path) as file:
             table = file.read(list(names))
             table.validate(full=True)  # its text is valid UTF-8
@@ -119,9 +113,6 @@ class ParquetFile(TableFile):
 
     def _group(self, column: str, group: int, start: int, stop: int) -> Iterator[Any]:
         """Cells of a row group; those that follow a damaged one are damaged."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         row = start
         try:
             begin = 0
@@ -147,8 +138,6 @@ class ArrowFile(TableFile):
 
     @cached_property
     def _table(self) -> pa.Table:
-        import pyarrow as pa
-
         file = pa.memory_map(str(self.path))
         try:
             table = pa.ipc.open_file(file).read_all()
@@ -180,10 +169,27 @@ class ArrowFile(TableFile):
 @contextlib.contextmanager
 def table_errors(path: Path, kind: str) -> Iterator[None]:
     """Report errors of pyarrow as an ArmoireError."""
-    import pyarrow as pa
-
     try:
         yield
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())
         raise ArmoireError(f"{path} cannot be read as {kind} ({reason}); repair or remove it") from None
+
+
+def scalar_columns(table: pa.Table) -> pa.Table:
+    """Columns of scalars, and the fields of structs of scalars such as {"attributes": {"Smiling": true}}."""
+    names = [f.name for field in table.schema for f in ([*field.type] if types.is_struct(field.type) else [field])]
+    flat = table.flatten() if names else table  # which would not know the number of rows
+    return flat.select([names.index(name) for name in dict.fromkeys(names)]).rename_columns([*dict.fromkeys(names)])
+
+
+def is_scalar_or_struct(kind: pa.DataType) -> bool:
+    """Whether a type is a scalar or a struct of scalars."""
+    return all(is_scalar(inner.type) for inner in kind) if types.is_struct(kind) else is_scalar(kind)
+
+
+def is_scalar(kind: pa.DataType) -> bool:
+    """Whether a type is text, a number or a boolean."""
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    return is_text(kind) or types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind)

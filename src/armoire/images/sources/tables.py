@@ -6,23 +6,16 @@ import copy
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.images.columns import (
-    FREE,
-    ColumnChoice,
-    Columns,
-    is_scalar,
-    is_scalar_or_struct,
-    is_text,
-    read_columns,
-    scalar_columns,
-)
+from armoire.images.column_values import is_text
+from armoire.images.columns import FREE, ColumnChoice, Columns, read_columns
 from armoire.images.fit import Decode, read_fitted
 from armoire.images.layout import read_layout, split_word
 from armoire.images.listing import FileListing, Ignored, has_image_ending
@@ -35,10 +28,16 @@ from armoire.images.sources.cells import (
     open_cell,
     path_in,
 )
-from armoire.images.sources.table_files import ARROW, PARQUET, ArrowFile, ParquetFile, TableFile
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from armoire.images.sources.table_files import (
+    ARROW,
+    PARQUET,
+    ArrowFile,
+    ParquetFile,
+    TableFile,
+    is_scalar,
+    is_scalar_or_struct,
+    scalar_columns,
+)
 
 ROW = "#row"
 CACHE_PREFIX = "cache-"  # of files that datasets writes next to its data
@@ -79,15 +78,11 @@ class TableSource(Source):
 
     def describe(self) -> Columns:
         others = (self.column, self.id_column)
-        table, classes = (
-            _join(self.files, others),
-            {k: v for file in self.files for k, v in _class_labels(file).items()},
-        )
-        columns = read_columns(table, classes, len(self), self.choice)
+        classes = {name: names for file in self.files for name, names in _class_labels(file).items()}
+        columns = read_columns(_join(self.files, others), classes, len(self), self.choice)
         # `label=cat/train-0.parquet`: folders, and names of files that state a split, are read as folders are.
-        layout = read_layout([name for file in self.files for name in [_path(file.name)] * file.rows], self.choice)
-        columns = columns.fill_missing(layout.splits, layout.labels)
-        return replace(columns, notes=(*columns.notes, *layout.notes))
+        paths = [path for file in self.files for path in [_path(file.name)] * file.rows]
+        return columns.fill_missing(read_layout(paths, self.choice))
 
     def read(self, start: int, stop: int) -> Iterator[Decode]:
         for file, low, high in self._spans(start, stop):
@@ -167,8 +162,7 @@ def _recognizes(_where: Path, listing: FileListing) -> bool:
 def _image_column(file: TableFile, choice: ColumnChoice) -> str:
     """The column of images, else the only one whose cells name image files.
 
-    Raises:
-        ArmoireError: there is none, or several are possible.
+    ArmoireError where there is none, or several are possible.
     """
     texts = [field.name for field in file.schema if is_text(field.type)]
     cells = {name: [path_in(cell) or "" for cell in file.cells(name, 0, HEAD)] for name in texts}
@@ -226,8 +220,6 @@ def _id_column(files: Sequence[TableFile], column: str, wanted: str) -> str:
 
 def _join(files: Sequence[TableFile], others: Sequence[str]) -> pa.Table:
     """The columns of scalars, and of structs of scalars, of all files."""
-    import pyarrow as pa
-
     tables = []
     for file in files:
         names = [f.name for f in file.schema if f.name not in others and is_scalar_or_struct(f.type)]

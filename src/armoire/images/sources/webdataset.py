@@ -11,9 +11,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from armoire.images.archives import TarListing, list_tars
 from armoire.images.columns import Columns, read_columns
@@ -30,14 +30,8 @@ Key = tuple[str, str]  # archive, and stem of the files of a sample
 LARGEST_ANNOTATION = 1 << 20  # bytes of a sample's cls, json or txt
 
 
-@dataclass
-class Sample:
-    """The files of one stem.
-
-    Attributes:
-        image: name of the image.
-        values: names of its `cls`, `json` and `txt`, by their ending.
-    """
+class Sample(NamedTuple):
+    """The files of one stem: its image, and its `cls`, `json` and `txt` by their ending."""
 
     image: str
     values: Mapping[str, str]
@@ -55,10 +49,9 @@ class SampleSource(FileSource):
         bad: Counter[str] = Counter()
         rows = [dict(_values(self.listing, sample, bad)) for sample in self.samples]
         columns = read_columns(table_of_objects(rows), {}, len(rows), self.choice)
-        layout = read_layout(_paths(self.listing, self.names), self.choice)
         notes = [f"{n:,} files of samples have {what}, and are ignored" for what, n in bad.items()]
-        columns = columns.fill_missing(layout.splits, layout.labels)
-        return replace(columns, notes=(*columns.notes, *notes, *layout.notes))
+        columns = replace(columns, notes=(*columns.notes, *notes))
+        return columns.fill_missing(read_layout(_paths(self.listing, self.names), self.choice))
 
     @property
     def ignored(self) -> Sequence[Ignored]:

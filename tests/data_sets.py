@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import tarfile
 import zipfile
@@ -80,12 +81,20 @@ def picture(number: int, channels: int = 3, two_levels: bool = False) -> np.ndar
     return (coarse.repeat(8, 0).repeat(8, 1) + fine.repeat(4, 0).repeat(4, 1)).astype(np.uint8)
 
 
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> BytesIO:
+    """An image as an open file."""
+    file = BytesIO()
+    image.save(file, kind, **options)
+    file.seek(0)
+    return file
+
+
 def encoded(number: int, ending: str = "png", mode: str = "RGB") -> bytes:
     """One picture as a file: JPEG or TIFF where the name's ending says so, else PNG.
 
     `mode` is RGB, RGBA (opaque), L, or 16, grey of so many bits.
     """
-    file, kind = BytesIO(), ENDINGS.get(ending.lower().lstrip("."), "PNG")
+    kind = ENDINGS.get(ending.lower().lstrip("."), "PNG")
     grey = picture(number, 1)[..., 0]
     images = {
         "RGB": lambda: Image.fromarray(picture(number)),
@@ -94,8 +103,7 @@ def encoded(number: int, ending: str = "png", mode: str = "RGB") -> bytes:
         "16": lambda: Image.fromarray(grey.astype(np.uint16) * 257),
     }
     options = {"JPEG": {"quality": 95, "subsampling": 0}}
-    images[mode]().save(file, kind, **options.get(kind, {}))
-    return file.getvalue()
+    return saved(images[mode](), kind, **options.get(kind, {})).getvalue()
 
 
 class Notes:
@@ -194,6 +202,12 @@ ANNOUNCED = {
     "split": "--split-column|--name-column" + LOST,  # what states none is divided at random
     "attribute": "differ in|disagree|--attributes|--name-column",
 }
+
+
+def rejected(store: Path) -> dict[str, str]:
+    """The reason why each image of a store was rejected."""
+    with (store / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        return {row["name"]: row["reason"] for row in csv.DictReader(file)}
 
 
 def announces(kind: str, said: str) -> bool:
