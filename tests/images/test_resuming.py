@@ -16,6 +16,7 @@ from PIL import Image
 from armoire import load_images
 from armoire.images import packing
 from armoire.images.scratch import Outcome, Scratch
+from armoire.images.source import Source
 from armoire.images.sources.drawn_faces import write_kaggle
 
 N, CHUNK = 40, 8
@@ -101,6 +102,16 @@ def scratches(cache: Path) -> list[Path]:
 
 def source_of(kind: str, faces: Path) -> str:
     return f"celeba:{faces}" if kind == "celeba" else str(faces / "img_align_celeba/img_align_celeba")
+
+
+def test_processes_read_what_threads_read(faces, cache, monkeypatch):
+    source = source_of("plain folder", faces)
+    by_threads = load_images(source, 16)
+    shutil.rmtree(cache / "stores")
+    monkeypatch.setattr(Source, "processes_from", 2)
+    by_processes = load_images(source, 16)
+    assert by_processes.info.fingerprint == by_threads.info.fingerprint
+    assert by_processes.reading.rejected == by_threads.reading.rejected != ()
 
 
 @pytest.mark.parametrize("kind", ["celeba", "plain folder"])

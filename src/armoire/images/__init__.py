@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from armoire.checks import as_numpy
 from armoire.errors import ArmoireError
 from armoire.images.columns import FREE, ColumnChoice
 from armoire.images.examine import BLACK, SAMPLE, background_of, pads
-from armoire.images.fit import AUTOMATIC, Fit, How, luma, parse_colour
+from armoire.images.fit import AUTOMATIC, Fit, How, pad_to_square, parse_colour
 from armoire.images.imageset import ImageSet, SetInfo, fingerprint, make_table, split_by_content
 from armoire.images.inputs import Images, open_image, stack_images
 from armoire.images.labels import class_numbers
@@ -111,15 +110,3 @@ def _labels(labels: Any, n: int, classes: tuple[str, ...]) -> tuple[list[int | N
     if note:
         warnings.warn(note, stacklevel=3)
     return numbers, tuple(names)
-
-
-def pad_to_square(
-    images: UInt8[np.ndarray, "n h w c"], side: int, colour: tuple[int, int, int] = BLACK
-) -> UInt8[np.ndarray, "n side side c"]:
-    """Images centred in squares of `side` pixels and of a colour; an odd margin is larger at the end."""
-    n, height, width, channels = images.shape
-    top, left = (side - height) // 2, (side - width) // 2
-    padded = np.empty((n, side, side, channels), np.uint8)
-    padded[:] = luma(colour) if channels == 1 else colour
-    padded[:, top : top + height, left : left + width] = images
-    return padded

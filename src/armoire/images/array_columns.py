@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from armoire.images.column_roles import SPLIT_WORDS
 from armoire.images.labels import MOST_ATTRIBUTES, from_zero, is_binary, is_one_hot, texts
+from armoire.images.split_words import SPLIT_WORDS
 
 SECOND = "arr_1"  # of np.savez(file, x, y)
 LABELS = ("labels", "label", "y", "targets", "target", "classes", SECOND)

@@ -12,6 +12,7 @@ import numpy as np
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.images.column_values import YES_OR_NO, Values
+from armoire.images.split_words import HELD_OUT, SPLIT_WORDS, cell_word
 
 RoleName = Literal["name", "image", "label", "split", "attribute", "ignored"]
 NONE = "none"
@@ -24,16 +25,6 @@ LABEL_COLUMNS = (
     "label", "labels", "class", "class_name", "classname", "class_label", "category", "category_name", "target",
     "image_class_labels", "diagnosis", "dx",
 )  # fmt: skip
-HELD_OUT = ("heldout", "holdout", "eval", "evaluation", "evaluate", "privatetest", "tst")
-SPLIT_WORDS = {
-    word: split
-    for split, words in {
-        "train": ("train", "training", "trainval", "trainvalid", "trn", "tr"),
-        "valid": ("val", "valid", "validation", "validate", "dev", "devel", "development", "publictest"),
-        "test": ("test", "testing", *HELD_OUT),
-    }.items()
-    for word in words
-}
 #: Numbers of splits, if the first is the commonest: CelebA's, and those that begin with 1.
 SPLIT_NUMBERS = (
     {"0": "train", "1": "test"},
@@ -201,19 +192,14 @@ def _not_chosen(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str
     return {c: values for c, values in columns.items() if not any(same_name(c, name) for name in names)}
 
 
-def _word(text: str) -> str:
-    word = re.sub(r"[\W_]+", "", text.lower())
-    return word if word in SPLIT_WORDS else re.sub(r"(set|split|data|images)$", "", word)
-
-
 def _states_splits(values: Values) -> bool:
-    words = {_word(value) for value in values.distinct}
+    words = {cell_word(value) for value in values.distinct}
     return len(words) >= 2 and words <= SPLIT_WORDS.keys()
 
 
 def _as_split(name: str, values: Values) -> Found | None:
     """The splits that a column's values mean; None where they mean none."""
-    words = {value: SPLIT_WORDS.get(_word(value)) for value in values.distinct}
+    words = {value: SPLIT_WORDS.get(cell_word(value)) for value in values.distinct}
     if plain(name) in FLAGS and values.all_in(YES_OR_NO):
         yes = FLAGS[plain(name)]
         no = "test" if yes == "train" else "train"
@@ -226,6 +212,8 @@ def _as_split(name: str, values: Values) -> Found | None:
         if numbers is None or len(words) < 2:
             return None
         words = {value: numbers[value] for value in sorted(words)}
-    guessed = [(value, split) for value, split in words.items() if _word(value) not in SPLIT_WORDS.keys() - {*HELD_OUT}]
+    guessed = [
+        (value, split) for value, split in words.items() if cell_word(value) not in SPLIT_WORDS.keys() - {*HELD_OUT}
+    ]
     meanings = ", ".join(f"'{value}' is {split or 'of no split: by content'}" for value, split in guessed)
     return Found([name], (), words, f"split from column '{name}': {meanings} (--split-column)" * bool(guessed))

@@ -8,6 +8,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -95,9 +96,22 @@ class Fit:
         return cls(**fields | {"background": tuple(fields["background"])})
 
 
+@lru_cache
 def luma(colour: tuple[int, int, int]) -> int:
     """The grey value of an RGB colour, as Pillow's conversion to "L" computes it (ITU-R 601-2)."""
     return Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0))  # type: ignore[return-value]
+
+
+def pad_to_square(
+    images: UInt8[np.ndarray, "n h w c"], side: int, colour: tuple[int, int, int] = (0, 0, 0)
+) -> UInt8[np.ndarray, "n side side c"]:
+    """Images centred in squares of `side` pixels and of a colour; an odd margin is larger at the end."""
+    n, height, width, channels = images.shape
+    top, left = (side - height) // 2, (side - width) // 2
+    padded = np.empty((n, side, side, channels), np.uint8)
+    padded[:] = luma(colour) if channels == 1 else colour
+    padded[:, top : top + height, left : left + width] = images
+    return padded
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:

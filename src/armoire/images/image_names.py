@@ -14,9 +14,8 @@ from itertools import takewhile
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from armoire.images.column_roles import SPLIT_WORDS
-from armoire.images.layout import split_word
 from armoire.images.listing import has_image_ending
+from armoire.images.split_words import split_word
 
 ADDRESS = re.compile(r"(https?|s3|gs)://[^/]")
 NONE, AMBIGUOUS = -1, -2
@@ -60,7 +59,7 @@ class ImageNames:
         self.names = [normal_name(name) for name in names]
         self._exact = {name: i for i, name in enumerate(self.names)}
         # Only where it tells train/1.png from test/1.png; else a table's paths may have another root.
-        above = [root] if root.lower() in SPLIT_WORDS else []
+        above = [root] if split_word(root) else []
         self._parts = [[*above, *name.split("/")] for name in self.names]
         self._by_stem: dict[str, list[int]] = {}
         self._by_number: dict[int, int] = {}

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from armoire.images.column_roles import FREE, LABEL_COLUMNS, NONE, SPLIT_COLUMNS, SPLIT_WORDS, ColumnChoice
+from armoire.images.column_roles import FREE, LABEL_COLUMNS, NONE, SPLIT_COLUMNS, ColumnChoice
+from armoire.images.split_words import split_word
 
 # Next to split folders: images without a class, which are trained on.
 UNLABELED = {"unlabeled", "unlabelled", "unsup", "unsupervised", "pred", "extra"}
@@ -68,7 +69,7 @@ def find_masks(names: Sequence[str]) -> dict[str, str]:
 
 def read_layout(names: Sequence[str], choice: ColumnChoice = FREE) -> Layout:
     """Splits and classes from the folders of paths with forward slashes, but those that `choice` says are none."""
-    folders = [list(PurePosixPath(name).parts[:-1]) for name in names]
+    folders = [name.split("/")[:-1] for name in names]
     splits: list[str | None] = [None] * len(names)
     labels: list[str | None] = [None] * len(names)
     notes: list[str] = []
@@ -120,14 +121,6 @@ def suggest_pattern(names: Sequence[str]) -> str:
 def held_out_or_none(splits: Sequence[str | None]) -> list[str | None]:
     """The stated splits, or all None where they hold nothing out, so that a tenth will be."""
     return list(splits) if {"test", "valid"} & set(splits) else [None] * len(splits)
-
-
-def split_word(name: str) -> str | None:
-    """The split that a name states by exactly one of its words: `train`, `seg_test`, `ISIC_2019_Training_Input`."""
-    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-    words = [word if word in SPLIT_WORDS else re.sub("(set|data|images?|imgs?)$", "", word) for word in words]
-    found = {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
-    return found.pop() if len(found) == 1 else None
 
 
 def _key_value(part: str, row: int, splits: list[str | None], labels: list[str | None]) -> bool:

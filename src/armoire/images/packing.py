@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import FileIO
 from itertools import count
 from pathlib import Path
 from typing import TypeVar
@@ -34,7 +35,6 @@ from armoire.progress import Progress
 
 CHUNK = 128  # images decoded by one task, at most
 SAVED = 1024  # images between two saves of the scratch folder
-PROCESSES_FROM = 1000  # images; starting processes takes longer than decoding fewer
 
 T = TypeVar("T")
 
@@ -45,17 +45,15 @@ class _Chunk:
 
     Attributes:
         source: these images alone.
-        start: position of the first in the array.
-        pixels: the array's file, in which it begins at `offset` bytes.
-        shape: of the array.
+        fit: how they are fitted.
+        pixels: the array's file.
+        offset: position in it of the first image, in bytes.
     """
 
     source: Source
-    start: int
     fit: Fit
     pixels: str
     offset: int
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -183,12 +181,14 @@ def _decode_all(source: Source, fit: Fit, scratch: Scratch, progress: Progress) 
         progress.note(f"resuming {source.name} at image {done + 1:,} of {total:,}")
     workers = cores()
     size = max(1, min(CHUNK, (total - done) // (4 * workers)))
-    starts, parts = count(done, size), source.chunks(done, size)
-    array = (str(scratch.pixels_path), scratch.pixels.offset, scratch.pixels.shape)
-    chunks = (_Chunk(part, start, fit, *array) for start, part in zip(starts, parts, strict=False))
+    pixels, image_bytes = scratch.pixels, scratch.pixels[0].nbytes
+    offsets = count(pixels.offset + done * image_bytes, size * image_bytes)
+    parts = zip(source.chunks(done, size), offsets, strict=False)
+    chunks = (_Chunk(part, fit, str(scratch.pixels_path), offset) for part, offset in parts)
+    processes = workers if total - done >= source.processes_from else 0
     found: list[Outcome] = []
     with progress.task(f"reading {source.name}", total, "images", done=done, rate=True) as task:
-        for outcomes in _in_order(_decoded(chunks, workers if total - done >= PROCESSES_FROM else 0)):
+        for outcomes in _in_order(_decoded(chunks, processes)):
             found += outcomes
             task.advance(len(outcomes))
             if len(found) >= SAVED:
@@ -204,8 +204,7 @@ def _decoded(chunks: Iterable[_Chunk], processes: int) -> Iterator[tuple[int, li
     """The position and the outcomes of each chunk, as they end."""
     try:
         if processes < 2:
-            with no_warnings(), ThreadPoolExecutor(cores()) as pool:
-                yield from enumerate(pool.map(_decode, chunks))
+            yield from enumerate(_in_threads(chunks, cores()))
         else:
             yield from run_tasks(_decode_in_worker, chunks, processes)
     except WorkerDiedError as error:
@@ -218,26 +217,45 @@ def _decoded(chunks: Iterable[_Chunk], processes: int) -> Iterator[tuple[int, li
         raise ArmoireError(f"reading stopped: {error}; run the command again to resume it") from None
 
 
+def _in_threads(chunks: Iterable[_Chunk], threads: int) -> Iterator[list[Outcome]]:
+    """The outcomes of each chunk in order; few chunks are taken ahead of time."""
+    running: deque[Future[list[Outcome]]] = deque()
+    with no_warnings(), ThreadPoolExecutor(threads) as pool:
+        for chunk in chunks:
+            running.append(pool.submit(_decode, chunk))
+            if len(running) > 2 * threads:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
 def _decode_in_worker(chunk: _Chunk) -> list[Outcome]:
-    warnings.simplefilter("ignore")
-    decode.large_images = FileLock(f"{chunk.pixels}.lock")  # for all workers together
-    return _decode(chunk)
+    usual, decode.large_images = decode.large_images, FileLock(f"{chunk.pixels}.lock")  # for all workers together
+    try:
+        with no_warnings():
+            return _decode(chunk)
+    finally:
+        decode.large_images = usual
 
 
 def _decode(chunk: _Chunk) -> list[Outcome]:
     """Write the pixels of a chunk into the array; returns the outcome of each image."""
-    # Not np.load: parsing its header in several threads at once fails in Python 3.11.
-    pixels = np.memmap(chunk.pixels, np.uint8, "r+", chunk.offset, chunk.shape)
-    images = chunk.source.read(0, len(chunk.source))
-    return [_outcome(pixels[chunk.start + i], image, chunk.fit) for i, image in enumerate(images)]
+    side, channels = chunk.fit.canvas, chunk.fit.channels
+    # Written as a file: a page fault per mapped page takes longer than the copy.
+    with Path(chunk.pixels).open("r+b", buffering=0) as file:
+        outcomes = []
+        for i, image in enumerate(chunk.source.read(0, len(chunk.source))):
+            file.seek(chunk.offset + i * side * side * channels)
+            outcomes.append(_outcome(file, image, chunk.fit))
+    return outcomes
 
 
-def _outcome(place: np.ndarray, image: Decode, fit: Fit) -> Outcome:
+def _outcome(file: FileIO, image: Decode, fit: Fit) -> Outcome:
     try:
         pixels = image(fit)
     except RejectedImageError as error:
         return Outcome(str(error))
-    place[:] = pixels
+    file.write(pixels.tobytes())
     # Channel by channel: most colour images differ in the first two.
     grey = all(np.array_equal(pixels[..., 0], pixels[..., c]) for c in range(1, pixels.shape[-1]))
     content = pixels[..., :1] if grey else pixels  # grey in one channel or in three is the same image

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ class Scratch:
         self.pixels.flush()
         sync(self.pixels_path)
         with writing(self._done), self._done.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([astuple(outcome) for outcome in outcomes]) + "\n")
+            file.write(json.dumps([(o.reason, o.grey, o.split) for o in outcomes]) + "\n")
             file.flush()
             os.fsync(file.fileno())
         self.outcomes += outcomes

@@ -20,10 +20,11 @@ from armoire.images.column_roles import FREE, ColumnChoice, Role, chosen
 from armoire.images.column_values import MOST_CLASSES
 from armoire.images.columns import Columns, enumerate_names, read_columns
 from armoire.images.image_names import ImageNames
-from armoire.images.layout import held_out_or_none, split_word
+from armoire.images.layout import held_out_or_none
 from armoire.images.listing import FileListing
 from armoire.images.name_column import Named, find_named, why_none
 from armoire.images.sidecar_files import folder_of, is_certainly_table, read_table, table_names
+from armoire.images.split_words import split_word
 from armoire.images.text_table import TextTable
 from armoire.io.files import sha256
 

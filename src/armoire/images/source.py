@@ -70,6 +70,7 @@ class Source(ABC):
         origin: the argument of `load_images` that opens it again.
         digest: changes when one of its files does.
         channels: 1 or 3, of every image; None where that depends on the images.
+        processes_from: number of images from which processes read faster than threads, although they have to start.
         splits_are_final: keep the stated splits even where none is left to train on, or none is held out.
     """
 
@@ -77,6 +78,7 @@ class Source(ABC):
     origin: str
     digest: str
     channels: int | None = None
+    processes_from: float = 10_000  # Pillow decodes and resizes without Python's lock
     splits_are_final = False
 
     @cached_property

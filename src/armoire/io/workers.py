@@ -1,4 +1,7 @@
-"""Worker processes of this machine, by loky: they do not import the program's main module, and they end with it."""
+"""Worker processes of this machine, by loky: they do not import the program's main module, and they end with it.
+
+Starting them takes as long as decoding a thousand small images, hence they wait a while for the next tasks.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,25 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from itertools import islice
 from operator import itemgetter
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from loky import ProcessPoolExecutor
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 POLL_SECONDS = 0.5
+IDLE_SECONDS = 5  # after which a worker without tasks ends
 DEATHS = 5  # of workers over one task: after so many, the task is what kills them
+
+
+#: Pools without tasks, by the process that started them (a fork cannot use its parent's) and their number of workers.
+_idle: dict[tuple[int, int], ProcessPoolExecutor] = {}
 
 
 class WorkerDiedError(Exception):
@@ -33,7 +44,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_tasks(work: Callable[[T], R], tasks: Iterable[T], workers: int) -> Iterator[tuple[int, R]]:
+def run_tasks(work: Callable[[T], R], tasks: Iterable[T], workers: int) -> Generator[tuple[int, R], None, None]:
     """The position and result of every task as they end, computed by `workers` processes.
 
     A worker that dies is replaced. The tasks that were running then are done again one at a time, so that the one
@@ -81,20 +92,25 @@ def _run(
     """Results by one pool of processes; `running` holds what is unfinished when the pool breaks."""
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(workers, initializer=_begin, initargs=(os.getpid(),))
+    here = os.getpid()
+    pool = _idle.pop((here, workers), None) or ProcessPoolExecutor(
+        workers, timeout=IDLE_SECONDS, initializer=_begin, initargs=(here,)
+    )
     try:
         waiting = iter(tasks)
         while True:
             for task in islice(waiting, 2 * workers - len(running)):
                 running[pool.submit(work, task[1])] = task
             if not running:
-                return
+                break
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
                 yield running.pop(future)[0], result
-    finally:
-        pool.shutdown(wait=True, kill_workers=bool(running))
+    except BaseException:  # GeneratorExit too, of a caller that wants no more
+        pool.shutdown(wait=True, kill_workers=True)
+        raise
+    _idle[here, workers] = pool
 
 
 def _begin(parent: int) -> None:

@@ -22,8 +22,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from armoire.checks import as_numpy
 from armoire.errors import ArmoireError, TrainingInterruptedError
-from armoire.images import BLACK, from_array, pad_to_square
-from armoire.images.fit import SMALLEST
+from armoire.images import BLACK, from_array
+from armoire.images.fit import SMALLEST, pad_to_square
 from armoire.images.inputs import stack_images
 from armoire.images.values import FEW_LEVELS
 from armoire.io.files import write_bytes

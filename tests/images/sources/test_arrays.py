@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from armoire import ArmoireError, load_images
+from armoire.images import Fit
+from armoire.images.grid import to_pil
+from armoire.images.sources.arrays import ArrayRows, SplitImages
 from armoire.progress import _Silent
 
 N = 20
@@ -123,3 +126,15 @@ def test_one_scale_for_all_splits(tmp_path):
 def test_refusals_name_the_array(tmp_path, arrays, reason):
     with pytest.raises(ArmoireError, match=rf"a\.npz.*{reason}"):
         load(tmp_path, **arrays)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [28, 32])
+@pytest.mark.parametrize("c", [1, 3])
+def test_arrays_of_the_wanted_size_are_fitted_as_files_are(channels, size, c):
+    images = np.random.default_rng(0).integers(0, 256, (2, size, size, c), np.uint8)
+    fit = Fit(size, background=(200, 10, 90), channels=channels)
+    source = ArrayRows("arrays", "arrays", "")
+    source.splits = [SplitImages(None, images, "images")]
+    for image, decode in zip(images, source.read(0, 2), strict=True):
+        assert np.array_equal(decode(fit), fit(to_pil(image)))

@@ -303,3 +303,18 @@ def test_a_cache_that_cannot_be_written_is_told(photos, tmp_path, monkeypatch, p
 def test_the_current_folder_has_a_name(photos, monkeypatch):
     monkeypatch.chdir(photos)
     assert load_images(".", size=16).info.name == "photos"
+
+
+def test_zips_of_a_folder_are_classes_and_announced(tmp_path, recorder):
+    for name in ("cats", "dogs"):
+        (tmp_path / f"{name}.zip").write_bytes(zipped({f"{name}{i}.png": png(i) for i in range(3)}))
+    images = load_images(tmp_path, 16, progress=recorder)
+    assert images.info.classes == ("cats", "dogs")
+    assert any("2 zips, such as cats.zip, are read as folders of their names" in note for note in images.reading.notes)
+
+
+def test_learn_is_training(tmp_path):
+    fill(tmp_path, [f"{split}/{kind}/{i}.png" for split in ("learn", "test") for kind in "ab" for i in range(2)])
+    images = load_images(tmp_path, 16)
+    assert images.splits == {"train": 4, "test": 4}
+    assert images.info.classes == ("a", "b")

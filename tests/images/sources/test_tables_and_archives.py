@@ -133,6 +133,19 @@ def test_parquet_of_paths(tmp_path):
     assert "pictures/none.dat,cannot be opened: No such file" in rejected
 
 
+@pytest.mark.parametrize("table", ["metadata.parquet", "photos/metadata.parquet"])
+def test_paths_relative_to_a_folder_of_images_count_each_file_once(tmp_path, table):
+    (tmp_path / "photos").mkdir()
+    for i in range(5):
+        (tmp_path / "photos" / f"{i}.png").write_bytes(png(i))
+    (tmp_path / "README.md").write_text("photos")
+    pq.write_table(pa.table({"file_name": [f"{i}.png" for i in range(4)], "label": [*"abab"]}), tmp_path / table)
+    images = load_images(tmp_path, 16)
+    assert sorted(images.ids) == [f"photos/{i}.png" for i in range(4)]
+    assert images.info.classes == ("a", "b")
+    assert {one.name for one in images.reading.ignored} == {"photos/4.png", "README.md"}
+
+
 def test_one_bad_cell_or_row_group_stops_nothing(tmp_path):
     cells = [png(i) for i in range(N)]
     cells[4], cells[5], cells[6] = b"broken", None, b""

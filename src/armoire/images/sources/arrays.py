@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, islice
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from armoire.errors import ArmoireError
 from armoire.images.array_columns import array_columns, split_off
 from armoire.images.array_layout import as_images
 from armoire.images.columns import ColumnChoice, Columns, read_columns
-from armoire.images.fit import Decode, Fit
+from armoire.images.fit import Decode, Fit, pad_to_square
 from armoire.images.layout import held_out_or_none
 from armoire.images.listing import FileListing
 from armoire.images.mapped import open_array, open_arrays, release
@@ -53,7 +54,9 @@ class SplitImages:
 
 
 class ArrayRows(Source):
-    """Rows of arrays in memory, which are sent to another process by value."""
+    """Rows of arrays in memory."""
+
+    processes_from = inf  # sending arrays takes longer than fitting them
 
     def __init__(self, name: str, origin: str, digest: str) -> None:
         self.name, self.origin, self.digest = name, origin, digest
@@ -177,6 +180,9 @@ def _pictures(splits: Sequence[SplitImages], start: int, stop: int) -> Iterator[
 
 def _decode(split: SplitImages, row: int, fit: Fit) -> np.ndarray:
     pixels = split.scale.to_bytes(split.images[row])
+    if pixels.shape in ((fit.size, fit.size, 1), (fit.size, fit.size, fit.channels)):  # no Pillow needed
+        pixels = np.broadcast_to(pixels, (1, fit.size, fit.size, fit.channels))
+        return pad_to_square(pixels, fit.canvas, fit.background)[0]
     return fit(Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from armoire.errors import ArmoireError
 from armoire.images.archives import ZipListing, list_zips
@@ -14,7 +13,7 @@ from armoire.images.listing import FileListing, has_image_ending
 from armoire.images.sidecar import digest_with_tables, read_sidecars
 from armoire.images.source import FileSource, Request, Source, SourceKind
 
-OTHER_DATA = {".parquet", ".arrow", ".feather", ".npy", ".npz", ".zip", ".tar", ".h5", ".hdf5"}
+OTHER_DATA = (".parquet", ".arrow", ".feather", ".npy", ".npz", ".zip", ".tar", ".h5", ".hdf5")
 
 
 class FolderSource(FileSource):
@@ -23,16 +22,17 @@ class FolderSource(FileSource):
     def __init__(self, request: Request, listing: FileListing, paths: Sequence[str] = ()) -> None:
         """`paths` have the folders that name the images' splits and classes; by default they are the images' names."""
         masks = find_masks(listing.names)
-        others = [name for name in listing.names if PurePosixPath(name).suffix.lower() in OTHER_DATA]
+        others = [name for name in listing.names if name.lower().endswith(OTHER_DATA)]
         reasons = dict.fromkeys(
             others if len(others) < len(listing.names) else (), "other data; give its path to read it"
         )
         listing = listing.without(masks | reasons)
         super().__init__(request.name, request.source, listing, listing.names, digest_with_tables(listing))
+        self.notes: Sequence[str] = ()
         self.choice, self.paths = request.choice, listing.names if masks or reasons or not paths else paths
 
     def describe(self) -> Columns:
-        notes: list[str] = []
+        notes = list(self.notes)
         columns, tables = read_sidecars(self.listing, notes.append, self.choice)
         columns = replace(columns, tables=tables, notes=(*columns.notes, *notes))
         columns = columns.fill_missing(read_layout(self.paths, self.choice))
@@ -48,7 +48,10 @@ def _open(request: Request) -> Source:
         raise ArmoireError(f"{request.source} holds no images but archives, such as {zips[0]}; unpack it")
     if zips and len(zips) == len(listing.names):
         listing = list_zips(listing.path, listing.names)
-    return FolderSource(request, listing)
+    source = FolderSource(request, listing)
+    if 1 < len(zips) == len(request.files.names):
+        source.notes = [f"{len(zips)} zips, such as {zips[0]}, are read as folders of their names"]
+    return source
 
 
 FOLDER = SourceKind("a folder or zip of images", _open)

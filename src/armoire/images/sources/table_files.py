@@ -30,12 +30,18 @@ class TableFile(ABC):
 
     kind: ClassVar[str]
 
-    root: str  # the folder that `name`, and all files named in cells, are relative to
+    root: str  # the folder that `name` is relative to
     name: str
+    folder: str = ""  # below `root`, the one that paths in cells are relative to
 
     @property
     def path(self) -> Path:
         return Path(self.root, self.name)
+
+    @property
+    def cell_folder(self) -> str:
+        """The folder that paths in cells are relative to."""
+        return str(Path(self.root, self.folder))
 
     @property
     @abstractmethod
@@ -70,9 +76,10 @@ class TableFile(ABC):
             with contextlib.suppress(ArmoireError):  # a damaged part is reported when its images are read
                 values = self.columns([field])[field.partition(".")[0]].to_pylist()
                 names = values if id_column else [path_in(cell) for cell in values]
+        folder = "" if id_column or not self.folder else f"{self.folder}/"
         return [
-            f"{self.name}#{row}" if names[row] is None else name_below(str(names[row]), Path(self.root))
-            for row in range(start, stop)
+            f"{self.name}#{row}" if name is None else folder + name_below(str(name), Path(self.cell_folder))
+            for row, name in enumerate(names[start:stop], start)
         ]
 
 

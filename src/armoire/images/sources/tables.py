@@ -6,19 +6,23 @@ import copy
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
-from armoire.errors import ArmoireError, did_you_mean
+from armoire.errors import ArmoireError
+from armoire.images.column_roles import chosen
 from armoire.images.column_values import is_text
 from armoire.images.columns import FREE, ColumnChoice, Columns, read_columns
 from armoire.images.fit import Decode, read_fitted
-from armoire.images.layout import read_layout, split_word
+from armoire.images.image_names import ImageNames
+from armoire.images.layout import read_layout
 from armoire.images.listing import FileListing, Ignored, has_image_ending
+from armoire.images.sidecar_files import folder_of
 from armoire.images.source import Request, Source, SourceKind
 from armoire.images.sources.cells import (
     BYTES_COLUMNS,
@@ -38,6 +42,7 @@ from armoire.images.sources.table_files import (
     is_scalar_or_struct,
     scalar_columns,
 )
+from armoire.images.split_words import split_word
 
 ROW = "#row"
 CACHE_PREFIX = "cache-"  # of files that datasets writes next to its data
@@ -56,14 +61,12 @@ class TableSource(Source):
         stop: the row after the last.
     """
 
-    def __init__(
-        self, request: Request, files: Sequence[TableFile], column: str, digest: str, ignored: Sequence[Ignored]
-    ) -> None:
-        self.name, self.origin, self.digest = request.name, request.source, digest
+    def __init__(self, request: Request, files: Sequence[TableFile], column: str) -> None:
+        self.name, self.origin, self.digest = request.name, request.source, request.files.digest
         self.files, self.column, self.choice = files, column, request.choice
         self.id_column = _id_column(files, column, request.choice.name)
         self.start, self.stop = 0, sum(file.rows for file in files)
-        self._ignored = ignored
+        self._listing: FileListing | None = request.files
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -71,6 +74,18 @@ class TableSource(Source):
     @property
     def ignored(self) -> Sequence[Ignored]:
         return self._ignored
+
+    @cached_property
+    def _ignored(self) -> Sequence[Ignored]:
+        """The files that are neither tables nor named by them."""
+        if self._listing is None:
+            return ()
+        rest = {*self._listing.names, *self._listing.sidecars} - {file.name for file in self.files}
+        if names := [name for name in self._listing.names if has_image_ending(name)]:
+            images = ImageNames(names, self._listing.root_name)
+            paths = (path for file in self.files for path in file.ids(self.column, "", 0, file.rows))
+            rest -= {names[i] for path in paths if (i := images.find(path).position) >= 0}
+        return [*self._listing.ignored, *(Ignored(name, "not a table of images") for name in sorted(rest))]
 
     def list_ids(self) -> Sequence[str]:
         spans = self._spans(0, len(self))
@@ -87,19 +102,19 @@ class TableSource(Source):
     def read(self, start: int, stop: int) -> Iterator[Decode]:
         for file, low, high in self._spans(start, stop):
             for cell in file.cells(self.column, low, high):
-                yield _decoder(cell, file.root)
+                yield _decoder(cell, file.cell_folder)
 
     def part(self, start: int, stop: int) -> Source:
         part = copy.copy(self)
-        part.start, part.stop, part._ignored = self.start + start, self.start + stop, ()
-        for cached in ("ids", "columns"):
+        part.start, part.stop, part._listing = self.start + start, self.start + stop, None
+        for cached in ("ids", "columns", "_ignored"):
             vars(part).pop(cached, None)
         return part
 
     def chunks(self, start: int, size: int) -> Iterator[Source]:
         """By value: reading a chunk from within a row group would read the group's beginning again for each."""
         cells = (
-            (cell, file.root)
+            (cell, file.cell_folder)
             for file, low, high in self._spans(start, len(self))
             for cell in file.cells(self.column, low, high)
         )
@@ -198,12 +213,26 @@ def _open(request: Request) -> Source:
             raise ArmoireError(f"two columns of {file.name} have the same name; rename one of them")
         if column not in file.schema.names:
             raise ArmoireError(f"{file.name} has no column '{column}', which holds the images in {files[0].name}")
-    rest = [name for name in (*listing.names, *listing.sidecars) if name not in names]
-    ignored = [*listing.ignored, *(Ignored(name, "not a table of images") for name in rest)]
-    return TableSource(request, files, column, listing.digest, ignored)
+    if names := [name for name in listing.names if has_image_ending(name)]:
+        images = ImageNames(names, listing.root_name)
+        files = [_with_folder(file, column, images) for file in files]
+    return TableSource(request, files, column)
 
 
 TABLES = SourceKind("a file or folder of Parquet or Arrow tables", _open, _recognizes)
+
+
+def _with_folder(file: TableFile, column: str, images: ImageNames) -> TableFile:
+    """A table with the folder that its first paths are relative to, where they do not name files as they are."""
+    cells = [cell for cell in file.cells(column, 0, HEAD) if not (isinstance(cell, dict) and cell.get("bytes"))]
+    paths = [path for cell in cells if (path := path_in(cell))]
+    if not any(names_file(path, file.root) for path in paths):
+        for path in paths:
+            position = images.find(path, folder_of(file.name)).position
+            folder, end, _ = images.names[position].rpartition(f"/{path}") if position >= 0 else ("", "", "")
+            if end:
+                return replace(file, folder=folder)
+    return file
 
 
 def _is_cache(name: str) -> bool:
@@ -211,11 +240,10 @@ def _is_cache(name: str) -> bool:
 
 
 def _id_column(files: Sequence[TableFile], column: str, wanted: str) -> str:
-    names = files[0].schema.names
-    if wanted and wanted not in names:
-        raise ArmoireError(f"no column '{wanted}' in {files[0].name}; {did_you_mean(wanted, names)}")
-    has_id = "id" in names and column != "id" and is_scalar(files[0].schema.field("id").type)
-    return wanted or ("id" if has_id else "")
+    schema = files[0].schema
+    if wanted:
+        return chosen(wanted, schema.names, f"--name-column in {files[0].name}")
+    return "id" if "id" in schema.names and column != "id" and is_scalar(schema.field("id").type) else ""
 
 
 def _join(files: Sequence[TableFile], others: Sequence[str]) -> pa.Table:
