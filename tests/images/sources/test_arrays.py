@@ -6,26 +6,18 @@ import re
 
 import numpy as np
 import pytest
+from data_sets import Notes
 
 from armoire import ArmoireError, load_images
 from armoire.images import Fit
 from armoire.images.grid import to_pil
 from armoire.images.sources.arrays import ArrayRows, SplitImages
-from armoire.progress import _Silent
 
 N = 20
 X = np.random.default_rng(0).integers(0, 256, (N, 16, 16, 3), np.uint8)
 Y = np.arange(N) % 3
 ABC = np.array(["a", "b", "c"])
 SEVERAL = (np.arange(N * 4).reshape(N, 4) * 7 // 3) % 2
-
-
-class Notes(_Silent):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.said.append(text)
 
 
 def load(tmp_path, **arrays):
