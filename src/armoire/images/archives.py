@@ -28,6 +28,7 @@ from armoire.images.listing import (
     numbered,
     open_bytes,
     readable,
+    stamp_of,
     thumbnails,
 )
 
@@ -160,8 +161,7 @@ def _listing(kind: type[L], root: Path, archives: Sequence[str], members: Iterab
     places = dict(zip(numbered(member.name for member in found), (member.place for member in found), strict=True))
     names = sorted(name for name in places if not is_sidecar(name))
     sidecars = dict.fromkeys(sorted(places.keys() - set(names)), "")  # the archive's stamp covers them
-    stats = [(name, (root / name).stat()) for name in archives]
-    digest = digest_of(f"{name}\0{status.st_size}\0{status.st_mtime_ns}" for name, status in stats)
+    digest = digest_of(stamp_of(name, (root / name).stat()) for name in archives)
     listing = kind(root, names, digest, sidecars, ignored, places)
     return listing.without(thumbnails(names))
 

@@ -89,31 +89,24 @@ def list_folder(path: Path) -> FolderListing:
     """The files below a folder; links to folders are followed, each folder once."""
     path = path.resolve()
     entries, ignored = _walk(path)
-    names, stamps, sidecars, places = [], [], {}, {}
-    taken: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}  # the name on the disk, and a stamp
     for inside, status in entries:
         name = readable(inside)
-        if name in taken:  # two spellings of one name
+        if name in found:  # two spellings of one name
             name = inside.encode("utf-8", "backslashreplace").decode()
-        taken[name] = inside
-        if name != inside:
-            places[name] = inside
-        stamp = f"{inside}\0{status.st_size}\0{status.st_mtime_ns}"
-        if is_sidecar(name):
-            sidecars[name] = stamp
-        else:
-            names.append(name)
-            stamps.append(stamp)
-    listing = FolderListing(path, sorted(names), digest_of(sorted(stamps)), sidecars, tuple(ignored), places)
-    return listing.without(thumbnails(listing.names))
+        found[name] = inside, stamp_of(inside, status)
+    places = {name: inside for name, (inside, _) in found.items() if name != inside}
+    sidecars = {name: stamp for name, (_, stamp) in found.items() if is_sidecar(name)}
+    names = sorted(found.keys() - sidecars.keys())
+    digest = digest_of(sorted(found[name][1] for name in names))
+    listing = FolderListing(path, names, digest, sidecars, tuple(ignored), places)
+    return listing.without(thumbnails(names))
 
 
 def list_one(path: Path) -> FolderListing:
     """The listing of a single file, in its folder."""
     path = path.resolve()
-    status = path.stat()
-    digest = digest_of([f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}"])
-    return FolderListing(path.parent, [path.name], digest, {})
+    return FolderListing(path.parent, [path.name], digest_of([stamp_of(path.name, path.stat())]), {})
 
 
 def _walk(path: Path) -> tuple[list[tuple[str, os.stat_result]], list[Ignored]]:
@@ -214,6 +207,11 @@ def name_below(name: str, folder: Path) -> str:
 def is_hidden(name: str) -> bool:
     """Whether a part of a path begins with a dot or is macOS's `__MACOSX`."""
     return any((part[:1] == "." and part not in (".", "..")) or part == "__MACOSX" for part in name.split("/"))
+
+
+def stamp_of(name: str, status: os.stat_result) -> str:
+    """What changes when a file is renamed or rewritten."""
+    return f"{name}\0{status.st_size}\0{status.st_mtime_ns}"
 
 
 def digest_of(stamps: Iterable[str]) -> str:
