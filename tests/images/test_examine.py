@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from io import BytesIO
 
 import numpy as np
 import pytest
+from data_sets import saved
 from PIL import Image
 
 from armoire.images import Fit, from_array
@@ -15,13 +15,7 @@ from armoire.images.fit import read_fitted
 
 
 def files(*pictures: np.ndarray) -> list:
-    def opened(pixels: np.ndarray) -> BytesIO:
-        file = BytesIO()
-        Image.fromarray(pixels).save(file, "PNG")
-        file.seek(0)
-        return file
-
-    return [partial(read_fitted, partial(opened, pixels)) for pixels in pictures]
+    return [partial(read_fitted, lambda pixels=pixels: saved(Image.fromarray(pixels))) for pixels in pictures]
 
 
 def framed(border: int, inner: int = 128, dtype: type = np.uint8) -> np.ndarray:
