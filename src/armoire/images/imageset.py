@@ -130,11 +130,12 @@ class ImageSet(Rows):
         return super().attribute(name, where or self.info.attribute_source)
 
     def draw(self, n: int | None, seed: int = 0) -> ImageSet:
-        """n images drawn at random, in the order of the set, each class with its share; None: all.
-
-        The first images of a sorted folder are of one class.
-        """
+        """n images drawn at random, in the order of the set, each class with its share; None: all."""
         return self if n is None or n >= len(self) else self.take(drawn_rows(self.labels, n, seed))
+
+    def first(self, n: int | None) -> ImageSet:
+        """`draw(n)`, since the first images of a sorted folder are of one class."""
+        return self.draw(n)
 
     def take(self, rows: Int[np.ndarray, " m"]) -> ImageSet:
         """The images of these rows, copied."""
