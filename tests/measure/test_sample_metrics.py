@@ -11,11 +11,11 @@ from armoire.errors import ArmoireError
 from armoire.measure.features import EfficientNetLite0, make_extractor
 from armoire.measure.samples import (
     compare,
-    copies,
     frechet_distance,
     kernel_distance,
     precision_recall,
 )
+from armoire.wardrobe.copies import Copies
 
 pytestmark = pytest.mark.usefixtures("quick_features")
 
@@ -78,9 +78,10 @@ def test_precision_recall_density_and_coverage_by_hand():
 def test_copies_of_training_images_are_detected(pictures):
     train_set, held_out, new = pictures(300, seed=0), pictures(200, seed=1), pictures(200, seed=2)
     blurred = (held_out.astype(np.float64) * 0.9).astype(np.uint8)
-    honest = copies(train_set, held_out, new, blurred)
+    copies = Copies(train_set, held_out, blurred)
+    honest = copies.measure(new)
     assert honest["nearer_than_held_out"] < 0.05
-    stolen = copies(train_set, held_out, train_set[:200], blurred)
+    stolen = copies.measure(train_set[:200])
     assert stolen["nearer_than_held_out"] > 0.9
     assert stolen["samples"] == 0 < stolen["held_out"]
 

@@ -270,7 +270,7 @@ def test_a_prior_of_other_weights_is_not_drawn_from(opened, quicker):
 
 
 def test_a_training_ends_with_the_prior_of_its_recipe_unless_the_images_are_too_few(tiny, discs, tmp_path, recorder):
-    assert load_recipe("images-vae").prior == "gmm"
+    assert load_recipe("images-vae").prior == "neighbours"
     recipe = tiny("images-vae", prior="gmm", latent=2)
     assert "mixture" in train(recipe, discs(), tmp_path / "r", device="cpu").prior().name
     assert (tmp_path / "r/priors/gmm.safetensors").exists()
@@ -281,7 +281,7 @@ def test_a_training_ends_with_the_prior_of_its_recipe_unless_the_images_are_too_
 
 def test_a_prior_that_fits_worse_than_the_normal_is_not_stored(tiny, discs, tmp_path, recorder, monkeypatch):
     report = {"log_prob": -3.0, "log_prob_normal": -2.5}
-    monkeypatch.setattr("armoire.wardrobe.training.fit_prior", lambda *_, **__: (StandardNormal(2), report))
+    monkeypatch.setattr("armoire.wardrobe.wardrobe.fit_prior", lambda *_, **__: (StandardNormal(2), report))
     wardrobe = train(tiny(prior="gmm"), discs(), tmp_path / "r", device="cpu", progress=recorder)
     assert wardrobe.priors == []
     assert any("N(0, I)" in line for line in recorder.notes)

@@ -31,7 +31,7 @@ def evaluate(
         split: train, valid or test; by default the held-out one.
         samples: measure the quality of this many samples, 10000 for numbers to compare; at most as many as are held
             out; by default only a quick check, if the data have attributes.
-        prior: to sample from: normal, box, gmm or flow; by default as in armoire sample.
+        prior: to sample from: normal, box, gmm, flow or neighbours; by default as in armoire sample.
         temperature: of these samples.
         draws: measure the likelihood in bits per dimension, by the importance-weighted bound with this many draws per
             image; by default not measured.

@@ -9,8 +9,8 @@ def prior(run: RunPath, /, *, kind: str = "flow", seed: Seed = 0, json: Json = F
     """Fit a prior to the training images' latents and store it in the run, where sample and explore use it.
 
     Args:
-        kind: flow, a neural spline flow; gmm, a mixture of Gaussians, their number chosen by held-out latents; or a
-            registered kind.
+        kind: flow, a neural spline flow; gmm, a mixture of Gaussians, their number chosen by held-out latents;
+            neighbours, averages of neighbouring training latents with at most 10 % copies; or a registered kind.
         seed: of the fit.
     """
     wardrobe = open_wardrobe(run)
@@ -19,10 +19,13 @@ def prior(run: RunPath, /, *, kind: str = "flow", seed: Seed = 0, json: Json = F
     if json:
         print_json({"prior": kind, "name": name, **found})
         return
-    rows = [
-        ("prior", name),
-        ("log p(z)", f"{found['log_prob']:.3f} nats a latent, over {found['held_out']:,} held-out training latents"),
-        ("N(0, I)", f"{found['log_prob_normal']:.3f} nats"),
-        ("next", f"armoire sample {run} --out samples.png"),
-    ]
-    print_table(rows)
+    rows = [("prior", name)]
+    if wardrobe.prior(kind).has_density:
+        over = f"over {found['held_out']:,} held-out training latents"
+        rows += [
+            ("log p(z)", f"{found['log_prob']:.3f} nats a latent, {over}"),
+            ("N(0, I)", f"{found['log_prob_normal']:.3f} nats"),
+        ]
+    elif found["copies"] is not None:
+        rows += [("copies", f"{found['copies']:.1%} are nearer to a training image than held-out images are")]
+    print_table([*rows, ("next", f"armoire sample {run} --out samples.png")])

@@ -17,7 +17,7 @@ _DIRECTIONS = ("directions/difference.parquet", "directions/partial.parquet", "d
 PARTS = MappingProxyType(
     dict.fromkeys(_TEXTS, LARGEST_TEXT)
     | dict.fromkeys((MODEL, "latents.parquet", *_DIRECTIONS), 8 * _GIGABYTE)
-    | dict.fromkeys(("priors/gmm.safetensors", "priors/flow.safetensors"), 2 * _GIGABYTE)
+    | dict.fromkeys([f"priors/{kind}.safetensors" for kind in ("gmm", "flow", "neighbours")], 2 * _GIGABYTE)
 )
 REQUIRED = ("recipe.toml", MODEL)
 

@@ -48,7 +48,7 @@ def no_bound(wardrobe: Wardrobe, prior: Prior | None = None) -> str:
     """Why the bound is not defined for a run, "" where it is."""
     if not wardrobe.model.posterior.is_stochastic:
         return "an autoencoder encodes images as points, which have no density; train a VAE, such as images-vae"
-    if isinstance(prior or wardrobe.prior(), Box):
+    if isinstance(_with_density(wardrobe, prior), Box):
         return "the box prior has no density outside of the box; use --prior normal"
     return wardrobe.model.likelihood.no_mass
 
@@ -60,11 +60,12 @@ def likelihood_bound(
     """The importance-weighted bound on the first 1,000 of some images, `likelihood` in an evaluation.
 
     Returns:
-        n; draws; prior; log_likelihood_nats: the bound per image, on log p(x) of pixels that are bytes;
+        n; draws; prior, whose density was used; log_likelihood_nats: the bound per image, on log p(x) of pixels that
+        are bytes;
         standard_error_nats: of its mean over images; elbo_nats: the same with one draw; bits_per_dimension:
         -log_likelihood_nats / (D log 2).
     """
-    prior = prior or wardrobe.prior()
+    prior = _with_density(wardrobe, prior)
     if reason := no_bound(wardrobe, prior):
         raise ArmoireError(f"no likelihood of {wardrobe.run}: {reason}")
     model = wardrobe.model.eval()
@@ -94,6 +95,10 @@ def likelihood_bound(
         "elbo_nats": float(np.concatenate(elbos).mean()),
         "bits_per_dimension": float(-nats.mean() / (model.pixels * math.log(2))),
     }
+
+
+def _with_density(wardrobe: Wardrobe, prior: Prior | None) -> Prior:
+    return prior if prior and prior.has_density else wardrobe.prior(with_density=True)
 
 
 MEASURE = Measure(

@@ -52,6 +52,15 @@ NUMBERS = {
         ("fd_floor", "training images", ".1f", "Fréchet distance", "The floor: real images, at this number of images."),
         ("precision", "precision", ".1%", "", "Samples within the neighbourhood of a real image."),
         ("recall", "recall", ".1%", "", "Real images within the neighbourhood of a sample."),
+        (
+            "nearest_nearer_than_held_out",
+            "copies",
+            ".1%",
+            "of samples",
+            "Nearer to a training image than all but 1 % of the held-out images; about 1 % where nothing is copied.",
+        ),
+        ("nearest_samples", "nearest training image", ".3f", "per pixel value", "Median distance of samples to it."),
+        ("nearest_held_out", "the same of held-out images", ".3f", "per pixel value", "How far new real images are."),
     ),
 }
 TITLES = {
@@ -82,6 +91,7 @@ def number_tables(evaluation: dict[str, Any]) -> Tables:
     """The numbers of an evaluation under their headings, without those it lacks."""
     if samples := evaluation.get("samples"):
         others = {f"fd_{name}": samples[name]["fd"] for name in ("reconstructions", "floor")}
+        others |= {f"nearest_{name}": value for name, value in (samples.get("nearest_training") or {}).items()}
         evaluation = evaluation | {"samples": samples | others}
     tables = [(TITLES[part], _rows(NUMBERS[part], evaluation[part])) for part in NUMBERS if evaluation.get(part)]
     areas = (evaluation.get("latent") or {}).get("areas") or {}

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import nn
 
 from armoire.errors import ArmoireError
@@ -22,15 +21,12 @@ from armoire.measure.features import Classifier, Extractor, make_extractor
 from armoire.measure.measure import Context, Measure
 from armoire.priors import Prior
 from armoire.progress import SILENT, Progress
-from armoire.training.averages import EVALUATION_BATCH
-from armoire.training.batches import Batches
 from armoire.wardrobe import Wardrobe
-from armoire.wardrobe.neighbours import nearest
+from armoire.wardrobe.copies import Copies
 
 K = 5  # nearest neighbours: the k-th sets the radius of a neighbourhood
 BLOCK = 1000  # images in each block of the kernel distance
 ROWS = 2000  # images compared with all others at a time
-SMALL = 32  # side to which images are averaged down before their pixels are compared
 SAMPLES = 2000
 FEWEST = 20  # images on a side, below which samples are not measured unless that was asked for
 
@@ -54,7 +50,7 @@ def measure_samples(
 
     Returns:
         features: name of the extractor; n: images on each side; drawn_from, temperature, seed; those of `compare`, also
-        in `reconstructions` and `floor`; nearest_training as in `copies`.
+        in `reconstructions` and `floor`; nearest_training as in `Copies.measure`.
     """
     train = images.split("train")
     unseen = np.flatnonzero(held_back(len(train))) if isinstance(extractor, Classifier) else np.arange(len(train))
@@ -76,7 +72,7 @@ def measure_samples(
         **compare(extractor.extract(sampled, "samples", progress), real),
         "reconstructions": compare(extractor.extract(reconstructed, "reconstructions", progress), real),
         "floor": compare(floor, real),
-        "nearest_training": copies(train.images, np.asarray(part.images)[rows], sampled, reconstructed),
+        "nearest_training": Copies(train.images, np.asarray(part.images)[rows], reconstructed).measure(sampled),
     }
 
 
@@ -149,40 +145,6 @@ def precision_recall(made: Float[np.ndarray, "n f"], real: Float[np.ndarray, "m 
         "density": float(counts.mean() / k),
         "coverage": float(covered.mean()),
     }
-
-
-def copies(
-    train: UInt8[np.ndarray, "t h w c"],
-    held_out: UInt8[np.ndarray, "n h w c"],
-    made: UInt8[np.ndarray, "n h w c"],
-    reconstructed: UInt8[np.ndarray, "n h w c"],
-) -> dict[str, float]:
-    """Distance of samples to their nearest training image, which is small for copies.
-
-    Distances are root mean squares over pixel values, of images averaged down to 32 x 32. Blurred images are nearer to
-    everything, so compare samples with reconstructions of held-out images, which cannot be copies.
-
-    Returns:
-        Median distances of samples, reconstructions and held_out images; nearer_than_reconstructions and
-        nearer_than_held_out: share of samples nearer than the 1 % quantile of those; about .01 where nothing is copied.
-    """
-    references = _small(train)
-    of = {"samples": made, "reconstructions": reconstructed, "held_out": held_out}
-    gaps = {name: _gaps(references, pictures) for name, pictures in of.items()}
-    medians = {name: float(np.median(values)) for name, values in gaps.items()}
-    samples = gaps.pop("samples")
-    nearer = {f"nearer_than_{name}": float((samples < np.quantile(g, 0.01)).mean()) for name, g in gaps.items()}
-    return medians | nearer
-
-
-def _gaps(references: np.ndarray, pictures: np.ndarray) -> np.ndarray:
-    return nearest(references, _small(pictures), 1).distances[:, 0] / math.sqrt(references.shape[1])
-
-
-def _small(pixels: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n v"]:
-    batches = Batches(pixels, torch.device("cpu")).in_turn(EVALUATION_BATCH)
-    small = [F.interpolate(x, (SMALL, SMALL), mode="area") if x.shape[-1] > SMALL else x for x in batches]
-    return torch.cat(small).flatten(1).numpy()
 
 
 def _radii(features: np.ndarray, k: int) -> np.ndarray:

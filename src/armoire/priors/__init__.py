@@ -10,6 +10,7 @@ from armoire.priors.kinds import PRIORS
 if TYPE_CHECKING:
     from armoire.priors.box import Box
     from armoire.priors.fitting import FEWEST, fit_prior, stored_kinds
+    from armoire.priors.neighbours import NeighbourAverages
     from armoire.priors.normal import StandardNormal
     from armoire.priors.prior import LatentDraws, Prior
 
@@ -18,6 +19,7 @@ __all__ = [
     "PRIORS",
     "Box",
     "LatentDraws",
+    "NeighbourAverages",
     "Prior",
     "StandardNormal",
     "fit_prior",
@@ -30,6 +32,7 @@ __getattr__ = lazily(
     {
         "box": ("Box",),
         "fitting": ("FEWEST", "fit_prior", "stored_kinds"),
+        "neighbours": ("NeighbourAverages",),
         "normal": ("StandardNormal",),
         "prior": ("LatentDraws", "Prior"),
     },

@@ -17,5 +17,6 @@ PRIORS: Registry[type[Prior]] = Registry(
         "box": "armoire.priors.box:Box",
         "gmm": "armoire.priors.mixture:Mixture",
         "flow": "armoire.priors.flow:Flow",
+        "neighbours": "armoire.priors.neighbours:NeighbourAverages",
     },
 )

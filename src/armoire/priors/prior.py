@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from armoire.checks import as_latents
 from armoire.progress import Progress
+
+#: The share of images decoded from latents (n, d) that are nearer to a training image than held-out images are.
+CopyShare = Callable[[np.ndarray], float]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,10 @@ class Prior(abc.ABC):
 
     #: Whether it is fitted on request and stored in the run; the others are made from the latents in no time.
     is_stored: ClassVar[bool] = False
+    #: Whether `log_prob` is defined.
+    has_density: ClassVar[bool] = True
+    #: Whether its samples are combinations of training latents: it is stored without them, and `fit` takes `copied`.
+    needs_latents: ClassVar[bool] = False
     #: Its name in a caption.
     name: str
 
@@ -62,6 +70,10 @@ class Prior(abc.ABC):
 
         `random` draws samples; `seed` is that of everything else.
         """
+
+    def with_latents(self, train: LatentDraws) -> Prior:
+        """A prior that `needs_latents`, over those of all training images."""
+        return self
 
     @abc.abstractmethod
     def sample(self, n: int, random: np.random.Generator, temperature: float = 1.0) -> Float[np.ndarray, "n d"]:

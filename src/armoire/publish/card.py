@@ -21,9 +21,11 @@ from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation
 from armoire.measure.report_tables import number_tables
+from armoire.priors import PRIORS
 from armoire.publish.report import training_command
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe
+from armoire.wardrobe.sampling import BETWEEN
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -95,6 +97,7 @@ def make_card(
         tables=number_tables(evaluation.to_dict()),
         figures=[(path.name, described(path.stem) or path.stem) for path in figures],
         showable=wardrobe.run.is_showable,
+        between=BETWEEN if has_sources(wardrobe) else "",
     )
     results, dataset = eval_results(evaluation), DATASETS.get(data.name)
     metadata = ModelCardData(
@@ -135,6 +138,11 @@ def eval_results(evaluation: Evaluation) -> list[EvalResult]:
                 )
             )
     return found
+
+
+def has_sources(wardrobe: Wardrobe) -> bool:
+    """Whether samples are by default averages of training latents."""
+    return PRIORS.get((*wardrobe.priors, "normal")[0]).needs_latents
 
 
 def _kind(recipe: Recipe) -> str:

@@ -15,9 +15,11 @@ from armoire.images.sources import source_path
 from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation, evaluate, last_epoch, stored_evaluation
+from armoire.priors import stored_kinds
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.publish.card import make_card
+from armoire.publish.card import has_sources, make_card
 from armoire.wardrobe import RunLike, Wardrobe
+from armoire.wardrobe.sampling import BETWEEN
 from armoire.wardrobe.training import finish
 
 
@@ -69,7 +71,7 @@ def push(
 
 def run_files(wardrobe: Wardrobe) -> dict[str, Path]:
     """The files of a run to upload, by name; ArmoireError where one is too large to be downloaded."""
-    stale = {f"priors/{kind}.safetensors" for kind in ("gmm", "flow")}
+    stale = {f"priors/{kind}.safetensors" for kind in stored_kinds()}
     stale -= {f"priors/{kind}.safetensors" for kind in wardrobe.priors}
     found = {name: wardrobe.run.path / name for name in PARTS if name not in stale}
     found = {name: path for name, path in found.items() if path.is_file() and not path.is_symlink()}
@@ -109,5 +111,7 @@ def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], keep_paths: bool, progre
         progress.note(f"the card shows {len(pictures)} pictures of {data.name}: check that you may share them")
     if (wardrobe.run.path / "latents.parquet").is_file():
         progress.note(f"latents.parquet holds names, labels, attributes and latents of {data.name}'s images")
+    if has_sources(wardrobe):
+        progress.note(BETWEEN)
     if keep_paths and source_path(data.source):
         progress.note(f"{MODEL} and recipe.toml hold the path of the data: {data.source}")

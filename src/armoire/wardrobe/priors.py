@@ -7,13 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from armoire.errors import ArmoireError
 from armoire.io.artifacts import TensorFormat
 from armoire.priors import PRIORS, LatentDraws, Prior, StandardNormal, stored_kinds
-from armoire.progress import SILENT
+from armoire.priors.prior import CopyShare
+from armoire.progress import SILENT, Progress
 from armoire.training import Run
+from armoire.wardrobe.copies import Copies
+
+CHECKED = 1000  # held-out images and reconstructions
 
 #: A fitted prior and its fit report.
 Fitted = tuple[Prior, dict[str, Any]]
@@ -39,16 +44,39 @@ def prior_format(kind: str, latent: int) -> TensorFormat[Fitted]:
 class RunPriors:
     """The priors of one run, each read when it is first asked for."""
 
-    def __init__(self, run: Run, latents: Callable[[str], LatentDraws]) -> None:
+    def __init__(self, run: Run, latents: Callable[[str], LatentDraws], progress: Progress = SILENT) -> None:
         """`latents` returns those of one split of the data, `train` or `held-out`."""
-        self.run, self._latents = run, latents
+        self.run, self._latents, self._progress = run, latents, progress
         self._fitted: dict[str, Fitted | None] = {}
+        self._default: dict[bool, Prior] = {}
 
-    def get(self, kind: str | None = None) -> Prior:
+    def get(self, kind: str | None = None, *, with_density: bool = False) -> Prior:
         """A prior by its kind, by default the fitted one; see `Wardrobe.prior`."""
         if kind:
-            PRIORS.get(kind)
-        kind = kind or next(iter(self.fitted()), self.run.recipe.posterior_class.default_prior)
+            return self._get(kind)
+        if with_density not in self._default:
+            self._default[with_density] = self._best(with_density)
+        return self._default[with_density]
+
+    def _best(self, with_density: bool) -> Prior:
+        missing = ""
+        for kind in [*self.fitted(), self.run.recipe.posterior_class.default_prior]:
+            if with_density and not PRIORS.get(kind).has_density:
+                continue
+            try:
+                found = self._get(kind)
+            except ArmoireError as error:
+                if not PRIORS.get(kind).needs_latents:
+                    raise
+                missing = f"the prior {kind} needs the training latents, which are not here ({error})"
+                continue
+            if missing:
+                self._progress.note(f"{missing}: samples come from {found.name}")
+            return found
+        raise AssertionError("the last one needs no latents")
+
+    def _get(self, kind: str) -> Prior:
+        PRIORS.get(kind)
         if kind == "normal":
             return StandardNormal(self.run.recipe.dimensions)
         if not PRIORS.get(kind).is_stored:
@@ -56,7 +84,7 @@ class RunPriors:
             random = np.random.default_rng(seed)
             return PRIORS.get(kind).fit(train, held_out, random=random, seed=seed, progress=SILENT)[0]
         if (fitted := self._find(kind)) is not None:
-            return fitted[0]
+            return fitted[0].with_latents(self._latents("train")) if fitted[0].needs_latents else fitted[0]
         stale = " (the one there is of other weights or data)" if (self.run.path / _name(kind)).exists() else ""
         fit = f"`armoire prior {self.run} --kind {kind}`"
         raise ArmoireError(f"no {kind} prior was fitted to {self.run}{stale}; fit one with {fit}")
@@ -66,12 +94,13 @@ class RunPriors:
         return kind not in stored_kinds() or self._find(kind) is not None
 
     def fitted(self) -> list[str]:
-        """The kinds that were fitted to this run, the highest log p(z) of held-out latents first."""
+        """The kinds that were fitted to this run: those without a density, then by log p(z) of held-out latents."""
         found = {kind: fitted for kind in stored_kinds() if (fitted := self._find(kind)) is not None}
-        return sorted(found, key=lambda kind: -_log_prob(found[kind][1]))
+        return sorted(found, key=lambda kind: (PRIORS.get(kind).has_density, -_log_prob(found[kind][1])))
 
     def write(self, kind: str, prior: Prior, report: Mapping[str, Any]) -> bool:
         """Store a fitted prior; whether the run could be written to."""
+        self._default.clear()
         self._fitted[kind] = fitted = (prior, dict(report))
         return self.run.artifacts.write(_name(kind), self._format(kind), fitted)
 
@@ -86,6 +115,27 @@ class RunPriors:
 
     def _format(self, kind: str) -> TensorFormat[Fitted]:
         return prior_format(kind, self.run.recipe.dimensions)
+
+
+def copy_share(
+    images: UInt8[np.ndarray, "n h w c"],
+    mean: Float[np.ndarray, "n d"],
+    decode: Callable[[np.ndarray], UInt8[np.ndarray, "m h w c"]],
+    kept: Int[np.ndarray, " a"],
+    held_out: Int[np.ndarray, " b"],
+) -> CopyShare:
+    """What `fit_prior` takes as `copied`, for n training images and their latents.
+
+    The larger of the two shares of `Copies.measure`: nearer than held-out images, and than their reconstructions.
+    """
+    held_out = held_out[:CHECKED]
+    copies = Copies(images[kept], images[held_out], decode(mean[held_out]))
+
+    def share(z: np.ndarray) -> float:
+        found = copies.measure(decode(z))
+        return max(found["nearer_than_held_out"], found["nearer_than_reconstructions"])
+
+    return share
 
 
 def _name(kind: str) -> str:

@@ -15,7 +15,7 @@ from armoire.images.inputs import Images
 from armoire.images.source import Request
 from armoire.images.sources import load
 from armoire.io.files import write_bytes
-from armoire.priors import FEWEST, fit_prior
+from armoire.priors import FEWEST
 from armoire.priors.flow import check_installed as check_flow
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, fit_epochs, load_recipe
@@ -86,11 +86,7 @@ def finish(wardrobe: Wardrobe) -> None:
             f"{len(train)} training images are too few to fit a prior to: samples come from {default}"
         )
         return
-    prior, report = fit_prior(kind, train.draws, seed=wardrobe.recipe.seed, progress=wardrobe.progress)
-    if report["log_prob"] > report["log_prob_normal"] or wardrobe.recipe.posterior_class.default_prior != "normal":
-        wardrobe.store_prior(kind, prior, report)
-    else:
-        wardrobe.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
+    wardrobe.fit_prior(kind, seed=wardrobe.recipe.seed, if_better=True)
 
 
 def take_part(

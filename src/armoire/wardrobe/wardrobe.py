@@ -23,7 +23,8 @@ from armoire.images.grid import PREVIEW_IMAGES, preview
 from armoire.images.inputs import Images, fit_images
 from armoire.lazy import from_later_layer
 from armoire.model import Autoencoder
-from armoire.priors import Prior, fit_prior
+from armoire.priors import LatentDraws, Prior, fit_prior
+from armoire.priors.prior import CopyShare
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training.machine import keep_memory, pick_device
@@ -42,7 +43,8 @@ from armoire.wardrobe.latents import LATENTS, Latents, decode_latents, encode_im
 from armoire.wardrobe.neighbours import Neighbours, nearest
 from armoire.wardrobe.outliers import PERCENTILES, ErrorPercentiles, measure_percentiles, squared_errors
 from armoire.wardrobe.own_training import copy_run, write_run
-from armoire.wardrobe.priors import RunPriors
+from armoire.wardrobe.priors import RunPriors, copy_share
+from armoire.wardrobe.sampling import of_class, sources
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -228,7 +230,13 @@ class Wardrobe:
         return decode_latents(self.model, as_latents(z, self.recipe.dimensions))
 
     def sample(
-        self, n: int, *, seed: int = 0, prior: str | None = None, temperature: float = 1.0
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        prior: str | None = None,
+        temperature: float = 1.0,
+        label: str | None = None,
     ) -> Float[np.ndarray, "n d"]:
         """n latents drawn from a prior, float32 (n, d).
 
@@ -237,24 +245,45 @@ class Wardrobe:
             seed: the same seed gives the same latents.
             prior: see `prior`.
             temperature: scales the standard deviation of the prior: below 1, draws are nearer to its centres.
+            label: a class: the prior `neighbours` then averages latents of its training images alone.
         """
         check_count("n", n, 0)
         check_count("seed", seed, 0)
         check_temperature(temperature)
-        return self.prior(prior).sample(n, np.random.default_rng(seed), temperature)
+        chosen = self.prior(prior) if label is None else self._of_class(prior, label)[0]
+        return chosen.sample(n, np.random.default_rng(seed), temperature)
 
-    def prior(self, kind: str | None = None) -> Prior:
+    def sample_sources(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        prior: str | None = None,
+        temperature: float = 1.0,
+        label: str | None = None,
+    ) -> list[dict[str, float]]:
+        """The training images that each of the latents of `sample` is an average of: their weights by id.
+
+        [] where the prior is not `neighbours`. Arguments as of `sample`.
+        """
+        return sources(*self._of_class(prior, label), n, np.random.default_rng(seed), temperature)
+
+    def _of_class(self, prior: str | None, label: str | None) -> tuple[Prior, list[str]]:
+        return of_class(self.prior(prior), lambda: self.latents.split("train"), self.run.data.classes, label)
+
+    def prior(self, kind: str | None = None, *, with_density: bool = False) -> Prior:
         """The distribution that `sample` draws from.
 
         Args:
-            kind: `normal`, N(0, I); `box`, uniform in the bounding box of the held-out latents; `gmm` or `flow`, fitted
-                by `fit_prior`. None: the best fitted prior of the run; without any, `normal` for a VAE and `box` for
-                an autoencoder.
+            kind: `normal`, N(0, I); `box`, uniform in the bounding box of the held-out latents; `gmm`, `flow` or
+                `neighbours`, fitted by `fit_prior`. None: the best fitted prior of the run, `neighbours` before the
+                others; without any, `normal` for a VAE and `box` for an autoencoder.
+            with_density: for `log_prob`: without `neighbours`.
         """
-        return self._priors.get(kind)
+        return self._priors.get(kind, with_density=with_density)
 
     def has_prior(self, kind: str) -> bool:
-        """Whether a prior is available: `gmm` and `flow` once they have been fitted."""
+        """Whether a prior is available: `gmm`, `flow` and `neighbours` once they have been fitted."""
         return self._priors.has(kind)
 
     @property
@@ -262,23 +291,36 @@ class Wardrobe:
         """The kinds of prior fitted to this run, best first."""
         return self._priors.fitted()
 
-    def fit_prior(self, kind: str, *, seed: int = 0) -> dict[str, Any]:
+    def fit_prior(self, kind: str, *, seed: int = 0, if_better: bool = False) -> dict[str, Any]:
         """Fit a prior to the training latents and store it in the run, where `sample` uses the best by default.
+
+        `if_better`: store none that gives held-out latents a lower density than N(0, I), where that is the default.
 
         Returns the report of `armoire.priors.fit_prior`.
         """
-        prior, report = fit_prior(kind, self.latents.split("train").draws, seed=seed, progress=self.progress)
-        if not self._priors.write(kind, prior, report):
+        train = self.latents.split("train").draws
+        prior, report = fit_prior(kind, train, copied=self._copy_share, seed=seed, progress=self.progress)
+        usual = self.recipe.posterior_class.default_prior
+        if if_better and prior.has_density and usual == "normal" and report["log_prob"] <= report["log_prob_normal"]:
+            self.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
+        elif not self._priors.write(kind, prior, report):
             self.progress.note(f"{self.run} is read-only or full: the prior was not stored in it")
         return report
 
-    def store_prior(self, kind: str, prior: Prior, report: dict[str, Any]) -> None:
-        """Store a prior that was fitted to the training latents, with its fit report."""
-        self._priors.write(kind, prior, report)
+    def _copy_share(self, kept: np.ndarray, held_out: np.ndarray) -> CopyShare | None:
+        try:
+            images = np.asarray(self.images_used.split("train").images)
+        except ArmoireError as error:
+            self.progress.note(f"samples were not compared with the training images: {error}")
+            return None
+        return copy_share(images, self.latents.split("train").mean, self.decode, kept, held_out)
 
     @cached_property
     def _priors(self) -> RunPriors:
-        return RunPriors(self.run, lambda part: self.latents.split(self.held_out if part == "held-out" else part).draws)
+        def draws(part: str) -> LatentDraws:
+            return self.latents.split(self.held_out if part == "held-out" else part).draws
+
+        return RunPriors(self.run, draws, self.progress)
 
     def explore(self, **settings: Any) -> AnyWidget:
         """The explorer in a notebook cell, see `armoire.explore`; settings such as height=600, in CSS pixels."""

@@ -52,6 +52,7 @@ export type FileName =
   | 'tiles'
   | 'draws_gmm'
   | 'draws_flow'
+  | 'draws_neighbours'
 
 export interface Sheets {
   side: number
@@ -74,7 +75,7 @@ export interface Direction {
 export type PriorEntry =
   | { kind: 'normal' }
   | { kind: 'box'; low: number[]; high: number[] }
-  | { kind: 'gmm' | 'flow'; file: 'draws_gmm' | 'draws_flow' }
+  | { kind: 'gmm' | 'flow' | 'neighbours'; file: 'draws_gmm' | 'draws_flow' | 'draws_neighbours' }
 
 export interface Diagnostics {
   split: string

@@ -101,6 +101,7 @@ export const en = {
   box: 'the bounding box of the embeddings',
   gmm: 'the fitted mixture',
   flow: 'the fitted flow',
+  neighbours: 'averages of neighbouring training images',
   seed: 'draw {seed}',
   pinSample: 'Pin sample {k}',
   pinAll: 'Pin all',

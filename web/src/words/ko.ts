@@ -96,6 +96,7 @@ export const ko: Words = {
   box: '임베딩의 경계 상자',
   gmm: '데이터에 맞춘 가우시안 혼합',
   flow: '데이터에 맞춘 플로(flow)',
+  neighbours: '이웃한 학습 이미지의 평균',
   seed: '{seed}번째 뽑기',
   pinSample: '샘플 {k} 고정',
   pinAll: '모두 고정',
