@@ -19,7 +19,7 @@ LABEL = "label"  # the column that arrays of these names become
 
 @dataclass
 class ArrayColumns:
-    """Columns read from arrays."""
+    """The columns, and remarks on them, that were read from the arrays of a file."""
 
     table: pa.Table  # one row per image
     classes: Sequence[str] = ()  # class names of the labels, empty where the labels are the names

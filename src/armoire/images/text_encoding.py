@@ -58,7 +58,7 @@ CODE_PAGES: dict[str, Collection[Collection[str]]] = {
 
 @dataclass(frozen=True)
 class Text:
-    """Decoded text."""
+    """The text of a file, and how it was decoded."""
 
     text: str
     encoding: str = ""  # the name of the code page for people, "" for Unicode

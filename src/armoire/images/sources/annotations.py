@@ -25,7 +25,7 @@ from armoire.images.text_table import BLANKS, Row, lines_of, rows_of
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """One annotation file."""
+    """The rows of one annotation file, of images that may be absent."""
 
     name: str
     columns: list[str]
