@@ -55,7 +55,7 @@ LONGEST = (
     "tests/measure/test_sample_metrics.py",
     "tests/images/sources/test_celeba.py",
 )
-TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none"}
+TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none", "validation": 0}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -175,7 +175,7 @@ def tiny() -> Callable[..., object]:
     def small(name: str = "fashion-vae", **changes: object) -> object:
         recipe = load_recipe(name)
         given = {"latent": 4} if recipe.latent == "auto" else {}
-        return recipe.change(**given | TINY | changes)
+        return recipe.change(**given | TINY).change(**changes)
 
     return small
 

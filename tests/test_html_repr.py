@@ -112,7 +112,7 @@ def test_a_run_shows_its_settings_last_epochs_and_preview(vae_run):
     assert [float(row[2].replace(",", "")) for row in epochs] == [
         round(row["test_distortion_nats"], 1) for row in run.history
     ]
-    assert (found.pictures[0][0] == np.array(Image.open(run.preview(2)))).all()
+    assert (found.pictures[0][0] == np.array(Image.open(run.preview(10)))).all()
 
 
 def test_a_run_without_a_history_says_so(vae_run, tmp_path):

@@ -32,7 +32,9 @@ def typed(tmp_path, monkeypatch, capsys):
 def make_run(path: Path, done: int, asked: int = 3, name: str = "images-vae", at: int = 1_000_000) -> None:
     path.mkdir(parents=True)
     (path / "recipe.toml").write_text(f'name = "{name}"\nepochs = {asked}\ndata = "photos"\n')
-    (path / "history.csv").write_text("\n".join(["epoch", *map(str, range(1, done + 1))]) + "\n")
+    (path / "history.csv").write_text("\n".join(["epoch,step", *(f"{k},{10 * k}" for k in range(1, done + 1))]) + "\n")
+    if done == asked:
+        (path / "latents.parquet").touch()
     for file in path.iterdir():
         os.utime(file, (at, at))
 
@@ -62,7 +64,7 @@ def test_runs_are_listed_with_what_comes_next(typed, tmp_path):
 def test_a_stopped_run_can_be_resumed(typed, tmp_path):
     make_run(tmp_path / "runs" / "half", done=1)
     shown = typed()
-    assert "stopped after 1 of 3 epochs" in shown
+    assert "stopped after 10 steps, of 3 epochs" in shown
     assert "armoire train runs/half/recipe.toml --out runs/half --resume" in shown
     assert shown.count("  armoire ") == 3
 
@@ -87,7 +89,7 @@ def test_a_damaged_recipe_is_left_out(tmp_path, text):
 def test_a_run_that_was_trained_is_found(vae_run):
     [found] = [run for run in find_runs(vae_run.run.path.parent) if run.path == vae_run.run.path]
     assert found.is_finished
-    assert found.epochs == found.asked
+    assert (found.length, found.steps) == ("2 epochs", 10)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -21,7 +21,7 @@ ABSENT = (
     *("usearch", "huggingface_hub", "anywidget", "ipywidgets", "ray", "tensorboard", "trackio", "wandb"),
 )
 SHAPE = ("--size", "16", "--latent", "2", "--set", "channels=[8, 8]")
-QUICK = (*SHAPE, "--epochs", "2", "--batch", "32")
+QUICK = (*SHAPE, "--epochs", "2", "--batch", "32", "--set", "validation=0")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def bare(armoire: Armoire) -> Armoire:
 
 def test_training_prints_one_json_object_and_leaves_a_run(trained: Trained) -> None:
     found = trained.outcome.json()
-    assert (set(found), found["run"]) == ({"run", "seconds", "last_epoch"}, "run")
+    assert (set(found), found["run"]) == ({"run", "seconds", "steps", "last_epoch"}, "run")
     with (trained.run / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -35,7 +35,7 @@ def test_training_prints_one_json_object_and_leaves_a_run(trained: Trained) -> N
 
 def test_a_printed_recipe_trains_the_same_and_says_what_to_type_next(bare: Armoire, trained: Trained, pictures) -> None:
     (bare.cwd / "mine.toml").write_text(bare("recipes", "images-vae").out)
-    settings = ("size=16", "latent=2", "epochs=2", "batch=32", "channels=[8, 8]")
+    settings = ("size=16", "latent=2", "epochs=2", "batch=32", "channels=[8, 8]", "validation=0")
     given = [word for setting in settings for word in ("--set", setting)]
     made = bare("train", "mine.toml", "--data", pictures, *given, "--out", "run")
     assert made.code == 0, made.err

@@ -165,7 +165,7 @@ def test_few_steps_are_blamed_before_the_settings(healthy, discs, tmp_path, monk
     finding = examine(wardrobe).findings[0]
     assert finding.name == "too little training"
     assert "8 steps on 60 images" in finding.evidence
-    assert "--epochs 1000" in finding.fix
+    assert "--steps 2000" in finding.fix
     assert "beta" not in " ".join([finding.cause, advice(wardrobe)])
     assert "armoire prior" not in advice(wardrobe)
 

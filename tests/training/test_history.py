@@ -10,9 +10,10 @@ import torch
 from armoire.model import Autoencoder, to_unit
 from armoire.training.averages import Averages, average_over, published_scale
 from armoire.training.batches import Batches
-from armoire.training.history import ENOUGH_STEPS, expectations, jump
+from armoire.training.history import expectations, jump
 from armoire.training.randomness import generator, normal_like
 from armoire.training.recipe import Recipe, load_recipe
+from armoire.training.schedule import Length
 from armoire.training.step import corrupt
 
 RECIPE = load_recipe("images-vae")
@@ -66,20 +67,19 @@ def test_no_published_scale_without_a_counterpart(changes):
 
 
 @pytest.mark.parametrize(
-    ("images", "steps", "words", "epochs"),
+    ("images", "steps", "words", "is_short"),
     [
-        (54, 40, "few for a map", 1000),
-        (360, 240, "enough images for a map and neighbours", 167),
-        (3407, 2140, "a map, neighbours and new images", None),
-        (60_000, 37_500, "a map, neighbours and new images", None),
+        (54, 40, "few for a map", True),
+        (360, 240, "enough images for a map and neighbours", True),
+        (3407, 2140, "a map, neighbours and new images", False),
+        (60_000, 37_500, "a map, neighbours and new images", False),
     ],
 )
-def test_what_images_and_steps_can_give(images, steps, words, epochs):
-    first, *warnings = expectations(RECIPE, images, steps)
+def test_what_images_and_steps_can_give(images, steps, words, is_short):
+    first, *warnings = expectations(images, 0, Length(RECIPE.change(steps=steps), 1, 0))
     assert words in first
     assert first.startswith(f"{images:,} training images, {steps:,} steps")
-    assert [f"--epochs {epochs} " in line for line in warnings] == ([] if epochs is None else [True])
-    assert epochs is None or epochs * steps / RECIPE.epochs >= ENOUGH_STEPS
+    assert ["--steps 2000" in line for line in warnings] == [True] * is_short
 
 
 def row(rate: float, objective: float = -5000.0, held_out: float | None = None) -> dict[str, float]:

@@ -102,7 +102,7 @@ def test_each_epoch_is_logged_once_with_all_that_was_measured(tmp_path, tiny, di
     for epoch, row in zip(logged, rows, strict=True):
         assert epoch.scalars == pytest.approx(scalars(row))
         assert nats | rest | {"optimizer_steps"} <= epoch.scalars.keys()
-        assert epoch.preview == run.path / "previews" / f"epoch-{epoch.number:04d}.png"
+        assert epoch.preview == run.path / "previews" / f"step-{5 * epoch.number:06d}.png"
         assert epoch.histograms["latents/mean"].shape == (10 * 2,)
         assert epoch.histograms["latents/log_var"].shape == (10 * 2,)
     weights = dict(run.model().named_parameters())["head.mean.weight"].detach().numpy().ravel()
@@ -181,7 +181,7 @@ def test_a_tracker_that_is_added_later_gets_the_epochs_before(tmp_path, tiny, di
     run = fit(tiny(), discs(), tmp_path / "run", resume=True)
     (logged,) = listener.logged.values()
     assert [epoch.number for epoch in logged] == [1, 2]
-    assert [epoch.preview and epoch.preview.name for epoch in logged] == ["epoch-0001.png", "epoch-0002.png"]
+    assert [epoch.preview and epoch.preview.name for epoch in logged] == ["step-000005.png", "step-000010.png"]
     assert [bool(epoch.histograms) for epoch in logged] == [False, True]
     assert logged[0].scalars == pytest.approx(scalars(Run.open(run.path).history[0]))
 

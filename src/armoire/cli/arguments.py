@@ -36,7 +36,7 @@ def _runs(context: CompletionContext) -> list[tuple[str, str]]:
     """The runs below the current folder, and the folders at the typed path."""
     from armoire.training.runs import find_runs
 
-    found = {str(run.path): f"{run.recipe}, {run.epochs} of {run.asked} epochs" for run in find_runs(Path())}
+    found = {str(run.path): f"{run.recipe}, {run.state}" for run in find_runs(Path())}
     folders = [path for path in _folder(context).glob("*") if path.is_dir() and not path.name.startswith(".")]
     return [*found.items(), *((str(path), "folder") for path in sorted(folders) if str(path) not in found)]
 

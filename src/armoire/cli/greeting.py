@@ -36,9 +36,8 @@ def greet() -> None:
 
 
 def _row(run: RunSummary) -> tuple[str, ...]:
-    state = f"{run.asked} epochs" if run.is_finished else f"stopped after {run.epochs} of {run.asked} epochs"
     ago = duration(max(0.0, time.time() - run.modified))
-    return f"  {shlex.quote(str(run.path))}", run.recipe, f"{state}, {ago} ago"
+    return f"  {shlex.quote(str(run.path))}", run.recipe, f"{run.state}, {ago} ago"
 
 
 def _next(found: list[RunSummary]) -> list[tuple[str, str]]:

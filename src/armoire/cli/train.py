@@ -26,6 +26,8 @@ def train(
     columns: ColumnFlags | None = None,
     out: Path | None = None,
     epochs: Whole | None = None,
+    steps: Whole | None = None,
+    minutes: float | None = None,
     batch: Whole | None = None,
     lr: float | None = None,
     latent: Whole | Literal["auto"] | None = None,
@@ -46,7 +48,12 @@ def train(
 
     Args:
         out: folder of the run; by default runs/RECIPE.
-        epochs: passes over the training images; by default, as for all settings here, the recipe's.
+        epochs: passes over the training images; by default, as for all settings here, the recipe's. A recipe without a
+            length, such as images-vae, takes a number of steps that suits the number of images.
+        steps: optimiser steps, instead of epochs; by default the recipe's.
+        minutes: time for steps and measurements, instead of epochs: the schedule of the learning rate follows the
+            clock. Reading the images before and encoding them after take more. A resumed training has the rest of it.
+            By default the recipe's.
         batch: images per step, of all processes together under torchrun; by default the recipe's.
         lr: largest learning rate of a step; by default the recipe's.
         latent: latent dimensions, or auto for as many as the data ask for; by default the recipe's.
@@ -73,6 +80,8 @@ def train(
 
     flags = {
         "epochs": epochs,
+        "steps": steps,
+        "minutes": minutes,
         "batch": batch,
         "lr": lr,
         "latent": latent,
@@ -93,8 +102,8 @@ def train(
     wardrobe = armoire.train(chosen, data, out, progress=terminal_progress(), track=track or (), **options)
     seconds = time.monotonic() - began
     if json:
-        last = wardrobe.run.history[-1]
-        print_json({"run": str(wardrobe.run), "seconds": round(seconds, 1), "last_epoch": last})
+        done = {"seconds": round(seconds, 1), "steps": wardrobe.run.steps, "last_epoch": wardrobe.run.measured}
+        print_json({"run": str(wardrobe.run)} | done)
     else:
         _print_summary(wardrobe, seconds)
 
@@ -115,7 +124,7 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 
 def _print_summary(wardrobe: Wardrobe, seconds: float) -> None:
-    run, split, last = wardrobe.run, wardrobe.held_out, wardrobe.run.history[-1]
+    run, split, last = wardrobe.run, wardrobe.held_out, wardrobe.run.measured
     rows = [
         ("run", str(run)),
         ("data", f"{wardrobe.run.data.name}, {len(wardrobe.latents):,} images encoded in latents.parquet"),
@@ -125,7 +134,7 @@ def _print_summary(wardrobe: Wardrobe, seconds: float) -> None:
     ]
     if (published := last.get(f"{split}_published_total_loss")) is not None:
         rows.append(("published scale", f"{published:.4g} in total"))
-    rows.append(("time", duration(seconds)))
+    rows.append(("time", f"{duration(seconds)}, {run.steps:,} steps"))
     for k, (command, options) in enumerate(NEXT.items()):
         rows.append(("" if k else "next", f"armoire {command} {shlex.quote(str(run))}{options}"))
     print_table(rows)

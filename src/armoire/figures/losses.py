@@ -20,11 +20,11 @@ def losses(wardrobe: Wardrobe) -> Figure:
     """A panel per term, in nats per image: train and held out by epoch; of an autoencoder the distortion alone."""
     history, split = wardrobe.run.history, held_out_split(wardrobe.run.history)
     terms = list(TERMS) if wardrobe.model.posterior.is_stochastic else ["distortion"]
-    last = history[-1]
-    epochs = f"{len(history)} epoch{'s' * (len(history) != 1)}"
+    kept = wardrobe.run.measured
+    objective, steps = kept[f"{split}_objective_nats"], f"{kept['step']:,.0f} steps"
     page = sheet(
-        f"{wardrobe.run.name}: {last[f'{split}_objective_nats']:.1f} nats per held-out image after {epochs}",
-        _subtitle(last, split),
+        f"{wardrobe.run.name}: {objective:.1f} nats per held-out image after {steps}",
+        _subtitle(kept, split),
     )
     for axes, term in zip(page.panels(len(terms), 0.95), terms, strict=True):
         _curves(axes, history, split, term)
@@ -46,7 +46,6 @@ def _curves(axes: Axes, history: list[dict[str, float]], split: str, term: str) 
         values = [row[f"{name}_{term}_nats"] for row in history]
         axes.plot(epochs, values, color=colour, linewidth=2, marker="o", markersize=marker_size, label=label)
     plot_grid(axes)
-    axes.set_xlim(min(epochs) - 0.4, max(epochs) + 0.4)
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.margins(y=0.15)
     axes.set_xlabel("epoch")
@@ -55,7 +54,7 @@ def _curves(axes: Axes, history: list[dict[str, float]], split: str, term: str) 
 
 
 def _subtitle(last: dict[str, float], split: str) -> str:
-    text = f"Training averages are taken during the epoch, held-out ({split}) averages after it."
+    text = f"Training averages are taken between measurements, held-out ({split}) averages at them."
     if f"{split}_published_total_loss" not in last:
         return text
     total, error, kl = (last[f"{split}_published_{key}"] for key in ("total_loss", "reconstruction_loss", "kl_loss"))

@@ -48,8 +48,8 @@ def _title(rows: list[dict[str, Any]], measured: list[dict[str, Any]]) -> str:
 
 
 def _subtitle(rows: list[dict[str, Any]], measured: list[dict[str, Any]], recipe: Recipe) -> str:
-    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
-    text = f"Recipe {recipe.name}, trained for {epochs} with each of {len(rows)} betas, measured on held-out images."
+    trained = f"trained for {recipe.length}" if recipe.length else "trained"
+    text = f"Recipe {recipe.name}, {trained} with each of {len(rows)} betas, measured on held-out images."
     if measured:
         text += f" Right: samples from N(0, I), in the features of {measured[0]['features']}."
     return text

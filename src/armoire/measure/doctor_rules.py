@@ -9,7 +9,8 @@ from typing import Any
 
 from armoire.measure.latent_statistics import ACTIVE_RATE
 from armoire.training import Recipe
-from armoire.training.history import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES, longer
+from armoire.training.history import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES
+from armoire.training.schedule import ENOUGH_STEPS
 from armoire.wardrobe import Wardrobe
 
 NOTHING_EXPLAINED = 0.1  # share of the pixels' variance
@@ -157,7 +158,7 @@ def _over_fitting(wardrobe: Wardrobe, n: Numbers) -> Finding | None:
     if n["held_out_mse"] < OVER_FITTED * n["train_mse"]:
         return None
     more = f"add images, and train again (armoire train {wardrobe.recipe.name} --data DATA)"
-    shorter = train_again(wardrobe, f"--epochs {max(1, wardrobe.recipe.epochs // 2)}", f"shorter; or {more}")
+    shorter = train_again(wardrobe, f"--steps {max(1, n['steps'] // 2)}", f"shorter; or {more}")
     return Finding(
         OVER_FITTING,
         f"squared error {n['held_out_mse']:.4f} on held-out images, {n['train_mse']:.4f} on training images",
@@ -187,7 +188,7 @@ def _too_short(wardrobe: Wardrobe, n: Numbers, found: Sequence[Finding]) -> list
         f"{n['steps']:,} steps on {n['training_images']:,} images; {explained[0].evidence}",
         f"{FEWEST_STEPS:,} steps or more are needed before other settings are to blame"
         + (f", and {FOR_NEW_IMAGES:,} images or more for good samples" if few else ""),
-        train_again(wardrobe, f"--epochs {longer(wardrobe.recipe, n['steps'])}", "longer"),
+        train_again(wardrobe, f"--steps {ENOUGH_STEPS}", "longer"),
     )
     return [finding, *(other for other in found if other not in explained)]
 

@@ -14,11 +14,12 @@ from armoire.io.files import write_text
 from armoire.measure import Evaluation
 from armoire.measure.report_tables import area_rows, number_tables
 from armoire.training import Recipe, Run, load_recipe, recipe_names
+from armoire.training.recipe import LENGTHS
 from armoire.wardrobe import RunLike, Wardrobe
 
 TEMPLATE = "publish/report.html.jinja"
 ADMINISTRATIVE = {"name", "summary"}
-FLAGS = {"data", "epochs", "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
+FLAGS = {"data", *LENGTHS, "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 
 
 def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path]) -> Path:

@@ -164,7 +164,7 @@ def _run(wardrobe: Wardrobe) -> dict[str, Any]:
         "is_stochastic": wardrobe.model.posterior.is_stochastic,
         "likelihood": recipe.likelihood,
         "beta": recipe.beta,
-        "epochs": recipe.epochs,
+        "steps": run.steps,
         "seed": recipe.seed,
         "units": run.header.get("units", ""),
         "model_sha256": run.model_sha256(),

@@ -21,8 +21,9 @@ from armoire.io.files import parse_json, sweep, write_bytes
 from armoire.io.locks import LOCK, file_lock
 from armoire.io.tensors import open_tensors, write_tensors
 from armoire.progress import Progress
-from armoire.training.recipe import Recipe, parse_recipe
+from armoire.training.recipe import LENGTHS, Recipe, parse_recipe
 from armoire.training.run import DIVERGED, FREE, SNAPSHOTS, TRACKING
+from armoire.training.schedule import Length, default_steps
 
 FORMAT = "armoire-checkpoint-1"
 KEEP = 2
@@ -35,8 +36,8 @@ class Checkpoint:
     """The state of a training, in one safetensors file."""
 
     step: int  # optimiser steps done, counted over all epochs
-    tensors: dict[str, Tensor]  # `model.NAME`, `optimizer.INDEX.NAME`, and the epoch's sums so far as `sums`
-    facts: dict[str, Any]  # history, data fingerprint, recipe, number of snapshots, seconds spent in the epoch
+    tensors: dict[str, Tensor]  # `model.NAME`, `optimizer.INDEX.NAME`, and `sums` since the last row of the history
+    facts: dict[str, Any]  # history, its best row, data fingerprint, recipe, snapshots, seconds since the row, in all
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: bool = False) -> Path:
@@ -104,11 +105,11 @@ def _check_folder(out: Path) -> None:
 
 
 def newest_checkpoint(
-    out: Path, recipe: Recipe, images: ImageSet, steps_per_epoch: int, snapshots: int | None, progress: Progress
+    out: Path, recipe: Recipe, images: ImageSet, snapshots: int | None, progress: Progress
 ) -> tuple[Path, Checkpoint] | None:
     """The newest readable checkpoint of a run, None where there is none.
 
-    An ArmoireError if it is of another recipe, of other data, of another number of snapshots, or past the last epoch.
+    An ArmoireError if it is of another recipe, of other data, or of another number of snapshots.
     """
     for path in reversed(list_checkpoints(out / FOLDER)):
         try:
@@ -117,16 +118,14 @@ def newest_checkpoint(
             progress.note(str(error))
             continue
         with report_damage(path):
-            _check_same(checkpoint, out, recipe, images, steps_per_epoch, snapshots)
+            _check_same(checkpoint, out, recipe, images, snapshots)
         return path, checkpoint
     if out.exists():
         progress.note(f"no checkpoint in {out / FOLDER}: starting from step 0")
     return None
 
 
-def _check_same(
-    checkpoint: Checkpoint, out: Path, recipe: Recipe, images: ImageSet, steps_per_epoch: int, snapshots: int | None
-) -> None:
+def _check_same(checkpoint: Checkpoint, out: Path, recipe: Recipe, images: ImageSet, snapshots: int | None) -> None:
     facts = checkpoint.facts
     saved, now = dict(parse_recipe(facts["recipe"], "the checkpoint")), dict(recipe)
     saved["snapshots"], now["snapshots"] = facts["snapshots"], facts["snapshots"] if snapshots is None else snapshots
@@ -135,14 +134,24 @@ def _check_same(
         raise ArmoireError(f"{out} was begun with {', '.join(changed)}; resume it unchanged, or choose another --out")
     if facts["data_fingerprint"] != images.info.fingerprint:
         raise ArmoireError(f"{out} was begun on other data; resume it on the same, or choose another --out")
-    if checkpoint.step > recipe.epochs * steps_per_epoch:
-        done = -(-checkpoint.step // steps_per_epoch)
-        raise ArmoireError(f"{out} is in its epoch {done} or past it; give --epochs {done} or more")
 
 
-def snapshot_steps(count: int, total: int) -> set[int]:
-    """The steps, counted from 1, after which `count` snapshots are taken: evenly spaced, the last one included."""
-    return {-(-total * k // count) for k in range(1, count + 1)}
+def with_length(recipe: Recipe, checkpoint: Checkpoint | None, images: int) -> Recipe:
+    """A recipe that has no length with that of the checkpoint, or with the default for a number of images."""
+    if recipe.length:
+        return recipe
+    saved = {key: checkpoint.facts["recipe"].get(key) for key in LENGTHS} if checkpoint else {}
+    return recipe.change(**saved if any(saved.values()) else {"steps": default_steps(images)})
+
+
+def check_length(recipe: Recipe, length: Length, step: int, steps_per_epoch: int, out: Path) -> None:
+    """Raise an ArmoireError where a training has done more steps than the recipe's length."""
+    if not length.by_clock and step > length.total:
+        done = -(-step // steps_per_epoch)
+        more = f"is in its epoch {done} or past it; give --epochs {done}"
+        raise ArmoireError(
+            f"{out} {more if recipe.epochs else f'has done {step:,} steps; give --steps {step}'} or more"
+        )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What a training reports: what to expect of it, and each epoch's measurements in columns with their units."""
+"""What a training reports: what to expect of it, and its measurements in columns with their units."""
 
 from __future__ import annotations
 
@@ -7,37 +7,48 @@ from statistics import median
 
 from armoire.training.averages import Averages, published_scale
 from armoire.training.recipe import Recipe
-from armoire.training.schedule import beta_at, learning_rate
+from armoire.training.schedule import ENOUGH_STEPS, Length, beta_at, learning_rate
 
 FOR_A_MAP = 200  # training images; with fewer, few images have a true neighbour
 FOR_NEW_IMAGES = 2000  # training images; with fewer, samples are blurs or near-copies
 FEWEST_STEPS = 1000  # with fewer, reconstructions are still blurred, whatever the settings
-ENOUGH_STEPS = 2000
+PATIENCE = 0.25  # share of the steps after the best validation objective, in which over-fitting shows
 SUDDEN = 10  # times the usual rate
 NOTICEABLE = 0.1  # nats per pixel value: a smaller rate jumps for many reasons, such as the end of a collapse
 SMALLER = 4  # divisor of the learning rate in the advice
 
 
-def expectations(recipe: Recipe, images: int, steps: int) -> list[str]:
+def expectations(images: int, validation: int, length: Length) -> list[str]:
     """One line on what the numbers of training images and steps suffice for, and a warning for too few steps."""
-    counted = f"{images:,} training images, {steps:,} steps"
+    counted = f"{images:,} training images" + (f" and {validation:,} for validation" if validation else "")
+    counted += f", {length.total / 60_000:g} minutes" if length.by_clock else f", {length.total:,} steps"
     if images < FOR_A_MAP:
         lines = [f"{counted}: few for a map and neighbours, which take a few hundred images; new images a few thousand"]
     elif images < FOR_NEW_IMAGES:
         lines = [f"{counted}: enough images for a map and neighbours; good new images take a few thousand"]
     else:
         lines = [f"{counted}: enough images for a map, neighbours and new images"]
-    if steps < FEWEST_STEPS:
-        lines.append(
-            f"warning: {steps:,} steps are too few to learn much; --epochs {longer(recipe, steps)} gives "
-            f"about {ENOUGH_STEPS:,}"
-        )
-    return lines
+    if length.by_clock:
+        return [*lines, "the minutes are those of steps and measurements; reading and encoding the images take more"]
+    return lines + too_few(length.total)
 
 
-def longer(recipe: Recipe, steps: int) -> int:
-    """Epochs for about ENOUGH_STEPS steps, where the recipe's epochs are `steps`."""
-    return -(-ENOUGH_STEPS * recipe.epochs // max(1, steps))
+def too_few(steps: int) -> list[str]:
+    """A warning where a training has too few steps."""
+    if steps >= FEWEST_STEPS:
+        return []
+    return [f"warning: {steps:,} steps are too few to learn much; give --steps {ENOUGH_STEPS} or more"]
+
+
+def overfitted(best: dict[str, float], history: list[dict[str, float]], length: Length) -> bool:
+    """Whether the validation objective was best long ago, and the training objective has improved since.
+
+    `best` is the row of the best. Never where the clock decides: that training was given its time.
+    """
+    if length.by_clock or "validation_objective_nats" not in best:
+        return False
+    last, train = history[-1], "train_objective_nats"
+    return last["step"] - best["step"] >= PATIENCE * length.total and last[train] < best[train]
 
 
 def measured(recipe: Recipe, split: str, averages: Averages) -> dict[str, float]:
@@ -54,21 +65,24 @@ def schedules(recipe: Recipe, step: int, total: int) -> dict[str, float]:
     return row | ({"beta": beta_at(recipe, step, total)} if recipe.beta_warmup else {})
 
 
-def epoch_line(recipe: Recipe, split: str, row: dict[str, float], held_out: Averages) -> str:
+def row_line(recipe: Recipe, length: Length, split: str, row: dict[str, float], held_out: Averages) -> str:
+    """A row of the history as the training reports it."""
+    where = f"epoch {row['epoch']}/{recipe.epochs}" if recipe.epochs else f"after {length.describe(int(row['step']))}"
+    chosen = f"validation objective {v:.1f}, " if (v := row.get("validation_objective_nats")) is not None else ""
     published = published_scale(recipe, held_out)
     in_published = f", published scale {published.total_loss:.4g}" if published else ""
     return (
-        f"epoch {row['epoch']}/{recipe.epochs}: {split} distortion {held_out.distortion:.1f}, rate {held_out.rate:.2f} "
+        f"{where}: {chosen}{split} distortion {held_out.distortion:.1f}, rate {held_out.rate:.2f} "
         f"nats{in_published}; {row['images_per_second']:,.0f} images/s"
     )
 
 
 def jump(recipe: Recipe, row: dict[str, float], past: list[dict[str, float]], split: str, values: int) -> str:
-    """A warning for an epoch's line where its rate or objective is absurd, though finite; "" otherwise.
+    """A warning for a row's line where its rate or objective is absurd, though finite; "" otherwise.
 
-    The rate is absurd at 10 times the median of the epochs before (in the first epoch: at 1 nat per pixel value), the
+    The rate is absurd at 10 times the median of the rows before (in the first: at 1 nat per pixel value), the
     objective at 1 nat per pixel value above the best before. With a beta schedule the rate is not checked. `row` is the
-    epoch's, `past` are those before it, and `values` is the number of pixel values in an image.
+    newest, `past` are those before it, and `values` is the number of pixel values in an image.
     """
     for part in ("train", split):
         rate, objective = f"{part}_rate_nats", f"{part}_objective_nats"

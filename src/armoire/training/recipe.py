@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from armoire.model import Architecture
     from armoire.model.posterior import Posterior
 
+LENGTHS = ("epochs", "steps", "minutes")  # settings of which a recipe has one at most
 REGISTRIES: dict[str, Registry[Any]] = {"posterior": POSTERIORS, "likelihood": LIKELIHOODS, "blocks": NETWORKS}
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -101,7 +102,21 @@ class Recipe(BaseModel):
         "none", description="fitted to the training latents at the end, to draw from"
     )
 
-    epochs: int = Field(5, ge=1, description="passes over the training images")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="passes over the training images; without epochs, steps and minutes, their number decides",
+    )
+    steps: int | None = Field(None, ge=1, description="optimiser steps, instead of epochs")
+    minutes: float | None = Field(
+        None, gt=0, description="time for steps and measurements, instead of epochs; the schedule follows the clock"
+    )
+    validation: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of the training images that chooses the weights kept, and stops over-fitting; 0: the last",
+    )
     batch: int = Field(100, ge=1, description="images per step")
     lr: float = Field(1e-3, gt=0, description="largest learning rate of Adam")
     schedule: Literal["constant", "one-cycle"] = Field(
@@ -127,6 +142,20 @@ class Recipe(BaseModel):
             return values
         real = {key for key, field in cls.model_fields.items() if field.annotation in (float, float | None)}
         return {key: float(value) if type(value) is int and key in real else value for key, value in values.items()}
+
+    @model_validator(mode="after")
+    def _check_one_length(self) -> Recipe:
+        if len(given := [key for key in LENGTHS if getattr(self, key) is not None]) > 1:
+            raise ValueError(f"give one of {', '.join(LENGTHS)}, not {' and '.join(given)}")
+        return self
+
+    @property
+    def length(self) -> str:
+        """How long it trains, such as "5 epochs"; "" where the number of images decides."""
+        for unit in LENGTHS:
+            if (n := getattr(self, unit)) is not None:
+                return f"{n:{',' if isinstance(n, int) else 'g'}} {unit.removesuffix('s' * (n == 1))}"
+        return ""
 
     @property
     def choice(self) -> ColumnChoice:
@@ -170,9 +199,10 @@ class Recipe(BaseModel):
         return architecture
 
     def change(self, **settings: Any) -> Recipe:
-        """The recipe with some settings changed; None leaves a setting as it is."""
+        """The recipe with some settings changed; None leaves a setting as it is, and a length replaces another."""
         given = {key: value for key, value in settings.items() if value is not None}
-        return parse_recipe(self.model_dump() | given, f"recipe {self.name}") if given else self
+        other = dict.fromkeys(LENGTHS) if given.keys() & set(LENGTHS) else {}
+        return parse_recipe(self.model_dump() | other | given, f"recipe {self.name}") if given else self
 
     def to_toml(self, comments: bool = False, everything: bool = True) -> str:
         """The recipe as TOML, one setting a line; `everything` writes those left at their default too."""
@@ -229,6 +259,8 @@ def parse_recipe(values: dict[str, Any], where: str) -> Recipe:
         if first["type"] == "extra_forbidden":
             raise ArmoireError(f"no setting '{key}' in {where}; {did_you_mean(key, Recipe.model_fields)}") from None
         what = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        if not key:
+            raise ArmoireError(f"{where}: {what}") from None
         raise ArmoireError(f"{key} in {where} should be {what}, not {first['input']!r}") from None
 
 

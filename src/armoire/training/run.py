@@ -25,7 +25,7 @@ from armoire.io.tensors import change_metadata
 from armoire.model.pretrained import FILE, read_header, refuse_foreign, unreadable_model
 from armoire.progress import USUAL, Progress
 from armoire.training.public import public_header, public_recipe
-from armoire.training.recipe import Recipe, parse_recipe, read_recipe
+from armoire.training.recipe import LENGTHS, Recipe, parse_recipe, read_recipe
 
 # torch is imported only where a model is needed.
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from armoire.model import Autoencoder
 
 DIVERGED = "diverged.json"
-FREE = {"epochs", "name", "summary", "data", "showable"}  # settings that --resume may change
-LATEST = 5  # epochs in the notebook repr
-SPECS = {"epoch": ".0f"} | {f"{split}_published_total_loss": ".4g" for split in ("test", "valid")}
+FREE = {*LENGTHS, "name", "summary", "data", "showable"}  # settings that --resume may change
+LATEST = 5  # rows of the history in the notebook repr
+SPECS = {"epoch": ".3g"} | {f"{split}_published_total_loss": ".4g" for split in ("test", "valid")}
 TRACKING = "tracking"  # folder of the trackers' files
 SNAPSHOTS = "snapshots"
 TIMES = {"seconds", "images_per_second"}  # columns of the history that differ between equal trainings
@@ -91,9 +91,9 @@ class Run:
     def _repr_html_(self) -> str:
         pictures = []
         with contextlib.suppress(ArmoireError, OSError):
-            epoch = len(self.history)
-            caption = f"epoch {epoch}: held-out images, their reconstructions, and samples"
-            pictures = [Picture(self.preview(epoch).read_bytes(), caption)]
+            step = int(self.measured["step"])
+            caption = f"step {step:,}: held-out images, their reconstructions, and samples"
+            pictures = [Picture(self.preview(step).read_bytes(), caption)]
         return html_repr(self.name, self.recipe.lead, [self.facts(), self._epochs()], pictures)
 
     def facts(self) -> Table:
@@ -121,7 +121,7 @@ class Run:
         columns |= {f"{split} total, published scale": f"{split}_published_total_loss", "seconds": "seconds"}
         there = {head: key for head, key in columns.items() if key in rows[0]}
         cells = [[format(row[key], SPECS.get(key, ",.1f")) for key in there.values()] for row in rows[-LATEST:]]
-        title = f"The last {LATEST} of {len(rows)} epochs" if len(rows) > LATEST else "Epochs"
+        title = f"The last {LATEST} of {len(rows)} measurements" if len(rows) > LATEST else "Measurements"
         return Table(cells, title, list(there))
 
     def _check_links(self) -> None:
@@ -166,9 +166,16 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Number of optimiser steps done."""
+        """Number of optimiser steps done; the weights may be those after fewer, which validation images chose."""
         with self._reading("step"):
-            return int(self.header["step"])
+            return max(int(self.header["step"]), int(self.header.get("steps_done", 0)))
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """The row of the history with the measurements of the weights; the last one before them, if there is none."""
+        with self._reading("step"):
+            step = int(self.header["step"])
+        return next((row for row in reversed(self.history) if row["step"] <= step), self.history[0])
 
     @cached_property
     def data(self) -> SetInfo:
@@ -193,9 +200,9 @@ class Run:
 
         return Autoencoder.from_pretrained(self.path).to(device)
 
-    def preview(self, epoch: int) -> Path:
-        """The preview of an epoch, from 1."""
-        return self.path / "previews" / f"epoch-{epoch:04d}.png"
+    def preview(self, step: int) -> Path:
+        """The preview after a step, from 1."""
+        return self.path / "previews" / f"step-{step:06d}.png"
 
     @cached_property
     def artifacts(self) -> Artifacts:
@@ -247,7 +254,7 @@ class Run:
 
     @cached_property
     def history(self) -> list[dict[str, float]]:
-        """One row an epoch, as in history.csv."""
+        """One row a measurement, as in history.csv: after each epoch, or evenly spaced over the steps."""
         path = self.path / "history.csv"
         try:
             rows = csv.DictReader(StringIO(read_text(path), newline=""))
@@ -258,11 +265,11 @@ class Run:
             raise ArmoireError(f"{path} is damaged ({error}); restore it, or train again") from None
         if not found or "epoch" not in found[0]:
             raise ArmoireError(f"{path} is damaged (it has no epoch); restore it, or train again")
-        # A process killed between writing both leaves one epoch more here than there.
-        epochs = self.header.get("history_epochs", "")
-        in_order = [row["epoch"] for row in found] == list(range(1, len(found) + 1))
-        known = epochs.isdecimal() and len(epochs) < 10 and in_order and len(found) <= int(epochs) + 1
-        if not known or history_sha256(found[: int(epochs)]) != self.header.get("history_sha256"):
+        # A process killed between writing both leaves one row more here than there.
+        rows = self.header.get("history_epochs", "")
+        epochs = [row["epoch"] for row in found]
+        known = rows.isdecimal() and len(rows) < 10 and epochs == sorted(set(epochs)) and len(found) <= int(rows) + 1
+        if not known or history_sha256(found[: int(rows)]) != self.header.get("history_sha256"):
             raise ArmoireError(f"{path} is not the history of {FILE}; restore it, or train again")
         return found
 
@@ -295,8 +302,13 @@ class Run:
         epoch: float,
         history: list[dict[str, float]],
         path: Path | None = None,
+        *,
+        steps_done: int | None = None,
     ) -> None:
-        """Write weights, with recipe, data, seed, step and versions in the header; by default model.safetensors."""
+        """Write weights, with recipe, data, seed, step and versions in the header; by default model.safetensors.
+
+        `steps_done` are those of the training where the weights are those of an earlier step.
+        """
         import torch
 
         header = {
@@ -308,6 +320,7 @@ class Run:
             "data_fingerprint": images.info.fingerprint,
             "seed": str(recipe.seed),
             "step": str(step),
+            "steps_done": str(steps_done or step),
             "epoch": json.dumps(epoch),
             "units": UNITS,
             "history_epochs": str(len(history)),

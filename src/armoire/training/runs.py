@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from armoire.io.files import parse_toml, read_text
 
-RECIPE, HISTORY = "recipe.toml", "history.csv"
+RECIPE, HISTORY, LATENTS = "recipe.toml", "history.csv", "latents.parquet"
+LENGTHS = ("epochs", "steps", "minutes")
 MOST = 1000  # folders searched, to bound the time
 
 
@@ -19,13 +22,14 @@ class RunSummary:
     path: Path
     recipe: str  # its name
     data: str  # the source of its images, as for `load_images`; "" for an array in memory
-    epochs: int  # done
-    asked: int  # epochs of its recipe
+    length: str  # of its recipe, such as "5 epochs"
+    steps: int  # measured last
+    is_finished: bool  # whether its images were encoded, which is done at the end
     modified: float  # the last change of its recipe or history, in seconds since 1970
 
     @property
-    def is_finished(self) -> bool:
-        return self.epochs >= self.asked
+    def state(self) -> str:
+        return self.length if self.is_finished else f"stopped after {self.steps:,} steps, of {self.length}"
 
 
 def find_runs(folder: Path) -> list[RunSummary]:
@@ -45,14 +49,15 @@ def _folders(folder: Path) -> Iterator[Path]:
 def _summary(path: Path) -> RunSummary | None:
     try:
         recipe = parse_toml(read_text(path / RECIPE))
-        asked, name, data = recipe["epochs"], recipe.get("name", path.name), recipe.get("data", "")
-        modified = (path / RECIPE).stat().st_mtime
-        epochs = 0
+        length = next((f"{recipe[unit]} {unit}" for unit in LENGTHS if isinstance(recipe.get(unit), int | float)), "")
+        name, data, modified = recipe.get("name", path.name), recipe.get("data", ""), (path / RECIPE).stat().st_mtime
+        steps = 0
         if (path / HISTORY).is_file():
-            epochs = max(0, len(read_text(path / HISTORY).splitlines()) - 1)
+            rows = list(csv.DictReader(StringIO(read_text(path / HISTORY))))
+            steps = int(rows[-1]["step"]) if rows else 0
             modified = max(modified, (path / HISTORY).stat().st_mtime)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None
-    if not (isinstance(asked, int) and isinstance(name, str) and isinstance(data, str)):
+    if not (length and isinstance(name, str) and isinstance(data, str)):
         return None
-    return RunSummary(path, name, data, epochs, asked, modified)
+    return RunSummary(path, name, data, length, steps, (path / LATENTS).is_file(), modified)

@@ -17,7 +17,7 @@ from armoire.training.distributed import DistributedContext
 from armoire.training.optimizer import pack_optimizer, unpack_optimizer, with_prefix
 from armoire.training.randomness import generator, normal_like
 from armoire.training.recipe import Recipe
-from armoire.training.schedule import beta_at, learning_rate
+from armoire.training.schedule import Length, beta_at, learning_rate
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class StepDone:
 
     Attributes:
         step: steps done, from 1, counted over all epochs.
-        total: steps of the whole training.
+        total: steps of the whole training; where it is as long as some minutes, an estimate.
         model: with this step's weights, in training mode.
         terms: of this process's rows of the batch, before the step.
         objective: this process's part of the batch's mean objective in nats; the parts of all processes add up.
@@ -80,8 +80,8 @@ class _TermsModule(nn.Module):
 class Stepper:
     """A model, its optimiser and, where the recipe has one, its critic."""
 
-    def __init__(self, model: Autoencoder, recipe: Recipe, steps: int, distributed: DistributedContext) -> None:
-        self.model, self.recipe, self.steps, self.distributed = model, recipe, steps, distributed
+    def __init__(self, model: Autoencoder, recipe: Recipe, distributed: DistributedContext) -> None:
+        self.model, self.recipe, self.distributed = model, recipe, distributed
         self._terms = distributed.parallel(_TermsModule(model))
         self.adversary = self._make_adversary()
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=model.device.type != "mps")
@@ -97,10 +97,11 @@ class Stepper:
             )
         return Adversary(self.model.architecture.image_channels, recipe.adversarial, recipe.seed, self.model.device)
 
-    def step(self, images: Batches, indices: Tensor, step: int) -> StepDone:
+    def step(self, images: Batches, indices: Tensor, step: int, length: Length) -> StepDone:
         """Train on a batch, the images at int64 indices (n,); `step` is counted from 0."""
         recipe, n = self.recipe, len(indices)
-        lr, beta = learning_rate(recipe, step, self.steps), beta_at(recipe, step, self.steps)
+        position, total = length.position, length.total
+        lr, beta = learning_rate(recipe, position, total), beta_at(recipe, position, total)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         rows = self.distributed.share(n)
@@ -109,14 +110,14 @@ class Stepper:
         terms = forward(self._terms, x, recipe, draws, rows, n)
         loss = terms.objective(beta).sum() / n
         self.optimizer.zero_grad()
-        if self.adversary and step >= recipe.adversarial_from * self.steps:
+        if self.adversary and position >= recipe.adversarial_from * total:
             self.adversary.step(x, terms, self.model.likelihood, beta, lr)
         else:
             (loss * self.distributed.size).backward()  # gradients are averaged over processes: their parts add up
         if recipe.clip:  # after the averaging: every process scales by the same norm
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimizer.step()
-        return StepDone(step + 1, self.steps, self.model, terms, loss.detach(), beta, lr)
+        return StepDone(step + 1, length.steps(step + 1), self.model, terms, loss.detach(), beta, lr)
 
     def pack(self) -> dict[str, Tensor]:
         """Weights and optimiser state as named tensors."""

@@ -1,7 +1,7 @@
 """Log a training to experiment trackers; they cannot stop or change it.
 
 history.csv needs none of them. RUN/tracking/ holds what they write into the run, and its `state.json` the run's id in
-each tracker and how many epochs were logged to it, so that a resumed training continues there.
+each tracker and how many rows of the history were logged to it, so that a resumed training continues there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def scalars(row: Mapping[str, float]) -> dict[str, float]:
     found = {}
     for column, value in row.items():
         split, _, rest = column.partition("_")
-        found[f"{rest}/{split}" if split in ("train", "valid", "test") else column] = value
+        found[f"{rest}/{split}" if split in ("train", "validation", "valid", "test") else column] = value
     del found["epoch"]
     # W&B and trackio have a `step` of their own.
     found["optimizer_steps"] = found.pop("step")
@@ -59,7 +59,7 @@ class Tracking:
     def following(
         self, settings: dict[str, Any], history: Sequence[Mapping[str, float]], resume: bool
     ) -> Iterator[None]:
-        """Open the trackers for a training, to continue their runs if it is resumed; they get the epochs they lack."""
+        """Open the trackers for a training, to continue their runs if it is resumed; they get the rows they lack."""
         if self._names:
             self._state = self._read_state() if resume else {}
         for name in self._names:
@@ -72,15 +72,19 @@ class Tracking:
                 with self._failing_alone(name):
                     self._trackers[name].close()
 
-    def epoch(
-        self, row: Mapping[str, float], preview: Path, histograms: Callable[[], Mapping[str, np.ndarray]]
+    def row(
+        self,
+        number: int,
+        row: Mapping[str, float],
+        preview: Path,
+        histograms: Callable[[], Mapping[str, np.ndarray]],
     ) -> None:
-        """Log an epoch to every tracker; the histograms are computed if there is one."""
+        """Log a row of the history, numbered from 1, to every tracker; the histograms are computed if there is one."""
         found = None
         for name in list(self._trackers):
             with self._failing_alone(name):
                 found = histograms() if found is None else found
-                self._log(name, row, preview, found)
+                self._log(name, number, row, preview, found)
 
     def _start(self, name: str, settings: dict[str, Any], history: Sequence[Mapping[str, float]]) -> None:
         state = self._state.setdefault(name, {"id": uuid.uuid4().hex[:8], "epochs": 0})
@@ -88,11 +92,12 @@ class Tracking:
         self._write_state()
         self._trackers[name] = KINDS[name]()
         self._trackers[name].start(info)
-        for row in history:
-            self._log(name, row, self._run.preview(int(row["epoch"])), {})
+        for number, row in enumerate(history, start=1):
+            self._log(name, number, row, self._run.preview(int(row["step"])), {})
 
-    def _log(self, name: str, row: Mapping[str, float], preview: Path, histograms: Mapping[str, np.ndarray]) -> None:
-        number = int(row["epoch"])
+    def _log(
+        self, name: str, number: int, row: Mapping[str, float], preview: Path, histograms: Mapping[str, np.ndarray]
+    ) -> None:
         if number > self._state[name]["epochs"]:
             picture = preview if self._may_show and preview.is_file() else None
             self._trackers[name].log(EpochLog(number, scalars(row), picture, histograms))

@@ -1,4 +1,4 @@
-"""The epochs of a training: batches, steps, measurements on the held-out images, and what is written to the run."""
+"""The loop of a training: batches, steps, measurements on the held-out images, and what is written to the run."""
 
 from __future__ import annotations
 
@@ -19,28 +19,32 @@ from armoire.io.files import make_folder, write_text
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress, Task
 from armoire.training.averages import RunningMeans, average_over
-from armoire.training.batches import Batches
 from armoire.training.checkpointing import (
+    BEST,
     FOLDER,
     Checkpoint,
+    check_length,
     check_out,
     list_checkpoints,
+    load_checkpoint,
     newest_checkpoint,
     report_damage,
     save_checkpoint,
-    snapshot_steps,
     stop_requests,
+    with_length,
 )
 from armoire.training.distributed import DistributedContext, join
-from armoire.training.history import epoch_line, expectations, jump, measured, schedules
+from armoire.training.history import expectations, jump, measured, overfitted, row_line, schedules, too_few
 from armoire.training.latent_size import with_latent
 from armoire.training.machine import keep_memory, pick_device
+from armoire.training.optimizer import with_prefix
+from armoire.training.parts import Parts
 from armoire.training.preview import histograms, save_preview
 from armoire.training.public import public_recipe
-from armoire.training.randomness import generator, permutation
+from armoire.training.randomness import generator
 from armoire.training.recipe import Recipe
 from armoire.training.run import DIVERGED, Run
-from armoire.training.schedule import learning_rate
+from armoire.training.schedule import Length, learning_rate
 from armoire.training.step import StepDone, Stepper
 from armoire.training.synchronised import synchronise
 from armoire.training.tracking import Tracking, tracker_names
@@ -61,13 +65,15 @@ def fit_epochs(
     track: str | Sequence[str] = (),
     snapshots: int | None = None,
     on_step: OnStep | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Run:
     """Train a recipe on the training images of a data set and write a run.
 
     On a CPU the same recipe, seed, data and number of threads give the same bits, interrupted and resumed or not. In
     the processes that torchrun starts it trains one model together, and the first of them writes the run.
 
-    The test split of the images (valid where there is none) is only measured on. `on_step` is called after each
+    The test split of the images (valid where there is none) is only measured on. `clock` gives the seconds that a
+    recipe's minutes are counted in. `on_step` is called after each
     optimiser step, in every process with its own rows of the batch, before anything is saved; an exception that it
     raises ends the training. The other options, and what is raised, are those of `armoire.train`.
     """
@@ -83,7 +89,7 @@ def fit_epochs(
             before = run.path / "recipe.toml" if resume else None
             recipe = distributed.from_first(lambda: with_latent(recipe, images, before, progress))
         tracking = Tracking(names, run, recipe.showable and may_be_shown(images.info), progress.note)
-        trainer = _Trainer(recipe, images, run, chosen, progress, distributed, tracking, snapshots, on_step)
+        trainer = _Trainer(recipe, images, run, chosen, progress, distributed, tracking, snapshots, on_step, clock)
         return trainer.run(resume)
 
 
@@ -98,70 +104,74 @@ class _Trainer:
     tracking: Tracking
     snapshots: int | None
     on_step: OnStep | None
+    clock: Callable[[], float]
     step: int = 0
-    seconds: float = 0.0  # spent in the epoch so far
+    seconds: float = 0.0  # spent on steps since the last row of the history
+    spent: float = 0.0  # seconds of the training, in the processes before
     history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] = field(default_factory=dict)  # the row of the best objective, and its `position`
 
     def __post_init__(self) -> None:
         keep_memory()
         recipe, images, self.folder = self.recipe, self.images, self.out.path / FOLDER
         # Processes on one machine share the pages of a mapped file; a GPU gets a copy each.
         mapped = self.distributed.size > 1 and self.device.type == "cpu"
-        self.train_images = Batches(images.split("train").draw(recipe.limit, recipe.seed).images, self.device, mapped)
-        self.held_out = Batches(images.split(images.held_out).images, self.device, mapped)
-        n = len(self.train_images)
-        if recipe.norm == "batch" and min(recipe.batch, n) < 2:
+        self.parts = Parts.of(recipe, images, self.device, mapped)
+        if recipe.norm == "batch" and min(recipe.batch, len(self.parts)) < 2:
             raise ArmoireError(
                 f"recipe {recipe.name} normalises by batches, and one image has no statistics: "
                 "give at least 2 training images and a --batch of 2 or more"
             )
-        # A last batch of one image, which has no statistics to normalise by, is left out.
-        self.steps_per_epoch = max(1, -(-(n - (n % recipe.batch == 1)) // recipe.batch))
-        self.total = recipe.epochs * self.steps_per_epoch
         self.model = Autoencoder(recipe.architecture(images), generator(recipe.seed, "weights")).to(self.device)
         synchronise(self.model, self.distributed)
-        self.stepper = Stepper(self.model, recipe, self.total, self.distributed)
+        self.stepper = Stepper(self.model, recipe, self.distributed)
         self.means = RunningMeans(self.device)
 
     def run(self, resume: bool) -> Run:
         self.distributed.from_first(lambda: check_out(self.out.path, resume))
-        if resume:
-            self._restore()
-        self.snapshot_steps = snapshot_steps(self.snapshots, self.total) if self.snapshots else set()
+        self._restore(resume)
         if self.distributed.is_first:
             self._prepare_folder()
         summary = self.images.reading.summary(len(self.images)) if self.images.store else []
-        for line in [*summary, *expectations(self.recipe, len(self.train_images), self.total)]:
+        for line in [*summary, *expectations(len(self.parts), len(self.parts.validation or ()), self.length)]:
             self.progress.note(line)
         info = self.images.info
         settings = public_recipe(self.recipe, info).model_dump(mode="json") | {"data_fingerprint": info.fingerprint}
-        images_in_all, done = self._images_before(self.total), self._images_before(self.step)
-        title, out = f"training {self.recipe.name}", self.out.path
+        images_in_all = None if self.length.by_clock else self.parts.images(self.length.total)
+        title, out, done = f"training {self.recipe.name}", self.out.path, self.parts.images(self.step)
         with (
             self.tracking.following(settings, self.history, resume),
             stop_requests() as stop,
             self.progress.task(title, images_in_all, "images", done, rate=True, into=out) as task,
         ):
-            while self.step < self.total:
-                self._epoch(task, stop)
-        if resume:  # a kill between the last checkpoint and these would have left them one epoch behind
-            self._write()
+            self.length.start(self.step, self.spent)
+            while not self._is_over():
+                self._train_until_measured(task, stop)
+        if self.step > self._measured_step:  # interrupted when its minutes were over
+            self._measure()
+        self._finish(resume)
         return self.out
 
-    def _restore(self) -> None:
-        given = (self.out.path, self.recipe, self.images, self.steps_per_epoch, self.snapshots, self.progress)
+    def _restore(self, resume: bool) -> None:
+        given = (self.out.path, self.recipe, self.images, self.snapshots, self.progress)
         # Read by one process: the others may be on machines that do not have the file.
-        found = self.distributed.from_first(lambda: newest_checkpoint(*given))
-        if found is None:
+        found = self.distributed.from_first(lambda: newest_checkpoint(*given)) if resume else None
+        path, checkpoint = found or (self.folder, None)
+        recipe = self.recipe = with_length(self.recipe, checkpoint, len(self.parts))
+        self.length = Length(recipe, self.parts.steps_per_epoch, self.parts.measured, self.clock)
+        if checkpoint is None:
             return
-        path, checkpoint = found
         with report_damage(path):
+            check_length(recipe, self.length, checkpoint.step, self.parts.steps_per_epoch, self.out.path)
             self.stepper.unpack(checkpoint.tensors)
             # The sums are those of all processes, and are added up again.
             self.means = RunningMeans(self.device, checkpoint.tensors["sums"] if self.distributed.is_first else None)
             self.step, facts = checkpoint.step, checkpoint.facts
             self.history, self.seconds, self.snapshots = facts["history"], facts["seconds"], facts["snapshots"]
-        self.progress.note(f"going on from {path.name}, {self.step:,} of {self.total:,} steps done")
+            self.best = facts.get("best", {})
+            self.spent = facts.get("seconds_in_all", 0.0)
+            self.length.start(self.step, self.spent)
+        self.progress.note(f"going on from {path.name}, {self.length.describe(self.step)} done")
 
     def _prepare_folder(self) -> None:
         make_folder(self.folder)
@@ -171,44 +181,68 @@ class _Trainer:
             if step > self.step:  # of a training that was begun here before
                 path.unlink()
 
-    def _epoch(self, task: Task, stop: Callable[[], str]) -> None:
+    @property
+    def _measured_step(self) -> int:
+        """The step of the last row of the history."""
+        return int(self.history[-1]["step"]) if self.history else 0
+
+    def _is_over(self) -> bool:
+        return self.length.is_over or overfitted(self.best, self.history, self.length)
+
+    def _train_until_measured(self, task: Task, stop: Callable[[], str]) -> None:
         self.model.train()
-        epoch = self.step // self.steps_per_epoch
-        indices = permutation(self.recipe.seed, epoch, len(self.train_images))
         last_save = began = time.monotonic()
         before = self.seconds
         losses: list[Tensor] = []
-        for position in range(self.step % self.steps_per_epoch, self.steps_per_epoch):
-            chosen = indices[position * self.recipe.batch : (position + 1) * self.recipe.batch]
+        while True:
+            chosen = self.parts.of_step(self.step)
             losses.append(self._step(chosen))
             self.seconds = before + time.monotonic() - began
-            last = position + 1 == self.steps_per_epoch
-            if len(losses) == STEPS_BETWEEN_REPORTS or last:
+            due = self._is_due()
+            if len(losses) == STEPS_BETWEEN_REPORTS or due:
                 self._report(losses, task, chosen)
                 losses = []
             else:
                 task.advance(len(chosen))
             asked, save = self._agree(stop(), time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS)
-            if last:
-                self._end_epoch(epoch)
+            if due:
+                self._measure()
             elif asked or save:
                 self._check_finite(losses)
                 self._save()
                 last_save = time.monotonic()
             if asked:
-                self._stop(asked, last)
+                self._stop(asked, due)
+            if due:
+                return
 
     def _step(self, chosen: Tensor) -> Tensor:
-        done = self.stepper.step(self.train_images, chosen, self.step)
+        done = self.stepper.step(self.parts.train, chosen, self.step, self.length)
         self.means.add(done.terms)
         self.step = done.step
+        self._move()
         if self.on_step:
             self.on_step(done)
-        if self.step in self.snapshot_steps:
+        if self.snapshots and self.length.passed(self.snapshots):
             self._check_finite([done.objective])
             self._check_weights(self.model.state_dict())
             self._write_model(self.out.snapshot(self.step))
         return done.objective
+
+    def _move(self) -> None:
+        """Go on in the schedule; by the clock, that of the first process."""
+        length, position = self.length, 0
+        if self.distributed.is_first:
+            length.expect(self.step)
+            position = length.now(self.step)
+        length.move(self.distributed.largest(position)[0] if length.by_clock else self.step)
+
+    def _is_due(self) -> bool:
+        """Whether to measure now; by the clock, that of the first process."""
+        due = self.length.is_due(self.step)
+        if self.length.by_clock:
+            due = bool(self.distributed.largest(int(due and self.distributed.is_first))[0])
+        return due
 
     def _agree(self, asked: str, save: bool) -> tuple[str, bool]:
         """The same decision in all processes: stop if any was asked to, save if the first one is due to."""
@@ -216,13 +250,13 @@ class _Trainer:
         number, due = self.distributed.largest(number, int(save and self.distributed.is_first))
         return signal.Signals(number).name if number else "", bool(due)
 
-    def _stop(self, asked: str, epoch_ended: bool) -> None:
-        if not epoch_ended:
+    def _stop(self, asked: str, is_measured: bool) -> None:
+        if not is_measured:
             self._write_model()
         # torchrun ends all processes as soon as one has ended.
         self.distributed.wait()
         raise TrainingInterruptedError(
-            f"stopped by {asked} after {self.step:,} of {self.total:,} steps; all is saved in {self.out.path}, "
+            f"stopped by {asked} after {self.length.describe(self.step)}; all is saved in {self.out.path}, "
             "and --resume (in Python resume=True) goes on from there"
         )
 
@@ -239,7 +273,7 @@ class _Trainer:
     def _diverged(self, step: int) -> ArmoireError:
         saved = list_checkpoints(self.folder)
         good = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written before"
-        lr = learning_rate(self.recipe, step - 1, self.total)
+        lr = learning_rate(self.recipe, self.length.at(step - 1), self.length.total)
         if self.distributed.is_first:
             self.out.write_diverged(step, lr)
         return ArmoireError(
@@ -247,48 +281,98 @@ class _Trainer:
             f"rate ({lr:.2g} there) is too high: try --lr {self.recipe.lr / 10:.2g}; {good}"
         )
 
-    def _end_epoch(self, epoch: int) -> None:
-        recipe, split = self.recipe, self.images.held_out
+    def _measure(self) -> None:
+        recipe, parts, split, began = self.recipe, self.parts, self.images.held_out, self.length.seconds
         trained = self.means.averages(recipe.beta, self.distributed)
-        held_out = average_over(self.model, self.held_out, recipe, self.distributed)
+        row: dict[str, float] = {"epoch": parts.epochs(self.step), "step": self.step}
+        row |= measured(recipe, "train", trained)
+        if parts.validation:
+            row |= measured(recipe, "validation", average_over(self.model, parts.validation, recipe, self.distributed))
+        held_out = average_over(self.model, parts.held_out, recipe, self.distributed)
+        averaged = self.length.seconds
         if not math.isfinite(held_out.objective):
             raise self._diverged(self.step)
-        row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
-        row |= measured(recipe, "train", trained) | measured(recipe, split, held_out)
-        row |= schedules(recipe, self.step - 1, self.total)
+        row |= measured(recipe, split, held_out)
+        row |= schedules(recipe, self.length.at(self.step - 1), self.length.total)
         row["seconds"] = round(self.seconds, 3)
-        row["images_per_second"] = round(self._images_before(self.steps_per_epoch) / self.seconds, 1)
+        seen = parts.images(self.step) - parts.images(self._measured_step)
+        row["images_per_second"] = round(seen / self.seconds, 1)
         warning = jump(recipe, row, self.history, split, self.model.pixels)
-        best = all(row[f"{split}_objective_nats"] < past[f"{split}_objective_nats"] for past in self.history)
+        if best := self._is_best(row):
+            self.best = row | {"position": self.length.position}
         self.history.append(row)
         self.means, self.seconds = RunningMeans(self.device), 0.0
-        if self.distributed.is_first:  # before the checkpoint: a training resumed from it draws no preview of the epoch
-            path = self.out.preview(epoch + 1)
+        if self.distributed.is_first:  # before the checkpoint: a training resumed from it draws no preview of the row
+            path = self.out.preview(self.step)
             save_preview(path, self.model, self.images, recipe)
-            self.tracking.epoch(row, path, lambda: histograms(self.model, self.held_out))
+            self.tracking.row(len(self.history), row, path, lambda: histograms(self.model, parts.held_out))
         self._save(best)
         self._write()
-        self.progress.note(epoch_line(recipe, split, row, held_out) + warning)
+        # The first time, drawing and saving load what later ones have.
+        self.length.measured(self.step, (self.length.seconds if self.history[1:] else averaged) - began)
+        self.progress.note(row_line(recipe, self.length, split, row, held_out) + warning)
+        if self.length.by_clock and len(self.history) == 2:  # the first steps are slower
+            for line in too_few(self.length.steps(self.step)):
+                self.progress.note(line)
+
+    def _is_best(self, row: dict[str, float]) -> bool:
+        """Whether a row has the best objective, on the validation images where there are some.
+
+        What is measured before the critic is used does not count: it sharpens images at the objective's expense.
+        """
+        name = f"{'validation' if self.parts.validation else self.images.held_out}_objective_nats"
+        begins = self.recipe.adversarial_from * self.length.total if self.recipe.adversarial else 0
+        counts = self.best and not self.best["position"] < begins <= self.length.position
+        return not counts or row[name] < self.best[name]
+
+    def _finish(self, resume: bool) -> None:
+        if resume:  # a kill between the last checkpoint and these would have left them one row behind
+            self._write()
+        if self.parts.validation and (kept := int(self.best["step"])) < self.step and self.distributed.is_first:
+            self._keep_best(kept)
+
+    def _keep_best(self, step: int) -> None:
+        """Write the weights that the validation images chose."""
+        path = self.folder / BEST
+        try:
+            checkpoint = load_checkpoint(path)
+            if checkpoint.step != step:  # written just before a kill, by a training that went on in another way
+                raise ArmoireError(f"{path} is of step {checkpoint.step:,}, not {step:,}")
+        except ArmoireError as error:
+            self.progress.note(f"{error}; the last weights are kept")
+            return
+        self.model.load_state_dict(with_prefix(checkpoint.tensors, "model"))
+        self._write_model(step=step)
+        kept = f"the weights of step {step:,} are kept, the best for the validation images"
+        if not self.length.is_over:
+            kept = (
+                f"stopped after {self.length.describe(self.step)}, because the model over-fits: it has become worse on "
+                f"the validation images, and better on the training images; {kept}"
+            )
+        self.progress.note(kept)
 
     def _write(self) -> None:
         if self.distributed.is_first:
             self.out.write_history(self.history)
         self._write_model()
 
-    def _write_model(self, path: Path | None = None) -> None:
+    def _write_model(self, path: Path | None = None, step: int | None = None) -> None:
         if self.distributed.is_first:
-            epochs, steps = divmod(self.step, self.steps_per_epoch)
-            epoch = self.step / self.steps_per_epoch if steps else epochs
-            self.out.write_model(self.model, self.recipe, self.images, self.step, epoch, self.history, path)
+            step, epoch = step or self.step, self.parts.epochs(step or self.step)
+            given = (self.model, self.recipe, self.images, step, epoch, self.history, path)
+            self.out.write_model(*given, steps_done=self.step)
 
     def _save(self, best: bool = False) -> None:
         tensors = self.stepper.pack() | {"sums": self.distributed.sum(self.means.values)}
         self._check_weights(tensors)
+        given = self.length.total / 1000 if self.length.by_clock and self.length.is_over else 0.0
         facts = {
             "recipe": self.recipe.model_dump(),
             "data_fingerprint": self.images.info.fingerprint,
             "history": self.history,
+            "best": self.best,
             "seconds": self.seconds,
+            "seconds_in_all": max(given, self.length.seconds),
             "snapshots": self.snapshots or 0,
         }
         if self.distributed.is_first:
@@ -297,9 +381,3 @@ class _Trainer:
     def _check_weights(self, tensors: dict[str, Tensor]) -> None:
         if not all(torch.isfinite(t).all() for t in tensors.values()):
             raise self._diverged(self.step)
-
-    def _images_before(self, step: int) -> int:
-        """Images seen by the model before a step."""
-        epochs, steps = divmod(step, self.steps_per_epoch)
-        an_epoch = min(len(self.train_images), self.steps_per_epoch * self.recipe.batch)
-        return epochs * an_epoch + steps * self.recipe.batch

@@ -29,7 +29,7 @@ def write_run(path: Path, model: Autoencoder, images: ImageSet, recipe: Recipe, 
     a = model.architecture
     described = {field.name: getattr(a, field.name) for field in fields(a) if field.name in Recipe.model_fields}
     described |= data_settings(recipe, images) | {"size": a.size}
-    recipe = Recipe.model_validate(recipe.model_dump() | described | {"epochs": 1})
+    recipe = Recipe.model_validate(recipe.model_dump() | described | {"epochs": 1, "steps": None, "minutes": None})
     row: dict[str, float] = {"epoch": 1, "step": steps}
     for split in dict.fromkeys(("train", images.held_out)):
         part = Batches(images.split(split).images, model.device)
