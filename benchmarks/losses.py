@@ -20,6 +20,7 @@ from results import when_and_where, write_section
 from armoire.figures.loss_choice import sharpness
 from armoire.images.grid import enlargement, image_grid, save_png
 from armoire.measure import evaluate
+from armoire.measure.report_tables import by_features
 from armoire.wardrobe import train
 
 SHOWN, PICTURE = 16, "losses.png"
@@ -43,8 +44,8 @@ def main() -> None:
     lines = [
         f"{when_and_where()}, seed 0, {given.epochs} epochs, test images; {given.n:,} samples, drawn from mixtures.",
         "",
-        "| loss | BCE | MSE | SSIM | sharpness | FD of samples | FD of reconstructions | floor |",
-        "| --- |" + " ---: |" * 7,
+        "| loss | BCE | MSE | SSIM | sharpness | FD of samples | FD of reconstructions | floor | FD by |",
+        "| --- |" + " ---: |" * 7 + " --- |",
     ]
     print("\n".join(lines), flush=True)
     rows: list[np.ndarray] = []
@@ -56,10 +57,12 @@ def main() -> None:
         originals = np.asarray(run.images.split("test").images)
         again = run.decode(run.latents.split("test").mean)
         share = sharpness(again) / sharpness(originals)
-        errors, samples = found.reconstruction, found.samples
+        errors, by = found.reconstruction, by_features(found.samples)
+        columns = [by.values(), *([numbers[key] for numbers in by.values()] for key in ("reconstructions", "floor"))]
         lines.append(
             f"| {loss} | {errors['bce']:.4f} | {errors['mse']:.4f} | {errors['ssim']:.3f} | {share:.1%} | "
-            f"{samples['fd']:.1f} | {samples['reconstructions']['fd']:.1f} | {samples['floor']['fd']:.1f} |"
+            + " | ".join(", ".join(f"{found['fd']:.1f}" for found in column) for column in columns)
+            + f" | {', '.join(by)} |"
         )
         print(lines[-1], flush=True)
         rows += [again[:SHOWN]] if rows else [originals[:SHOWN], again[:SHOWN]]

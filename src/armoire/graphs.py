@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +79,21 @@ def _for_all_runtimes(model: onnx.ModelProto) -> onnx.ModelProto:
         node.input[1] = f"{node.output[0]}/shape"
         graph.initializer.append(numpy_helper.from_array(np.array([0, *known], np.int64), node.input[1]))
     return model
+
+
+def until(path: Path, output: str) -> bytes:
+    """The nodes of a stored graph up to the one that computes `output`, with inputs of any size."""
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    last = next(number for number, node in enumerate(graph.node) if output in node.output)
+    # Nodes are in the order in which they run. Shapes were recorded for inputs of one size.
+    del graph.node[last + 1 :], graph.output[:], graph.value_info[:]
+    graph.output.append(onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None))
+    for axis in graph.input[0].type.tensor_type.shape.dim:
+        axis.Clear()
+    return model.SerializeToString()
 
 
 def open_session(content: bytes) -> onnxruntime.InferenceSession:

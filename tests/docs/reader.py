@@ -24,7 +24,7 @@ from torch.nn import functional as F
 import armoire
 from armoire.cli import main
 from armoire.cli.app import build
-from armoire.measure.features import EfficientNetLite0, Extractor
+from armoire.measure.features import DinoV2Focus, EfficientNetLite0, Extractor
 
 PAGE = ROOT / "src/armoire/explorer/index.html"
 DATA = {"images-vae": "my-photos/"} | dict.fromkeys(("celeba-vae", "faces-vae", "faces-best"), "celeba:archive.zip")
@@ -133,7 +133,7 @@ def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
 
 
 def pooled(_extractor: object, x: torch.Tensor) -> torch.Tensor:
-    """Replaces EfficientNet's 1,280 features, which take seconds to load and to compare."""
+    """Replaces the features of networks, which take seconds to load and to compare."""
     return F.adaptive_avg_pool2d(x, 6).mean(dim=1).flatten(1)
 
 
@@ -154,5 +154,6 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("armoire.images.sources.drawn_faces.USUAL", FACES)
     patch.setattr("armoire.priors.flow.STEPS", 40)
     patch.setattr("armoire.measure.attribute_classifier.STEPS", 20)
-    patch.setattr(EfficientNetLite0, "__init__", Extractor.__init__)
-    patch.setattr(EfficientNetLite0, "features", pooled)
+    for network in (EfficientNetLite0, DinoV2Focus):
+        patch.setattr(network, "__init__", Extractor.__init__)
+        patch.setattr(network, "features", pooled)

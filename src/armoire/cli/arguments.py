@@ -134,9 +134,10 @@ Device = Annotated[
     Parameter(help="where to compute; auto is CUDA if there is a GPU for it, else the CPU; mps is untested."),
 ]
 Features = Annotated[
-    Literal["efficientnet-lite0", "classifier", "inception"] | None,
+    str | None,
     Parameter(
-        help="features by which samples are compared: efficientnet-lite0 (the default where it is installed), a "
-        "classifier of the data's own labels or attributes, or inception, as for FID."
+        help="features by which samples are compared, with commas: efficientnet-lite0 and dinov2-focus (both the "
+        "default where they are installed), a classifier of the data's own labels or attributes, or inception, as for "
+        "FID."
     ),
 ]

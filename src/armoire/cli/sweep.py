@@ -59,6 +59,7 @@ def sweep(
         return
     known = ("beta", "rate_nats", "distortion_nats", "mse", "active_units", "fd")
     columns = [name for name in known if name in rows[0]]
+    columns += [name for name in rows[0] if name.startswith("fd_") and name not in ("fd_reconstructions", "fd_floor")]
     print_table([tuple(columns), *(tuple(f"{row.get(name, ''):.5g}" for name in columns) for row in rows)])
     print(folder / TABLE)
     print(figure)

@@ -12,6 +12,7 @@ from armoire.checks import check_temperature
 from armoire.errors import ArmoireError
 from armoire.images import Images
 from armoire.io.artifacts import JsonFormat
+from armoire.measure.features import named_features
 from armoire.measure.measure import MEASURES, Context, Options
 from armoire.measure.report_tables import html_report
 from armoire.progress import USUAL, Progress
@@ -95,8 +96,8 @@ def evaluate(
         split: train, valid or test; by default the held-out one.
         samples: how many samples to draw and compare with held-out images. By default 2,000 are compared, with the
             attribute classifier's features, where the data have attributes; otherwise none.
-        features: the network whose features are compared: `efficientnet-lite0` (the default where `samples` is given),
-            `classifier` or `inception`.
+        features: the networks whose features are compared, with commas: `efficientnet-lite0`, `dinov2-focus` (both the
+            default where `samples` is given, if they are installed), `classifier` or `inception`.
         prior: the prior to draw samples from, as in `Wardrobe.prior`.
         temperature: of the draws.
         draws: compute the importance-weighted bound with so many draws per image.
@@ -106,6 +107,7 @@ def evaluate(
     """
     wardrobe = Wardrobe.open(wardrobe, progress=progress)
     check_temperature(temperature)
+    named_features(features or "classifier")  # before anything takes time
     data = wardrobe.images if images is None else wardrobe.load(images)
     options = Options(samples, features, prior, temperature, draws, denoising)
     context = Context(wardrobe, data, split or data.held_out, options, progress, as_trained=images is None)

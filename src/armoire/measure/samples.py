@@ -7,6 +7,7 @@ reconstructions of the held-out images, the best this decoder can do, and n trai
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import nn
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.measure.attribute_classifier import held_back
-from armoire.measure.features import Classifier, Extractor, make_extractor
+from armoire.measure.features import Classifier, Extractor, installed_features, make_extractor, named_features
 from armoire.measure.measure import Context, Measure
 from armoire.priors import Prior
 from armoire.progress import SILENT, Progress
@@ -33,7 +34,7 @@ FEWEST = 20  # images on a side, below which samples are not measured unless tha
 
 def measure_samples(
     wardrobe: Wardrobe,
-    extractor: Extractor,
+    extractors: Sequence[Extractor],
     images: ImageSet,
     part: ImageSet,
     z: Float[np.ndarray, "m d"],
@@ -49,30 +50,39 @@ def measure_samples(
     number of images held out and, for a classifier, not trained on.
 
     Returns:
-        features: name of the extractor; n: images on each side; drawn_from, temperature, seed; those of `compare`, also
-        in `reconstructions` and `floor`; nearest_training as in `Copies.measure`.
+        features: name of the first extractor; n: images on each side; drawn_from, temperature, seed; those of
+        `compare`, also in `reconstructions` and `floor`; nearest_training as in `Copies.measure`; by_other_features:
+        per name of the other extractors, those of `compare`, reconstructions and floor.
     """
     train = images.split("train")
-    unseen = np.flatnonzero(held_back(len(train))) if isinstance(extractor, Classifier) else np.arange(len(train))
+    classifies = any(isinstance(extractor, Classifier) for extractor in extractors)
+    unseen = np.flatnonzero(held_back(len(train))) if classifies else np.arange(len(train))
     if (n := min(n, len(part), len(unseen))) < 2:
         raise ArmoireError(f"samples of {wardrobe.run} cannot be measured: two held-out images or more are needed")
     random = np.random.default_rng(0)
     rows, others = (np.sort(random.permutation(count)[:n]) for count in (len(part), len(unseen)))
-    real = extractor.extract_set(part, rows, "held-out images", progress)
-    floor = extractor.extract_set(train, unseen[others], "training images", progress)
     prior = prior or wardrobe.prior()
     sampled = wardrobe.decode(prior.sample(n, np.random.default_rng(seed), temperature))
     reconstructed = wardrobe.decode(z[rows])
+
+    def compared(extractor: Extractor) -> dict[str, Any]:
+        real = extractor.extract_set(part, rows, "held-out images", progress)
+        floor = extractor.extract_set(train, unseen[others], "training images", progress)
+        return {
+            **compare(extractor.extract(sampled, "samples", progress), real),
+            "reconstructions": compare(extractor.extract(reconstructed, "reconstructions", progress), real),
+            "floor": compare(floor, real),
+        }
+
     return {
-        "features": extractor.name,
+        "features": extractors[0].name,
         "n": n,
         "drawn_from": prior.name,
         "temperature": temperature,
         "seed": seed,
-        **compare(extractor.extract(sampled, "samples", progress), real),
-        "reconstructions": compare(extractor.extract(reconstructed, "reconstructions", progress), real),
-        "floor": compare(floor, real),
+        **compared(extractors[0]),
         "nearest_training": Copies(train.images, np.asarray(part.images)[rows], reconstructed).measure(sampled),
+        "by_other_features": {extractor.name: compared(extractor) for extractor in extractors[1:]},
     }
 
 
@@ -177,11 +187,12 @@ def _compute(context: Context) -> dict[str, Any] | None:
         raise ArmoireError(f"samples cannot be compared without the training images of {wardrobe.run}")
     if not requested and min(len(context.part), data.splits["train"]) < FEWEST:
         return None
-    features = options.features or ("efficientnet-lite0" if requested else "classifier")
-    extractor = make_extractor(features, context.classifier_data, wardrobe.model.device, context.progress)
+    default = (installed_features() or ["efficientnet-lite0"]) if requested else ["classifier"]
+    names = named_features(options.features) if options.features else default
+    device = wardrobe.model.device
     return measure_samples(
         wardrobe,
-        extractor,
+        [make_extractor(name, context.classifier_data, device, context.progress) for name in names],
         data,
         context.part,
         context.latents.mean,

@@ -13,7 +13,8 @@ from armoire.images import ImageSet
 from armoire.io.artifacts import JsonFormat
 from armoire.io.files import write_text
 from armoire.measure.evaluation import Evaluation, evaluate
-from armoire.measure.features import has_efficientnet
+from armoire.measure.features import installed_features
+from armoire.measure.report_tables import by_features
 from armoire.progress import USUAL, Progress
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe, train
@@ -43,13 +44,14 @@ def sweep(
         out: folder of the runs, OUT/beta-B, and of the table, OUT/sweep.csv.
         data: as `armoire.train` takes it.
         samples: how many samples to compare with held-out images, 0 for none.
-        features: to compare them by; by default efficientnet-lite0 where it is installed, else the classifier.
+        features: to compare them by, with commas; by default efficientnet-lite0 and dinov2-focus where they are
+            installed, else the classifier.
         device: auto, cpu, cuda or mps.
         progress: where to report.
 
     Returns:
         A row per beta, ascending: beta, rate_nats, distortion_nats, mse, active_units, ks_max, and with samples fd,
-        fd_reconstructions, fd_floor, precision, recall and features; run, its folder.
+        fd_reconstructions, fd_floor, precision, recall, features, and fd_NAME for other features; run, its folder.
     """
     if not recipe.posterior_class.is_stochastic:
         raise ArmoireError(f"recipe {recipe.name} is a plain autoencoder, which has no rate for beta to weigh")
@@ -71,15 +73,15 @@ def sweep(
 
 def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: Progress) -> dict[str, Any]:
     """The numbers of a row, cached in RUN/sweep.json."""
-    name = (features or ("efficientnet-lite0" if has_efficientnet() else "classifier")) if samples else None
+    names = (features or ",".join(installed_features()) or "classifier") if samples else None
 
     def measure() -> dict[str, Any]:
         skip = ("editing",) if samples else ("editing", "samples")
         return _row(
-            evaluate(wardrobe, samples=samples or None, features=name, prior="normal", skip=skip, progress=progress)
+            evaluate(wardrobe, samples=samples or None, features=names, prior="normal", skip=skip, progress=progress)
         )
 
-    settings = {"samples": samples, "features": name}
+    settings = {"samples": samples, "features": names}
     return wardrobe.run.artifacts.get("sweep.json", SWEEP, measure, settings=settings, progress=progress)
 
 
@@ -94,6 +96,7 @@ def _row(found: Evaluation) -> dict[str, Any]:
     row = {name: values[part][name] for part, names in parts.items() if values[part] for name in names}
     if samples := found.samples:
         row |= {f"fd_{other}": samples[other]["fd"] for other in ("reconstructions", "floor")}
+        row |= {f"fd_{name}": numbers["fd"] for name, numbers in by_features(samples).items() if numbers is not samples}
     return row
 
 

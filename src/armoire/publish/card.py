@@ -20,7 +20,7 @@ from armoire.images.sources.celeba import is_celeba
 from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation
-from armoire.measure.report_tables import number_tables
+from armoire.measure.report_tables import by_features, number_tables
 from armoire.priors import PRIORS
 from armoire.publish.report import training_command
 from armoire.training import Recipe
@@ -118,9 +118,13 @@ def eval_results(evaluation: Evaluation) -> list[EvalResult]:
 
     measured, numbers = evaluation.data, evaluation.to_dict()
     args = {name: measured[name] for name in ("n", "fingerprint") if measured.get(name)}
+    samples = evaluation.samples or {}
+    parts = [(part, key, metric, words, numbers.get(part) or {}) for part, key, metric, words in METRICS]
+    for name, other in samples.get("by_other_features", {}).items():
+        by_other = {**samples, "features": name, **other}
+        parts += [(*metric, by_other) for metric in METRICS if metric[0] == "samples"]
     found = []
-    for part, key, metric, words in METRICS:
-        values = numbers.get(part) or {}
+    for part, key, metric, words, values in parts:
         settings = {name: values[name] for name in SETTINGS.get(part, ()) if values.get(name) is not None}
         by = f" ({settings['features']}, n = {settings['n']:,})" if "features" in settings else ""
         if values.get(key) is not None:
@@ -188,7 +192,7 @@ def _measured(evaluation: Evaluation) -> str:
     words = f"On {data['n']:,} images of {_plain(data['name'])} ({data['split']}), which it was not trained on."
     if samples := evaluation.samples:
         words += (
-            f" Samples are compared with held-out images by the features of {samples['features']}, "
+            f" Samples are compared with held-out images by the features of {' and of '.join(by_features(samples))}, "
             f"{samples['n']:,} of each, drawn from {_plain(str(samples['drawn_from']))}."
         )
     return words
