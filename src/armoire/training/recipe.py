@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from armoire.model import Architecture
     from armoire.model.posterior import Posterior
 
-LENGTHS = ("epochs", "steps", "minutes")  # settings of which a recipe has one at most
+LENGTHS = ("epochs", "steps", "minutes")  # settings; a recipe has one of them at most
 REGISTRIES: dict[str, Registry[Any]] = {"posterior": POSTERIORS, "likelihood": LIKELIHOODS, "blocks": NETWORKS}
 Share = Annotated[float, Field(ge=0, le=1)]
 
