@@ -117,7 +117,7 @@ def test_each_split_can_be_measured(vae_run):
         vae_run.model, Batches(vae_run.images.split("train").images, torch.device("cpu")), vae_run.recipe
     )
     assert found.elbo["distortion_nats"] == averages.distortion
-    with pytest.raises(ArmoireError, match="no split 'tset'; did you mean 'test'"):
+    with pytest.raises(ArmoireError, match="no split 'tset' in discs; did you mean 'test'"):
         evaluate(vae_run, split="tset")
 
 

@@ -54,6 +54,10 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
         raise ValueError(f"'{tokens[0].value}' is not a whole number") from None
 
 
+def _whole_or_auto(kind: object, tokens: Sequence[Token]) -> int | str:
+    return "auto" if tokens[0].value == "auto" else _whole(kind, tokens)
+
+
 def _numbers(_type: object, tokens: Sequence[Token]) -> list[float]:
     text = ",".join(token.value for token in tokens)
     try:
@@ -112,6 +116,7 @@ def is_folder(out: str) -> bool:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
+WholeOrAuto = Annotated[int | Literal["auto"], Parameter(converter=_whole_or_auto)]
 Count = Annotated[Whole, Parameter(validator=Number(gte=1))]
 HowMany = Annotated[Count, Parameter(name=["-n", "--number"], help="how many.")]
 Seed = Annotated[Whole, Parameter(validator=Number(gte=0))]

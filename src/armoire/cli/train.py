@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from armoire.cli.arguments import ColumnFlags, DataOfRecipe, Device, Flag, Json, LikelihoodName, RecipeName, Whole
+from armoire.cli.arguments import (
+    ColumnFlags,
+    DataOfRecipe,
+    Device,
+    Flag,
+    Json,
+    LikelihoodName,
+    RecipeName,
+    Whole,
+    WholeOrAuto,
+)
 from armoire.cli.output import print_json, print_table
 from armoire.console import duration, terminal_progress
 from armoire.errors import ArmoireError
@@ -30,7 +40,7 @@ def train(
     minutes: float | None = None,
     batch: Whole | None = None,
     lr: float | None = None,
-    latent: Whole | Literal["auto"] | None = None,
+    latent: WholeOrAuto | None = None,
     size: Whole | None = None,
     beta: float | None = None,
     likelihood: LikelihoodName | None = None,

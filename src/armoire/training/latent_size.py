@@ -23,8 +23,10 @@ def with_latent(recipe: Recipe, images: ImageSet, before: Path | None, progress:
     if before and before.is_file():
         return recipe.change(latent=read_recipe(before).latent)
     latent, reason = choose_latent(images, recipe.seed)
+    recipe = recipe.change(latent=latent)
+    recipe.architecture(images)  # an error before the note
     progress.note(reason)
-    return recipe.change(latent=latent)
+    return recipe
 
 
 def choose_latent(images: ImageSet, seed: int) -> tuple[int, str]:
