@@ -78,7 +78,7 @@ class Source(ABC):
     origin: str
     digest: str
     channels: int | None = None
-    processes_from: float = 10_000  # Pillow decodes and resizes without Python's lock
+    processes_from: float = 1000  # below, starting them takes longer than they save
     splits_are_final = False
 
     @cached_property

@@ -96,7 +96,7 @@ class DrawnSource(Source):
 
     def __init__(self, start: int, stop: int) -> None:
         self.name, self.origin, self.digest = NAME, f"{NAME}:{stop}", VERSION
-        self.channels, self.processes_from = 3, 1000
+        self.channels = 3
         self.start, self.stop = start, stop
 
     def list_ids(self) -> Sequence[str]:
