@@ -36,7 +36,7 @@ def cache_folder() -> Path:
 
 
 def relative(path: Path) -> Path:
-    """A path as people read it: from the working directory where it lies below that."""
+    """A path as people read it: relative to the working directory where it is below that."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 

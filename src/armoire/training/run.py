@@ -85,7 +85,7 @@ class Run:
         return run
 
     def __str__(self) -> str:
-        """Its folder, as a command takes it: relative to the working directory where it lies below it."""
+        """Its folder, as a command takes it: relative to the working directory where it is below it."""
         return str(relative(self.path))
 
     def _repr_html_(self) -> str:

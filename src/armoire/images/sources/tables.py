@@ -180,17 +180,20 @@ def _image_column(file: TableFile, choice: ColumnChoice) -> str:
     ArmoireError where there is none, or several are possible.
     """
     texts = [field.name for field in file.schema if is_text(field.type)]
-    cells = {name: [path_in(cell) or "" for cell in file.cells(name, 0, HEAD)] for name in texts}
+
+    def paths(name: str) -> Iterator[str]:
+        return (path_in(cell) or "" for cell in file.cells(name, 0, HEAD))
+
     try:
         column = image_column(file.path, file.schema, choice)
     except ArmoireError:
-        named = [name for name in texts if any(map(has_image_ending, cells[name]))]
+        named = [name for name in texts if any(map(has_image_ending, paths(name)))]
         if choice.image or len(named) != 1:
             raise
         return named[0]
-    # An image's own column is called so; a mask may lie next to paths of images.
+    # An image's own column is called so; a mask may be next to paths of images.
     if not choice.image and column not in (*texts, *BYTES_COLUMNS):
-        images = [name for name in texts if any(has_image_ending(x) and names_file(x, file.root) for x in cells[name])]
+        images = [name for name in texts if any(has_image_ending(x) and names_file(x, file.root) for x in paths(name))]
         if images:
             raise SeveralColumnsError(file.path, [column, *images])
     return column
