@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from armoire.training import Recipe, Run, load_recipe, recipe_names
     from armoire.version import __version__ as __version__
     from armoire.wardrobe import Wardrobe, train
-    from armoire.wardrobe.transformer import LatentTransformer
+    from armoire.wardrobe.sklearn_transformer import LatentTransformer
 
 __all__ = [
     "ArmoireError",
@@ -52,7 +52,7 @@ __getattr__ = lazily(
         "version": ("__version__",),
         "training": ("Recipe", "Run", "load_recipe", "recipe_names"),
         "wardrobe": ("Wardrobe", "train"),
-        "wardrobe.transformer": ("LatentTransformer",),
+        "wardrobe.sklearn_transformer": ("LatentTransformer",),
     },
 )
 

@@ -28,7 +28,7 @@ from armoire.images.fit import Fit
 from armoire.images.listing import name_below
 from armoire.images.sources import public_source, source_path
 from armoire.training import Run, load_recipe
-from armoire.training.public import public_recipe
+from armoire.training.without_paths import public_recipe
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ from onnx import TensorProto, helper
 value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1])
 graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value("x")], [value("y")])
 model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-from armoire.graphs import open_session
+from armoire.onnx_graphs import open_session
 open_session(model.SerializeToString())
 """
 

@@ -16,8 +16,8 @@ from armoire.images.imageset import SetInfo
 from armoire.io.files import parse_json, parse_toml
 from armoire.io.tables import read_table
 from armoire.io.tensors import open_tensors
+from armoire.training.loss_weights import parse_loss_weights
 from armoire.training.recipe import parse_recipe
-from armoire.training.weighting import parse_weighting
 
 
 def image(content: bytes) -> None:
@@ -65,7 +65,7 @@ def facts(content: bytes) -> None:
 def weighting(content: bytes) -> None:
     """A sum of losses, as `armoire beta` takes it."""
     with contextlib.suppress(ArmoireError):
-        parse_weighting(content.decode("utf-8", "replace"), 16, 1)
+        parse_loss_weights(content.decode("utf-8", "replace"), 16, 1)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

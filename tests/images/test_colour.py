@@ -9,8 +9,8 @@ import pytest
 from data_sets import saved
 from PIL import Image, ImageCms
 
+from armoire.images.bit_depth import RangeError, white_of
 from armoire.images.decode import RejectedImageError, plain, read_image
-from armoire.images.depth import RangeError, white_of
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 

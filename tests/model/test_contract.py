@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from armoire.graphs import open_session, to_graph
 from armoire.model import LIKELIHOODS, NETWORKS, POSTERIORS, Architecture, Autoencoder
+from armoire.onnx_graphs import open_session, to_graph
 
 NORMS = ("none", "batch", "group")
 COMBINATIONS = list(product(POSTERIORS.names(), LIKELIHOODS.names(), NETWORKS.names(), NORMS))

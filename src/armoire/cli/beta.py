@@ -32,10 +32,10 @@ def beta(
         batch: value of `batch` in the sum; by default it may not occur there.
         images: value of `images` in the sum; by default it may not occur there.
     """
-    from armoire.training.weighting import parse_weighting
+    from armoire.training.loss_weights import parse_loss_weights
 
     names = {name: value for name, value in (("batch", batch), ("images", images)) if value is not None}
-    found = parse_weighting(loss, size, channels, **names)
+    found = parse_loss_weights(loss, size, channels, **names)
     if found.error == "bce":
         translation = {"likelihood": "bernoulli", "beta": found.beta()}
         flags = f"--likelihood bernoulli --beta {found.beta():.6g}"

@@ -8,8 +8,7 @@ from io import BufferedReader, BytesIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from armoire.images.colour import lab_to_rgb, to_srgb
-from armoire.images.depth import (
+from armoire.images.bit_depth import (
     WHITE,
     RejectedImageError,
     check_range,
@@ -19,6 +18,7 @@ from armoire.images.depth import (
     is_deep,
     white_is_zero,
 )
+from armoire.images.colour import lab_to_rgb, to_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 64_000_000

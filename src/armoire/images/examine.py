@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import UInt8
 
-from armoire.images.depth import WHITE, RangeError, RejectedImageError, white_of
+from armoire.images.bit_depth import WHITE, RangeError, RejectedImageError, white_of
 from armoire.images.fit import Decode, Fit
 
 SAMPLE = 16  # images, evenly spread over the data set

@@ -16,8 +16,8 @@ from jaxtyping import UInt8
 from PIL import Image, ImageColor, ImageOps
 
 from armoire.errors import ArmoireError
+from armoire.images.bit_depth import WHITE
 from armoire.images.decode import OpenFile, RejectedImageError, read_image
-from armoire.images.depth import WHITE
 from armoire.io.files import parse_json
 
 SMALLEST, LARGEST = 16, 256

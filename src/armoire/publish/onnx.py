@@ -22,9 +22,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armoire.errors import ArmoireError
-from armoire.graphs import check_installed, open_session, to_graph
 from armoire.io.files import make_folder, write_bytes
 from armoire.model import Autoencoder
+from armoire.onnx_graphs import check_installed, open_session, to_graph
 from armoire.progress import SILENT, Progress
 from armoire.wardrobe import RunLike, Wardrobe
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from armoire.errors import ArmoireError
-from armoire.graphs import check_installed, is_installed
 from armoire.images import ImageSet
 from armoire.io.artifacts import DAMAGED
 from armoire.io.files import atomic_folder, read_json
+from armoire.onnx_graphs import check_installed, is_installed
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.publish.page import CELL, FORMAT, MANIFEST, VERSION, page_folder
 from armoire.training.run import Run

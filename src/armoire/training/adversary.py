@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from armoire.model import Terms
 from armoire.model.likelihood import Likelihood
-from armoire.training.optimizer import pack_optimizer, unpack_optimizer, with_prefix
+from armoire.training.optimizer_state import pack_optimizer, unpack_optimizer, with_prefix
 from armoire.training.randomness import generator
 
 CHANNELS = (32, 64, 128, 128)  # of each convolution; the first sees all pixels, each after it half the resolution

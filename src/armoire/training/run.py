@@ -24,8 +24,8 @@ from armoire.io.files import parse_toml, read_checksummed, read_text, relative, 
 from armoire.io.tensors import change_metadata
 from armoire.model.pretrained import FILE, read_header, refuse_foreign, unreadable_model
 from armoire.progress import USUAL, Progress
-from armoire.training.public import public_header, public_recipe
 from armoire.training.recipe import LENGTHS, Recipe, parse_recipe, read_recipe
+from armoire.training.without_paths import public_header, public_recipe
 
 # torch is imported only where a model is needed.
 if TYPE_CHECKING:

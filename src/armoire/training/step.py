@@ -14,7 +14,7 @@ from armoire.model import Autoencoder, Terms
 from armoire.training.adversary import Adversary
 from armoire.training.batches import Batches
 from armoire.training.distributed import DistributedContext
-from armoire.training.optimizer import pack_optimizer, unpack_optimizer, with_prefix
+from armoire.training.optimizer_state import pack_optimizer, unpack_optimizer, with_prefix
 from armoire.training.randomness import generator, normal_like
 from armoire.training.recipe import Recipe
 from armoire.training.schedule import Length, beta_at, learning_rate

@@ -37,10 +37,9 @@ from armoire.training.distributed import DistributedContext, join
 from armoire.training.history import expectations, jump, measured, overfitted, row_line, schedules, too_few
 from armoire.training.latent_size import with_latent
 from armoire.training.machine import keep_memory, pick_device
-from armoire.training.optimizer import with_prefix
+from armoire.training.optimizer_state import with_prefix
 from armoire.training.parts import Parts
 from armoire.training.preview import histograms, save_preview
-from armoire.training.public import public_recipe
 from armoire.training.randomness import generator
 from armoire.training.recipe import Recipe
 from armoire.training.run import DIVERGED, Run
@@ -48,6 +47,7 @@ from armoire.training.schedule import Length, learning_rate
 from armoire.training.step import StepDone, Stepper
 from armoire.training.synchronised import synchronise
 from armoire.training.tracking import Tracking, tracker_names
+from armoire.training.without_paths import public_recipe
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
 STEPS_BETWEEN_REPORTS = 10  # how often the losses are fetched from the device, to be reported and checked

@@ -2,7 +2,7 @@
 
 import { fromBase64url, toBase64url } from './base64'
 import type { ColourBy } from './colours'
-import type { PathKind } from './paths'
+import type { PathKind } from './interpolation'
 import type { Axis } from './plane'
 import type { Extent } from './view'
 

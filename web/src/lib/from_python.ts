@@ -2,7 +2,7 @@
 
 import text from './from_python.json?raw'
 import type { Fit, Picture } from './fit'
-import type { PathKind } from './paths'
+import type { PathKind } from './interpolation'
 
 export type FromPython = {
   fit: { width: number; height: number; mode: string; seed: number; fit: Fit; bytes: string }[]

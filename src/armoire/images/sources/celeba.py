@@ -24,7 +24,7 @@ from armoire.images.imageset import SetInfo
 from armoire.images.listing import FileListing
 from armoire.images.rows import RESERVED, SPLITS
 from armoire.images.source import FileSource, Request, Source, SourceKind
-from armoire.images.sources.annotations import Annotations, join, read_annotations
+from armoire.images.sources.celeba_annotations import Annotations, join, read_annotations
 from armoire.io.files import sha256
 
 NAME = "celeba"

@@ -21,7 +21,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import armoire
 from armoire.errors import ArmoireError
-from armoire.wardrobe.transformer import CARRIED, ImagesError, LatentTransformer
+from armoire.wardrobe.sklearn_transformer import CARRIED, ImagesError, LatentTransformer
 
 SMALL = {"epochs": 1, "latent": 3, "settings": {"channels": [4]}, "random_state": 0, "device": "cpu"}
 #: scikit-learn's checks that do not apply, and why.
@@ -96,7 +96,7 @@ def test_padding_is_removed_again(shape, monkeypatch):
     model = small().fit(images)
     seen = []
     monkeypatch.setattr(
-        "armoire.wardrobe.transformer.encode_images",
+        "armoire.wardrobe.sklearn_transformer.encode_images",
         lambda _model, squares: seen.append(squares) or np.zeros((len(squares), 3)),
     )
     monkeypatch.setattr(model.wardrobe_, "decode", lambda z: seen[-1])
@@ -222,7 +222,7 @@ def test_ctrl_c_ends_a_whole_search(pictures, monkeypatch):
     def interrupted(*_: object, **__: object) -> None:
         raise armoire.TrainingInterruptedError("stopped by SIGINT")
 
-    monkeypatch.setattr("armoire.wardrobe.transformer.train", interrupted)
+    monkeypatch.setattr("armoire.wardrobe.sklearn_transformer.train", interrupted)
     with pytest.raises(KeyboardInterrupt, match="SIGINT"):
         GridSearchCV(make_pipeline(small(), LogisticRegression()), {}, cv=2).fit(pictures(20), [0, 1] * 10)
 

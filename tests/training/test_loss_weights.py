@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from armoire.errors import ArmoireError
 from armoire.model.likelihood import Bernoulli, Gaussian
-from armoire.training.weighting import parse_weighting
+from armoire.training.loss_weights import parse_loss_weights
 
 
 def test_the_published_weights():
-    fashion = parse_weighting("500*bce", 32, 1)
+    fashion = parse_loss_weights("500*bce", 32, 1)
     assert (fashion.error, fashion.sigma) == ("bce", None)
     assert fashion.beta() == pytest.approx(2.048)
-    faces = parse_weighting("2000*mse", 64, 3)
+    faces = parse_loss_weights("2000*mse", 64, 3)
     assert faces.sigma**2 == pytest.approx(3.072)
     assert faces.beta(faces.sigma) == pytest.approx(1)
     assert faces.beta(1.0) == pytest.approx(3.072)
@@ -36,7 +36,7 @@ def test_the_published_weights():
     ],
 )
 def test_weights_in_use(text, names, sigma2):
-    assert parse_weighting(text, 64, 3, **names).sigma ** 2 == pytest.approx(sigma2)
+    assert parse_loss_weights(text, 64, 3, **names).sigma ** 2 == pytest.approx(sigma2)
 
 
 @settings(max_examples=10)
@@ -49,7 +49,7 @@ def test_the_translation_is_proportional_to_the_loss(weight, kl, shape):
     x = torch.rand(4, channels, size, size, generator=draws, dtype=torch.float64)
     rate = 10 * torch.rand(2, 4, generator=draws, dtype=torch.float64)
     for error in ("bce", "mse"):
-        found = parse_weighting(f"{weight!r}*{error} + {kl!r}*kl", size, channels)
+        found = parse_loss_weights(f"{weight!r}*{error} + {kl!r}*kl", size, channels)
         likelihood = Bernoulli() if error == "bce" else Gaussian(0.3).double()
         beta = found.beta() if error == "bce" else found.beta(0.3)
         errors = [likelihood.error(out, x) for out in output]
@@ -82,13 +82,13 @@ def test_the_translation_is_proportional_to_the_loss(weight, kl, shape):
 )
 def test_a_text_that_is_no_loss_is_an_error(text, words):
     with pytest.raises(ArmoireError, match=words):
-        parse_weighting(text, 64, 3)
+        parse_loss_weights(text, 64, 3)
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_loss_or_an_error(text):
     try:
-        found = parse_weighting(text, 32, 1)
+        found = parse_loss_weights(text, 32, 1)
     except ArmoireError:
         return
     assert math.isfinite(found.weight) and found.weight > 0

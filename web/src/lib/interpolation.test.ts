@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fromPython } from './from_python'
-import { linear, path, spherical } from './paths'
+import { linear, path, spherical } from './interpolation'
 
 const A = new Float32Array([0.1, -0.7, 2.3])
 const B = new Float32Array([1.9, 0.3, -0.6])

@@ -28,7 +28,7 @@ LONGEST = 200
 
 
 @dataclass(frozen=True)
-class Weighting:
+class LossWeights:
     """A loss as distortion + beta * rate."""
 
     error: str  # `bce` or `mse`
@@ -50,7 +50,7 @@ class Weighting:
         return self.values * self.kl_weight / (2 * sigma**2 * self.weight)
 
 
-def parse_weighting(text: str, size: int, channels: int, **names: float) -> Weighting:
+def parse_loss_weights(text: str, size: int, channels: int, **names: float) -> LossWeights:
     """Read a loss such as `2000*mse`, `500*bce + kl` or `mse + batch/images*kl`; `names` are the values of names in it.
 
     It is a sum of an error (`bce`, `mse`: means over an image's values; `sum_bce`, `sse`: sums) and `kl`, each with a
@@ -66,7 +66,7 @@ def parse_weighting(text: str, size: int, channels: int, **names: float) -> Weig
         raise ArmoireError(f"the weights in '{text}' should be above 0, not {weight:g} of {name} and {kl:g} of kl")
     error, summed = ERRORS[name]
     values = size * size * channels
-    return Weighting(error, weight * values if summed else weight, kl, values)
+    return LossWeights(error, weight * values if summed else weight, kl, values)
 
 
 def _linear(text: str, names: Mapping[str, float]) -> dict[str, float]:
