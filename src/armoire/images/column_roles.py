@@ -1,4 +1,4 @@
-"""What the user chose and what armoire found: which columns of a table state the split and the class."""
+"""What the user chose and what armoire found: which columns of a table state the split, the class and attributes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.images.column_values import YES_OR_NO, Values
+from armoire.images.rows import RESERVED
 from armoire.images.split_words import HELD_OUT, SPLIT_WORDS, cell_word
 
 RoleName = Literal["name", "image", "label", "split", "attribute", "ignored"]
@@ -93,6 +94,7 @@ class Found:
     meaning: Mapping[str, str | None] = field(default_factory=dict)
     note: str = ""
     is_guess: bool = False  # rather than by a usual name
+    has_unknown: bool = False  # whether -1 is an unknown value, not no
 
 
 def plain(name: str) -> str:
@@ -173,6 +175,27 @@ def find_class(columns: Mapping[str, Values], classes: Collection[str], choice: 
     possible = repeated or named or numbers
     note = f"no column is taken for the class; it could be {enumerate_names(possible)} (--label-column)"
     return Found((), possible, note=note * bool(possible))
+
+
+def find_attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> Found:
+    """The binary columns; where one of them has 1, 0 and -1, -1 is unknown in all."""
+    if choice.attributes is None:
+        binary = [name for name, values in columns.items() if name and values.all_in(YES_OR_NO)]
+        names = [n for n in binary if not (is_split_or_fold(n) or is_number_name(n) or RESERVED.fullmatch(n))]
+    else:
+        names = [chosen(name, columns, "--attributes") for name in choice.attributes]
+    for name in names:
+        if RESERVED.fullmatch(name):
+            raise ArmoireError(f"'{name}' cannot be the name of an attribute; rename the column")
+        if not columns[name].all_in(YES_OR_NO):
+            other = next((value for value in columns[name].distinct if value.lower() not in YES_OR_NO), "nothing")
+            raise ArmoireError(
+                f"column '{name}' holds '{other}', not only yes and no or 1 and 0; leave it out of --attributes"
+            )
+    if not any({"1", "0", "-1"} <= set(columns[name].distinct) for name in names):
+        return Found(names)
+    uncertain = enumerate_names(name for name in names if "-1" in columns[name].distinct)
+    return Found(names, note=f"-1 in {uncertain} is taken for unknown, since 0 is no", has_unknown=True)
 
 
 def _one_hot(columns: Mapping[str, Values]) -> list[str]:

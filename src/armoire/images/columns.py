@@ -13,7 +13,7 @@ Any other column, captions and sizes for example, is ignored. A null is an unkno
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -28,14 +28,13 @@ from armoire.images.column_roles import (
     Found,
     Role,
     RoleName,
-    chosen,
     enumerate_names,
+    find_attributes,
     find_class,
     find_split,
-    is_number_name,
     is_split_or_fold,
 )
-from armoire.images.column_values import MISSING_AMONG_NUMBERS, YES_OR_NO, Values, normal_text
+from armoire.images.column_values import MISSING_AMONG_NUMBERS, Values, normal_text
 from armoire.images.layout import Layout, held_out_or_none
 from armoire.images.rows import RESERVED
 
@@ -124,16 +123,14 @@ def read_columns(table: pa.Table, classes: Mapping[str, Sequence[str]], n: int, 
     splits = columns[split.columns[0]].translate(split.meaning) if split.columns else [None] * n
     rest = {name: values for name, values in columns.items() if name not in split.columns}
     found = find_class(rest, classes, choice)
-    attributes = _attributes({name: values for name, values in rest.items() if name not in found.columns}, choice)
-    uncertain = [name for name in attributes if "-1" in columns[name].distinct] if _has_unknown(attributes) else []
-    roles: dict[RoleName, Collection[str]] = {"split": split.columns, "label": found.columns, "attribute": attributes}
-    used: dict[str, RoleName] = {name: role for role, names in roles.items() for name in names}
-    notes = [split.note, found.note, *_missing(rest, found.columns)]
-    notes += [f"-1 in {enumerate_names(uncertain)} is taken for unknown, since 0 is no"] * bool(uncertain)
+    binary = find_attributes({name: values for name, values in rest.items() if name not in found.columns}, choice)
+    roles: dict[RoleName, Found] = {"split": split, "label": found, "attribute": binary}
+    used: dict[str, RoleName] = {name: role for role, of_role in roles.items() for name in of_role.columns}
+    notes = [split.note, found.note, *_missing(rest, found.columns), binary.note]
     return Columns(
         held_out_or_none(splits),
         _labels(rest, found.columns, n),
-        {name: values.signs(uncertain=bool(uncertain)) for name, values in attributes.items()},
+        {name: columns[name].signs(uncertain=binary.has_unknown) for name in binary.columns},
         ", ".join(found.columns),
         tuple(
             Role(
@@ -156,28 +153,6 @@ def _labels(columns: Mapping[str, Values], names: Sequence[str], n: int) -> Sequ
     ones = np.stack([columns[name].signs() == 1 for name in names])
     first = np.where(ones.any(axis=0), ones.argmax(axis=0), len(names))
     return np.array([*names, None], object)[first].tolist()
-
-
-def _attributes(columns: Mapping[str, Values], choice: ColumnChoice) -> dict[str, Values]:
-    if choice.attributes is None:
-        names = [name for name, values in columns.items() if name and values.all_in(YES_OR_NO)]
-        others = [n for n in names if is_split_or_fold(n) or is_number_name(n) or RESERVED.fullmatch(n)]
-        return {name: columns[name] for name in names if name not in others}
-    names = [chosen(name, columns, "--attributes") for name in choice.attributes]
-    for name in names:
-        if RESERVED.fullmatch(name):
-            raise ArmoireError(f"'{name}' cannot be the name of an attribute; rename the column")
-        if not columns[name].all_in(YES_OR_NO):
-            other = next((value for value in columns[name].distinct if value.lower() not in YES_OR_NO), "nothing")
-            raise ArmoireError(
-                f"column '{name}' holds '{other}', not only yes and no or 1 and 0; leave it out of --attributes"
-            )
-    return {name: columns[name] for name in names}
-
-
-def _has_unknown(attributes: Mapping[str, Values]) -> bool:
-    """Whether -1 means unknown, as it does in all columns where one has 1, 0 and -1."""
-    return any({"1", "0", "-1"} <= set(values.distinct) for values in attributes.values())
 
 
 def _reason(name: str, values: Values, found: Found) -> str:
