@@ -60,15 +60,18 @@ def trained(tmp_path_factory, tiny, discs, stops_at) -> Path:
     jobs.append(jobs[-1] | {"out": str(folder / "begun alone"), "resume": True, "stop_at": None})
     (folder / "jobs.json").write_text(json.dumps(jobs))
     torch.save(torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0)) + 5, folder / "x.pt")
-    subprocess.run(
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)),
             *(Path(__file__).with_name("on_processes.py"), folder / "jobs.json"),
         ],
-        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         timeout=300,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
     )
+    assert not done.returncode, done.stdout[-8000:]
     return folder
 
 

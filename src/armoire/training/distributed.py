@@ -46,16 +46,11 @@ class DistributedContext:
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum over all processes, without gradient."""
-        if self.size > 1:
-            values = values.detach().clone()
-            dist.all_reduce(values)
-        return values
+        return _summed(values) if self.size > 1 else values
 
     def sum_with_gradient(self, values: Tensor) -> Tensor:
         """The sum over all processes; its gradient is the sum of all processes' gradients."""
-        from torch.distributed.nn.functional import all_reduce
-
-        return all_reduce(values) if self.size > 1 else values
+        return _Sum.apply(values) if self.size > 1 else values
 
     def largest(self, *values: int) -> list[int]:
         """The largest of each value over all processes."""
@@ -116,6 +111,24 @@ class DistributedContext:
                 f"another of the {self.size} processes has ended, and training with it; --resume continues from the "
                 "last checkpoint, with as many processes as you like"
             ) from None
+
+
+class _Sum(torch.autograd.Function):
+    """`sum_with_gradient`; torch's own function for it is deprecated in favour of a private one."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        return _summed(values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _summed(gradient)
+
+
+def _summed(values: Tensor) -> Tensor:
+    values = values.detach().clone()
+    dist.all_reduce(values)
+    return values
 
 
 ALONE = DistributedContext()
