@@ -106,3 +106,25 @@ def test_a_jump_is_warned_of(now, past, warned):
     assert warned in found
     assert bool(found) == bool(warned)
     assert not found or "--lr" in found
+
+
+def both(train: float, test: float) -> dict[str, float]:
+    return row(5) | {"train_objective_nats": train, "test_objective_nats": test}
+
+
+def test_over_fitting_is_reported_once_and_is_no_instability():
+    """The training objective falls throughout; the held-out one is 1 nat per value above its best from row 3 on."""
+    history = [both(100, 100), both(50, 60), both(0, 1000), both(-50, 90), both(-90, 2000)]
+    found = [jump(RECIPE, now, history[:k], "test", values=100) for k, now in enumerate(history)]
+    assert [bool(line) for line in found] == [False, False, True, False, False]
+    assert "over-fits" in found[2]
+    assert "best for the validation images" in found[2]
+    assert "--lr" not in found[2]
+    without = RECIPE.change(validation=0.0)
+    assert "--set validation=0.1" in jump(without, history[2], history[:2], "test", values=100)
+
+
+def test_both_objectives_rising_is_no_over_fitting():
+    found = jump(RECIPE, both(80, 1000), [both(100, 100), both(50, 60)], "test", values=100)
+    assert "unstable" in found
+    assert "over-fits" not in found

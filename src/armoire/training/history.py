@@ -81,10 +81,12 @@ def jump(recipe: Recipe, row: dict[str, float], past: list[dict[str, float]], sp
     """A warning for a row's line where its rate or objective is absurd, though finite; "" otherwise.
 
     The rate is absurd at 10 times the median of the rows before (in the first: at 1 nat per pixel value), the
-    objective at 1 nat per pixel value above the best before. With a beta schedule the rate is not checked. `row` is the
+    objective at 1 nat per pixel value above the best before. With a beta schedule the rate is not checked. A held-out
+    objective that is absurd while the training objective falls is over-fitting, which is reported once. `row` is the
     newest, `past` are those before it, and `values` is the number of pixel values in an image.
     """
-    for part in ("train", split):
+    over_fits = _over_fits([*past, row], split, values)
+    for part in ("train",) if over_fits else ("train", split):
         rate, objective = f"{part}_rate_nats", f"{part}_objective_nats"
         usual = median(before[rate] for before in past) if past else values / SUDDEN
         if not recipe.beta_warmup and row[rate] > max(SUDDEN * usual, NOTICEABLE * values):
@@ -97,4 +99,21 @@ def jump(recipe: Recipe, row: dict[str, float], past: list[dict[str, float]], sp
             f"; warning: {what}: the training is unstable, and may not recover; "
             f"try --lr {recipe.lr / SMALLER:g} (or --set clip=1, where it is 0)"
         )
-    return ""
+    if not over_fits or any(_over_fits(past[:k], split, values) for k in range(2, len(past) + 1)):
+        return ""
+    advice = (
+        "the weights that are best for the validation images will be used"
+        if recipe.validation
+        else "give more images or fewer steps, or --set validation=0.1 to use the best weights"
+    )
+    return f"; the model over-fits: worse on {split} images, while better on training images; {advice}"
+
+
+def _over_fits(history: list[dict[str, float]], split: str, values: int) -> bool:
+    """Whether the last held-out objective is 1 nat per pixel value above the best before, at a lower training one."""
+    *past, row = history
+    if not past:
+        return False
+    train, held_out = "train_objective_nats", f"{split}_objective_nats"
+    best = min(past, key=lambda before: before[held_out])
+    return row[held_out] > best[held_out] + values and row[train] < best[train]
