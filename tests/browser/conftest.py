@@ -137,7 +137,7 @@ def faces_site(site_of, tiny, shared: Path) -> Site:
 
 @pytest.fixture(scope="session")
 def folder_site(site_of, tiny, shared: Path, pictures) -> Site:
-    """A folder of unlabelled pictures."""
+    """A folder of unlabelled pictures; samples are averages of neighbours."""
     from armoire import load_images
 
     folder = shared / "my photos"
@@ -148,7 +148,7 @@ def folder_site(site_of, tiny, shared: Path, pictures) -> Site:
             for i, picture in enumerate(pictures(40, 20, 3)):
                 Image.fromarray(picture).save(folder / f"Bild ä {i}.png")
         images = load_images(folder, 16)
-    return site_of("photos", tiny("images-vae", data="", size=16, latent=3, prior="gmm"), images)
+    return site_of("photos", tiny("images-vae", data="", size=16, latent=3, prior="neighbours"), images)
 
 
 @pytest.fixture(scope="module")

@@ -48,12 +48,25 @@ def test_samples_are_drawn_from_a_fitted_prior(visit, folder_site):
     visitor = visit(folder_site).open("tab=sample")
     fitted = samples(visitor)
     drawn_from = visitor.page.get_by_label("drawn from")
-    assert drawn_from.locator("option:checked").inner_text() == "the fitted mixture"
+    assert drawn_from.locator("option:checked").inner_text() == "averages of neighbouring training images"
     visitor.button("Pin all").click()
     visitor.until(lambda: len(visitor.pins()) == 18)
-    drawn = folder_site.wardrobe.sample(4096, prior="gmm")
-    for z in visitor.pins():
-        assert np.abs(drawn - z).max(axis=1).min() < 1e-5
+    drawn = folder_site.wardrobe.sample(4096, prior="neighbours")
+    far = [np.abs(drawn - z).max(axis=1) for z in visitor.pins()]
+    assert max(distances.min() for distances in far) < 1e-5
+    of_drawn = folder_site.wardrobe.sample_sources(4096, prior="neighbours")
+    sources = visitor.page.locator("[data-sources]")
+    for k in (0, 6):
+        visitor.page.locator("[data-tray] button").nth(k).hover()
+        visitor.until(lambda k=k: f"Sample {k + 1} lies between" in sources.inner_text())
+        assert set(sources.locator(".named").all_inner_texts()) == set(of_drawn[far[k].argmin()])
+    assert visitor.page.get_by_text("share none if the images are private").count() == 1
+    first = sources.get_by_role("button").first
+    visitor.until(lambda: pixels(first.locator("canvas"))[..., 3].all())
+    name = first.locator(".named").inner_text()
+    first.click()
+    row = folder_site.wardrobe.latents.ids.index(name)
+    visitor.until(lambda: np.abs(visitor.picture()[0] - folder_site.wardrobe.latents.mean[row]).max() < 1e-5)
     drawn_from.select_option("N(0, I)")
     samples(visitor, unlike=fitted)
 

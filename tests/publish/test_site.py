@@ -215,6 +215,18 @@ def test_a_prior_fitted_later_is_added(copied, discs, quick):
     assert len(quick) == 2
 
 
+def test_samples_between_training_images_come_with_their_names(copied, discs, quick):
+    wardrobe = Wardrobe.open(copied.path, discs())
+    wardrobe.fit_prior("neighbours")
+    data = site.site_data(Run.open(copied.path), images=discs())
+    chosen = manifest_of(data)["priors"][0]
+    assert chosen == {"kind": "neighbours", "file": "draws_neighbours", "sources": "sources_neighbours"}
+    named = json.loads((data / manifest_of(data)["files"]["sources_neighbours"]["path"]).read_text("utf-8"))
+    expected = wardrobe.sample_sources(4096, prior="neighbours")
+    assert [set(one) for one in named] == [set(one) for one in expected]
+    assert all(abs(sum(one.values()) - 1) < 1e-3 for one in named)
+
+
 def test_diagnostics_are_the_numbers_of_evaluate(data, data_of_ae, ae_run):
     diagnostics, latent = manifest_of(data_of_ae)["diagnostics"], evaluate(ae_run).latent
     assert (diagnostics.pop("split"), diagnostics.pop("n")) == ("test", 10)

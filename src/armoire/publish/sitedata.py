@@ -190,9 +190,13 @@ def _write_priors(wardrobe: Wardrobe, out: _Writer) -> list[dict[str, Any]]:
     """The priors that the page offers, fitted ones first, with samples drawn in advance."""
     fitted = []
     for kind in wardrobe.priors:
-        draws = wardrobe.sample(min(DRAWS, LATENTS // (16 * wardrobe.recipe.dimensions)), prior=kind)
-        out.array(f"draws_{kind}", f"draws-{kind}.f32", draws.astype("<f4"))
+        n = min(DRAWS, LATENTS // (16 * wardrobe.recipe.dimensions))
+        out.array(f"draws_{kind}", f"draws-{kind}.f32", wardrobe.sample(n, prior=kind).astype("<f4"))
         fitted.append({"kind": kind, "file": f"draws_{kind}"})
+        if sources := wardrobe.sample_sources(n, prior=kind):
+            rounded = [{name: round(weight, 4) for name, weight in one.items()} for one in sources]
+            out.file(f"sources_{kind}", f"sources-{kind}.json", json.dumps(rounded, ensure_ascii=False).encode())
+            fitted[-1]["sources"] = f"sources_{kind}"
     box = wardrobe.prior("box")
     assert isinstance(box, Box)
     both = [{"kind": "normal"}, {"kind": "box", "low": _numbers(box.low), "high": _numbers(box.high)}]

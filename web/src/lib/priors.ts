@@ -15,8 +15,11 @@ export function draw(
   seed: number,
   drawn: Float32Array | null = null,
 ): readonly Float32Array[] {
+  if ('file' in prior) {
+    if (!drawn) return []
+    return choose(Math.floor(drawn.length / d), n, seed).map((row) => drawn.slice(row * d, (row + 1) * d))
+  }
   const random = new Random(seed)
-  if ('file' in prior) return drawn ? choose(drawn, d, n, random) : []
   return Array.from({ length: n }, () =>
     Float32Array.from({ length: d }, (_, i) =>
       prior.kind === 'normal' ? random.normal() : prior.low[i] + (prior.high[i] - prior.low[i]) * random.uniform(),
@@ -24,10 +27,10 @@ export function draw(
   )
 }
 
-/** n different ones of those drawn; all if there are no more. */
-function choose(drawn: Float32Array, d: number, n: number, random: Random): Float32Array[] {
-  const count = Math.floor(drawn.length / d)
+/** Which of `count` samples drawn in advance a seed chooses: n different ones; all if there are no more. */
+export function choose(count: number, n: number, seed: number): number[] {
+  const random = new Random(seed)
   const chosen = new Set<number>()
   while (chosen.size < Math.min(n, count)) chosen.add(Math.floor(random.uniform() * count))
-  return [...chosen].map((row) => drawn.slice(row * d, (row + 1) * d))
+  return [...chosen]
 }

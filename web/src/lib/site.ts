@@ -53,6 +53,7 @@ export type FileName =
   | 'draws_gmm'
   | 'draws_flow'
   | 'draws_neighbours'
+  | 'sources_neighbours'
 
 export interface Sheets {
   side: number
@@ -71,11 +72,15 @@ export interface Direction {
   steadiness: number
 }
 
-/** Fitted priors are drawn from in advance: `file` has the samples to choose from. */
+/**
+ * Fitted priors are drawn from in advance: `file` has the samples to choose from. `sources` has, for each of them, the
+ * weights of the training images whose latents it is an average of, by name.
+ */
 export type PriorEntry =
   | { kind: 'normal' }
   | { kind: 'box'; low: number[]; high: number[] }
-  | { kind: 'gmm' | 'flow' | 'neighbours'; file: 'draws_gmm' | 'draws_flow' | 'draws_neighbours' }
+  | { kind: 'gmm' | 'flow'; file: 'draws_gmm' | 'draws_flow' }
+  | { kind: 'neighbours'; file: 'draws_neighbours'; sources?: 'sources_neighbours' }
 
 export interface Diagnostics {
   split: string

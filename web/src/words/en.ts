@@ -105,6 +105,9 @@ export const en = {
   seed: 'draw {seed}',
   pinSample: 'Pin sample {k}',
   pinAll: 'Pin all',
+  liesBetween: 'Sample {k} lies between',
+  source: '{id}, weight {percent} %',
+  mayShowParts: 'A sample may show parts of the training images that it lies between: share none if the images are private.',
   // Your image
   choosePicture: 'Choose an image',
   orDrop: 'or drop one anywhere on the page.',
