@@ -44,7 +44,7 @@ from armoire.wardrobe.neighbours import Neighbours, nearest
 from armoire.wardrobe.outliers import PERCENTILES, ErrorPercentiles, measure_percentiles, squared_errors
 from armoire.wardrobe.own_training import copy_run, write_run
 from armoire.wardrobe.priors import RunPriors, copy_share
-from armoire.wardrobe.sampling import of_class, sources
+from armoire.wardrobe.sampling import draw
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
@@ -247,29 +247,24 @@ class Wardrobe:
             temperature: scales the standard deviation of the prior: below 1, draws are nearer to its centres.
             label: a class: the prior `neighbours` then averages latents of its training images alone.
         """
-        check_count("n", n, 0)
-        check_count("seed", seed, 0)
-        check_temperature(temperature)
-        chosen = self.prior(prior) if label is None else self._of_class(prior, label)[0]
-        return chosen.sample(n, np.random.default_rng(seed), temperature)
+        return self._draw(n, seed, prior, temperature, label)[0]
 
-    def sample_sources(
-        self,
-        n: int,
-        *,
-        seed: int = 0,
-        prior: str | None = None,
-        temperature: float = 1.0,
-        label: str | None = None,
-    ) -> list[dict[str, float]]:
+    def sample_sources(self, n: int, **settings: Any) -> list[dict[str, float]]:
         """The training images that each of the latents of `sample` is an average of: their weights by id.
 
         [] where the prior is not `neighbours`. Arguments as of `sample`.
         """
-        return sources(*self._of_class(prior, label), n, np.random.default_rng(seed), temperature)
+        return self._draw(n, **settings)[1]
 
-    def _of_class(self, prior: str | None, label: str | None) -> tuple[Prior, list[str]]:
-        return of_class(self.prior(prior), lambda: self.latents.split("train"), self.run.data.classes, label)
+    def _draw(
+        self, n: int, seed: int = 0, prior: str | None = None, temperature: float = 1.0, label: str | None = None
+    ) -> tuple[np.ndarray, list[dict[str, float]]]:
+        check_count("n", n, 0)
+        check_count("seed", seed, 0)
+        check_temperature(temperature)
+        chosen, random = self.prior(prior), np.random.default_rng(seed)
+        train, classes = lambda: self.latents.split("train"), self.run.data.classes
+        return draw(chosen, n, random, temperature, label, train=train, classes=classes)
 
     def prior(self, kind: str | None = None, *, with_density: bool = False) -> Prior:
         """The distribution that `sample` draws from.
