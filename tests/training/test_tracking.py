@@ -155,7 +155,7 @@ def test_a_resumed_training_continues_its_tracker_run(tmp_path, tiny, discs, lis
 
 
 @pytest.mark.parametrize(
-    "where", ["armoire.training.trainer.save_checkpoint", "armoire.training.tracking.write_checksummed"]
+    "where", ["armoire.training.run_writer.save_checkpoint", "armoire.training.tracking.write_checksummed"]
 )
 def test_killed_between_logging_and_saving(tmp_path, tiny, discs, monkeypatch, vae_run, where):
     """The epoch is trained again; what TensorBoard holds of the first time is dropped."""
@@ -188,7 +188,7 @@ def test_a_tracker_that_is_added_later_gets_the_epochs_before(tmp_path, tiny, di
 
 def test_killed_before_anything_was_saved_it_may_begin_anew(tmp_path, tiny, discs, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("armoire.training.trainer.save_preview", killed)
+        patch.setattr("armoire.training.run_writer.save_preview", killed)
         fit(tiny(), discs(), tmp_path / "run")
     assert steps(fit(tiny(), discs(), tmp_path / "run").path) == [1, 2]
 

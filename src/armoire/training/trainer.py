@@ -1,4 +1,4 @@
-"""The loop of a training: batches, steps, measurements on the held-out images, and what is written to the run."""
+"""The loop of a training: batches, steps, and measurements on the held-out images."""
 
 from __future__ import annotations
 
@@ -15,21 +15,18 @@ from torch import Tensor
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.images import ImageSet
 from armoire.images.sources.celeba import may_be_shown
-from armoire.io.files import make_folder, write_text
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress, Task
 from armoire.training.averages import RunningMeans, average_over
+from armoire.training.best_weights import BestWeights
 from armoire.training.checkpointing import (
-    BEST,
     FOLDER,
     Checkpoint,
     check_length,
     check_out,
     list_checkpoints,
-    load_checkpoint,
     newest_checkpoint,
     report_damage,
-    save_checkpoint,
     stop_requests,
     with_length,
 )
@@ -37,12 +34,11 @@ from armoire.training.distributed import DistributedContext, join
 from armoire.training.history import expectations, jump, measured, overfitted, row_line, schedules, too_few
 from armoire.training.latent_size import with_latent
 from armoire.training.machine import keep_memory, pick_device
-from armoire.training.optimizer_state import with_prefix
 from armoire.training.parts import Parts
-from armoire.training.preview import histograms, save_preview
 from armoire.training.randomness import generator
 from armoire.training.recipe import Recipe
-from armoire.training.run import DIVERGED, Run
+from armoire.training.run import Run
+from armoire.training.run_writer import RunWriter
 from armoire.training.schedule import Length, learning_rate
 from armoire.training.step import StepDone, Stepper
 from armoire.training.synchronised import synchronise
@@ -109,7 +105,6 @@ class _Trainer:
     seconds: float = 0.0  # spent on steps since the last row of the history
     spent: float = 0.0  # seconds of the training, in the processes before
     history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, float] = field(default_factory=dict)  # the row of the best objective, and its `position`
 
     def __post_init__(self) -> None:
         keep_memory()
@@ -126,12 +121,14 @@ class _Trainer:
         synchronise(self.model, self.distributed)
         self.stepper = Stepper(self.model, recipe, self.distributed)
         self.means = RunningMeans(self.device)
+        self.best = BestWeights(self.folder, "validation" if self.parts.validation else images.held_out)
 
     def run(self, resume: bool) -> Run:
         self.distributed.from_first(lambda: check_out(self.out.path, resume))
         self._restore(resume)
-        if self.distributed.is_first:
-            self._prepare_folder()
+        given = (self.out, self.recipe, self.images, self.parts, self.model, self.tracking)
+        self.writer = RunWriter(*given, self.distributed.is_first)
+        self.writer.prepare(self.step)
         summary = self.images.reading.summary(len(self.images)) if self.images.store else []
         for line in [*summary, *expectations(len(self.parts), len(self.parts.validation or ()), self.length)]:
             self.progress.note(line)
@@ -168,18 +165,10 @@ class _Trainer:
             self.means = RunningMeans(self.device, checkpoint.tensors["sums"] if self.distributed.is_first else None)
             self.step, facts = checkpoint.step, checkpoint.facts
             self.history, self.seconds, self.snapshots = facts["history"], facts["seconds"], facts["snapshots"]
-            self.best = facts.get("best", {})
+            self.best.row = facts.get("best", {})
             self.spent = facts.get("seconds_in_all", 0.0)
             self.length.start(self.step, self.spent)
         self.progress.note(f"going on from {path.name}, {self.length.describe(self.step)} done")
-
-    def _prepare_folder(self) -> None:
-        make_folder(self.folder)
-        write_text(self.out.path / "recipe.toml", self.recipe.to_toml(comments=True))
-        (self.out.path / DIVERGED).unlink(missing_ok=True)
-        for step, path in self.out.snapshots.items():
-            if step > self.step:  # of a training that was begun here before
-                path.unlink()
 
     @property
     def _measured_step(self) -> int:
@@ -187,7 +176,7 @@ class _Trainer:
         return int(self.history[-1]["step"]) if self.history else 0
 
     def _is_over(self) -> bool:
-        return self.length.is_over or overfitted(self.best, self.history, self.length)
+        return self.length.is_over or overfitted(self.best.row, self.history, self.length)
 
     def _train_until_measured(self, task: Task, stop: Callable[[], str]) -> None:
         self.model.train()
@@ -226,7 +215,7 @@ class _Trainer:
         if self.snapshots and self.length.passed(self.snapshots):
             self._check_finite([done.objective])
             self._check_weights(self.model.state_dict())
-            self._write_model(self.out.snapshot(self.step))
+            self.writer.weights(self.step, self.history, snapshot=True)
         return done.objective
 
     def _move(self) -> None:
@@ -252,7 +241,7 @@ class _Trainer:
 
     def _stop(self, asked: str, is_measured: bool) -> None:
         if not is_measured:
-            self._write_model()
+            self.writer.weights(self.step, self.history)
         # torchrun ends all processes as soon as one has ended.
         self.distributed.wait()
         raise TrainingInterruptedError(
@@ -274,8 +263,7 @@ class _Trainer:
         saved = list_checkpoints(self.folder)
         good = f"the last good checkpoint is {saved[-1]}" if saved else "no checkpoint was written before"
         lr = learning_rate(self.recipe, self.length.at(step - 1), self.length.total)
-        if self.distributed.is_first:
-            self.out.write_diverged(step, lr)
+        self.writer.diverged(step, lr)
         return ArmoireError(
             f"training stopped at step {step:,}: the objective is no longer finite, most likely because the learning "
             f"rate ({lr:.2g} there) is too high: try --lr {self.recipe.lr / 10:.2g}; {good}"
@@ -298,14 +286,10 @@ class _Trainer:
         seen = parts.images(self.step) - parts.images(self._measured_step)
         row["images_per_second"] = round(seen / self.seconds, 1)
         warning = jump(recipe, row, self.history, split, self.model.pixels)
-        if best := self._is_best(row):
-            self.best = row | {"position": self.length.position}
+        best = self.best.is_improved_by(row, recipe, self.length)
         self.history.append(row)
         self.means, self.seconds = RunningMeans(self.device), 0.0
-        if self.distributed.is_first:  # before the checkpoint: a training resumed from it draws no preview of the row
-            path = self.out.preview(self.step)
-            save_preview(path, self.model, self.images, recipe)
-            self.tracking.row(len(self.history), row, path, lambda: histograms(self.model, parts.held_out))
+        self.writer.row(self.history)  # before the checkpoint: a training resumed from it draws no preview of the row
         self._save(best)
         self._write()
         # The first time, drawing and saving load what later ones have.
@@ -315,52 +299,22 @@ class _Trainer:
             for line in too_few(self.length.steps(self.step)):
                 self.progress.note(line)
 
-    def _is_best(self, row: dict[str, float]) -> bool:
-        """Whether a row has the best objective, on the validation images where there are some.
-
-        What is measured before the critic is used does not count: it sharpens images at the objective's expense.
-        """
-        name = f"{'validation' if self.parts.validation else self.images.held_out}_objective_nats"
-        begins = self.recipe.adversarial_from * self.length.total if self.recipe.adversarial else 0
-        counts = self.best and not self.best["position"] < begins <= self.length.position
-        return not counts or row[name] < self.best[name]
-
     def _finish(self, resume: bool) -> None:
         if resume:  # a kill between the last checkpoint and these would have left them one row behind
             self._write()
-        if self.parts.validation and (kept := int(self.best["step"])) < self.step and self.distributed.is_first:
-            self._keep_best(kept)
-
-    def _keep_best(self, step: int) -> None:
-        """Write the weights that the validation images chose."""
-        path = self.folder / BEST
+        if not self.parts.validation or self.best.step == self.step or not self.distributed.is_first:
+            return
         try:
-            checkpoint = load_checkpoint(path)
-            if checkpoint.step != step:  # written just before a kill, by a training that went on in another way
-                raise ArmoireError(f"{path} is of step {checkpoint.step:,}, not {step:,}")
+            self.best.restore(self.model)
         except ArmoireError as error:
             self.progress.note(f"{error}; the last weights are kept")
             return
-        self.model.load_state_dict(with_prefix(checkpoint.tensors, "model"))
-        self._write_model(step=step)
-        kept = f"the weights of step {step:,} are kept, the best for the validation images"
-        if not self.length.is_over:
-            kept = (
-                f"stopped after {self.length.describe(self.step)}, because the model over-fits: it has become worse on "
-                f"the validation images, and better on the training images; {kept}"
-            )
-        self.progress.note(kept)
+        self.writer.weights(self.best.step, self.history, steps_done=self.step)
+        self.progress.note(self.best.report(self.step, self.length))
 
     def _write(self) -> None:
-        if self.distributed.is_first:
-            self.out.write_history(self.history)
-        self._write_model()
-
-    def _write_model(self, path: Path | None = None, step: int | None = None) -> None:
-        if self.distributed.is_first:
-            step, epoch = step or self.step, self.parts.epochs(step or self.step)
-            given = (self.model, self.recipe, self.images, step, epoch, self.history, path)
-            self.out.write_model(*given, steps_done=self.step)
+        self.writer.history(self.history)
+        self.writer.weights(self.step, self.history)
 
     def _save(self, best: bool = False) -> None:
         tensors = self.stepper.pack() | {"sums": self.distributed.sum(self.means.values)}
@@ -370,13 +324,12 @@ class _Trainer:
             "recipe": self.recipe.model_dump(),
             "data_fingerprint": self.images.info.fingerprint,
             "history": self.history,
-            "best": self.best,
+            "best": self.best.row,
             "seconds": self.seconds,
             "seconds_in_all": max(given, self.length.seconds),
             "snapshots": self.snapshots or 0,
         }
-        if self.distributed.is_first:
-            save_checkpoint(self.folder, Checkpoint(self.step, tensors, facts), best)
+        self.writer.checkpoint(Checkpoint(self.step, tensors, facts), best)
 
     def _check_weights(self, tensors: dict[str, Tensor]) -> None:
         if not all(torch.isfinite(t).all() for t in tensors.values()):
