@@ -84,11 +84,6 @@ def test_a_store_gives_back_what_was_written(discs, tmp_path):
     assert not opened.images.flags.writeable
 
 
-def test_what_is_known_of_a_set_survives_json():
-    info = SetInfo("näme", "/somewhere", Fit(48, "pad", (1, 2, 3), 1), ("a", "ü"), "f" * 64, 3, 4, "listing")
-    assert SetInfo.from_json(info.to_json()) == info
-
-
 def test_an_array_becomes_a_set(pictures):
     array, labels = pictures(60), np.arange(60) % 4
     images = from_array(array, labels, ("a", "b", "c", "d"))

@@ -127,13 +127,6 @@ def test_rows_are_described_by_id_split_and_class(vae_run):
     assert [row["label"] for row in latents.describe(np.array([2, 1]), ())] == ["2", "1"]
 
 
-def test_damaged_latents_are_encoded_again(copy, vae_run, recorder):
-    (copy / "latents.parquet").write_bytes((copy / "latents.parquet").read_bytes()[:-50])
-    opened = Wardrobe.open(copy, vae_run.images, device="cpu", progress=recorder)
-    np.testing.assert_allclose(opened.latents.mean, vae_run.latents.mean, rtol=1e-5, atol=1e-6)
-    assert [note for note in recorder.notes if "latents.parquet is damaged" in note]
-
-
 def test_a_table_without_latents_is_refused(discs):
     with pytest.raises(ValueError, match="has no latents"):
         Latents.from_table(discs().table)

@@ -10,7 +10,6 @@ from jaxtyping import Float, UInt8
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from armoire.errors import ArmoireError
 from armoire.figures.figure_data import held_out_images, of_data, paired_run, reconstruct
 from armoire.figures.style import ACCENT, BODY, HAIRLINE, INK, MARGIN, PAPER, QUIET, WARNING, Sheet, sheet, tiles
 from armoire.images import ImageSet
@@ -61,8 +60,7 @@ def how_to_train_pair(wardrobe: Wardrobe) -> str:
 def loss_choice(wardrobe: Wardrobe) -> Figure:
     """Left the penalty of each loss; right reconstructions of this run and of the run with the other loss."""
     other = other_loss_run(wardrobe)
-    if other is None:
-        raise ArmoireError(f"cannot draw 'loss-choice' for {wardrobe.run}: {how_to_train_pair(wardrobe)}")
+    assert other is not None, "a requirement of the figure"
     images = held_out_images(wardrobe)[:MEASURED]
     rows = [_Row.of(wardrobe.run.name, wardrobe.recipe, wardrobe.model, images)]
     rows.append(_Row.of(other.path.name, other.recipe, other.model(wardrobe.model.device), images))

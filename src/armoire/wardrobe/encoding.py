@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
-from typing import Literal
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
@@ -34,8 +33,6 @@ FORMAT = "armoire-encoding-2"
 SHARD_SIZE = 10_000
 ENGINES = ("local", "ray")
 FOOTER_THREADS = 16
-
-Engine = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
