@@ -104,6 +104,14 @@ def test_layouts(array, note):
     assert note in said
 
 
+def test_grey_images_along_the_last_axis_are_asked_about():
+    """(h, w, n) cannot be told from n = h images of w x n; an array with n first needs no note."""
+    images, note = as_images(np.zeros((28, 28, 50), np.uint8), "x")
+    assert images.shape == (28, 28, 50, 1)
+    assert "if it is (height, width, n), transpose(2, 0, 1) it first" in note
+    assert as_images(np.zeros((50, 28, 28), np.uint8), "x")[1] == ""
+
+
 def test_rows_of_grey_squares():
     images, note = as_images(SMOOTH[..., 0].reshape(20, 256), "x")
     assert np.array_equal(images, SMOOTH[..., :1])

@@ -288,3 +288,37 @@ def test_damaged_files_are_told_in_one_sentence_or_read_as_far_as_they_go(tmp_pa
             outcomes.add(False)
             assert "\n" not in str(error)
     assert False in outcomes
+
+
+def test_lists_of_labels_are_attributes_and_no_column_vanishes(tmp_path, recorder):
+    """Several labels an image, by word and by number; captions and boxes are ignored by name."""
+    told = {
+        "info": {"features": {"things": {"_type": "List", "feature": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
+    }
+    kinds = [["sun", "sea"], ["sea"], [], None]
+    columns = {
+        "image": [png(i) for i in range(N)],
+        "tags": [kinds[i % 4] for i in range(N)],
+        "things": [[0, 1] if i % 2 else [1] for i in range(N)],
+        "captions": [[f"picture {i}", "another"] for i in range(N)],
+        "boxes": [[1.0, 2.0]] * N,
+    }
+    table = pa.table(columns).replace_schema_metadata({"huggingface": json.dumps(told)})
+    pq.write_table(table, tmp_path / "many.parquet")
+    images = load_images(tmp_path / "many.parquet", 16, progress=recorder)
+    rows = [int(name.partition("#")[2]) for name in images.ids]
+    assert set(images.attributes) == {"sun", "sea", "cat", "dog"}
+    assert images.attribute("sun").tolist() == [(1, -1, -1, 0)[row % 4] for row in rows]
+    assert images.attribute("cat").tolist() == [(-1, 1)[row % 2] for row in rows]
+    assert any("'tags'" in note and "column of yes and no" in note for note in recorder.notes)
+    ignored = {role.column: role.reason for role in images.reading.roles if role.role == "ignored"}
+    assert "lists" in ignored["captions"]
+    assert "list<" in ignored["boxes"]
+
+
+def test_lists_of_one_label_are_classes(tmp_path):
+    columns = {"image": [png(i) for i in range(N)], "labels": [[("cat", "dog")[i % 2]] for i in range(N)]}
+    pq.write_table(pa.table(columns), tmp_path / "one.parquet")
+    images = load_images(tmp_path / "one.parquet", 16)
+    assert images.info.classes == ("cat", "dog")
+    assert images.labels.tolist() == [int(name.partition("#")[2]) % 2 for name in images.ids]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from armoire.errors import ArmoireError
-from armoire.images.column_roles import chosen
+from armoire.images.column_roles import Role, chosen
 from armoire.images.column_values import is_text
 from armoire.images.columns import FREE, ColumnChoice, Columns, read_columns
 from armoire.images.fit import Decode, read_fitted
@@ -32,6 +32,7 @@ from armoire.images.sources.cells import (
     open_cell,
     path_in,
 )
+from armoire.images.sources.list_columns import is_list_of_words, split_lists
 from armoire.images.sources.table_files import (
     ARROW,
     PARQUET,
@@ -94,7 +95,12 @@ class TableSource(Source):
     def describe(self) -> Columns:
         others = (self.column, self.id_column)
         classes = {name: names for file in self.files for name, names in _class_labels(file).items()}
-        columns = read_columns(_join(self.files, others), classes, len(self), self.choice)
+        table, unused, notes = split_lists(_join(self.files, others, classes), classes)
+        columns = read_columns(table, classes, len(self), self.choice)
+        schema = self.files[0].schema
+        unused = {f.name: f"values of type {f.type}" for f in schema if _is_left_out(f, others, classes)} | unused
+        roles = (Role(name, "ignored", reason=reason) for name, reason in unused.items())
+        columns = replace(columns, roles=(*columns.roles, *roles), notes=(*notes, *columns.notes))
         # `label=cat/train-0.parquet`: folders, and names of files that state a split, are read as folders are.
         paths = [path for file in self.files for path in [_path(file.name)] * file.rows]
         return columns.fill_missing(read_layout(paths, self.choice))
@@ -249,11 +255,17 @@ def _id_column(files: Sequence[TableFile], column: str, wanted: str) -> str:
     return "id" if "id" in schema.names and column != "id" and is_scalar(schema.field("id").type) else ""
 
 
-def _join(files: Sequence[TableFile], others: Sequence[str]) -> pa.Table:
-    """The columns of scalars, and of structs of scalars, of all files."""
+def _is_left_out(field: pa.Field, others: Collection[str], classes: Collection[str]) -> bool:
+    """Whether a column is neither among `others`, nor of scalars, structs of scalars or lists of words."""
+    is_readable = is_scalar_or_struct(field.type) or is_list_of_words(field.type, field.name in classes)
+    return field.name not in others and not is_readable
+
+
+def _join(files: Sequence[TableFile], others: Sequence[str], classes: Collection[str]) -> pa.Table:
+    """The columns of scalars, of structs of scalars and of lists of words, of all files."""
     tables = []
     for file in files:
-        names = [f.name for f in file.schema if f.name not in others and is_scalar_or_struct(f.type)]
+        names = [f.name for f in file.schema if f.name not in others and not _is_left_out(f, others, classes)]
         table = scalar_columns(file.columns(names))
         # A table without columns has no rows, hence the column of row numbers.
         tables.append(table.append_column(ROW, pa.array(range(file.rows))))
@@ -266,13 +278,20 @@ def _join(files: Sequence[TableFile], others: Sequence[str]) -> pa.Table:
 
 
 def _class_labels(file: TableFile) -> dict[str, Sequence[str]]:
-    """The class names of ClassLabel columns, from the schema metadata of Hugging Face's datasets."""
+    """The class names of ClassLabel columns, and of lists of them, from the metadata of Hugging Face's datasets."""
     try:
         features = json.loads((file.schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {
             name: [str(one) for one in feature["names"]]
-            for name, feature in features.items()
+            for name, feature in ((name, _inner(feature)) for name, feature in features.items())
             if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and isinstance(feature["names"], list)
         }
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def _inner(feature: Any) -> Any:
+    """What a list of features holds, in the ways that versions of datasets write it; other features unchanged."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return feature[0]
+    return feature.get("feature", feature) if isinstance(feature, dict) else feature
