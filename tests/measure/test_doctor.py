@@ -152,6 +152,12 @@ def test_a_prior_that_was_fitted_is_not_recommended_again(healthy, data, tmp_pat
     assert {"too little regularisation", "prior holes"} <= set(names(wardrobe))
     assert "armoire prior" not in advice(wardrobe)
     assert "600 training images are too few" in " ".join(finding.cause for finding in examine(wardrobe).findings)
+    assert "--temperature 0.7" in advice(wardrobe)
+    wardrobe.fit_prior("neighbours")
+    found = {finding.name: finding for finding in examine(wardrobe).findings}
+    assert "averages of" in found["prior holes"].evidence
+    assert "--prior gmm" in found["prior holes"].fix
+    assert "--temperature" not in advice(wardrobe)
 
 
 def test_few_steps_are_blamed_before_the_settings(healthy, discs, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from armoire.cli import main
 from armoire.errors import ArmoireError
 from armoire.io.artifacts import Artifacts
 from armoire.io.tensors import write_tensors
-from armoire.priors import PRIORS, Box, LatentDraws, StandardNormal, fit_prior
+from armoire.priors import PRIORS, Box, LatentDraws, StandardNormal, fit_prior, usual_kind
 from armoire.priors.whitening import Whitening
 from armoire.progress import SILENT
 from armoire.training import load_recipe
@@ -334,3 +334,9 @@ def test_a_box_of_latents_that_share_a_value_is_fitted():
         draws = LatentDraws(mean, np.zeros_like(mean))
         box, _ = PRIORS.get("box").fit(draws, draws, random=np.random.default_rng(0), seed=0, progress=SILENT)
         assert (box.sample(9, np.random.default_rng(0))[:, 2] == 0).all()
+
+
+def test_the_kind_to_fit_is_the_recipes_or_suits_the_dimensions():
+    assert [usual_kind("neighbours", d) for d in (2, 200)] == ["neighbours"] * 2
+    assert [usual_kind("none", d) for d in (2, 200)] == ["flow", "gmm"]
+    assert usual_kind("box", 2) == "flow"  # which is made, not fitted

@@ -82,6 +82,14 @@ def test_the_command_states_sources_and_warns(run, capsys, tmp_path):
     assert json.loads(capsys.readouterr().out)["sources"] == []
 
 
+def test_the_command_fits_the_recipes_prior_and_says_how_to_draw_from_another(run, capsys):
+    path = str(run[0])
+    for arguments, drawn in (([], ""), (["--kind", "gmm"], "--prior gmm ")):
+        main(["prior", path, *arguments])
+        assert f"armoire sample {path} {drawn}--out" in capsys.readouterr().out
+    assert Wardrobe.open(*run).priors == ["neighbours", "gmm"]
+
+
 def test_a_run_without_its_latents_samples_as_before_and_says_so(run, recorder):
     path, _ = run
     (path / "latents.parquet").unlink()

@@ -27,8 +27,8 @@ def doctor(run: RunPath, /, *, data: str | None = None, split: str | None = None
         n = found.numbers
         print(
             f"{run} is healthy: reconstructions explain {n['explained']:.0%} of the held-out pixels' variance, "
-            f"{n['dimensions_used']} of {n['dimensions']} dimensions are in use, and {n['holes']:.1%} of samples fall "
-            "into holes (of held-out images 1 %)."
+            f"{n['dimensions_used']} of {n['dimensions']} dimensions are in use, and {n['holes']:.1%} of samples from "
+            f"{n['drawn_from']} fall into holes (of held-out images 1 %)."
         )
     for k, finding in enumerate(found.findings):
         print(("\n" if k else "") + finding.name)

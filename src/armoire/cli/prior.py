@@ -5,17 +5,22 @@ from armoire.cli.inputs import open_wardrobe
 from armoire.cli.output import print_json, print_table
 
 
-def prior(run: RunPath, /, *, kind: str = "flow", seed: Seed = 0, json: Json = False) -> None:
-    """Fit a prior to the training images' latents and store it in the run, where sample and explore use it.
+def prior(run: RunPath, /, *, kind: str | None = None, seed: Seed = 0, json: Json = False) -> None:
+    """Fit a prior to the training images' latents and store it in the run, where sample and explore use the best.
 
     Args:
         kind: flow, a neural spline flow; gmm, a mixture of Gaussians, their number chosen by held-out latents;
             neighbours, averages of neighbouring training latents with at most 10 % copies; or a registered kind.
+            By default that of the run's recipe; where it has none, flow, or gmm for more than 32 dimensions.
         seed: of the fit.
     """
+    from armoire.priors import usual_kind
+
     wardrobe = open_wardrobe(run)
+    kind = kind or usual_kind(wardrobe.recipe.prior, wardrobe.recipe.dimensions)
     found = wardrobe.fit_prior(kind, seed=seed)
     name = wardrobe.prior(kind).name
+    choose = "" if wardrobe.prior().name == name else f"--prior {kind} "
     if json:
         print_json({"prior": kind, "name": name, **found})
         return
@@ -28,4 +33,4 @@ def prior(run: RunPath, /, *, kind: str = "flow", seed: Seed = 0, json: Json = F
         ]
     elif found["copies"] is not None:
         rows += [("copies", f"{found['copies']:.1%} are nearer to a training image than held-out images are")]
-    print_table([*rows, ("next", f"armoire sample {run} --out samples.png")])
+    print_table([*rows, ("next", f"armoire sample {run} {choose}--out samples.png")])

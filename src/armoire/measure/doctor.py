@@ -112,6 +112,7 @@ def _numbers(wardrobe: Wardrobe, progress: Progress) -> dict[str, Any]:
         "widest": float(held_out.mean.std(axis=0).max()),
         "farthest_mean": float(np.abs(held_out.mean).max()),
         "finite": bool(np.isfinite(latents.mean).all()),
+        "drawn_from": wardrobe.prior().name,
         **statistics,
         "train_mse": train_mse,
         "held_out_mse": held_out_mse,

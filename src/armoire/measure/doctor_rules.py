@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from armoire.measure.latent_statistics import ACTIVE_RATE
+from armoire.priors import PRIORS, usual_kind
 from armoire.training import Recipe
 from armoire.training.history import FEWEST_STEPS, FOR_A_MAP, FOR_NEW_IMAGES
 from armoire.training.schedule import ENOUGH_STEPS
@@ -22,7 +23,6 @@ IN_HOLES = 0.25  # share of prior draws; 0.01 where the prior fits
 OVER_FITTED = 1.5  # error on held-out images, relative to training images
 DEAD = 0.5  # share of the decoder's units
 SAFE_RATE = 1e-3  # of Adam, for nearly every network
-FOR_A_FLOW = 32  # dimensions; with more, a mixture of Gaussians fitted better
 OVER_FITTING = "over-fitting"
 # Found in models that have not learned yet, with any settings.
 SIGNS_OF_FEW_STEPS = {
@@ -139,13 +139,13 @@ def _runaway_dimensions(wardrobe: Wardrobe, n: Numbers) -> Finding | None:
 def _prior_holes(wardrobe: Wardrobe, n: Numbers) -> Finding | None:
     if n["holes"] < IN_HOLES:
         return None
-    name, cooler = wardrobe.prior().name, f"armoire sample {wardrobe.run} --temperature 0.7"
+    name, instead = n["drawn_from"], _other_samples(wardrobe)
     if wardrobe.priors and n["training_images"] < FOR_NEW_IMAGES:
         cause = f"{n['training_images']:,} training images are too few to fit a prior well"
-        fix = f"train on {FOR_NEW_IMAGES:,} images or more; or {cooler}"
+        fix = f"train on {FOR_NEW_IMAGES:,} images or more; or {instead}"
     else:
         cause = f"{name} does not match the latents, and the decoder was not trained on latents between them"
-        fix = cooler if wardrobe.priors else _fit_prior(wardrobe, n)
+        fix = instead if wardrobe.priors else _fit_prior(wardrobe, n)
     return Finding(
         "prior holes",
         f"{n['holes']:.0%} of draws from {name} are farther from all training latents than 99 % of held-out latents",
@@ -158,12 +158,15 @@ def _over_fitting(wardrobe: Wardrobe, n: Numbers) -> Finding | None:
     if n["held_out_mse"] < OVER_FITTED * n["train_mse"]:
         return None
     more = f"add images, and train again (armoire train {wardrobe.recipe.name} --data DATA)"
-    shorter = train_again(wardrobe, f"--steps {max(1, n['steps'] // 2)}", f"shorter; or {more}")
+    # Weights that were chosen by validation images are those of a shorter training already.
+    smaller = ("--latent", max(1, n["dimensions"] // 2)) if wardrobe.recipe.validation else None
+    flag, value = smaller or ("--steps", max(1, n["steps"] // 2))
+    again = train_again(wardrobe, f"{flag} {value}", "smaller" if smaller else "shorter")
     return Finding(
         OVER_FITTING,
         f"squared error {n['held_out_mse']:.4f} on held-out images, {n['train_mse']:.4f} on training images",
         "the model memorised its training images: they are too few for so many steps or so many dimensions",
-        more if n["training_images"] < FOR_A_MAP else shorter,
+        more if n["training_images"] < FOR_A_MAP else f"{again}; or {more}",
     )
 
 
@@ -203,5 +206,15 @@ def _sweep(wardrobe: Wardrobe, betas: Sequence[float]) -> str:
 
 
 def _fit_prior(wardrobe: Wardrobe, n: Numbers) -> str:
-    kind = "flow" if n["dimensions"] <= FOR_A_FLOW else "gmm"
-    return f"armoire prior {wardrobe.run} --kind {kind}"
+    return f"armoire prior {wardrobe.run} --kind {usual_kind(wardrobe.recipe.prior, n['dimensions'])}"
+
+
+def _other_samples(wardrobe: Wardrobe) -> str:
+    """The command that samples nearer to the data than a fitted prior does."""
+    sample = f"armoire sample {wardrobe.run} --out samples.png"
+    if not wardrobe.prior().needs_latents:
+        return f"{sample} --temperature 0.7"
+    # A lower temperature moves averages away from the images that they lie between, to the mean of all.
+    others = [kind for kind in wardrobe.priors if PRIORS.get(kind).has_density]
+    kind = others[0] if others else "gmm"
+    return f"{sample} --prior {kind}" + ("" if others else f", after armoire prior {wardrobe.run} --kind {kind}")

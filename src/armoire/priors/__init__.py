@@ -9,7 +9,7 @@ from armoire.priors.kinds import PRIORS
 
 if TYPE_CHECKING:
     from armoire.priors.box import Box
-    from armoire.priors.fitting import FEWEST, fit_prior, stored_kinds
+    from armoire.priors.fitting import FEWEST, fit_prior, stored_kinds, usual_kind
     from armoire.priors.neighbours import NeighbourAverages
     from armoire.priors.normal import StandardNormal
     from armoire.priors.prior import LatentDraws, Prior
@@ -24,6 +24,7 @@ __all__ = [
     "StandardNormal",
     "fit_prior",
     "stored_kinds",
+    "usual_kind",
 ]
 
 # Imported when first used: they bring torch, which a recipe's names do not need.
@@ -31,7 +32,7 @@ __getattr__ = lazily(
     __name__,
     {
         "box": ("Box",),
-        "fitting": ("FEWEST", "fit_prior", "stored_kinds"),
+        "fitting": ("FEWEST", "fit_prior", "stored_kinds", "usual_kind"),
         "neighbours": ("NeighbourAverages",),
         "normal": ("StandardNormal",),
         "prior": ("LatentDraws", "Prior"),

@@ -14,6 +14,7 @@ from armoire.priors.prior import CopyShare, LatentDraws, Prior
 from armoire.progress import SILENT, Progress
 
 FEWEST = 20  # latents that a prior can be fitted to
+FOR_A_FLOW = 32  # dimensions; with more, a mixture of Gaussians fitted better
 HELD_OUT = 10  # every tenth latent is held out from the fit
 MOST_COMBINED = 20_000  # latents that a kind which combines latents is fitted to
 
@@ -23,6 +24,11 @@ Rows = Int[np.ndarray, " k"]
 def stored_kinds() -> list[str]:
     """The kinds that are fitted on request and stored in a run."""
     return [kind for kind in PRIORS.names() if PRIORS.get(kind).is_stored]
+
+
+def usual_kind(asked: str, dimensions: int) -> str:
+    """The kind to fit: the one that a recipe asks for, if it can be fitted, or else the one that suits the latents."""
+    return asked if asked in stored_kinds() else "flow" if dimensions <= FOR_A_FLOW else "gmm"
 
 
 def fit_prior(

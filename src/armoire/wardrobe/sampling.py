@@ -38,7 +38,8 @@ def draw(
     """
     if not isinstance(prior, NeighbourAverages):
         if label is not None:
-            raise ArmoireError(f"{prior.name} knows no classes; --label needs `armoire prior RUN --kind neighbours`")
+            fit = "`armoire prior RUN --kind neighbours` fits"
+            raise ArmoireError(f"{prior.name} knows no classes; --label needs the prior neighbours, which {fit}")
         return prior.sample(n, random, temperature), []
     latents = train()
     ids = np.array(latents.ids, object)
