@@ -28,3 +28,10 @@ def test_workers_that_read_images_do_not_import_torch():
     next(closing := run_tasks(eval, [PID], 3))
     closing.close()  # new workers: others may have encoded
     assert list(run_tasks(eval, [loaded], 3)) == [(0, False)]
+
+
+def test_the_caller_can_report_while_tasks_run(tmp_path):
+    """The task ends when the caller has written a file."""
+    file = tmp_path / "seen"
+    until_seen = f"any(iter(lambda: __import__('os').path.exists({str(file)!r}), True))"
+    assert list(run_tasks(eval, [until_seen], 1, file.touch)) == [(0, False)]

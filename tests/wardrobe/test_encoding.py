@@ -18,7 +18,7 @@ from armoire.errors import ArmoireError
 from armoire.images.source import Request, Source
 from armoire.images.sources import open_source
 from armoire.wardrobe.encoding import encode_locally, encode_shards
-from armoire.wardrobe.shards import Job, ShardEncoder, ShardTask, read_shard
+from armoire.wardrobe.shards import Job, ShardEncoder, ShardTask, encode_shard, read_counts, read_shard
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,19 @@ def test_a_worker_that_dies_is_replaced(vae_run, folder: Path, tmp_path: Path, r
     assert (tmp_path / "killed").exists()
     assert recorder.done == 30
     assert sum(read_shard(job, shard).rows for shard in shards) == 29
+
+
+def test_progress_is_reported_within_a_shard(vae_run, folder: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    monkeypatch.setattr("armoire.wardrobe.shards.EVALUATION_BATCH", 10)
+    first, second = shards_of(folder, 15)
+    seen: list[int] = []
+    ShardEncoder(job_of(vae_run, tmp_path / "a"))(first, seen.append)
+    assert seen == [10, 15]
+    counts = tmp_path / "counts"
+    counts.touch()
+    encode_shard((job_of(vae_run, tmp_path / "b"), second, str(counts)))
+    assert read_counts(str(counts)).tolist() == [0, 15]
 
 
 @pytest.mark.usefixtures("importable")

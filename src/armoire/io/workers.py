@@ -44,7 +44,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_tasks(work: Callable[[T], R], tasks: Iterable[T], workers: int) -> Generator[tuple[int, R], None, None]:
+def run_tasks(
+    work: Callable[[T], R], tasks: Iterable[T], workers: int, meanwhile: Callable[[], None] = lambda: None
+) -> Generator[tuple[int, R], None, None]:
     """The position and result of every task as they end, computed by `workers` processes.
 
     A worker that dies is replaced. The tasks that were running then are done again one at a time, so that the one
@@ -54,6 +56,7 @@ def run_tasks(work: Callable[[T], R], tasks: Iterable[T], workers: int) -> Gener
         work: a function of a module, which is imported in each process.
         tasks: its arguments; they and the results are pickled.
         workers: number of processes.
+        meanwhile: called here every half second, to report how far running tasks are.
 
     Raises:
         WorkerDiedError: one task killed `DEATHS` workers.
@@ -69,7 +72,7 @@ def run_tasks(work: Callable[[T], R], tasks: Iterable[T], workers: int) -> Gener
         running: dict[Future[R], tuple[int, T]] = {}
         try:
             for position, result in _run(
-                work, following if alone is None else [alone], workers if alone is None else 1, running
+                work, following if alone is None else [alone], workers if alone is None else 1, running, meanwhile
             ):
                 suspects.pop(position, None)
                 yield position, result
@@ -88,6 +91,7 @@ def _run(
     tasks: Iterable[tuple[int, T]],
     workers: int,
     running: dict[Future[R], tuple[int, T]],
+    meanwhile: Callable[[], None],
 ) -> Iterator[tuple[int, R]]:
     """Results by one pool of processes; `running` holds what is unfinished when the pool breaks."""
     from loky import ProcessPoolExecutor
@@ -103,7 +107,8 @@ def _run(
                 running[pool.submit(work, task[1])] = task
             if not running:
                 break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, POLL_SECONDS, return_when=FIRST_COMPLETED)
+            meanwhile()
             for future in done:
                 result = future.result()
                 yield running.pop(future)[0], result

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from armoire.errors import ArmoireError, did_you_mean
 from armoire.extras import needs
@@ -26,7 +27,7 @@ from armoire.images.sources import open_source
 from armoire.io.files import make_folder, read_json, sha256, write_text
 from armoire.io.workers import DEATHS, WorkerDiedError, cores, run_tasks
 from armoire.progress import Task
-from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Shard, ShardTask, encode_shard, read_shard
+from armoire.wardrobe.shards import DTYPES, WORKERS_A_GPU, Job, Shard, ShardTask, encode_shard, read_counts, read_shard
 from armoire.wardrobe.wardrobe import RunLike, Wardrobe
 
 FORMAT = "armoire-encoding-2"
@@ -115,9 +116,25 @@ def encode_shards(
 
 def encode_locally(job: Job, shards: Sequence[ShardTask], workers: int, task: Task) -> None:
     """Encode shards in processes of this machine; ArmoireError where one shard killed several of them."""
+    reported = {shard.number: 0 for shard in shards}
+
+    def report(number: int, done: int) -> None:
+        if done > reported[number]:  # a worker that died is followed by one that begins again
+            task.advance(done - reported[number])
+            reported[number] = done
+
+    def look() -> None:
+        for number, done in enumerate(read_counts(counts).tolist()):
+            if number in reported:
+                report(number, done)
+
     try:
-        for position, _ in run_tasks(encode_shard, ((job, shard) for shard in shards), min(workers, len(shards))):
-            task.advance(len(shards[position].images))
+        with TemporaryDirectory(prefix="armoire-", ignore_cleanup_errors=True) as folder:
+            counts = str(Path(folder, "counts"))
+            Path(counts).touch()
+            tasks = ((job, shard, counts) for shard in shards)
+            for position, _ in run_tasks(encode_shard, tasks, min(workers, len(shards)), look):
+                report(shards[position].number, len(shards[position].images))
     except WorkerDiedError as error:
         shard = shards[error.position]
         last = shard.first + len(shard.images)

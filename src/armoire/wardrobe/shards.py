@@ -6,8 +6,9 @@ writes it, or how often: it is written under another name and renamed, and a sec
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from jaxtyping import Int
 
 from armoire.errors import ArmoireError
 from armoire.images.decode import RejectedImageError
@@ -30,6 +32,7 @@ from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
 
+COUNT = np.dtype("<i8")
 DTYPES = ("float32", "float16")
 WORKERS_A_GPU = 4  # so that some decode while one encodes
 
@@ -98,8 +101,8 @@ class ShardEncoder:
         self.model = run.model(pick_device(job.device))
 
     @torch.no_grad()
-    def __call__(self, task: ShardTask) -> Shard:
-        """Encode one shard, unless it exists."""
+    def __call__(self, task: ShardTask, report: Callable[[int], None] = lambda _: None) -> Shard:
+        """Encode one shard, unless it exists; `report` takes the number of its images done, after each batch."""
         existing = read_shard(self.job, task)
         if existing is not None:
             return existing
@@ -114,6 +117,7 @@ class ShardEncoder:
                 decoded = list(parallel(self._decode, (decode for _, decode in batch)))
                 self._encode([name for name, _ in batch], position, decoded, latents)
                 position += len(batch)
+                report(position - task.first)
         shard = Shard(len(latents.ids), tuple(latents.rejected))
         if shard.rows + len(shard.rejected) != len(task.images):
             raise ArmoireError(f"shard {task.number} has another number of images than it had; has the data changed?")
@@ -172,10 +176,24 @@ def _encoder(job: Job) -> ShardEncoder:
     return ShardEncoder(job)
 
 
-def encode_shard(task: tuple[Job, ShardTask]) -> Shard:
-    """Encode one shard in this process, whose model is loaded with its first shard."""
-    job, shard = task
-    return _encoder(job)(shard)
+def encode_shard(task: tuple[Job, ShardTask, str]) -> Shard:
+    """Encode one shard in this process, whose model is loaded with its first shard; `read_counts` tells how far it is.
+
+    The last item is the file of counts, which has 8 bytes a shard.
+    """
+    job, shard, counts = task
+
+    def report(done: int) -> None:
+        with contextlib.suppress(OSError), Path(counts).open("r+b") as file:  # a lost count does no harm
+            file.seek(COUNT.itemsize * shard.number)
+            file.write(COUNT.type(done).tobytes())
+
+    return _encoder(job)(shard, report)
+
+
+def read_counts(counts: str) -> Int[np.ndarray, " n"]:
+    """The numbers of images done by shard, as far as any were written."""
+    return np.fromfile(counts, COUNT)
 
 
 def read_shard(job: Job, task: ShardTask) -> Shard | None:
