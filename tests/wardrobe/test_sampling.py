@@ -12,7 +12,10 @@ import pytest
 from armoire import Wardrobe, evaluate, train
 from armoire.cli import main
 from armoire.errors import ArmoireError
+from armoire.hub import parse_reference
 from armoire.priors import NeighbourAverages
+from armoire.publish.card import make_card
+from armoire.publish.report import write_report
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +108,14 @@ def test_the_likelihood_names_the_prior_whose_density_it_uses(run):
     wardrobe = Wardrobe.open(*run)
     for prior in (None, "neighbours"):
         assert evaluate(wardrobe, prior=prior, draws=2).likelihood["prior"] == "N(0, I)"
+
+
+def test_card_and_report_say_what_samples_lie_between(run):
+    wardrobe = Wardrobe.open(*run)
+    found = evaluate(wardrobe)
+    card = make_card(wardrobe, parse_reference("hf:me/run"), found)
+    report = write_report(wardrobe, found, []).read_text(encoding="utf-8")
+    for page in (card, report):
+        assert "each sample lies between training images" in page
+        assert "share none if the images are private" in page
+    assert f"samples drawn from | {wardrobe.prior().name}" in card

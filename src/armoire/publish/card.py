@@ -21,11 +21,10 @@ from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation
 from armoire.measure.report_tables import by_features, number_tables
-from armoire.priors import PRIORS
 from armoire.publish.report import training_command
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe
-from armoire.wardrobe.sampling import BETWEEN
+from armoire.wardrobe.sampling import warning_of
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -97,7 +96,7 @@ def make_card(
         tables=number_tables(evaluation.to_dict()),
         figures=[(path.name, described(path.stem) or path.stem) for path in figures],
         showable=wardrobe.run.is_showable,
-        between=BETWEEN if has_sources(wardrobe) else "",
+        between=warning_of(wardrobe.priors),
     )
     results, dataset = eval_results(evaluation), DATASETS.get(data.name)
     metadata = ModelCardData(
@@ -144,11 +143,6 @@ def eval_results(evaluation: Evaluation) -> list[EvalResult]:
     return found
 
 
-def has_sources(wardrobe: Wardrobe) -> bool:
-    """Whether samples are by default averages of training latents."""
-    return PRIORS.get((*wardrobe.priors, "normal")[0]).needs_latents
-
-
 def _kind(recipe: Recipe) -> str:
     posterior = recipe.posterior_class
     denoising = recipe.noise and not posterior.is_stochastic
@@ -164,7 +158,7 @@ def _facts(wardrobe: Wardrobe) -> list[tuple[str, str]]:
         "parameters": f"{wardrobe.model.parameter_count():,}",
         "likelihood": recipe.likelihood,
         "beta": f"{recipe.beta:g}" if recipe.posterior_class.is_stochastic else "",
-        "drawn from": wardrobe.priors[0] if wardrobe.priors else "",
+        "samples drawn from": wardrobe.prior().name if wardrobe.priors else "",
         "epochs": header.get("epoch", ""),
         "armoire": header.get("armoire_version", ""),
         "git commit": header.get("git_commit", ""),

@@ -17,9 +17,9 @@ from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation, evaluate, last_epoch, stored_evaluation
 from armoire.priors import stored_kinds
 from armoire.progress import SILENT, USUAL, Progress
-from armoire.publish.card import has_sources, make_card
+from armoire.publish.card import make_card
 from armoire.wardrobe import RunLike, Wardrobe
-from armoire.wardrobe.sampling import BETWEEN
+from armoire.wardrobe.sampling import warning_of
 from armoire.wardrobe.training import finish
 
 
@@ -111,7 +111,7 @@ def _warn(wardrobe: Wardrobe, pictures: Sequence[Path], keep_paths: bool, progre
         progress.note(f"the card shows {len(pictures)} pictures of {data.name}: check that you may share them")
     if (wardrobe.run.path / "latents.parquet").is_file():
         progress.note(f"latents.parquet holds names, labels, attributes and latents of {data.name}'s images")
-    if has_sources(wardrobe):
-        progress.note(BETWEEN)
+    if warning := warning_of(wardrobe.priors):
+        progress.note(warning)
     if keep_paths and source_path(data.source):
         progress.note(f"{MODEL} and recipe.toml hold the path of the data: {data.source}")

@@ -16,6 +16,7 @@ from armoire.measure.report_tables import area_rows, number_tables
 from armoire.training import Recipe, Run, load_recipe, recipe_names
 from armoire.training.recipe import LENGTHS
 from armoire.wardrobe import RunLike, Wardrobe
+from armoire.wardrobe.sampling import warning_of
 
 TEMPLATE = "publish/report.html.jinja"
 ADMINISTRATIVE = {"name", "summary"}
@@ -45,6 +46,7 @@ def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path])
         history=_history(wardrobe),
         figures=[_embedded(path) for path in figures],
         provenance=_provenance(wardrobe),
+        between=warning_of(wardrobe.priors).replace("`", ""),
     )
     path = wardrobe.run.path / "report.html"
     write_text(path, page)

@@ -9,13 +9,18 @@ import numpy as np
 from jaxtyping import Float
 
 from armoire.errors import ArmoireError, did_you_mean
-from armoire.priors import NeighbourAverages, Prior
+from armoire.priors import PRIORS, NeighbourAverages, Prior
 from armoire.wardrobe.latents import Latents
 
 BETWEEN = (
     "each sample lies between training images, which `armoire sample --json` names, and may show parts of them: share "
     "none if the images are private"
 )
+
+
+def warning_of(kinds: Sequence[str]) -> str:
+    """What to know before samples are shared, for the fitted kinds of a run, best first; "" where nothing."""
+    return BETWEEN if kinds and PRIORS.get(kinds[0]).needs_latents else ""
 
 
 def draw(
