@@ -83,6 +83,20 @@ def test_calibrated_sigma_averages_the_first_ten_batches_and_follows_later_ones(
     assert likelihood.calibrate.batches.item() == 12
 
 
+@pytest.mark.parametrize(("kind", "buffer"), [(CalibratedGaussian, "variance"), (Laplace, "scale")])
+def test_a_calibrated_scale_follows_the_error_of_images_not_trained_on(kind, buffer):
+    likelihood, (output, x) = kind().double().train(), batch()
+    error = likelihood.error(output, x)
+    likelihood.cost(error, x[0].numel())
+    likelihood.fit_scale(3 * error.mean().item())
+    assert getattr(likelihood, buffer).item() == pytest.approx(3 * error.mean().item(), rel=1e-5)
+    for _ in range(60):
+        likelihood.cost(error / 2, x[0].numel())
+    assert getattr(likelihood, buffer).item() == pytest.approx(1.5 * error.mean().item(), rel=0.02)
+    likelihood.fit_scale(0.1 * error.mean().item())  # by chance: never smaller than by the batches
+    assert getattr(likelihood, buffer).item() == pytest.approx(0.5 * error.mean().item(), rel=0.02)
+
+
 def test_calibrated_sigma_has_a_floor():
     likelihood = CalibratedGaussian().train()
     cost = likelihood.cost(torch.zeros(2), 100)

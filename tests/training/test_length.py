@@ -96,7 +96,7 @@ def test_as_many_steps_as_some_epochs_give_the_same_bits(tmp_path, tiny, discs):
     assert all(torch.equal(t, weights(two)[name]) for name, t in weights(one).items())
 
 
-@pytest.mark.parametrize(("images", "fewest", "most"), [(20, 2000, 2000), (200, 2000, 2000), (200_000, 6250, 31_250)])
+@pytest.mark.parametrize(("images", "fewest", "most"), [(20, 1000, 1000), (200, 1000, 1000), (200_000, 6250, 31_250)])
 def test_the_default_length_suits_few_and_many_images(images, fewest, most):
     """200,000 images: at least an epoch in batches of 32, and at most five."""
     assert fewest <= default_steps(images) <= most
@@ -138,14 +138,9 @@ def test_measurements_take_a_tenth_of_the_work_at_most():
 
 
 def rising(monkeypatch: pytest.MonkeyPatch, objectives: list[float]) -> None:
-    """Let the objective on the validation images, which are measured before the others, take these values."""
-    real, values, calls = trainer.average_over, iter(objectives), iter(range(1000))
-
-    def average(*given: object) -> object:
-        found = real(*given)
-        return found if next(calls) % 2 else replace(found, objective=next(values))
-
-    monkeypatch.setattr(trainer, "average_over", average)
+    """Let the objective on the validation images take these values."""
+    real, values = trainer.at_fitted_scale, iter(objectives)
+    monkeypatch.setattr(trainer, "at_fitted_scale", lambda *given: replace(real(*given), objective=next(values)))
 
 
 def test_the_weights_that_validation_chose_are_kept_and_over_fitting_stops(

@@ -57,6 +57,10 @@ class Likelihood(nn.Module, abc.ABC):
     def cost(self, error: Float[Tensor, " n"], size: int) -> Float[Tensor, " n"]:
         """The distortion in nats per image for a mean error, with `size` (D) pixel values an image."""
 
+    def fit_scale(self, error: float) -> bool:
+        """Fit the scale to the mean error of images that are not trained on; False where it has none to fit."""
+        return False
+
     def log_mass(self, output: Float[Tensor, "n c h w"], x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """log P(x|z) in nats of images whose pixels are bytes: the density integrated over each byte's bin."""
         raise ArmoireError(f"bits per dimension are undefined: {self.no_mass}")
@@ -133,18 +137,22 @@ class Gaussian(Likelihood):
 
 
 class RunningMean(nn.Module):
-    """Moves a scale parameter towards the batches' mean error, its maximum-likelihood value, while training.
+    """Moves a scale parameter towards the mean error, its maximum-likelihood value, while training.
 
-    As batch normalisation's statistics do; in evaluation the parameter stays what training left.
+    It follows the error of the batches, as batch normalisation's statistics do, times `ratio`: the error of images
+    that are not trained on over that of those that are, 1 until `fit` is called. In evaluation the parameter
+    stays what training left.
     """
 
-    MOMENTUM = 0.1
+    MOMENTUM, MOST = 0.1, 100.0  # the largest ratio: of a model that repeats its training images
     batches: Tensor
+    ratio: Tensor
 
     def __init__(self, smallest: float) -> None:
         super().__init__()
         self.smallest = smallest
         self.register_buffer("batches", torch.tensor(0, dtype=torch.int64))
+        self.register_buffer("ratio", torch.tensor(1.0))
 
     @torch.no_grad()
     def forward(self, parameter: Float[Tensor, ""], error: Float[Tensor, " n"]) -> None:
@@ -152,8 +160,14 @@ class RunningMean(nn.Module):
             return
         # The first batches are averaged evenly, so that the initial value has no influence.
         weight = torch.clamp(1 / (self.batches + 1), min=self.MOMENTUM)
-        parameter.copy_(torch.lerp(parameter, self.mean(error), weight).clamp(min=self.smallest))
+        parameter.copy_(torch.lerp(parameter, self.ratio * self.mean(error), weight).clamp(min=self.smallest))
         self.batches += 1
+
+    def fit(self, parameter: Float[Tensor, ""], error: float) -> None:
+        """Set the parameter to the mean error of images that are not trained on, and follow that from now on."""
+        trained = (parameter / self.ratio).clamp(min=self.smallest)
+        self.ratio.copy_((error / trained).clamp(1, self.MOST))
+        parameter.copy_((trained * self.ratio).clamp(min=self.smallest))
 
     def mean(self, error: Float[Tensor, " n"]) -> Float[Tensor, ""]:
         return error.mean()
@@ -180,6 +194,10 @@ class CalibratedGaussian(Gaussian):
         """D * error / (2 sigma^2) + D/2 log(2 pi sigma^2), at the running optimum of sigma."""
         self.calibrate(self.variance, error)
         return super().cost(error, size)
+
+    def fit_scale(self, error: float) -> bool:
+        self.calibrate.fit(self.variance, error)
+        return True
 
 
 class Laplace(Likelihood):
@@ -214,3 +232,7 @@ class Laplace(Likelihood):
         """D * error / b + D log(2 b), at the running optimum of b."""
         self.calibrate(self.scale, error)
         return size * error / self.scale + size * torch.log(2 * self.scale)
+
+    def fit_scale(self, error: float) -> bool:
+        self.calibrate.fit(self.scale, error)
+        return True

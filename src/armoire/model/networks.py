@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from armoire.model.architecture import Architecture
+from armoire.model.components import PrincipalComponents
 from armoire.model.convolution import DoublingConv, HalvingConv, SameConv
+from armoire.model.posterior import Head
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(),
@@ -46,6 +48,16 @@ class Network(abc.ABC):
     @abc.abstractmethod
     def decoder(self) -> nn.Module:
         """A module from latents (n, d) to the likelihood's parameters (n, c, h, w)."""
+
+    @staticmethod
+    def map_side(size: int) -> int:
+        """Side of the images that a linear map sees; 0 where there is none, and no `start`."""
+        return 0
+
+    @staticmethod
+    def start(encoder: nn.Module, head: Head, decoder: nn.Module, components: PrincipalComponents, beta: float) -> None:
+        """Set the weights so that the model reconstructs as principal components do."""
+        raise NotImplementedError("this network has no linear maps")
 
 
 class PlainNetwork(Network):

@@ -1,19 +1,22 @@
 """Residual encoders and decoders: convolutions at a quarter of the resolution, and a parallel linear map.
 
     encoder   patches of 4 x 4 pixels -> dense over each -> [block, halve] .. block -> flatten;   and a linear map
-    decoder   dense -> [block, double] .. block -> double -> patches of 2 x 2 pixels;             and a linear map
+    decoder   dense -> [block, double] .. -> + patches of the linear map -> block, block -> double -> patches of 2 x 2;
+              and the linear map's image, as log-odds
 
 A block is x + conv(act(norm(conv(act(norm(x)))))), pre-activated (He et al. 2016, arXiv:1603.05027), half as wide in
 its middle. Halving and doubling move pixels into channels and back (Shi et al. 2016, arXiv:1609.05158), without the
 uneven overlap of a 3 x 3 transposed convolution of stride 2 (Odena et al. 2016).
 
-The linear maps, from the pixels to d features and from the latents to the pixels, correspond to a principal component
-analysis. They learn in a few hundred steps what convolutions from a narrow bottleneck learn in thousands.
+The linear maps, from the pixels to d features and from the latents to an image, are a principal component analysis
+where a training starts so. The decoder's last convolutions see that image: they remove what a linear map leaves, noise
+over flat areas and several images laid over each other, in the same way everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -21,11 +24,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armoire.model.architecture import Architecture
+from armoire.model.components import PrincipalComponents
 from armoire.model.networks import ACTIVATIONS, SMALLEST_SIDE, Network, normalisation
+from armoire.model.posterior import Head
 
 PATCH = 4  # side of the squares of pixels that become the first channels
 LARGEST_MAP = 64  # side of the image that the linear maps see; a larger one is averaged down to it
 LAST = 32  # channels at half the resolution, before the last patches
+DARKEST = 0.005  # the smallest brightness of the linear map's image, whose log-odds are finite
+# Adam changes every weight by about the learning rate, and the changes of a linear map's thousands of weights add up:
+# its output is scaled by this, and with it the change.
+SLOWER = 0.05
 
 
 class ResidualNetwork(Network):
@@ -48,6 +57,33 @@ class ResidualNetwork(Network):
     def decoder(self) -> nn.Module:
         return ResidualDecoder(self.architecture, self.channels)
 
+    @staticmethod
+    def map_side(size: int) -> int:
+        return min(size, LARGEST_MAP)
+
+    @staticmethod
+    @torch.no_grad()
+    def start(encoder: nn.Module, head: Head, decoder: nn.Module, components: PrincipalComponents, beta: float) -> None:
+        assert isinstance(encoder, ResidualEncoder) and isinstance(decoder, ResidualDecoder)
+        to_latent, to_pixels, log_var = components.maps(beta)
+        k, convolved = len(log_var), encoder.features - encoder.linear.out_features
+        centre = components.mean - 0.5
+        encoder.linear.weight[:k] = to_latent / SLOWER
+        encoder.linear.bias.zero_()
+        encoder.linear.bias[:k] = -(to_latent @ centre) / SLOWER
+        for name in head.posterior.parameters:
+            layer = getattr(head, name)
+            layer.weight.zero_()
+            layer.bias.zero_()
+            if name == "mean":
+                layer.weight[:, convolved:] = torch.eye(len(layer.bias))
+            elif name == "log_var":
+                layer.bias[:k] = log_var
+        decoder.linear.weight[:, :k] = to_pixels / SLOWER
+        decoder.linear.bias[:] = centre / SLOWER
+        for parameter in decoder.last.parameters():
+            nn.init.zeros_(parameter)
+
 
 class Block(nn.Module):
     """x + conv(act(norm(conv(act(norm(x)))))), with half the channels in the middle."""
@@ -68,6 +104,13 @@ class Block(nn.Module):
         return x + self.change(x)
 
 
+class LinearMap(nn.Linear):
+    """A linear layer that learns more slowly."""
+
+    def forward(self, input: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
+        return super().forward(input) * SLOWER
+
+
 class ResidualEncoder(nn.Module):
     """(n, c, h, w) in [0, 1] to features (n, f): those of the convolutions, then d linear ones."""
 
@@ -79,8 +122,8 @@ class ResidualEncoder(nn.Module):
             layers.append(Block(after, a.norm, a.activation))
         layers += [*normalisation(channels[-1], a.norm), ACTIVATIONS[a.activation](), nn.Flatten()]
         self.convolutions = nn.Sequential(*layers)
-        self.map_side = min(a.size, LARGEST_MAP)
-        self.linear = nn.Linear(a.image_channels * self.map_side**2, a.latent)
+        self.map_side = ResidualNetwork.map_side(a.size)
+        self.linear = LinearMap(a.image_channels * self.map_side**2, a.latent)
         self.features = channels[-1] * (a.size // PATCH >> len(channels) - 1) ** 2 + a.latent
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
@@ -90,7 +133,7 @@ class ResidualEncoder(nn.Module):
 
 
 class ResidualDecoder(nn.Module):
-    """(n, d) to the likelihood's parameters (n, c, h, w)."""
+    """(n, d) to log-odds of pixels (n, c, h, w), the parameters of each likelihood of this package."""
 
     def __init__(self, a: Architecture, channels: Sequence[int]) -> None:
         super().__init__()
@@ -99,18 +142,26 @@ class ResidualDecoder(nn.Module):
             nn.Linear(a.latent, upwards[0] * side**2),
             nn.Unflatten(1, (upwards[0], side, side)),
         ]
-        for here, above in zip(upwards, [*upwards[1:], LAST], strict=True):
+        for here, above in pairwise(upwards):
             layers += [Block(here, a.norm, a.activation), nn.Conv2d(here, 4 * above, 1), nn.PixelShuffle(2)]
-        layers += [*normalisation(LAST, a.norm), ACTIVATIONS[a.activation]()]
-        layers += [nn.Conv2d(LAST, 4 * a.image_channels, 3, padding=1), nn.PixelShuffle(2)]
         self.convolutions = nn.Sequential(*layers)
-        self.size, map_side = a.size, min(a.size, LARGEST_MAP)
-        self.linear = nn.Sequential(
-            nn.Linear(a.latent, a.image_channels * map_side**2), nn.Unflatten(1, (a.image_channels, map_side, map_side))
+        self.size, self.image_channels, self.map_side = a.size, a.image_channels, ResidualNetwork.map_side(a.size)
+        self.linear = LinearMap(a.latent, a.image_channels * self.map_side**2)
+        self.patches = nn.Sequential(nn.PixelUnshuffle(PATCH), nn.Conv2d(PATCH**2 * a.image_channels, channels[0], 1))
+        self.refine = nn.Sequential(
+            Block(channels[0], a.norm, a.activation),
+            Block(channels[0], a.norm, a.activation),
+            nn.Conv2d(channels[0], 4 * LAST, 1),
+            nn.PixelShuffle(2),
+            *normalisation(LAST, a.norm),
+            ACTIVATIONS[a.activation](),
         )
+        self.last = nn.Sequential(nn.Conv2d(LAST, 4 * a.image_channels, 3, padding=1), nn.PixelShuffle(2))
 
     def forward(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n c h w"]:
-        straight = self.linear(z)
-        if straight.shape[-1] != self.size:
-            straight = F.interpolate(straight, (self.size, self.size), mode="bilinear")
-        return self.convolutions(z) + straight
+        image = self.linear(z).unflatten(1, (self.image_channels, self.map_side, self.map_side))
+        if self.map_side != self.size:
+            image = F.interpolate(image, (self.size, self.size), mode="bilinear")
+        seen = self.convolutions(z) + self.patches(image)
+        straight = torch.logit((image + 0.5).clamp(DARKEST, 1 - DARKEST))
+        return straight + self.last(self.refine(seen))

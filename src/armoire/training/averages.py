@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -87,3 +87,15 @@ def average_over(
         means.add(forward(model.terms, x, recipe, draws))
     model.train(was_training)
     return means.averages(recipe.beta, distributed)
+
+
+@torch.no_grad()
+def at_fitted_scale(model: Autoencoder, averages: Averages, recipe: Recipe) -> Averages:
+    """Fit the likelihood's scale, if it has one, to images that are not trained on; their averages at that scale."""
+    likelihood, was_training = model.likelihood, model.training
+    if not likelihood.fit_scale(averages.error):
+        return averages
+    likelihood.eval()  # `cost` would count the error as that of a batch
+    distortion = float(likelihood.cost(torch.tensor([averages.error], device=model.device), model.pixels))
+    likelihood.train(was_training)
+    return replace(averages, distortion=distortion, objective=distortion + recipe.beta * averages.rate)

@@ -7,11 +7,10 @@ from statistics import median
 
 from armoire.training.averages import Averages, published_scale
 from armoire.training.recipe import Recipe
-from armoire.training.schedule import ENOUGH_STEPS, Length, beta_at, learning_rate
+from armoire.training.schedule import ENOUGH_STEPS, FEWEST_STEPS, Length, beta_at, learning_rate
 
 FOR_A_MAP = 200  # training images; with fewer, few images have a true neighbour
 FOR_NEW_IMAGES = 2000  # training images; with fewer, samples are blurs or near-copies
-FEWEST_STEPS = 1000  # with fewer, reconstructions are still blurred, whatever the settings
 PATIENCE = 0.25  # share of the steps after the best validation objective, in which over-fitting shows
 SUDDEN = 10  # times the usual rate
 NOTICEABLE = 0.1  # nats per pixel value: a smaller rate jumps for many reasons, such as the end of a collapse

@@ -12,7 +12,7 @@ from armoire.progress import Progress
 from armoire.training.recipe import Recipe, read_recipe
 
 SIZES = (8, 16, 32, 64, 128, 256)
-EXPLAINED = 0.9  # of the variance of images that the components were not computed from
+EXPLAINED = 0.95  # of the variance of images that the components were not computed from
 IMAGES_PER_DIMENSION = 3
 MOST_IMAGES, SIDE = 5000, 32  # what is looked at: more changes no choice
 HELD_OUT = 0.1
@@ -32,7 +32,7 @@ def with_latent(recipe: Recipe, images: ImageSet, before: Path | None, progress:
 def choose_latent(images: ImageSet, seed: int) -> tuple[int, str]:
     """The number of latent dimensions for the training images of a data set, and the reason in words.
 
-    The smallest of `SIZES` at which principal components explain 90 % of the variance of training images that they
+    The smallest of `SIZES` at which principal components explain 95 % of the variance of training images that they
     were not computed from (Jolliffe 2002, Principal Component Analysis, section 6.1.1), with three training images or
     more to a dimension. The images that are measured on have no part in it.
     """

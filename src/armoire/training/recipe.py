@@ -91,6 +91,10 @@ class Recipe(BaseModel):
     blocks: Annotated[str, _kind_of(NETWORKS)] = Field(
         "plain", description="the network; residual: with linear maps in parallel"
     )
+    start: Literal["random", "components"] = Field(
+        "random",
+        description="initial weights; components: linear maps, where blocks have them, begin as principal components",
+    )
     norm: Literal["none", "batch", "group"] = Field("none", description="normalisation at each convolution")
     activation: Literal["relu", "leaky_relu", "silu"] = Field("relu", description="at each convolution")
 

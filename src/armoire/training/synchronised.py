@@ -60,7 +60,7 @@ class SynchronisedRunningMean(RunningMean):
 
     def __init__(self, running: RunningMean, distributed: DistributedContext) -> None:
         super().__init__(running.smallest)
-        self.batches, self.distributed = running.batches, distributed
+        self.batches, self.ratio, self.distributed = running.batches, running.ratio, distributed
 
     def mean(self, error: Float[Tensor, " n"]) -> Float[Tensor, ""]:
         total, n = self.distributed.sum(torch.stack([error.sum(), error.new_tensor(len(error))]))

@@ -17,7 +17,7 @@ from armoire.images import ImageSet
 from armoire.images.sources.celeba import may_be_shown
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress, Task
-from armoire.training.averages import RunningMeans, average_over
+from armoire.training.averages import RunningMeans, at_fitted_scale, average_over
 from armoire.training.best_weights import BestWeights
 from armoire.training.checkpointing import (
     FOLDER,
@@ -32,6 +32,7 @@ from armoire.training.checkpointing import (
 )
 from armoire.training.distributed import DistributedContext, join
 from armoire.training.history import expectations, jump, measured, overfitted, row_line, schedules, too_few
+from armoire.training.initial import start_from_components
 from armoire.training.latent_size import with_latent
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.parts import Parts
@@ -126,6 +127,8 @@ class _Trainer:
     def run(self, resume: bool) -> Run:
         self.distributed.from_first(lambda: check_out(self.out.path, resume))
         self._restore(resume)
+        if not self.step and self.recipe.start == "components":
+            start_from_components(self.model, self.parts, self.recipe, self.distributed)
         given = (self.out, self.recipe, self.images, self.parts, self.model, self.tracking)
         self.writer = RunWriter(*given, self.distributed.is_first)
         self.writer.prepare(self.step)
@@ -275,7 +278,9 @@ class _Trainer:
         row: dict[str, float] = {"epoch": parts.epochs(self.step), "step": self.step}
         row |= measured(recipe, "train", trained)
         if parts.validation:
-            row |= measured(recipe, "validation", average_over(self.model, parts.validation, recipe, self.distributed))
+            validated = average_over(self.model, parts.validation, recipe, self.distributed)
+            # By the training images a scale would be too small, and the rate would weigh too little: over-fitting.
+            row |= measured(recipe, "validation", at_fitted_scale(self.model, validated, recipe))
         held_out = average_over(self.model, parts.held_out, recipe, self.distributed)
         averaged = self.length.seconds
         if not math.isfinite(held_out.objective):
