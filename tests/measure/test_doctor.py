@@ -139,7 +139,9 @@ def advice(wardrobe: Wardrobe) -> str:
 
 
 def test_a_prior_that_was_fitted_is_not_recommended_again(healthy, data, tmp_path, monkeypatch):
-    wardrobe = train(healthy.recipe.change(beta=1e-8, epochs=12), data, tmp_path / "r", device="cpu")
+    wardrobe = train(
+        healthy.recipe.change(beta=1e-8, epochs=12, start="random", average=0.0), data, tmp_path / "r", device="cpu"
+    )
     with monkeypatch.context() as strict:
         strict.setattr(doctor_rules, "IN_HOLES", 0.0)  # the share of draws in holes differs by processor
         assert {"too little regularisation", "prior holes"} <= (found := set(names(wardrobe)))
@@ -163,7 +165,17 @@ def test_a_prior_that_was_fitted_is_not_recommended_again(healthy, data, tmp_pat
 def test_few_steps_are_blamed_before_the_settings(healthy, discs, tmp_path, monkeypatch):
     monkeypatch.setattr(doctor_rules, "FEWEST_STEPS", 1000)
     wardrobe = train(
-        healthy.recipe.change(latent=32, batch=32, epochs=4, lr=1e-4, clip=1.0, prior="gmm", beta=1.0),
+        healthy.recipe.change(
+            latent=32,
+            batch=32,
+            epochs=4,
+            lr=1e-4,
+            clip=1.0,
+            prior="gmm",
+            beta=1.0,
+            start="random",
+            average=0.0,
+        ),
         discs(60, test=20),
         tmp_path / "r",
         device="cpu",

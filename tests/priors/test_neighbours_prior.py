@@ -10,7 +10,7 @@ import pytest
 
 from armoire.errors import ArmoireError
 from armoire.priors import LatentDraws, fit_prior
-from armoire.priors.neighbours import AMONG, UNCHECKED, Averaging, NeighbourAverages, nearest_others
+from armoire.priors.neighbours import AMONG, DESPITE, UNCHECKED, Averaging, NeighbourAverages, nearest_others
 
 PAIR = Averaging(2, 0, 5, 1)
 
@@ -79,6 +79,7 @@ def test_the_fewest_neighbours_without_many_copies_are_chosen(recorder):
     _, report = fit_prior("neighbours", draws, copied=lambda *_: lambda _: 0.5, progress=recorder)
     assert len(report["tried"]) == sum(k < 359 for k in AMONG)
     assert any("50% of averages" in note for note in recorder.notes)
+    assert report["averaging"]["among"] <= DESPITE  # of others, they would be overlaid images
     # Nothing to compare with: as far from copies as the latents alone can say.
     _, report = fit_prior("neighbours", draws)
     assert (report["copies"], report["averaging"]["among"]) == (None, UNCHECKED)

@@ -13,6 +13,7 @@ from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.images import ImageSet
 from armoire.training import Run, StepDone, fit_epochs, load_recipe, trainer
 from armoire.training.checkpointing import load_checkpoint
+from armoire.training.optimizer_state import with_prefix
 from armoire.training.parts import Parts
 from armoire.training.recipe import Recipe
 from armoire.training.schedule import ROWS, Length, default_steps
@@ -156,7 +157,8 @@ def test_the_weights_that_validation_chose_are_kept_and_over_fitting_stops(
     assert any("over-fits" in note and f"weights of step {best}" in note for note in recorder.notes)
     kept = load_checkpoint(run.path / "checkpoints" / "best.safetensors")
     assert kept.step == best
-    assert all(torch.equal(kept.tensors[f"model.{name}"], t) for name, t in weights(run).items())
+    tensors = with_prefix(kept.tensors, "model") | with_prefix(kept.tensors, "average")
+    assert all(torch.equal(tensors[name], t) for name, t in weights(run).items())
     opened = Run.open(run.path)
     assert (opened.header["step"], opened.steps, opened.measured) == (str(best), last, rows[1])
     again = fit_epochs(recipe, discs(), tmp_path / "run", device="cpu", resume=True)

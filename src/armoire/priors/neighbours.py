@@ -22,6 +22,7 @@ WAYS = ((2, 0), (4, 1))  # count and dirichlet of an `Averaging`
 MOST_COPIES = 0.10  # of the samples
 CHECKED = 400  # samples decoded for each number of neighbours
 SUFFICIENT = MOST_COPIES - math.sqrt(MOST_COPIES * (1 - MOST_COPIES) / CHECKED)  # less the standard error
+DESPITE = 20  # neighbours at most where every number gives too many copies: averages of others are overlaid images
 UNCHECKED = 100  # neighbours where copies cannot be counted
 DRAWS = 2000  # averages whose spread, and distance to held-out latents, are measured
 SMALLEST = 1e-6  # standard deviation that is restored
@@ -103,7 +104,8 @@ class NeighbourAverages(Prior):
         """The fewest neighbours with at most 10 % copies, averaged in the way that is most like held-out latents.
 
         Fewer neighbours give truer samples, and more copies. These are counted with `copied`, among 400 samples, and
-        their standard error is added; where it is not given, 100 neighbours are taken.
+        their standard error is added; where it is not given, 100 neighbours are taken. Where every number gives too
+        many, as with a few hundred images, it is the one of at most 20 with the fewest, and a note says so.
 
         The report: `held_out`; `averaging`, the settings; `copies`, their share of copies or None; `tried`, the best
         settings of each number of neighbours, with `copies` and `distance`, the energy distance between whitened
@@ -132,7 +134,10 @@ class NeighbourAverages(Prior):
                 task.advance(copies=copies or 0.0)
                 if copies is None or copies <= SUFFICIENT:
                     break
-        best = min(range(len(tried)), key=lambda k: (tried[k]["copies"] or 0, k))
+        best = len(tried) - 1
+        if (tried[best]["copies"] or 0) > SUFFICIENT:
+            few = [k for k in range(len(tried)) if 0 < tried[k]["among"] <= DESPITE] or range(len(tried))
+            best = min(few, key=lambda k: (tried[k]["copies"], k))
         if (copies := tried[best]["copies"]) is not None and copies > MOST_COPIES:
             share = f"{copies:.0%} of {priors[best].name}"
             progress.note(f"{share} are nearer to a training image than held-out images are")

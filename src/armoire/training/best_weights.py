@@ -48,7 +48,7 @@ class BestWeights:
         checkpoint = load_checkpoint(path)
         if checkpoint.step != self.step:  # written just before a kill, by a training that went on in another way
             raise ArmoireError(f"{path} is of step {checkpoint.step:,}, not {self.step:,}")
-        model.load_state_dict(with_prefix(checkpoint.tensors, "model"))
+        model.load_state_dict(with_prefix(checkpoint.tensors, "model") | with_prefix(checkpoint.tensors, "average"))
 
     def report(self, step: int, length: Length) -> str:
         """A line on why they are used, after a training of so many steps."""

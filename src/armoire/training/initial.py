@@ -41,7 +41,8 @@ def principal_components(images: Batches, rows: np.ndarray, side: int, most: int
 
     batches = (images.batch(chosen) for chosen in torch.from_numpy(np.sort(rows)).split(BATCH))
     x = torch.cat([F.adaptive_avg_pool2d(batch, side).flatten(1).cpu() for batch in batches]).numpy()
-    pca = PCA(max(1, min(most, len(x) - 1, x.shape[1])), random_state=seed).fit(x)
+    with np.errstate(invalid="ignore"):  # images that are all the same have no variance to explain
+        pca = PCA(max(1, min(most, len(x) - 1, x.shape[1])), random_state=seed).fit(x)
     kept = max(1, x.shape[1] - pca.n_components_)
     rest = float(np.square(x - pca.mean_).sum() / (len(x) - 1) - pca.explained_variance_.sum()) / kept
     mean, directions, variances = map(torch.from_numpy, (pca.mean_, pca.components_, pca.explained_variance_))

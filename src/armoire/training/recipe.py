@@ -128,6 +128,9 @@ class Recipe(BaseModel):
     )
     warmup: Share = Field(0.1, description="share of one-cycle's steps that go up")
     clip: float = Field(0.0, ge=0, description="largest norm of a step's gradient; 0: unlimited")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="decay of a moving average of the weights, which is kept; 0: the last weights"
+    )
     seed: int = Field(0, ge=0, description="of every random draw")
     limit: int | None = Field(None, ge=2, description="train on this many images, drawn with the seed")
 

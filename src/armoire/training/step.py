@@ -18,6 +18,7 @@ from armoire.training.optimizer_state import pack_optimizer, unpack_optimizer, w
 from armoire.training.randomness import generator, normal_like
 from armoire.training.recipe import Recipe
 from armoire.training.schedule import Length, beta_at, learning_rate
+from armoire.training.weight_average import WeightAverage
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Stepper:
         self.model, self.recipe, self.distributed = model, recipe, distributed
         self._terms = distributed.parallel(_TermsModule(model))
         self.adversary = self._make_adversary()
+        self.average = WeightAverage(model, recipe.average)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr, fused=model.device.type != "mps")
 
     def _make_adversary(self) -> Adversary | None:
@@ -117,16 +119,19 @@ class Stepper:
         if recipe.clip:  # after the averaging: every process scales by the same norm
             nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimizer.step()
+        self.average.update(step)
         return StepDone(step + 1, length.steps(step + 1), self.model, terms, loss.detach(), beta, lr)
 
     def pack(self) -> dict[str, Tensor]:
-        """Weights and optimiser state as named tensors."""
+        """Weights, their average and optimiser state as named tensors."""
         tensors = {f"model.{name}": t for name, t in self.model.state_dict().items()} | pack_optimizer(self.optimizer)
+        tensors |= {f"average.{name}": t for name, t in self.average.values.items()}
         return tensors | ({f"adversary.{n}": t for n, t in self.adversary.pack().items()} if self.adversary else {})
 
     def unpack(self, tensors: dict[str, Tensor]) -> None:
         """Restore the state of `pack`."""
         self.model.load_state_dict(with_prefix(tensors, "model"))
+        self.average.load_into(self.average.values, with_prefix(tensors, "average"))
         unpack_optimizer(self.optimizer, with_prefix(tensors, "optimizer"))
         if self.adversary:
             self.adversary.unpack(with_prefix(tensors, "adversary"))

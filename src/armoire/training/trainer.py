@@ -218,7 +218,7 @@ class _Trainer:
         if self.snapshots and self.length.passed(self.snapshots):
             self._check_finite([done.objective])
             self._check_weights(self.model.state_dict())
-            self.writer.weights(self.step, self.history, snapshot=True)
+            self._write_weights(snapshot=True)
         return done.objective
 
     def _move(self) -> None:
@@ -244,7 +244,7 @@ class _Trainer:
 
     def _stop(self, asked: str, is_measured: bool) -> None:
         if not is_measured:
-            self.writer.weights(self.step, self.history)
+            self._write_weights()
         # torchrun ends all processes as soon as one has ended.
         self.distributed.wait()
         raise TrainingInterruptedError(
@@ -277,11 +277,12 @@ class _Trainer:
         trained = self.means.averages(recipe.beta, self.distributed)
         row: dict[str, float] = {"epoch": parts.epochs(self.step), "step": self.step}
         row |= measured(recipe, "train", trained)
-        if parts.validation:
-            validated = average_over(self.model, parts.validation, recipe, self.distributed)
-            # By the training images a scale would be too small, and the rate would weigh too little: over-fitting.
-            row |= measured(recipe, "validation", at_fitted_scale(self.model, validated, recipe))
-        held_out = average_over(self.model, parts.held_out, recipe, self.distributed)
+        with self.stepper.average.in_use():
+            if parts.validation:
+                validated = average_over(self.model, parts.validation, recipe, self.distributed)
+                # By the training images a scale would be too small, and the rate would weigh too little: over-fitting.
+                row |= measured(recipe, "validation", at_fitted_scale(self.model, validated, recipe))
+            held_out = average_over(self.model, parts.held_out, recipe, self.distributed)
         averaged = self.length.seconds
         if not math.isfinite(held_out.objective):
             raise self._diverged(self.step)
@@ -294,7 +295,9 @@ class _Trainer:
         best = self.best.is_improved_by(row, recipe, self.length)
         self.history.append(row)
         self.means, self.seconds = RunningMeans(self.device), 0.0
-        self.writer.row(self.history)  # before the checkpoint: a training resumed from it draws no preview of the row
+        with self.stepper.average.in_use():
+            # Before the checkpoint: a training resumed from it draws no preview of the row.
+            self.writer.row(self.history)
         self._save(best)
         self._write()
         # The first time, drawing and saving load what later ones have.
@@ -319,7 +322,11 @@ class _Trainer:
 
     def _write(self) -> None:
         self.writer.history(self.history)
-        self.writer.weights(self.step, self.history)
+        self._write_weights()
+
+    def _write_weights(self, snapshot: bool = False) -> None:
+        with self.stepper.average.in_use():
+            self.writer.weights(self.step, self.history, snapshot=snapshot)
 
     def _save(self, best: bool = False) -> None:
         tensors = self.stepper.pack() | {"sums": self.distributed.sum(self.means.values)}
