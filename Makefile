@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Folders too: they tell of a file that is gone.
 WEB := $(shell find web -mindepth 1 \( -name node_modules -o -name '.*' \) -prune -o -print 2>/dev/null)
 
-.PHONY: demo test quick test-slow test-portable web-test lint data chromium docs bench clean help
+.PHONY: demo test quick test-slow test-portable web-test lint data chromium docs bench own-folders clean help
 
 help:
 	@echo "make demo    install, train fashion-vae, draw its figures, export the explorer, say where everything lies"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-portable  the tests with other instruction sets, threads, orders and Pythons; up to 150 minutes, resumable"
 	@echo "make docs    build the documentation into site/; the first time it trains what its pictures show, some ten minutes"
 	@echo "make bench   install peers (Keras on TensorFlow, pythae) beside, and measure against them; about 30 minutes"
+	@echo "make own-folders  train on folders as people have them, FOLDERS=\"NAME=FOLDER ..\" too, and measure; resumable"
 	@echo "make clean   remove the virtual environment, the built page and caches; runs/ stays"
 
 demo: $(VENV)/installed data
@@ -88,6 +89,9 @@ BENCH ?= .bench
 bench: $(VENV)/tested data $(BENCH)/keras/installed $(BENCH)/pythae/installed
 	$(BIN)/python benchmarks/speed.py --peer keras=$(BENCH)/keras/bin/python --peer pythae=$(BENCH)/pythae/bin/python --write
 	$(BIN)/python benchmarks/time_to_target.py --keras $(BENCH)/keras/bin/python --write
+
+own-folders: $(VENV)/tested data
+	$(BIN)/python benchmarks/own_folders.py $(FOLDERS)
 
 $(BENCH)/%/installed: benchmarks/peers/%.txt
 	$(PYTHON) -m venv $(BENCH)/$*

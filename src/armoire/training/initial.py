@@ -14,7 +14,7 @@ from armoire.training.distributed import DistributedContext
 from armoire.training.parts import Parts
 from armoire.training.recipe import Recipe
 
-MOST_IMAGES = 5000  # of which the components are computed: more change them little
+MOST_IMAGES = 5000  # that the components are computed from: more change them little
 BATCH = 200
 
 
