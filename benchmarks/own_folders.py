@@ -97,7 +97,11 @@ def main() -> None:
     for name, make in (("emoji", emoji), ("garments", garments)):
         folder = given.out / "data" / name
         folder.parent.mkdir(exist_ok=True)
-        if folder.exists() or make(folder):
+        if not folder.exists():  # whole or not at all: a run that was cut off leaves no half of a folder
+            shutil.rmtree(part := folder.with_name(f"{name}.part"), ignore_errors=True)
+            if make(part):
+                part.rename(folder)
+        if folder.exists():
             folders = {name: folder} | folders
         else:
             print(f"{name}: cannot be had here, left out")

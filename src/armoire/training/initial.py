@@ -11,10 +11,10 @@ from armoire.model.components import PrincipalComponents
 from armoire.model.kinds import NETWORKS
 from armoire.training.batches import Batches
 from armoire.training.distributed import DistributedContext
+from armoire.training.latent_size import MOST_IMAGES
 from armoire.training.parts import Parts
 from armoire.training.recipe import Recipe
 
-MOST_IMAGES = 5000  # that the components are computed from: more change them little
 BATCH = 200
 
 

@@ -14,7 +14,7 @@ from armoire.training.recipe import Recipe, read_recipe
 SIZES = (8, 16, 32, 64, 128, 256)
 EXPLAINED = 0.95  # of the variance of images that the components were not computed from
 IMAGES_PER_DIMENSION = 3
-MOST_IMAGES, SIDE = 5000, 32  # what is looked at: more changes no choice
+MOST_IMAGES, SIDE = 5000, 32  # that components are computed from: more change neither the choice nor them
 HELD_OUT = 0.1
 
 
