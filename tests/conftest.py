@@ -55,7 +55,7 @@ LONGEST = (
     "tests/measure/test_sample_metrics.py",
     "tests/images/sources/test_celeba.py",
 )
-TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none", "validation": 0}
+TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none", "validation": 0, "flip": False, "shift": 0}
 
 
 def pytest_configure(config: pytest.Config) -> None:

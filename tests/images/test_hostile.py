@@ -242,7 +242,7 @@ def test_what_is_sound_is_read(read):
     [
         *((name, "64 million pixels") for name in bombs() if name not in ("text.png", "bomb.webp")),
         ("empty.png", "empty file"),
-        ("text.jpg", "not a JPEG, PNG, WEBP, BMP, GIF or TIFF image"),
+        ("text.jpg", "not a JPEG, PNG, WEBP, BMP, GIF, TIFF or HEIC image"),
         *((name, "not a JPEG") for name in ("vector.png", "script.png", "photoshop.png", "icon.png", "pickle.jpg")),
         ("float.tiff", "floating-point pixels"),
         ("pipe.png", "not a regular file"),

@@ -7,7 +7,7 @@ from cyclopts.validators import Number
 
 from armoire.cli.arguments import Count, Features, Flag, Json, RunPath, Temperature, Whole
 from armoire.cli.inputs import open_wardrobe
-from armoire.cli.output import flat, print_json, print_table
+from armoire.cli.output import flat, print_json, print_table, print_verdict
 
 
 def evaluate(
@@ -24,7 +24,7 @@ def evaluate(
     denoising: Flag = False,
     json: Json = False,
 ) -> None:
-    """Measure a run: reconstruction, ELBO, published scale, the shape of its latent space, samples and edits.
+    """Measure a run, and say what it is good for: reconstruction, ELBO, the latent space, samples and edits.
 
     Args:
         data: other data to measure it on, or where the training data are now; by default where the run says.
@@ -39,6 +39,7 @@ def evaluate(
     """
     from armoire.measure import edit_summaries, excluded_attributes
     from armoire.measure import evaluate as measure
+    from armoire.measure.verdict import Verdict
 
     wardrobe = open_wardrobe(run)
     found = measure(
@@ -58,6 +59,9 @@ def evaluate(
     if json:
         print_json(found)
         return
+    found.pop("uses")
+    if verdict := found.pop("verdict"):
+        print_verdict(Verdict.from_dict(verdict), str(run))
     editing = found.pop("editing") or {}
     found["latent"].pop("rate_by_dimension_nats")  # a line of hundreds of numbers; --json has it
     found = {name: values for name, values in found.items() if values is not None or name == "published_scale"}

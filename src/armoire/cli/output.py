@@ -7,7 +7,10 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from armoire.measure.verdict import Verdict
 
 NARROWEST = 60  # columns
 
@@ -29,6 +32,14 @@ def print_table(rows: Sequence[tuple[str, ...]]) -> None:
         print("  ".join([*cells, lines[0]]).rstrip())
         for line in lines[1:]:
             print(" " * before + line)
+
+
+def print_verdict(verdict: Verdict, run: str) -> None:
+    """Print what a run is good for, and an empty line."""
+    for line in verdict.lines(run):
+        print(line)
+    print_table([row for name, why, command in verdict.rows(run) for row in ((name, why), ("", command))])
+    print()
 
 
 def _wrapped(text: str, room: int) -> list[str]:

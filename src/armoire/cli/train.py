@@ -47,6 +47,7 @@ def train(
     noise: float | None = None,
     seed: Whole | None = None,
     device: Device = "auto",
+    start_from: Annotated[Path | None, Parameter(name="--from")] = None,
     resume: Flag = False,
     snapshots: Whole | None = None,
     limit: Whole | None = None,
@@ -75,6 +76,8 @@ def train(
         noise: standard deviation of noise on the input (pixels are 0 to 1) for a denoising autoencoder; by default the
             recipe's.
         seed: on a CPU the same seed gives the same bits; by default the recipe's.
+        start_from: a run of the same network whose weights the training starts from, on other data; by default the
+            weights are new.
         resume: continue from the run's last checkpoint.
         snapshots: number of moments of the training, evenly spaced over its steps and with the last one, whose weights
             are stored in RUN/snapshots; by default none.
@@ -105,7 +108,7 @@ def train(
     given = columns.settings() if columns else {}
     chosen = armoire.load_recipe(recipe).change(**flags | given | _settings(setting or []))
     began = time.monotonic()
-    options: dict[str, Any] = {"resume": resume, "device": device, "snapshots": snapshots}
+    options: dict[str, Any] = {"resume": resume, "device": device, "snapshots": snapshots, "start_from": start_from}
     if not is_first_process():
         take_part(chosen, data, out, **options)
         return

@@ -18,6 +18,7 @@ from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import principal_axes
 
 FIRST = 5000  # embeddings in a scatter, as in the book's figures
+FEW = 100  # held-out images, below which a scatter by class shows the training images too
 
 
 def shown_latents(wardrobe: Wardrobe) -> Latents:
@@ -27,6 +28,15 @@ def shown_latents(wardrobe: Wardrobe) -> Latents:
 
 def held_out_images(wardrobe: Wardrobe) -> ImageSet:
     return wardrobe.images.split(wardrobe.held_out)
+
+
+def latents_by_class(wardrobe: Wardrobe) -> tuple[Latents, str]:
+    """The latents of a scatter by class, and what they are: held-out ones, or all where few are held out."""
+    shown = shown_latents(wardrobe)
+    if len(shown) >= FEW:
+        return shown, of_data(wardrobe, len(shown))
+    every = wardrobe.latents.first(FIRST)
+    return every, f"{len(every):,} images of {wardrobe.run.data.name}, {len(shown)} of them held out"
 
 
 def of_data(wardrobe: Wardrobe, n: int) -> str:

@@ -13,7 +13,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from scipy.special import ndtr
 
-from armoire.figures.figure_data import Plane, classes_of, of_data, plane_of, shown_latents
+from armoire.figures.figure_data import Plane, classes_of, latents_by_class, of_data, plane_of, shown_latents
 from armoire.figures.style import (
     BODY,
     CLASS_COLOURS,
@@ -28,7 +28,7 @@ from armoire.figures.style import (
     sheet,
 )
 from armoire.measure.latent_statistics import areas
-from armoire.wardrobe import Wardrobe
+from armoire.wardrobe import Latents, Wardrobe
 
 P_NAMES = ("p₀ = Φ(z₀)", "p₁ = Φ(z₁)")
 COLOURED = len(CLASS_COLOURS) * len(CLASS_MARKERS)
@@ -37,15 +37,17 @@ LONGEST = 22  # characters of a class name in a legend
 
 def embeddings(wardrobe: Wardrobe) -> Figure:
     """Scatter of the posterior means, black (S10)."""
-    page, axes = _page(wardrobe, SQUARE, 0.0)
-    black(axes, plane_of(shown_latents(wardrobe).mean).points)
+    latents = shown_latents(wardrobe)
+    page, axes = _page(wardrobe, SQUARE, 0.0, latents, of_data(wardrobe, len(latents)))
+    black(axes, plane_of(latents.mean).points)
     return page.figure
 
 
 def embeddings_by_label(wardrobe: Wardrobe) -> Figure:
     """The same scatter coloured by label, with a legend of class names (S11)."""
-    latents = shown_latents(wardrobe)
-    page, axes = _page(wardrobe, SQUARE_AND_LEGEND, 2.05, ", by class", " Labels are not used in training.")
+    latents, what = latents_by_class(wardrobe)
+    subtitle = " Labels are not used in training."
+    page, axes = _page(wardrobe, SQUARE_AND_LEGEND, 2.05, latents, f"{what}, by class", subtitle)
     by_class(axes, plane_of(latents.mean).points, latents.labels)
     legend(page, classes_of(wardrobe), latents.labels, page.width - 2.25)
     return page.figure
@@ -84,14 +86,19 @@ def unit_square(axes: Axes) -> None:
 
 
 def _page(
-    wardrobe: Wardrobe, size: tuple[float, float], legend_width: float, title: str = "", subtitle: str = ""
+    wardrobe: Wardrobe,
+    size: tuple[float, float],
+    legend_width: float,
+    latents: Latents,
+    title: str,
+    subtitle: str = "",
 ) -> tuple[Sheet, Axes]:
-    """A page with the axes of a scatter of the latent space, `legend_width` inches narrower than it."""
-    latents, d = shown_latents(wardrobe), wardrobe.recipe.dimensions
+    """A page with the axes of a scatter of latents, `legend_width` inches narrower than it."""
+    d = wardrobe.recipe.dimensions
     what = "posterior mean" if wardrobe.model.posterior.is_stochastic else "latent"
     projection = "" if d <= 2 else f", {d} dimensions projected on the first two principal components"
     page = sheet(
-        f"Latent space of {wardrobe.run.name}: {of_data(wardrobe, len(latents))}{title}",
+        f"Latent space of {wardrobe.run.name}: {title}",
         f"One dot per image: its {what}{projection}.{subtitle}",
         size,
     )

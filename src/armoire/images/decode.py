@@ -1,4 +1,4 @@
-"""Decode untrusted image files: six formats, a bounded number of pixels and bounded memory."""
+"""Decode untrusted image files: seven formats, a bounded number of pixels and bounded memory."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from io import BufferedReader, BytesIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from armoire.extras import install_command
 from armoire.images.bit_depth import (
     WHITE,
     RejectedImageError,
@@ -21,6 +22,7 @@ from armoire.images.bit_depth import (
 from armoire.images.colour import lab_to_rgb, to_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}  # of phones' photographs
 MAX_PIXELS = 64_000_000
 MOST_MEMORY = 224_000_000  # bytes for decoding one image
 LARGEST_WEBP = 64_000_000  # bytes; its decoder holds the whole file in memory
@@ -31,7 +33,7 @@ ORIENTATION = 0x0112  # of EXIF
 
 # Bytes per pixel that a decoder needs besides the decoded image: WebP has two canvases and returns two copies; a strip
 # of a TIFF may be the whole image in 16 bits per value; a GIF keeps the previous frame.
-DECODER_BYTES = {"WEBP": 16, "TIFF": 6, "GIF": 4}
+DECODER_BYTES = {"WEBP": 16, "TIFF": 6, "GIF": 4, "HEIF": 8}
 # Bytes per pixel of the decoded image, by Pillow's mode; four for all others.
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 
@@ -50,12 +52,11 @@ def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) 
         white: the value of white in grey images of more than 8 bits.
 
     Raises:
-        RejectedImageError: it is not a JPEG, PNG, WEBP, BMP, GIF or TIFF, is damaged, has more than `MAX_PIXELS`,
+        RejectedImageError: it is not a JPEG, PNG, WEBP, BMP, GIF, TIFF or HEIC, is damaged, has more than `MAX_PIXELS`,
             would need more than `MOST_MEMORY` to decode, or has grey values beyond `white`.
     """
     try:
-        _check_webp(file)
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=_formats(file))
         if image.width * image.height > MAX_PIXELS:
             raise RejectedImageError(f"{image.width} x {image.height} is more than 64 million pixels")
         memory = _progressive_bytes(image)
@@ -85,18 +86,28 @@ def plain(image: Image.Image, white: int = WHITE) -> Image.Image:
     return _decoded(image, None, white)
 
 
-def _check_webp(file: OpenFile) -> None:
+def _formats(file: OpenFile) -> tuple[str, ...]:
+    """The formats that a file is tried as."""
     head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:] in HEIF_BRANDS:
+        file.seek(0)
+        try:
+            from pillow_heif import register_heif_opener
+        except ImportError:
+            raise RejectedImageError(f"HEIC, which is read after {install_command('heic')}") from None
+        register_heif_opener()
+        return ("HEIF",)
     if head[:4] == b"RIFF" and head[8:] == b"WEBP" and (size := file.seek(0, 2)) > LARGEST_WEBP:
         raise RejectedImageError(f"{size:,} bytes of WEBP are more than {LARGEST_WEBP:,}")
     file.seek(0)
+    return FORMATS
 
 
 def _unknown(file: OpenFile) -> str:
     file.seek(0)
     if file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "a damaged TIFF, or one of another kind than 1 to 16 bits per channel"
-    return "not a JPEG, PNG, WEBP, BMP, GIF or TIFF image"
+    return "not a JPEG, PNG, WEBP, BMP, GIF, TIFF or HEIC image"
 
 
 def _progressive_bytes(image: Image.Image) -> int:

@@ -173,7 +173,9 @@ def _open(path: Path, at_least: int | None = None, white: int = WHITE) -> Image.
         with path.open("rb") as file, no_warnings():
             return read_image(file, at_least=at_least, white=white)
     except RejectedImageError as error:
-        raise ArmoireError(f"{path} cannot be read: {error}; give a JPEG, PNG, WEBP, BMP, GIF or TIFF image") from None
+        raise ArmoireError(
+            f"{path} cannot be read: {error}; give a JPEG, PNG, WEBP, BMP, GIF, TIFF or HEIC image"
+        ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ArmoireError(f"{path} cannot be read: {reason.lower()}") from None

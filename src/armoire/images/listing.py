@@ -26,7 +26,8 @@ SIDECAR_STEMS = {"license", "licence", "copying", "notice", "authors", "readme",
 CHECKSUMS = re.compile(r"(md5|sha\d*|checksums?)(sums?)?(\..*)?")
 THUMBNAILS = {"thumbs", "thumbnails", "thumbnail", "thumb", "@eadir"}
 IMAGE_ENDINGS = {
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff")
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".png", ".apng", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"),
+    *(".heic", ".heif"),
 }
 LARGEST_FILE = 256_000_000  # bytes
 RUN_FILES = {"recipe.toml", "model.safetensors"}

@@ -1,6 +1,6 @@
 """Numbers about a model."""
 
-from armoire.measure.evaluation import Evaluation, evaluate, last_epoch, stored_evaluation
+from armoire.measure.evaluation import Evaluation, evaluate, last_epoch, stored_evaluation, verdict_on
 from armoire.measure.measure import MEASURES, Context, Measure
 from armoire.measure.report_tables import edit_summaries, excluded_attributes
 
@@ -14,4 +14,5 @@ __all__ = [
     "excluded_attributes",
     "last_epoch",
     "stored_evaluation",
+    "verdict_on",
 ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int8, Shaped
+from jaxtyping import Float, Int8
 
 from armoire.images import ImageSet
 from armoire.io.artifacts import JsonFormat
@@ -29,6 +29,7 @@ from armoire.measure.attribute_classifier import (
     load_attribute_classifier,
     predict,
 )
+from armoire.measure.intervals import Interval, interval
 from armoire.measure.measure import Context, Measure
 from armoire.progress import SILENT, Progress
 from armoire.training.averages import EVALUATION_BATCH
@@ -43,8 +44,6 @@ CLEAN = 0.5  # standard deviations: an edit is clean while no other attribute mo
 CONFUSED = 0.9  # correlation of two logits over photographs above which the classifier cannot separate the attributes
 TOLERANCE = 0.02  # standard deviations from one
 TRIES = 5
-REPLICATES, MAX_VALUES = 1000, 2_000_000  # bootstrap resamples of an interval, and values drawn at once
-Interval = dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +78,6 @@ class EditEvaluation:
         columns = [self.classifier.attributes.index(name) for name in self.attributes]
         after = _decoded_logits(self.wardrobe, self.classifier, direction.move(self.z[rows], strength))[:, columns]
         return (after - self.reconstructions[rows]) / self.deviations
-
-
-def interval(values: Shaped[np.ndarray, " n"], seed: int = 0) -> Interval:
-    """value, low, high: the mean over images and its 95 % bootstrap interval (Efron 1979), from one value per image."""
-    values, random = np.asarray(values, np.float64), np.random.default_rng(seed)
-    at_once = max(1, MAX_VALUES // len(values))
-    counts = [min(at_once, REPLICATES - k) for k in range(0, REPLICATES, at_once)]
-    means = [values[random.integers(0, len(values), (count, len(values)))].mean(axis=1) for count in counts]
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
-    return {"value": float(values.mean()), "low": float(low), "high": float(high)}
 
 
 def measure_editing(

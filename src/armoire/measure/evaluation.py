@@ -12,9 +12,12 @@ from armoire.checks import check_temperature
 from armoire.errors import ArmoireError
 from armoire.images import Images
 from armoire.io.artifacts import JsonFormat
+from armoire.measure.doctor import Examination, examine
 from armoire.measure.features import named_features
 from armoire.measure.measure import MEASURES, Context, Options
 from armoire.measure.report_tables import html_report
+from armoire.measure.uses import held_out_uses
+from armoire.measure.verdict import Verdict, give_verdict
 from armoire.progress import USUAL, Progress
 from armoire.training import Run
 from armoire.wardrobe import RunLike, Wardrobe
@@ -31,6 +34,8 @@ class Evaluation:
 
     Attributes:
         data: name, split, n, fingerprint, as_trained_on.
+        verdict: what the run is good for, as `armoire.measure.verdict.Verdict`, with RUN for its path.
+        uses: the numbers behind the verdict.
         reconstruction: errors of reconstructions from the posterior mean.
         elbo: distortion, rate and objective in nats per image.
         published_scale: the same in the scale of the published code.
@@ -43,6 +48,8 @@ class Evaluation:
     """
 
     data: Numbers
+    verdict: Numbers | None = None
+    uses: Numbers | None = None
     reconstruction: Numbers | None = None
     elbo: Numbers | None = None
     published_scale: Numbers | None = None
@@ -122,9 +129,20 @@ def evaluate(
         "as_trained_on": info.fingerprint == wardrobe.run.data.fingerprint,
     }
     found = Evaluation.from_dict({"data": description} | values)
+    if found.uses:
+        measured = found.samples if samples is not None or features is not None else None
+        judged = verdict_on(wardrobe, examine(wardrobe, progress=progress), measured)
+        found = replace(found, verdict=judged.to_dict())
     if context.is_held_out and prior is None and temperature == 1:
         store_evaluation(wardrobe.run, found, samples is not None or features is not None)
     return found
+
+
+def verdict_on(wardrobe: Wardrobe, examination: Examination, samples: Numbers | None = None) -> Verdict:
+    """The verdict on a run, from what `examine` found and from `samples` or the stored ones of an evaluation."""
+    stored = None if samples else stored_evaluation(wardrobe.run)
+    uses = held_out_uses(wardrobe, wardrobe.progress)
+    return give_verdict(wardrobe, uses, examination, samples or (stored and stored.samples))
 
 
 def store_evaluation(run: Run, found: Evaluation, samples_requested: bool) -> None:

@@ -114,5 +114,6 @@ MEASURES = Registry[Measure](
         "denoising": "armoire.measure.denoising:MEASURE",
         "samples": "armoire.measure.samples:MEASURE",
         "editing": "armoire.measure.editing:MEASURE",
+        "uses": "armoire.measure.uses:MEASURE",
     },
 )

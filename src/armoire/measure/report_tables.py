@@ -81,7 +81,10 @@ Tables = list[tuple[str, list[Row]]]
 def html_report(evaluation: dict[str, Any]) -> str:
     """The numbers of an evaluation as HTML tables."""
     data = evaluation["data"]
-    tables = [Table(rows, title, words=True) for title, rows in number_tables(evaluation)]
+    verdict = evaluation.get("verdict") or {"headline": "", "uses": []}
+    uses = [(f"{use['name']}: {use['answer']}", use["because"]) for use in verdict["uses"]]
+    tables = [Table(uses, verdict["headline"], words=True)] if uses else []
+    tables += [Table(rows, title, words=True) for title, rows in number_tables(evaluation)]
     if rows := area_rows(evaluation):
         tables.append(Table(rows, "Areas of the classes", ("class", "of the data", "of the plane", "of p = Φ(z)")))
     return html_repr("Evaluation", f"{data['n']:,} {data['split']} images of {data['name']}", tables)

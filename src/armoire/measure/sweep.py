@@ -76,7 +76,7 @@ def _measured(wardrobe: Wardrobe, samples: int, features: str | None, progress: 
     names = (features or ",".join(installed_features()) or "classifier") if samples else None
 
     def measure() -> dict[str, Any]:
-        skip = ("editing",) if samples else ("editing", "samples")
+        skip = ("editing", "uses") if samples else ("editing", "samples", "uses")
         return _row(
             evaluate(wardrobe, samples=samples or None, features=names, prior="normal", skip=skip, progress=progress)
         )

@@ -21,7 +21,7 @@ AMONG = (5, 10, 20, 50, 100, 300, 1000, 0)  # nearest neighbours that an average
 WAYS = ((2, 0), (4, 1))  # count and dirichlet of an `Averaging`
 MOST_COPIES = 0.10  # of the samples
 CHECKED = 400  # samples decoded for each number of neighbours
-SUFFICIENT = MOST_COPIES - math.sqrt(MOST_COPIES * (1 - MOST_COPIES) / CHECKED)  # less the standard error
+NEAR = 0.01  # of the held-out images are as near to a training image as what counts as a copy
 DESPITE = 20  # neighbours at most where every number gives too many copies: averages of others are overlaid images
 UNCHECKED = 100  # neighbours where copies cannot be counted
 DRAWS = 2000  # averages whose spread, and distance to held-out latents, are measured
@@ -115,7 +115,7 @@ class NeighbourAverages(Prior):
         whitening, first = Whitening.of(z), random.integers(0, len(z), DRAWS)
         apart = whitening.whiten(held_out.mean[random.permutation(len(held_out))[:DRAWS]])
         near = nearest_others(whitening.whiten(z), first, max(AMONG))
-        least = 1 if copied else UNCHECKED
+        least, sufficient = 1 if copied else UNCHECKED, _sufficient(len(held_out))
         tried: list[dict[str, Any]] = []
         priors: list[NeighbourAverages] = []
         numbers = [k for k in AMONG if k == 0 or least <= k < len(z) - 1]
@@ -132,10 +132,10 @@ class NeighbourAverages(Prior):
                 priors.append(prior)
                 tried.append(asdict(prior.averaging) | {"distance": distance, "copies": copies})
                 task.advance(copies=copies or 0.0)
-                if copies is None or copies <= SUFFICIENT:
+                if copies is None or copies <= sufficient:
                     break
         best = len(tried) - 1
-        if (tried[best]["copies"] or 0) > SUFFICIENT:
+        if (tried[best]["copies"] or 0) > sufficient:
             few = [k for k in range(len(tried)) if 0 < tried[k]["among"] <= DESPITE] or range(len(tried))
             best = min(few, key=lambda k: (tried[k]["copies"], k))
         if (copies := tried[best]["copies"]) is not None and copies > MOST_COPIES:
@@ -180,6 +180,12 @@ class NeighbourAverages(Prior):
             raise ValueError(f"it takes averages of {averaging.count} latents")
         scale = finite_array(tensors, "scale", (latent,))
         return cls(np.empty((0, latent), np.float32), Whitening.from_tensors(tensors, latent), scale, averaging)
+
+
+def _sufficient(held_out: int) -> float:
+    """The share of copies that is 10 % or less up to its standard error: of the samples, and of the few near images."""
+    error = math.sqrt(MOST_COPIES * (1 - MOST_COPIES) / CHECKED + MOST_COPIES**2 / max(1, NEAR * held_out))
+    return max(MOST_COPIES / 2, MOST_COPIES - error)
 
 
 def nearest_others(z: Float[np.ndarray, "n d"], rows: Int[np.ndarray, " m"], k: int) -> Int[np.ndarray, "m k"]:

@@ -21,7 +21,8 @@ from armoire.images.sources.drawn_faces import NAME as DRAWN
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.measure import Evaluation
 from armoire.measure.report_tables import by_features, number_tables
-from armoire.publish.report import training_command
+from armoire.measure.verdict import Verdict
+from armoire.publish.report import started_from, training_command
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.sampling import warning_of
@@ -93,6 +94,7 @@ def make_card(
         licence=f"The weights are under the licence `{licence}`." if licence else "The weights have no stated licence.",
         command=" ".join(training_command(wardrobe.run).split()),  # one line cannot close the block of code
         measured=_measured(evaluation),
+        verdict=evaluation.verdict and Verdict.from_dict(evaluation.verdict),
         tables=number_tables(evaluation.to_dict()),
         figures=[(path.name, described(path.stem) or path.stem) for path in figures],
         showable=wardrobe.run.is_showable,
@@ -160,6 +162,7 @@ def _facts(wardrobe: Wardrobe) -> list[tuple[str, str]]:
         "beta": f"{recipe.beta:g}" if recipe.posterior_class.is_stochastic else "",
         "samples drawn from": wardrobe.prior().name if wardrobe.priors else "",
         "epochs": header.get("epoch", ""),
+        "started from": started_from(wardrobe.run),
         "armoire": header.get("armoire_version", ""),
         "git commit": header.get("git_commit", ""),
         "PyTorch": header.get("torch_version", ""),

@@ -13,6 +13,7 @@ from armoire.images.sources import public_source
 from armoire.io.files import write_text
 from armoire.measure import Evaluation
 from armoire.measure.report_tables import area_rows, number_tables
+from armoire.measure.verdict import Verdict
 from armoire.training import Recipe, Run, load_recipe, recipe_names
 from armoire.training.recipe import LENGTHS
 from armoire.wardrobe import RunLike, Wardrobe
@@ -38,6 +39,7 @@ def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path])
         recipe=wardrobe.recipe,
         data=wardrobe.run.data,
         evaluation=evaluation,
+        verdict=evaluation.verdict and Verdict.from_dict(evaluation.verdict),
         splits=list(wardrobe.latents.splits.items()),
         command=training_command(wardrobe.run, f"runs/{wardrobe.run.name}/recipe.toml"),
         numbers=number_tables(evaluation.to_dict()),
@@ -66,6 +68,7 @@ def training_command(run: Run, recipe_file: str = "recipe.toml") -> str:
         if value != published[key] and value not in (None, ()):
             text = _toml(value)
             words += [f"--{key}", text] if key in FLAGS else ["--set", f"{key}={text}"]
+    words += ["--from", f"runs/{run.started_from['run']}"] if run.started_from else []
     return shlex.join(words)
 
 
@@ -101,4 +104,11 @@ def _embedded(path: Path) -> tuple[str, str]:
 def _provenance(wardrobe: Wardrobe) -> list[tuple[str, str]]:
     names = ("armoire_version", "git_commit", "torch_version", "seed", "step", "epoch", "data_fingerprint", "units")
     header = wardrobe.run.header
-    return [(name.replace("_", " "), header[name]) for name in names if header.get(name)]
+    rows = [(name.replace("_", " "), header[name]) for name in names if header.get(name)]
+    return rows + [("started from", started_from(wardrobe.run))] * bool(wardrobe.run.started_from)
+
+
+def started_from(run: Run) -> str:
+    """The run whose weights a training began with, in words; "" where they were new."""
+    found = run.started_from
+    return f"the weights of {found['run']} (SHA-256 {found['model_sha256'][:12]}..)" if found else ""

@@ -29,18 +29,25 @@ def start_from_components(model: Autoencoder, parts: Parts, recipe: Recipe, dist
     rows = np.random.default_rng(recipe.seed).permutation(parts.rows.numpy())[:MOST_IMAGES]
 
     def components() -> PrincipalComponents:
-        return principal_components(parts.train, rows, side, recipe.dimensions, recipe.seed)
+        return principal_components(parts.train, rows, side, recipe.dimensions, recipe.seed, mirror=bool(recipe.flip))
 
     found = distributed.from_first(components).to(model.device)
     network.start(model.encoder, model.head, model.decoder, found, recipe.beta)
 
 
-def principal_components(images: Batches, rows: np.ndarray, side: int, most: int, seed: int) -> PrincipalComponents:
-    """The principal components of images at int64 rows (n,), averaged down to `side`: `most`, or n - 1."""
+def principal_components(
+    images: Batches, rows: np.ndarray, side: int, most: int, seed: int, *, mirror: bool = False
+) -> PrincipalComponents:
+    """The principal components of images at int64 rows (n,), averaged down to `side`: `most`, or n - 1.
+
+    With `mirror`, of these and their mirror images.
+    """
     from sklearn.decomposition import PCA
 
     batches = (images.batch(chosen) for chosen in torch.from_numpy(np.sort(rows)).split(BATCH))
-    x = torch.cat([F.adaptive_avg_pool2d(batch, side).flatten(1).cpu() for batch in batches]).numpy()
+    small = [F.adaptive_avg_pool2d(batch, side).cpu() for batch in batches]
+    small += [batch.flip(-1) for batch in small] if mirror else []
+    x = torch.cat(small).flatten(1).numpy()
     with np.errstate(invalid="ignore"):  # images that are all the same have no variance to explain
         pca = PCA(max(1, min(most, len(x) - 1, x.shape[1])), random_state=seed).fit(x)
     kept = max(1, x.shape[1] - pca.n_components_)

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from armoire.images import ImageSet
-from armoire.progress import Progress
-from armoire.training.recipe import Recipe, read_recipe
 
 SIZES = (8, 16, 32, 64, 128, 256)
 EXPLAINED = 0.95  # of the variance of images that the components were not computed from
 IMAGES_PER_DIMENSION = 3
 MOST_IMAGES, SIDE = 5000, 32  # that components are computed from: more change neither the choice nor them
 HELD_OUT = 0.1
-
-
-def with_latent(recipe: Recipe, images: ImageSet, before: Path | None, progress: Progress) -> Recipe:
-    """The recipe with the latent dimensions of `before`, the recipe of a resumed run, else those of `choose_latent`."""
-    if before and before.is_file():
-        return recipe.change(latent=read_recipe(before).latent)
-    latent, reason = choose_latent(images, recipe.seed)
-    recipe = recipe.change(latent=latent)
-    recipe.architecture(images)  # an error before the note
-    progress.note(reason)
-    return recipe
 
 
 def choose_latent(images: ImageSet, seed: int) -> tuple[int, str]:
@@ -37,9 +22,9 @@ def choose_latent(images: ImageSet, seed: int) -> tuple[int, str]:
     more to a dimension. The images that are measured on have no part in it.
     """
     train = images.split("train")
-    pixels = _small(train.draw(MOST_IMAGES, seed).images)
+    unseen, seen = (some.reshape(len(some), -1) for some in small_parts(images, seed))
     most = max((size for size in SIZES if size * IMAGES_PER_DIMENSION <= len(train)), default=SIZES[0])
-    explained = _explained(pixels, [size for size in SIZES if size <= most], seed)
+    explained = _explained(unseen, seen, [size for size in SIZES if size <= most], seed)
     enough = [size for size, share in explained.items() if share >= EXPLAINED]
     d = enough[0] if enough else most
     components = f"{d} principal components explain {explained.get(d, 0):.0%} of the variance of unseen images"
@@ -49,14 +34,22 @@ def choose_latent(images: ImageSet, seed: int) -> tuple[int, str]:
     return d, f"latent = {d}: {components}{limit}"
 
 
-def _explained(pixels: Float[np.ndarray, "n p"], sizes: list[int], seed: int) -> dict[int, float]:
-    """The share of the variance of a held-out tenth that as many principal components of the others explain."""
-    from sklearn.decomposition import PCA
-
+def small_parts(images: ImageSet, seed: int) -> tuple[Float[np.ndarray, "u h w c"], Float[np.ndarray, "n h w c"]]:
+    """At most 5,000 training images, averaged down to at most 32 x 32: a tenth to judge by, and the others."""
+    pixels = _small(images.split("train").draw(MOST_IMAGES, seed).images)
     order = np.random.default_rng(seed).permutation(len(pixels))
     unseen, seen = np.split(pixels[order], [max(1, round(HELD_OUT * len(pixels)))])
+    return unseen, seen
+
+
+def _explained(
+    unseen: Float[np.ndarray, "u p"], seen: Float[np.ndarray, "n p"], sizes: list[int], seed: int
+) -> dict[int, float]:
+    """The share of the variance of unseen rows that as many principal components of the seen ones explain."""
+    from sklearn.decomposition import PCA
+
     sizes = [size for size in sizes if size <= min(seen.shape)]
-    if not sizes or not np.ptp(pixels):
+    if not sizes or not np.ptp(seen):
         return dict.fromkeys(sizes, 1.0)
     components = PCA(sizes[-1], random_state=seed).fit(seen)
     total = float(np.square(unseen - components.mean_).sum())
@@ -64,9 +57,9 @@ def _explained(pixels: Float[np.ndarray, "n p"], sizes: list[int], seed: int) ->
     return {size: float(found[size - 1]) / total for size in sizes}
 
 
-def _small(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n p"]:
-    """Images as rows of averages over blocks, at most 32 x 32 of them."""
+def _small(images: UInt8[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n s t c"]:
+    """Images as averages over blocks, at most 32 x 32 of them."""
     n, side, _, channels = images.shape
     block = max(1, side // SIDE)
     blocks = images.reshape(n, side // block, block, side // block, block, channels)
-    return blocks.mean(axis=(2, 4), dtype=np.float32).reshape(n, -1) / 255
+    return blocks.mean(axis=(2, 4), dtype=np.float32) / 255

@@ -83,6 +83,12 @@ class Recipe(BaseModel):
     noise: Share = Field(
         0.0, description="standard deviation of Gaussian noise on the input, for pixels in [0, 1]; the target is clean"
     )
+    flip: bool | Literal["auto"] = Field(
+        False, description="mirror half of the training images at random; auto: where the data gain by it"
+    )
+    shift: Annotated[int, Field(ge=0, le=16)] | Literal["auto"] = Field(
+        0, description="pixels by which training images are moved at most; auto: where the data gain by it"
+    )
     channels: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         (),
         strict=False,

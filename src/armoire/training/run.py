@@ -171,6 +171,13 @@ class Run:
             return max(int(self.header["step"]), int(self.header.get("steps_done", 0)))
 
     @property
+    def started_from(self) -> dict[str, str]:
+        """Name and SHA-256 of the run whose weights its training began with; {} where they were new."""
+        with self._reading("started_from"):
+            found = json.loads(self.header.get("started_from", "{}"))
+            return {name: str(found[name]) for name in ("run", "model_sha256")} if found else {}
+
+    @property
     def measured(self) -> dict[str, float]:
         """The row of the history with the measurements of the weights; the last one before them, if there is none."""
         with self._reading("step"):
@@ -304,10 +311,12 @@ class Run:
         path: Path | None = None,
         *,
         steps_done: int | None = None,
+        started_from: dict[str, str] | None = None,
     ) -> None:
         """Write weights, with recipe, data, seed, step and versions in the header; by default model.safetensors.
 
-        `steps_done` are those of the training where the weights are those of an earlier step.
+        `steps_done` are those of the training where the weights are those of an earlier step; `started_from` is the
+        name of the run, and the SHA-256 of its weights, with which the training began.
         """
         import torch
 
@@ -326,6 +335,8 @@ class Run:
             "history_epochs": str(len(history)),
             "history_sha256": history_sha256(history),
         }
+        if started_from:
+            header["started_from"] = json.dumps(started_from)
         model.save_pretrained(path or self.path, header)
 
 

@@ -17,7 +17,10 @@ from armoire.training.tracking import Tracking
 
 @dataclass(frozen=True)
 class RunWriter:
-    """Writes recipe, weights, history, previews and checkpoints; `is_first`: whether it is the process that writes."""
+    """Writes recipe, weights, history, previews and checkpoints.
+
+    `is_first`: whether it is the process that writes; `started_from`: as in `Run.write_model`.
+    """
 
     run: Run
     recipe: Recipe
@@ -26,6 +29,7 @@ class RunWriter:
     model: Autoencoder
     tracking: Tracking
     is_first: bool
+    started_from: dict[str, str]
 
     def prepare(self, step: int) -> None:
         """Write the recipe, and delete what a training that was begun here before wrote after a step."""
@@ -57,7 +61,7 @@ class RunWriter:
         if self.is_first:
             path = self.run.snapshot(step) if snapshot else None
             given = (self.model, self.recipe, self.images, step, self.parts.epochs(step), history, path)
-            self.run.write_model(*given, steps_done=steps_done)
+            self.run.write_model(*given, steps_done=steps_done, started_from=self.started_from)
 
     def checkpoint(self, checkpoint: Checkpoint, best: bool) -> None:
         if self.is_first:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from armoire.errors import ArmoireError
 from armoire.model import Autoencoder, Terms
 from armoire.training.adversary import Adversary
+from armoire.training.augmentation import augment
 from armoire.training.batches import Batches
 from armoire.training.distributed import DistributedContext
 from armoire.training.optimizer_state import pack_optimizer, unpack_optimizer, with_prefix
@@ -107,8 +108,8 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         rows = self.distributed.share(n)
-        x = images.batch(indices[rows])
-        draws = generator(recipe.seed, "step", step, self.model.device)
+        x = augment(images.batch(indices[rows]), recipe, self._draws("augmentation", step), rows, n)
+        draws = self._draws("step", step)
         terms = forward(self._terms, x, recipe, draws, rows, n)
         loss = terms.objective(beta).sum() / n
         self.optimizer.zero_grad()
@@ -121,6 +122,9 @@ class Stepper:
         self.optimizer.step()
         self.average.update(step)
         return StepDone(step + 1, length.steps(step + 1), self.model, terms, loss.detach(), beta, lr)
+
+    def _draws(self, purpose: str, step: int) -> torch.Generator:
+        return generator(self.recipe.seed, purpose, step, self.model.device)
 
     def pack(self) -> dict[str, Tensor]:
         """Weights, their average and optimiser state as named tensors."""

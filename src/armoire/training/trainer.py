@@ -17,6 +17,7 @@ from armoire.images import ImageSet
 from armoire.images.sources.celeba import may_be_shown
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress, Task
+from armoire.training.automatic import left_to_data, with_choices
 from armoire.training.averages import RunningMeans, at_fitted_scale, average_over
 from armoire.training.best_weights import BestWeights
 from armoire.training.checkpointing import (
@@ -33,7 +34,6 @@ from armoire.training.checkpointing import (
 from armoire.training.distributed import DistributedContext, join
 from armoire.training.history import expectations, jump, measured, overfitted, row_line, schedules, too_few
 from armoire.training.initial import start_from_components
-from armoire.training.latent_size import with_latent
 from armoire.training.machine import keep_memory, pick_device
 from armoire.training.parts import Parts
 from armoire.training.randomness import generator
@@ -44,6 +44,7 @@ from armoire.training.schedule import Length, learning_rate
 from armoire.training.step import StepDone, Stepper
 from armoire.training.synchronised import synchronise
 from armoire.training.tracking import Tracking, tracker_names
+from armoire.training.warm_start import WarmStart
 from armoire.training.without_paths import public_recipe
 
 SECONDS_BETWEEN_CHECKPOINTS = 120.0
@@ -62,6 +63,7 @@ def fit_epochs(
     track: str | Sequence[str] = (),
     snapshots: int | None = None,
     on_step: OnStep | None = None,
+    warm_start: WarmStart | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Run:
     """Train a recipe on the training images of a data set and write a run.
@@ -82,12 +84,14 @@ def fit_epochs(
     with distributed.together():
         progress = progress if distributed.is_first else SILENT
         run = Run(Path(out))
-        if recipe.latent == "auto":
+        if warm_start:
+            recipe = warm_start.check(recipe, images)
+        if left_to_data(recipe):
             before = run.path / "recipe.toml" if resume else None
-            recipe = distributed.from_first(lambda: with_latent(recipe, images, before, progress))
+            recipe = distributed.from_first(lambda: with_choices(recipe, images, before, progress))
         tracking = Tracking(names, run, recipe.showable and may_be_shown(images.info), progress.note)
-        trainer = _Trainer(recipe, images, run, chosen, progress, distributed, tracking, snapshots, on_step, clock)
-        return trainer.run(resume)
+        given = (recipe, images, run, chosen, progress, distributed, tracking, snapshots, on_step, clock, warm_start)
+        return _Trainer(*given).run(resume)
 
 
 @dataclass
@@ -102,10 +106,12 @@ class _Trainer:
     snapshots: int | None
     on_step: OnStep | None
     clock: Callable[[], float]
+    warm_start: WarmStart | None
     step: int = 0
     seconds: float = 0.0  # spent on steps since the last row of the history
     spent: float = 0.0  # seconds of the training, in the processes before
     history: list[dict[str, float]] = field(default_factory=list)
+    started_from: dict[str, str] = field(default_factory=dict)  # the run whose weights the training began with
 
     def __post_init__(self) -> None:
         keep_memory()
@@ -129,8 +135,11 @@ class _Trainer:
         self._restore(resume)
         if not self.step and self.recipe.start == "components":
             start_from_components(self.model, self.parts, self.recipe, self.distributed)
+        if not self.step and self.warm_start:
+            self.warm_start.load_into(self.model)
+            self.started_from = self.warm_start.provenance
         given = (self.out, self.recipe, self.images, self.parts, self.model, self.tracking)
-        self.writer = RunWriter(*given, self.distributed.is_first)
+        self.writer = RunWriter(*given, self.distributed.is_first, self.started_from)
         self.writer.prepare(self.step)
         summary = self.images.reading.summary(len(self.images)) if self.images.store else []
         for line in [*summary, *expectations(len(self.parts), len(self.parts.validation or ()), self.length)]:
@@ -169,6 +178,7 @@ class _Trainer:
             self.step, facts = checkpoint.step, checkpoint.facts
             self.history, self.seconds, self.snapshots = facts["history"], facts["seconds"], facts["snapshots"]
             self.best.row = facts.get("best", {})
+            self.started_from = facts.get("started_from", {})
             self.spent = facts.get("seconds_in_all", 0.0)
             self.length.start(self.step, self.spent)
         self.progress.note(f"going on from {path.name}, {self.length.describe(self.step)} done")
@@ -337,6 +347,7 @@ class _Trainer:
             "data_fingerprint": self.images.info.fingerprint,
             "history": self.history,
             "best": self.best.row,
+            "started_from": self.started_from,
             "seconds": self.seconds,
             "seconds_in_all": max(given, self.length.seconds),
             "snapshots": self.snapshots or 0,

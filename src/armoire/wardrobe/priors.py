@@ -18,7 +18,7 @@ from armoire.progress import SILENT, Progress
 from armoire.training import Run
 from armoire.wardrobe.copies import Copies
 
-CHECKED = 1000  # held-out images and reconstructions
+CHECKED = 2000  # held-out images and reconstructions
 
 #: A fitted prior and its fit report.
 Fitted = tuple[Prior, dict[str, Any]]

@@ -24,8 +24,9 @@ from armoire.training.distributed import join
 from armoire.training.machine import pick_device
 from armoire.training.tracking import tracker_names
 from armoire.training.trainer import OnStep
+from armoire.training.warm_start import WarmStart
 from armoire.wardrobe.own_training import data_settings
-from armoire.wardrobe.wardrobe import Wardrobe
+from armoire.wardrobe.wardrobe import RunLike, Wardrobe
 
 
 def train(
@@ -39,6 +40,7 @@ def train(
     track: str | Sequence[str] = (),
     snapshots: int | None = None,
     on_step: OnStep | None = None,
+    start_from: RunLike | None = None,
     **settings: Any,
 ) -> Wardrobe:
     """Train a recipe, encode its data, and open the run; under torchrun, in every process.
@@ -54,6 +56,8 @@ def train(
         snapshots: number of snapshots of the weights to store in RUN/snapshots, evenly spaced over the steps, the last
             step included; by default as many as the resumed training, or none.
         on_step: called after each optimiser step with an `armoire.training.StepDone`, in every process.
+        start_from: a run of the same network, as `Wardrobe.open` takes it, whose weights the training starts from. What
+            depends on the number of latent dimensions starts anew where that differs.
         **settings: settings of the recipe to change, e.g. epochs=3.
 
     Raises:
@@ -62,7 +66,7 @@ def train(
     """
     chosen = (recipe if isinstance(recipe, Recipe) else load_recipe(recipe)).change(**settings)
     distributed = join(pick_device(device))
-    options = {"resume": resume, "track": track, "snapshots": snapshots, "on_step": on_step}
+    options = {"resume": resume, "track": track, "snapshots": snapshots, "on_step": on_step, "start_from": start_from}
     with distributed.together(), contextlib.ExitStack() as stack:
         run, images = _train(chosen, images, out, stack, device, progress, **options)
         if not distributed.is_first:
@@ -97,11 +101,13 @@ def take_part(
     resume: bool = False,
     device: str | torch.device | None = "auto",
     snapshots: int | None = None,
+    start_from: RunLike | None = None,
 ) -> None:
     """`train` as a process other than the first, which may be on a machine that does not see the run."""
     distributed = join(pick_device(device))
     with distributed.together(), contextlib.ExitStack() as stack:
-        _train(recipe, images, out, stack, device, SILENT, resume=resume, track=(), snapshots=snapshots)
+        options = {"resume": resume, "track": (), "snapshots": snapshots, "start_from": start_from}
+        _train(recipe, images, out, stack, device, SILENT, **options)
         distributed.wait()
 
 
@@ -112,6 +118,7 @@ def _train(
     stack: contextlib.ExitStack,
     device: str | torch.device | None,
     progress: Progress,
+    start_from: RunLike | None = None,
     **options: Any,
 ) -> tuple[Run, ImageSet]:
     """Train; `stack` holds the lock on the folder, `options` are those of `fit_epochs`."""
@@ -124,13 +131,20 @@ def _train(
     distributed.from_first(lambda: tracker_names(options["track"]))
     distributed.from_first(lambda: stack.enter_context(lock_folder(path)))
     distributed.from_first(lambda: check_out(path, options["resume"]))
+    warm_start = None if start_from is None else WarmStart.of(_run_of(start_from, progress))
     images = distributed.in_turns(lambda: load_for(chosen, images, progress))
     images.check()
     chosen = chosen.change(**data_settings(chosen, images))
-    run = fit_epochs(chosen, images, path, device=device, progress=progress, **options)
+    run = fit_epochs(chosen, images, path, device=device, progress=progress, warm_start=warm_start, **options)
     if images.info.rejected and images.store and distributed.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
     return run, images
+
+
+def _run_of(given: RunLike, progress: Progress) -> Run:
+    if isinstance(given, Wardrobe):
+        return given.run
+    return given if isinstance(given, Run) else Run.open(given, progress)
 
 
 def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> ImageSet:

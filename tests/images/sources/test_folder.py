@@ -108,7 +108,7 @@ def test_broken_files_are_named_with_their_reason(photos, recorder):
     reasons = rejected(images.store)
     assert set(reasons) == {"cut.png", "text.jpg", "empty.gif", "vector.svg"}
     assert reasons["cut.png"].startswith("damaged")
-    assert reasons["text.jpg"] == reasons["vector.svg"] == "not a JPEG, PNG, WEBP, BMP, GIF or TIFF image"
+    assert reasons["text.jpg"] == reasons["vector.svg"] == "not a JPEG, PNG, WEBP, BMP, GIF, TIFF or HEIC image"
     assert reasons["empty.gif"] == "empty file"
     assert images.info.rejected == images.describe()["rejected"] == 4
     assert images.rejections.startswith("4 of 34 files could not be read and are excluded")

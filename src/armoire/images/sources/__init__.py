@@ -56,7 +56,9 @@ def open_path(request: Request, path: Path, source: str) -> Source:
     """Open the files at a path; `source` opens them again."""
     kind, listing = _recognize(path.resolve())
     if not listing.names:
-        raise ArmoireError(f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF or TIFF files")
+        raise ArmoireError(
+            f"no images in {path}; give a folder or zip of JPEG, PNG, WEBP, BMP, GIF, TIFF or HEIC files"
+        )
     return kind.open(request.at(path, source, listing))
 
 
