@@ -20,9 +20,10 @@ import torch
 from results import when_and_where, write_section
 
 from armoire.io.files import sha256
-from armoire.measure.features import PACKAGES, make_extractor, named_features
+from armoire.measure.features import make_extractor, named_features
 from armoire.measure.samples import measure_samples
 from armoire.wardrobe import Wardrobe
+from armoire.wardrobe.extractors import PACKAGES
 
 OTHERS = ("fd", "precision", "recall")  # by the second extractor
 COLUMNS = ("fd", "kd", "kd_standard_error", "precision", "recall", "density", "coverage")

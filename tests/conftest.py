@@ -201,7 +201,7 @@ def graph_of_features(tmp_path_factory: pytest.TempPathFactory) -> object:
     """EfficientNet in onnxruntime, whose graph takes ten seconds to export."""
     import torch
 
-    from armoire.measure.features import EfficientNetLite0
+    from armoire.wardrobe.extractors import EfficientNetLite0
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("features")))
@@ -211,7 +211,7 @@ def graph_of_features(tmp_path_factory: pytest.TempPathFactory) -> object:
 @pytest.fixture
 def quick_features(monkeypatch: pytest.MonkeyPatch, graph_of_features: object) -> None:
     """EfficientNet is exported once, whatever cache a test has."""
-    monkeypatch.setattr("armoire.measure.features._session", lambda network, key: graph_of_features)
+    monkeypatch.setattr("armoire.wardrobe.extractors._session", lambda *_: graph_of_features)
 
 
 @pytest.fixture

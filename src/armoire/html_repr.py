@@ -5,10 +5,21 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib import resources
 from typing import Any
 
 TEMPLATE = "html_repr.html.jinja"
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark }} body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem }}
+figcaption {{ overflow-wrap: anywhere }}
+figure + figure {{ display: inline-block; width: 9rem; margin-right: 1rem; vertical-align: top }}
+{style}</style>
+</head><body>{body}</body></html>
+"""
 
 
 @dataclass(frozen=True)
@@ -25,18 +36,24 @@ class Table:
 class Picture:
     """A picture and its caption, which is its alternative text too."""
 
-    png: bytes
+    content: bytes
     caption: str
+    kind: str = "png"  # or jpeg
 
     @property
     def source(self) -> str:
         """The picture as a data URL."""
-        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
+        return f"data:image/{self.kind};base64,{base64.b64encode(self.content).decode('ascii')}"
 
 
 def html_repr(title: str, subtitle: str, tables: Sequence[Table] = (), pictures: Sequence[Picture] = ()) -> str:
     """A title, tables and pictures as HTML."""
     return render(TEMPLATE, title=title, subtitle=subtitle, tables=tables, pictures=pictures)
+
+
+def html_page(title: str, body: str, style: str = "") -> str:
+    """A page of its own around what `html_repr` returns, with more CSS; it fetches and executes nothing."""
+    return PAGE.format(title=escape(title), body=body, style=style)
 
 
 def render(template: str, **values: Any) -> str:

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 import armoire
 from armoire.cli import main
 from armoire.cli.app import build
-from armoire.measure.features import DinoV2Focus, EfficientNetLite0, Extractor
+from armoire.wardrobe.extractors import DinoV2Focus, EfficientNetLite0, Extractor
 
 PAGE = ROOT / "src/armoire/explorer/index.html"
 DATA = {"images-vae": "my-photos/"} | dict.fromkeys(("celeba-vae", "faces-vae", "faces-best"), "celeba:archive.zip")
@@ -155,5 +155,5 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("armoire.priors.flow.STEPS", 40)
     patch.setattr("armoire.measure.attribute_classifier.STEPS", 20)
     for network in (EfficientNetLite0, DinoV2Focus):
-        patch.setattr(network, "__init__", Extractor.__init__)
+        patch.setattr(network, "__init__", lambda self, device, _side=0: Extractor.__init__(self, device))
         patch.setattr(network, "features", pooled)

@@ -24,6 +24,7 @@ NEEDS = {
     "evaluate run --samples 50": ("--features efficientnet-lite0", "armoire[measure]", "--features classifier"),
     "evaluate run --features dinov2-focus": ("--features dinov2-focus", "armoire[measure]"),
     "encode run {pictures} --out places --engine ray": ("armoire[ray]",),
+    "survey {pictures} --out found --engine ray": ("armoire[ray]",),
     "data hf:someone/pets": ("armoire[hub]", "huggingface-hub"),
 }
 

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from armoire import evaluate, train
 from armoire.errors import ArmoireError
 from armoire.images.sources.drawn_faces import drawn_face, paint
-from armoire.measure.features import PACKAGES, EfficientNetLite0, installed_features, make_extractor
+from armoire.measure.features import make_extractor
 from armoire.measure.report_tables import number_tables
 from armoire.measure.samples import (
     compare,
@@ -20,6 +20,7 @@ from armoire.measure.samples import (
     precision_recall,
 )
 from armoire.wardrobe.copies import Copies
+from armoire.wardrobe.extractors import PACKAGES, EfficientNetLite0, installed_features
 
 pytestmark = pytest.mark.usefixtures("quick_features")
 
@@ -156,7 +157,7 @@ def test_without_attributes_a_classifier_learns_the_labels(wardrobe):
 
 
 def test_features_of_real_images_are_cached(wardrobe, monkeypatch, cache):
-    monkeypatch.setattr("armoire.measure.features.CACHED_FROM", 10)
+    monkeypatch.setattr("armoire.wardrobe.extractors.CACHED_FROM", 10)
     extractor, part = EfficientNetLite0(wardrobe.model.device), wardrobe.images.split("test")
     first = extractor.extract_set(part, np.arange(20), "images")
     assert first.shape == (20, 1280)

@@ -8,8 +8,8 @@ import pytest
 
 from armoire.errors import ArmoireError, TrainingInterruptedError
 from armoire.figures.sweep import draw_sweep, save_sweep
-from armoire.measure.features import installed_features
 from armoire.measure.sweep import sweep
+from armoire.wardrobe.extractors import installed_features
 
 pytestmark = pytest.mark.usefixtures("quick_features")
 

@@ -17,8 +17,9 @@ from PIL import Image
 from armoire.errors import ArmoireError
 from armoire.images.source import Request, Source
 from armoire.images.sources import open_source
-from armoire.wardrobe.encoding import encode_locally, encode_shards
-from armoire.wardrobe.shards import Job, ShardEncoder, ShardTask, encode_shard, read_counts, read_shard
+from armoire.wardrobe.encoding import LatentsOfRun, encode_shards
+from armoire.wardrobe.sharding import write_locally
+from armoire.wardrobe.shards import Job, ShardTask, ShardWriter, read_counts, read_shard, write_shard
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ class Killed(Source):
 
 
 def job_of(run, out: Path) -> Job:
-    return Job(str(run.run.path), str(out), "key", run.run.model_sha256(), run.fit)
+    return Job(str(out), "key", LatentsOfRun.of(run))
 
 
 def shards_of(folder: Path, size: int) -> list[ShardTask]:
@@ -140,7 +141,7 @@ def test_a_worker_that_dies_is_replaced(vae_run, folder: Path, tmp_path: Path, r
     shards = shards_of(folder, 10)
     shards[1] = replace(shards[1], images=Killed(shards[1].images, tmp_path / "killed"))
     job = job_of(vae_run, tmp_path / "out")
-    encode_locally(job, shards, 2, recorder)
+    write_locally(job, shards, 2, recorder)
     assert (tmp_path / "killed").exists()
     assert recorder.done == 30
     assert sum(read_shard(job, shard).rows for shard in shards) == 29
@@ -151,11 +152,11 @@ def test_progress_is_reported_within_a_shard(vae_run, folder: Path, tmp_path: Pa
     monkeypatch.setattr("armoire.wardrobe.shards.EVALUATION_BATCH", 10)
     first, second = shards_of(folder, 15)
     seen: list[int] = []
-    ShardEncoder(job_of(vae_run, tmp_path / "a"))(first, seen.append)
+    ShardWriter(job_of(vae_run, tmp_path / "a"))(first, seen.append)
     assert seen == [10, 15]
     counts = tmp_path / "counts"
     counts.touch()
-    encode_shard((job_of(vae_run, tmp_path / "b"), second, str(counts)))
+    write_shard((job_of(vae_run, tmp_path / "b"), second, str(counts)))
     assert read_counts(str(counts)).tolist() == [0, 15]
 
 
@@ -164,10 +165,10 @@ def test_a_shard_that_kills_every_worker_is_named(vae_run, folder: Path, tmp_pat
     monkeypatch.setattr("armoire.io.workers.DEATHS", 2)
     (shard,) = shards_of(folder, 30)
     with pytest.raises(ArmoireError, match="workers died over shard 0, images 0 to 30"):
-        encode_locally(job_of(vae_run, tmp_path), [replace(shard, images=Killed(shard.images, None))], 1, recorder)
+        write_locally(job_of(vae_run, tmp_path), [replace(shard, images=Killed(shard.images, None))], 1, recorder)
 
 
 def test_a_run_that_changes_under_way_is_noticed(vae_run, tmp_path: Path, monkeypatch):
     monkeypatch.setattr("torch.set_num_threads", lambda _: None)  # a worker's; here later tests would have it too
     with pytest.raises(ArmoireError, match="has changed since"):
-        ShardEncoder(Job(str(vae_run.run.path), str(tmp_path), "key", "0" * 64, vae_run.fit))
+        ShardWriter(Job(str(tmp_path), "key", replace(LatentsOfRun.of(vae_run), model_sha256="0" * 64)))

@@ -31,6 +31,7 @@ COMMANDS = {
     "push": "armoire push runs/fashion-vae OWNER/fashion-vae --private",
     "explore": "armoire explore runs/fashion-vae",
     "data": "armoire data my-photos/ --size 64",
+    "survey": "armoire survey my-photos/ --out survey/",
     "recipes": "armoire recipes fashion-vae",
     "cache": "armoire cache --clear",
     "check": "armoire check",

@@ -51,6 +51,7 @@ def train(
     resume: Flag = False,
     snapshots: Whole | None = None,
     limit: Whole | None = None,
+    without: Path | None = None,
     track: Annotated[list[Literal["tensorboard", "trackio", "wandb"]] | None, Parameter(negative="")] = None,
     setting: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     json: Json = False,
@@ -82,6 +83,7 @@ def train(
         snapshots: number of moments of the training, evenly spaced over its steps and with the last one, whose weights
             are stored in RUN/snapshots; by default none.
         limit: train on this many images, drawn at random with the seed; by default all.
+        without: survey.csv of `armoire survey`, whose duplicates are left out; by default none.
         track: log losses, previews and histograms to an experiment tracker; may be given more than once; by default to
             none.
         setting: any other setting of the recipe, as KEY=VALUE in TOML; may be given more than once (`armoire recipes
@@ -104,6 +106,7 @@ def train(
         "noise": noise,
         "seed": seed,
         "limit": limit,
+        "without": str(without) if without else None,
     }
     given = columns.settings() if columns else {}
     chosen = armoire.load_recipe(recipe).change(**flags | given | _settings(setting or []))
@@ -138,9 +141,11 @@ def _settings(given: list[str]) -> dict[str, Any]:
 
 def _print_summary(wardrobe: Wardrobe, seconds: float) -> None:
     run, split, last = wardrobe.run, wardrobe.held_out, wardrobe.run.measured
+    data = run.data
+    left_out = f"; {data.left_out:,} duplicates are left out" if data.left_out else ""
     rows = [
         ("run", str(run)),
-        ("data", f"{wardrobe.run.data.name}, {len(wardrobe.latents):,} images encoded in latents.parquet"),
+        ("data", f"{data.name}, {len(wardrobe.latents):,} images encoded in latents.parquet{left_out}"),
         ("model", f"{wardrobe.model.parameter_count():,} parameters, {wardrobe.recipe.dimensions} latent dimensions"),
         ("distortion", f"{last[f'{split}_distortion_nats']:.2f} nats per image on the {split} images"),
         ("rate", f"{last[f'{split}_rate_nats']:.2f} nats per image"),

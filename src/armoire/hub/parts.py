@@ -11,7 +11,15 @@ CARD = "README.md"
 FIGURES = "figures"  # uploaded for the card, never downloaded
 
 _GIGABYTE = 1 << 30
-_TEXTS = ("recipe.toml", "history.csv", "evaluation.json", "editing.json", "error_percentiles.json", "diverged.json")
+_TEXTS = (
+    "recipe.toml",
+    "history.csv",
+    "evaluation.json",
+    "editing.json",
+    "error_percentiles.json",
+    "diverged.json",
+    "without.csv",
+)
 _DIRECTIONS = ("directions/difference.parquet", "directions/partial.parquet", "directions/logistic.parquet")
 # Neither checkpoints nor what shows the data (previews, the explorer, the report).
 PARTS = MappingProxyType(

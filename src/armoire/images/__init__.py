@@ -31,6 +31,7 @@ def load_images(
     progress: Progress = USUAL,
     channels: int | None = None,
     choice: ColumnChoice = FREE,
+    without: str | Path = "",
 ) -> ImageSet:
     """Load a data set, packing it into the cache the first time.
 
@@ -47,14 +48,15 @@ def load_images(
         progress: where to report, also how many files could not be read.
         channels: 1 or 3; by default 1 where every image is grey, else 3.
         choice: which columns of its tables to read, where that is not to be guessed.
+        without: a survey.csv of `armoire survey`, whose duplicates are left out.
 
     Raises:
-        ArmoireError: the source does not exist or has no readable image.
+        ArmoireError: the source does not exist or has no readable image, or the survey is of other data.
     """
     from armoire.images.source import Request
     from armoire.images.sources import load
 
-    images = load(Request(str(source), size, fit, background, channels, choice, progress))
+    images = load(Request(str(source), size, fit, background, channels, choice, progress, str(without)))
     for remark in images.reading.remarks(len(images)):
         progress.note(f"{images.info.name}: {remark}")
     return images

@@ -30,6 +30,7 @@ SERIAL_FROM = 16_000_000  # bytes of memory from which images are decoded one at
 STRIPS_FROM = 4_000_000  # pixels from which an image is reduced strip by strip, and never copied as a whole
 STRIP = 512  # rows
 ORIENTATION = 0x0112  # of EXIF
+FULL_SIZE = "armoire_full_size"  # of an image's info
 
 # Bytes per pixel that a decoder needs besides the decoded image: WebP has two canvases and returns two copies; a strip
 # of a TIFF may be the whole image in 16 bits per value; a GIF keeps the previous frame.
@@ -59,6 +60,7 @@ def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) 
         image = Image.open(file, formats=_formats(file))
         if image.width * image.height > MAX_PIXELS:
             raise RejectedImageError(f"{image.width} x {image.height} is more than 64 million pixels")
+        size = image.size
         memory = _progressive_bytes(image)
         if at_least:
             image.draft(None, (2 * at_least, 2 * at_least))
@@ -70,7 +72,8 @@ def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) 
                 f"memory, more than {MOST_MEMORY / 1e6:,.0f}"
             )
         with large_images if memory > SERIAL_FROM else contextlib.nullcontext():
-            return _decoded(image, at_least, white)
+            decoded = _decoded(image, at_least, white)
+        decoded.info[FULL_SIZE] = size
     except RejectedImageError:
         raise
     except UnidentifiedImageError:
@@ -79,6 +82,14 @@ def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) 
         raise RejectedImageError("more than 64 million pixels") from None
     except Exception as error:  # a decoder fed with damaged bytes can raise nearly anything
         raise RejectedImageError(f"damaged: {error}" if str(error) else f"damaged: {type(error).__name__}") from None
+    return decoded
+
+
+def full_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an image in its file, in pixels, upright: `read_image` may have reduced it."""
+    width, height = image.info.get(FULL_SIZE, image.size)
+    lies = (width > height) != (image.width > image.height)  # turned by its EXIF entry
+    return (height, width) if lies and image.width != image.height else (width, height)
 
 
 def plain(image: Image.Image, white: int = WHITE) -> Image.Image:

@@ -36,7 +36,9 @@ class SetInfo:
     classes: tuple[str, ...] = ()  # class names in the order of the class numbers; empty without labels
     fingerprint: str = ""  # SHA-256 of pixels and table (ids, splits, labels, attributes)
     rejected: int = 0  # number of images that could not be read
-    ignored: int = 0  # number of files that are not images by their name
+    ignored: int = 0  # number of files that are not images by their name, and of images that are left out
+    left_out: int = 0  # number of images that are left out as duplicates
+    without: str = ""  # the survey.csv that names them
     listing: str = ""  # digest of the source's files, to notice that they have changed
     attribute_files: tuple[str, ...] = ()  # names of the files that the attributes were read from
 

@@ -106,7 +106,8 @@ def store_of(
 ) -> Path:
     """The store of a source that is read in this way; for the arguments see `pack`."""
     return store_path(
-        source.name, sha256(f"{source.origin}\0{fit.to_json()}\0{choice}\0{automatic}{channels}".encode())
+        source.name,
+        sha256(f"{source.origin}{source.selection}\0{fit.to_json()}\0{choice}\0{automatic}{channels}".encode()),
     )
 
 
@@ -163,6 +164,7 @@ def _write(
         classes,
         rejected=len(rejected),
         ignored=len(source.ignored),
+        left_out=len(source.left_out),
         listing=source.digest,
         attribute_files=_attribute_files(columns),
     )

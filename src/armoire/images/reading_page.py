@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from html import escape
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-from armoire.html_repr import Picture, Table, counted, html_repr
+from armoire.html_repr import Picture, Table, counted, html_page, html_repr
 from armoire.images.grid import image_grid, png, to_pil
 from armoire.images.imageset import ImageSet
 from armoire.io.files import atomic_folder, write_text
 
 SAMPLES, SHEET, MOST = 20, 100, 200  # images with their labels, images of the contact sheet, rows of a table
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark }} body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem }}
-figcaption {{ overflow-wrap: anywhere }}
-figure + figure {{ display: inline-block; width: 9rem; margin-right: 1rem; vertical-align: top }}
-</style>
-</head><body>{body}</body></html>
-"""
 
 
 def write_reading(images: ImageSet, folder: Path, seed: int = 0) -> Path:
@@ -35,7 +24,7 @@ def write_reading(images: ImageSet, folder: Path, seed: int = 0) -> Path:
         images.reading.write(temporary)
         title = f"{images.info.name}: {len(images):,} images"
         body = html_repr(title, _subtitle(images), _tables(images), _pictures(images, seed))
-        write_text(temporary / "index.html", PAGE.format(title=escape(title), body=body))
+        write_text(temporary / "index.html", html_page(title, body))
     return folder / "index.html"
 
 

@@ -23,6 +23,7 @@ class Request:
     Attributes:
         source: the name of the data set, by which it is loaded again.
         choice: how its columns are read, where that is not to be guessed.
+        without: a survey.csv, whose duplicates are left out.
         argument: what follows the name and a colon.
         path: of a file or folder.
         listing: the files at `path`.
@@ -35,6 +36,7 @@ class Request:
     channels: int | None = None
     choice: ColumnChoice = FREE
     progress: Progress = USUAL
+    without: str = ""
     argument: str = ""
     path: Path = Path()
     listing: FileListing | None = None
@@ -72,6 +74,8 @@ class Source(ABC):
         channels: 1 or 3, of every image; None where that depends on the images.
         processes_from: number of images from which processes read faster than threads, although they have to start.
         splits_are_final: keep the stated splits even where none is left to train on, or none is held out.
+        left_out: ids of images that are left out as duplicates; they are `ignored` too.
+        selection: digest of what is left out, "" for nothing.
     """
 
     name: str
@@ -80,6 +84,8 @@ class Source(ABC):
     channels: int | None = None
     processes_from: float = 1000  # below, starting them takes longer than they save
     splits_are_final = False
+    left_out: Sequence[str] = ()
+    selection: str = ""
 
     @cached_property
     def ids(self) -> Sequence[str]:

@@ -18,12 +18,13 @@ from torch import nn
 from armoire.errors import ArmoireError
 from armoire.images import ImageSet
 from armoire.measure.attribute_classifier import held_back
-from armoire.measure.features import Classifier, Extractor, installed_features, make_extractor, named_features
+from armoire.measure.features import Classifier, make_extractor, named_features
 from armoire.measure.measure import Context, Measure
 from armoire.priors import Prior
 from armoire.progress import SILENT, Progress
 from armoire.wardrobe import Wardrobe
 from armoire.wardrobe.copies import Copies
+from armoire.wardrobe.extractors import Extractor, installed_features
 
 K = 5  # nearest neighbours: the k-th sets the radius of a neighbourhood
 BLOCK = 1000  # images in each block of the kernel distance

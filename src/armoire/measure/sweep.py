@@ -13,11 +13,11 @@ from armoire.images import ImageSet
 from armoire.io.artifacts import JsonFormat
 from armoire.io.files import write_text
 from armoire.measure.evaluation import Evaluation, evaluate
-from armoire.measure.features import installed_features
 from armoire.measure.report_tables import by_features
 from armoire.progress import USUAL, Progress
 from armoire.training import Recipe
 from armoire.wardrobe import Wardrobe, train
+from armoire.wardrobe.extractors import installed_features
 from armoire.wardrobe.training import load_for
 
 SWEEP = JsonFormat[dict[str, Any]]("armoire-sweep-1")

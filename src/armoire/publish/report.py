@@ -21,7 +21,7 @@ from armoire.wardrobe.sampling import warning_of
 
 TEMPLATE = "publish/report.html.jinja"
 ADMINISTRATIVE = {"name", "summary"}
-FLAGS = {"data", *LENGTHS, "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
+FLAGS = {"data", "without", *LENGTHS, "batch", "lr", "latent", "size", "beta", "likelihood", "noise", "seed", "limit"}
 
 
 def write_report(wardrobe: RunLike, evaluation: Evaluation, figures: list[Path]) -> Path:

@@ -22,7 +22,7 @@ from armoire.io.locks import LOCK, file_lock
 from armoire.io.tensors import open_tensors, write_tensors
 from armoire.progress import Progress
 from armoire.training.recipe import LENGTHS, Recipe, parse_recipe
-from armoire.training.run import DIVERGED, FREE, SNAPSHOTS, TRACKING
+from armoire.training.run import DIVERGED, FREE, SNAPSHOTS, TRACKING, WITHOUT
 from armoire.training.schedule import Length, default_steps
 
 FORMAT = "armoire-checkpoint-1"
@@ -89,7 +89,7 @@ def lock_folder(out: Path) -> Iterator[None]:
 def check_out(out: Path, resume: bool) -> None:
     """Raise an ArmoireError where `out` holds anything of use, or is below a file; with `resume` it may hold a run."""
     _check_folder(out)
-    begun = {"recipe.toml", FOLDER, SNAPSHOTS, "rejected.csv", DIVERGED, LOCK, TRACKING}
+    begun = {"recipe.toml", FOLDER, SNAPSHOTS, "rejected.csv", WITHOUT, DIVERGED, LOCK, TRACKING}
     if resume or not out.is_dir() or not any(out.iterdir()):
         return
     if {path.name for path in out.iterdir()} - begun or list_checkpoints(out / FOLDER):

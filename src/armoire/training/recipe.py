@@ -61,6 +61,7 @@ class Recipe(BaseModel):
     label_pattern: str = Field(
         "", description="regular expression whose first group, searched in an image's id, is its class"
     )
+    without: str = Field("", description="survey.csv of armoire survey, whose duplicates are left out")
     showable: bool = Field(
         True, description="whether images of the data, and reconstructions of them, may be published"
     )

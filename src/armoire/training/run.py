@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from armoire.model import Autoencoder
 
 DIVERGED = "diverged.json"
-FREE = {*LENGTHS, "name", "summary", "data", "showable"}  # settings that --resume may change
+WITHOUT = "without.csv"  # the survey whose duplicates were left out
+FREE = {*LENGTHS, "name", "summary", "data", "without", "showable"}  # settings that --resume may change
 LATEST = 5  # rows of the history in the notebook repr
 SPECS = {"epoch": ".3g"} | {f"{split}_published_total_loss": ".4g" for split in ("test", "valid")}
 TRACKING = "tracking"  # folder of the trackers' files

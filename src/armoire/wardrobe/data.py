@@ -20,6 +20,7 @@ from armoire.images.sources import load, source_path
 from armoire.images.sources.fashion_mnist import NAME as FASHION
 from armoire.progress import Progress
 from armoire.training import Run
+from armoire.training.run import WITHOUT
 
 FASHION_CANVAS = 32
 
@@ -57,7 +58,10 @@ def load_fitted(
         return _single_split(fit_images(source, fit), fit)
     recipe, given = run.recipe, str(source)
     if given == run.data.source and choice == FREE:  # as `train` read it, from the same store
-        images = load(Request(given, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress))
+        without = str(run.path / WITHOUT) if (run.path / WITHOUT).exists() else recipe.without
+        images = load(
+            Request(given, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress, without)
+        )
     else:
         is_fashion = given.partition(":")[0] == FASHION
         if is_fashion and fit.canvas != FASHION_CANVAS:  # before 70,000 images are read

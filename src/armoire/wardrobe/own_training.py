@@ -55,8 +55,9 @@ def copy_run(run: Run, target: Path, progress: Progress) -> Run:
 def data_settings(recipe: Recipe, images: ImageSet) -> dict[str, Any]:
     """The settings of the training data, so that the recipe.toml of a run alone repeats the training."""
     info = images.info
+    data = {"data": info.source, "without": info.without}
     if not info.source or info.source == FASHION:
-        return {"data": info.source}
+        return data
     same = parse_colour(recipe.background) == info.fit.background
     colour = recipe.background if same else info.fit.background_hex
-    return {"data": info.source, "size": info.fit.size, "fit": info.fit.how, "background": colour}
+    return data | {"size": info.fit.size, "fit": info.fit.how, "background": colour}

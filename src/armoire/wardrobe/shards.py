@@ -1,13 +1,15 @@
-"""Shards: the latents of consecutive images as one Parquet file, written by a worker that has loaded the model once.
+"""Shards: columns computed from consecutive images as one Parquet file, written by a worker.
 
-A shard's name, rows and bytes depend on the run, the source and the settings alone. So it does not matter which worker
-writes it, or how often: it is written under another name and renamed, and a second one replaces its equal.
+What is computed is a `Computation`: the latents of a run, or the description of images that a survey compares. A
+shard's name, rows and bytes depend on the computation and the source alone. So it does not matter which worker writes
+it, or how often: it is written under another name and renamed, and a second one replaces its equal.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,17 +27,34 @@ from jaxtyping import Int
 
 from armoire.errors import ArmoireError
 from armoire.images.decode import RejectedImageError
-from armoire.images.fit import Decode, Fit, no_warnings
+from armoire.images.fit import Decode, no_warnings
 from armoire.images.source import Source
 from armoire.io.files import atomic_path
-from armoire.model import to_unit
-from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.training.machine import keep_memory, pick_device
 
 COUNT = np.dtype("<i8")
-DTYPES = ("float32", "float16")
 WORKERS_A_GPU = 4  # so that some decode while one encodes
+
+
+class Processor(ABC):
+    """What a worker has loaded, and uses for image after image."""
+
+    @abstractmethod
+    def decode(self, image: Decode) -> Any:
+        """One image, decoded in one of several threads; raises RejectedImageError."""
+
+    @abstractmethod
+    def columns(self, images: Sequence[Any]) -> dict[str, pa.Array]:
+        """A row of each column for each decoded image of a batch, which may be empty."""
+
+
+class Computation(ABC):
+    """What to compute from images, in plain values that can be sent to another machine."""
+
+    @abstractmethod
+    def load(self, device: torch.device) -> Processor:
+        """Load what a worker needs; ArmoireError where it is missing or has changed."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +70,11 @@ class ShardTask:
 class Job:
     """What every worker needs to know, in plain values that can be sent to another machine."""
 
-    run: str  # the run's folder
     folder: str  # of the shards
-    key: str  # of run, source and settings; it is written into every shard
-    model_sha256: str  # of the weights, which may not change meanwhile
-    fit: Fit  # how images are fitted
-    dtype: str = "float32"  # float32 or float16, of the latents
+    key: str  # of computation, source and settings; it is written into every shard
+    computation: Computation
     device: str = "cpu"  # cpu, cuda or mps
-    threads: int = 1  # with which one worker decodes and, on a CPU, encodes
+    threads: int = 1  # with which one worker decodes and, on a CPU, computes
 
     def path(self, number: int) -> Path:
         """The file of a shard."""
@@ -73,40 +90,32 @@ class Shard:
 
 
 @dataclass
-class _Latents:
-    """The rows of a shard that is being encoded."""
+class _Rows:
+    """The rows of a shard that is being computed."""
 
     ids: list[str] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
-    mean: list[np.ndarray] = field(default_factory=list)
-    log_var: list[np.ndarray] = field(default_factory=list)
+    columns: list[pa.Table] = field(default_factory=list)
 
 
-class ShardEncoder:
-    """Loads a run's model once, then encodes shard after shard."""
+class ShardWriter:
+    """Loads what a computation needs once, then writes shard after shard."""
 
     def __init__(self, job: Job) -> None:
-        """Load the model.
-
-        Raises:
-            ArmoireError: the run is damaged, or not the one that the job was begun with.
-        """
+        """Load it; raises what `Computation.load` does."""
         torch.set_num_threads(job.threads)
         keep_memory()
-        run = Run.open(job.run)
-        if run.model_sha256() != job.model_sha256:
-            raise ArmoireError(f"{job.run} has changed since the encoding began; encode to another --out")
         self.job = job
-        self.model = run.model(pick_device(job.device))
+        self.processor = job.computation.load(pick_device(job.device))
 
     @torch.no_grad()
     def __call__(self, task: ShardTask, report: Callable[[int], None] = lambda _: None) -> Shard:
-        """Encode one shard, unless it exists; `report` takes the number of its images done, after each batch."""
+        """Write one shard, unless it exists; `report` takes the number of its images done, after each batch."""
         existing = read_shard(self.job, task)
         if existing is not None:
             return existing
-        latents = _Latents()
+        found = _Rows()
         images = zip(task.images.ids, task.images.read(0, len(task.images)), strict=True)
         with ExitStack() as stack:
             stack.enter_context(no_warnings())
@@ -115,71 +124,71 @@ class ShardEncoder:
             position = task.first
             while batch := list(islice(images, EVALUATION_BATCH)):
                 decoded = list(parallel(self._decode, (decode for _, decode in batch)))
-                self._encode([name for name, _ in batch], position, decoded, latents)
+                self._compute([name for name, _ in batch], position, decoded, found)
                 position += len(batch)
                 report(position - task.first)
-        shard = Shard(len(latents.ids), tuple(latents.rejected))
+        shard = Shard(len(found.ids), tuple(found.rejected))
         if shard.rows + len(shard.rejected) != len(task.images):
             raise ArmoireError(f"shard {task.number} has another number of images than it had; has the data changed?")
-        self._write(task, shard, latents)
+        self._write(task, shard, found)
         return shard
 
-    def _decode(self, decode: Decode) -> np.ndarray | str:
-        """Pixels, or the reason why there are none."""
+    def _decode(self, decode: Decode) -> Any:
+        """The decoded image, or the reason why there is none."""
         try:
-            return decode(self.job.fit)
+            return self.processor.decode(decode)
         except RejectedImageError as error:
             return str(error)
 
-    def _encode(self, ids: Sequence[str], first: int, decoded: Sequence[np.ndarray | str], latents: _Latents) -> None:
+    def _compute(self, ids: Sequence[str], first: int, decoded: Sequence[Any], found: _Rows) -> None:
         """Append the rows of a batch."""
-        pixels = []
-        for row, (name, found) in enumerate(zip(ids, decoded, strict=True), first):
-            if isinstance(found, str):
-                latents.rejected.append((name, found))
+        images = []
+        for row, (name, image) in enumerate(zip(ids, decoded, strict=True), first):
+            if isinstance(image, str):
+                found.rejected.append((name, image))
             else:
-                latents.ids.append(name)
-                latents.rows.append(row)
-                pixels.append(found)
-        if not pixels:
-            return
-        posterior = self.model.encode(to_unit(torch.from_numpy(np.stack(pixels)).to(self.model.device)))
-        latents.mean.append(posterior.mean.cpu().numpy().astype(self.job.dtype))
-        if posterior.log_var is not None:
-            latents.log_var.append(posterior.log_var.cpu().numpy().astype(self.job.dtype))
+                found.ids.append(name)
+                found.rows.append(row)
+                images.append(image)
+        found.columns.append(pa.table(self.processor.columns(images)))
 
-    def _write(self, task: ShardTask, shard: Shard, latents: _Latents) -> None:
-
-        columns: dict[str, pa.Array] = {
-            "id": pa.array(latents.ids, pa.string()),
-            "row": pa.array(latents.rows, pa.int64()),
-            "mean": self._lists(latents.mean),
-        }
-        if self.model.posterior.is_stochastic:
-            columns["log_var"] = self._lists(latents.log_var)
+    def _write(self, task: ShardTask, shard: Shard, found: _Rows) -> None:
+        computed = pa.concat_tables(found.columns or [pa.table(self.processor.columns([]))]).combine_chunks()
+        table = pa.table({"id": pa.array(found.ids, pa.string()), "row": pa.array(found.rows, pa.int64())})
+        for name in computed.column_names:
+            table = table.append_column(name, computed[name])
         metadata = {"key": self.job.key, "shard": str(task.number), "rejected": json.dumps(shard.rejected)}
-        table = pa.table(columns).replace_schema_metadata(metadata)
         # A dictionary of values that never recur would only cost; the bytes of floats compress when split by place.
-        floats = {f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in columns if name not in ("id", "row")}
+        floats = {f"{f.name}.list.element": "BYTE_STREAM_SPLIT" for f in computed.schema if _is_of_floats(f.type)}
         encodings = {"id": "DELTA_BYTE_ARRAY", "row": "DELTA_BINARY_PACKED"} | floats
         with atomic_path(self.job.path(task.number)) as temporary:
-            pq.write_table(table, temporary, compression="zstd", use_dictionary=False, column_encoding=encodings)
+            pq.write_table(
+                table.replace_schema_metadata(metadata),
+                temporary,
+                compression="zstd",
+                use_dictionary=False,
+                column_encoding=encodings,
+            )
 
-    def _lists(self, blocks: list[np.ndarray]) -> pa.Array:
-        latent = self.model.architecture.latent
-        values = np.concatenate(blocks or [np.empty((0, latent), self.job.dtype)])
-        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), latent)
+
+def as_lists(values: np.ndarray) -> pa.Array:
+    """A matrix as a column of lists, one a row."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+
+
+def _is_of_floats(kind: pa.DataType) -> bool:
+    return pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type)
 
 
 @lru_cache(maxsize=1)
-def _encoder(job: Job) -> ShardEncoder:
-    return ShardEncoder(job)
+def _writer(job: Job) -> ShardWriter:
+    return ShardWriter(job)
 
 
-def encode_shard(task: tuple[Job, ShardTask, str]) -> Shard:
-    """Encode one shard in this process, whose model is loaded with its first shard; `read_counts` tells how far it is.
+def write_shard(task: tuple[Job, ShardTask, str]) -> Shard:
+    """Write one shard in this process, which loads what it needs with its first shard.
 
-    The last item is the file of counts, which has 8 bytes a shard.
+    The last item is the file of counts, which has 8 bytes a shard: `read_counts` returns how far each is.
     """
     job, shard, counts = task
 
@@ -188,7 +197,7 @@ def encode_shard(task: tuple[Job, ShardTask, str]) -> Shard:
             file.seek(COUNT.itemsize * shard.number)
             file.write(COUNT.type(done).tobytes())
 
-    return _encoder(job)(shard, report)
+    return _writer(job)(shard, report)
 
 
 def read_counts(counts: str) -> Int[np.ndarray, " n"]:

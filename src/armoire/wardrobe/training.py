@@ -22,6 +22,7 @@ from armoire.training import Recipe, Run, fit_epochs, load_recipe
 from armoire.training.checkpointing import check_out, lock_folder
 from armoire.training.distributed import join
 from armoire.training.machine import pick_device
+from armoire.training.run import WITHOUT
 from armoire.training.tracking import tracker_names
 from armoire.training.trainer import OnStep
 from armoire.training.warm_start import WarmStart
@@ -138,6 +139,8 @@ def _train(
     run = fit_epochs(chosen, images, path, device=device, progress=progress, warm_start=warm_start, **options)
     if images.info.rejected and images.store and distributed.is_first:
         write_bytes(path / "rejected.csv", (images.store / "rejected.csv").read_bytes())
+    if images.info.without and distributed.is_first:  # the survey may not stay where it is
+        write_bytes(path / WITHOUT, Path(images.info.without).read_bytes())
     return run, images
 
 
@@ -149,6 +152,9 @@ def _run_of(given: RunLike, progress: Progress) -> Run:
 
 def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> ImageSet:
     """The images that a recipe is to be trained on, as `train` takes them; by default the recipe's own."""
+    in_memory = images is not None and not isinstance(images, str | Path)
+    if recipe.without and in_memory and not (isinstance(images, ImageSet) and images.info.without):
+        raise ArmoireError("without is for data that are named; load_images(.., without=..) takes it, too")
     if isinstance(images, ImageSet):
         return images
     if images is not None and not isinstance(images, str | Path):
@@ -157,4 +163,6 @@ def load_for(recipe: Recipe, images: Images | None, progress: Progress) -> Image
     if not source:
         raise ArmoireError(f"recipe {recipe.name} brings no data of its own; give some with --data")
     # Without notes: the training reports how the data were read.
-    return load(Request(source, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress))
+    return load(
+        Request(source, recipe.size, recipe.fit, recipe.background, None, recipe.choice, progress, recipe.without)
+    )

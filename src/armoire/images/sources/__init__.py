@@ -13,6 +13,7 @@ from armoire.images.imageset import ImageSet
 from armoire.images.listing import FileListing, list_one
 from armoire.images.packing import pack
 from armoire.images.source import Request, Source, SourceKind
+from armoire.images.survey_file import without_duplicates
 from armoire.registry import Registry
 
 #: A kind of files that is registered later is tried earlier.
@@ -35,10 +36,16 @@ ARCHIVES = (".zip", ".tar", *COMPRESSED)
 
 def load(request: Request) -> ImageSet:
     """Load a data set, packing it into the cache the first time."""
-    automatic = request.background == AUTOMATIC
-    return pack(
-        open_source(request), request.fit, request.channels, request.choice, request.progress, automatic=automatic
+    source, survey = open_source(request), Path(request.without).expanduser().resolve() if request.without else None
+    images = pack(
+        without_duplicates(source, survey) if survey else source,
+        request.fit,
+        request.channels,
+        request.choice,
+        request.progress,
+        automatic=request.background == AUTOMATIC,
     )
+    return replace(images, info=replace(images.info, without=str(survey))) if survey else images
 
 
 def open_source(request: Request) -> Source:

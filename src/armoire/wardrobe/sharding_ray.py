@@ -1,6 +1,6 @@
-"""Ray Data as the engine of an encoding: tasks over shards, actors that load the model once and may die.
+"""Ray Data as the engine of a computation: tasks over shards, actors that load the model once and may die.
 
-Only descriptions of shards and counts pass through Ray's object store; images and latents go from file to file.
+Only descriptions of shards and counts pass through Ray's object store; images and columns go from file to file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from armoire.errors import ArmoireError
 from armoire.progress import Task
-from armoire.wardrobe.shards import WORKERS_A_GPU, Job, ShardEncoder, ShardTask
+from armoire.wardrobe.shards import WORKERS_A_GPU, Job, ShardTask, ShardWriter
 
 BLOCKS = 10_000
 OBJECT_STORE = 200_000_000  # bytes, of a Ray of our own: little passes through it
@@ -25,18 +25,18 @@ class _Actor:
     """A process of Ray Data."""
 
     def __init__(self, job: Job) -> None:
-        self.encoder = ShardEncoder(job)
+        self.writer = ShardWriter(job)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Encode the shards of a batch; the number of images of each."""
+        """Write the shards of a batch; the number of images of each."""
         shards: list[ShardTask] = list(batch["item"])
         for shard in shards:
-            self.encoder(shard)
+            self.writer(shard)
         return {"images": np.array([len(shard.images) for shard in shards], np.int64)}
 
 
-def encode_with_ray(job: Job, shards: Sequence[ShardTask], workers: int | None, task: Task) -> None:
-    """Encode shards on the cluster of RAY_ADDRESS, or on a Ray started for it on this machine.
+def write_with_ray(job: Job, shards: Sequence[ShardTask], workers: int | None, task: Task) -> None:
+    """Write shards on the cluster of RAY_ADDRESS, or on a Ray started for it on this machine.
 
     Raises:
         ArmoireError: the cluster cannot be reached, or a worker met something that the user can fix.
