@@ -10,15 +10,19 @@ chosen on emoji and on training images of Fashion-MNIST, with other seeds; here 
 
 from __future__ import annotations
 
+import argparse
+import tempfile
+import time
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from results import when_and_where, write_section
 
 from armoire.images import load_images
-from armoire.survey import Survey
+from armoire.survey import Survey, make_survey
 
 SEED, EACH, IMAGES, OUTLIERS = 7, 500, 10_000, 50
 
@@ -35,7 +39,7 @@ def plant(
     planted = {}
     for kind in ("recompressed", "resized", "cropped", "mirrored"):
         for k, row in enumerate(random.permutation(len(images))[:each].tolist()):
-            name = f"{kind[0]}{k:04d}.jpg"
+            name = f"{kind}{k:04d}.jpg"
             copy, quality = duplicate(Image.open(folder / names[row]).convert(images[row].mode), kind, random)
             copy.save(folder / name, quality=quality)
             planted[name] = (names[row], kind)
