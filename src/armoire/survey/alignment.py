@@ -110,6 +110,8 @@ def _reduced(small: UInt8[np.ndarray, "n s s 3"], side: int) -> UInt8[Tensor, "n
 def _compare(
     a: Float[Tensor, "n 3 s s"], b: Float[Tensor, "n 3 s s"], boxes: Float[Tensor, "n 4"], steps: int, measure: Measure
 ) -> tuple[Float[Tensor, "n 4"], Float[np.ndarray, " n"]]:
+    if not len(boxes):
+        return boxes, np.empty(0)
     boxes = align(a, b, boxes, steps)
     return boxes, measure(a, b, boxes).numpy()
 

@@ -1,4 +1,4 @@
-"""Pairs of images of which one may be a copy of a window of the other: nearest neighbours of all windows of all images.
+"""Pairs of images where one may be a copy of a window of the other: nearest neighbours of all windows of all images.
 
 An image and its copy differ little once both show the same part. So each image is looked up as it is, mirrored, and
 cropped to a number of windows, among all images as they are. All of these are linear maps of the small image, and their
