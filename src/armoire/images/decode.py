@@ -88,8 +88,8 @@ def read_image(file: OpenFile, at_least: int | None = None, white: int = WHITE) 
 def full_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of an image in its file, in pixels, upright: `read_image` may have reduced it."""
     width, height = image.info.get(FULL_SIZE, image.size)
-    lies = (width > height) != (image.width > image.height)  # turned by its EXIF entry
-    return (height, width) if lies and image.width != image.height else (width, height)
+    turned = (width > height) != (image.width > image.height)  # by its EXIF entry
+    return (height, width) if turned and image.width != image.height else (width, height)
 
 
 def plain(image: Image.Image, white: int = WHITE) -> Image.Image:

@@ -131,18 +131,18 @@ def evaluate(
     found = Evaluation.from_dict({"data": description} | values)
     if found.uses:
         measured = found.samples if samples is not None or features is not None else None
-        judged = verdict_on(wardrobe, examine(wardrobe, progress=progress), measured)
-        found = replace(found, verdict=judged.to_dict())
+        examination = examine(wardrobe, progress=progress)
+        given = give_verdict(wardrobe, found.uses, examination, measured or stored_samples(wardrobe.run))
+        found = replace(found, verdict=given.to_dict())
     if context.is_held_out and prior is None and temperature == 1:
         store_evaluation(wardrobe.run, found, samples is not None or features is not None)
     return found
 
 
-def verdict_on(wardrobe: Wardrobe, examination: Examination, samples: Numbers | None = None) -> Verdict:
-    """The verdict on a run, from what `examine` found and from `samples` or the stored ones of an evaluation."""
-    stored = None if samples else stored_evaluation(wardrobe.run)
+def verdict_on(wardrobe: Wardrobe, examination: Examination) -> Verdict:
+    """The verdict on a run, from what `examine` found and from the samples that were last measured."""
     uses = held_out_uses(wardrobe, wardrobe.progress)
-    return give_verdict(wardrobe, uses, examination, samples or (stored and stored.samples))
+    return give_verdict(wardrobe, uses, examination, stored_samples(wardrobe.run))
 
 
 def store_evaluation(run: Run, found: Evaluation, samples_requested: bool) -> None:
@@ -161,6 +161,12 @@ def stored_evaluation(run: Run) -> Evaluation | None:
     with contextlib.suppress(ArmoireError):
         return run.artifacts.read(FILE, EVALUATION)
     return None
+
+
+def stored_samples(run: Run) -> Numbers | None:
+    """What the last evaluation of these weights measured of samples; None where it measured none."""
+    stored = stored_evaluation(run)
+    return stored and stored.samples
 
 
 def last_epoch(run: Run) -> Evaluation:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
 
+from armoire.images.grid import to_pil
 from armoire.images.imageset import drawn_rows
 from armoire.io.artifacts import JsonFormat
 from armoire.measure.intervals import Interval, interval, ratio_interval, share_interval
@@ -68,11 +69,12 @@ def measure_uses(wardrobe: Wardrobe, progress: Progress = SILENT) -> dict[str, A
             "mse_ratio": ratio_interval(errors, others),
         }
         task.advance()
-        found |= _neighbours(pixels, train.images, nearest(z_train, z, 1).rows[:, 0], labels, train.labels)
+        near = nearest(z_train, z, 1)
+        found |= _neighbours(pixels, train.images, near.rows[:, 0], labels, train.labels)
         task.advance()
         found |= _found_again(wardrobe, train.images, z_train)
         task.advance()
-        found |= _midpoints(wardrobe, z, z_train)
+        found |= _midpoints(wardrobe, z, z_train, float(np.quantile(near.distances, QUANTILE)))
         task.advance()
     return found
 
@@ -101,8 +103,8 @@ def _neighbours(
     of_train: Int[np.ndarray, " t"],
 ) -> dict[str, Any]:
     """How alike images and their nearest training images are."""
-    strangers = np.random.default_rng(0).integers(0, len(train), len(pixels))
-    unlike = ratio_interval(_difference(pixels, train, rows), _difference(pixels, train, strangers))
+    others = np.random.default_rng(0).integers(0, len(train), len(pixels))
+    unlike = ratio_interval(_difference(pixels, train, rows), _difference(pixels, train, others))
     known = (labels >= 0) & (of_train[rows] >= 0)
     if not known.any():
         return {"unlike": unlike, "same_class": None, "by_chance": None}
@@ -131,28 +133,26 @@ def _found_again(wardrobe: Wardrobe, train: np.ndarray, z: Float[np.ndarray, "t 
 
 
 def _recompressed(pixels: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
-    image = _image(pixels)
+    image = to_pil(pixels)
     smaller, file = image.resize([max(1, round(SMALLER * side)) for side in image.size]), BytesIO()
     smaller.save(file, "JPEG", quality=QUALITY)
     return _pixels(Image.open(file).resize(image.size), pixels.shape)
 
 
 def _cropped(pixels: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
-    image = _image(pixels)
+    image = to_pil(pixels)
     low, high = MARGIN * image.width, (1 - MARGIN) * image.width
     return _pixels(image.resize(image.size, box=(low, low, high, high)), pixels.shape)
-
-
-def _image(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.asarray(pixels))
 
 
 def _pixels(image: Image.Image, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(image).reshape(shape)
 
 
-def _midpoints(wardrobe: Wardrobe, z: Float[np.ndarray, "n d"], train: Float[np.ndarray, "t d"]) -> dict[str, Any]:
-    """How the middle of a morph differs from a cross-fade, and how near it is to the training latents."""
+def _midpoints(
+    wardrobe: Wardrobe, z: Float[np.ndarray, "n d"], train: Float[np.ndarray, "t d"], usual: float
+) -> dict[str, Any]:
+    """How the middle of a morph differs from a cross-fade, and how many are within `usual` of a training latent."""
     order = np.random.default_rng(2).permutation(len(z))[: 2 * CHANGED]
     a, b = z[order[::2]][: len(order) // 2], z[order[1::2]]
     if not len(b):
@@ -161,7 +161,6 @@ def _midpoints(wardrobe: Wardrobe, z: Float[np.ndarray, "n d"], train: Float[np.
     first, made, last = (wardrobe.decode(some) / 255.0 for some in (a, middle, b))
     axes = (1, 2, 3)
     beyond = np.square(made - (first + last) / 2).mean(axis=axes), np.square(first - last).mean(axis=axes) / 4
-    usual = np.quantile(nearest(train, z, 1).distances, QUANTILE)
     near = nearest(train, middle, 1).distances[:, 0] <= usual
     return {"beyond_cross_fade": ratio_interval(*beyond), "in_data": share_interval(near)}
 

@@ -108,7 +108,9 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         rows = self.distributed.share(n)
-        x = augment(images.batch(indices[rows]), recipe, self._draws("augmentation", step), rows, n)
+        x = images.batch(indices[rows])
+        if recipe.flip or recipe.shift:
+            x = augment(x, recipe, self._draws("augmentation", step), rows, n)
         draws = self._draws("step", step)
         terms = forward(self._terms, x, recipe, draws, rows, n)
         loss = terms.objective(beta).sum() / n
