@@ -38,10 +38,8 @@ def test_a_survey_and_a_training_without_duplicates(armoire: Armoire, trained: T
     words = ("train", "images-vae", "--data", with_copies, *QUICK, "--without", "made/survey.csv", "--out", "run")
     made = armoire(*words)
     assert made.code == 0, made.err
-    assert f"left out as duplicates: {len(left_out)}" in made.err
-    assert (
-        f"{243 - len(left_out)} images encoded in latents.parquet; {len(left_out)} duplicates are left out" in made.out
-    )
+    told = f"{243 - len(left_out)} images encoded in latents.parquet; {len(left_out)} duplicates are left out"
+    assert told in made.out
     assert 'without = "' in (armoire.cwd / "run/recipe.toml").read_text()
 
 
