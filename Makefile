@@ -42,6 +42,8 @@ demo: $(VENV)/installed data
 # The whole suite, as arguments of Python.
 SUITE := -m pytest -n 3 --dist loadfile
 
+# What the tests' many processes import is compiled once, whatever the environment says.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/tested data chromium lint web-test
 	$(BIN)/python $(SUITE)
 

@@ -10,18 +10,32 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Before anything that starts threads: tiny tensors gain nothing from a second one, and waiting threads spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    import torch
     from hub_stand_in import Hub
 
+
+def with_shapes(*, typechecker: Callable[..., Any], of: Callable[..., Any] = jaxtyping.jaxtyped) -> Callable[..., Any]:
+    """Check functions that have shapes, whose strings have quotes; checking all takes a third of the suite's time."""
+
+    def decorate(what: Any) -> Any:
+        function = what.__init__ if isinstance(what, type) else getattr(what, "__func__", getattr(what, "fget", what))
+        return of(what, typechecker=typechecker) if '"' in str(getattr(function, "__annotations__", "")) else what
+
+    return decorate
+
+
+jaxtyping.jaxtyped = with_shapes  # which --jaxtyping-packages puts before everything in armoire
 settings.register_profile(
     "armoire",
     deadline=None,
@@ -36,23 +50,27 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")
 LONGEST = (
     "tests/browser/test_links_and_looks.py",
     "tests/browser/test_map.py",
-    "tests/browser/test_workbench.py",
-    "tests/measure/test_doctor.py",
-    "tests/docs/test_documentation_blocks.py",
-    "tests/priors/test_fitting.py",
-    "tests/training/test_distributed.py",
-    "tests/browser/test_cell.py",
     "tests/browser/test_first_view.py",
-    "tests/end_to_end/test_fashion_mnist.py",
-    "tests/training/test_trainer.py",
-    "tests/publish/test_onnx.py",
-    "tests/end_to_end/test_wrong_input.py",
-    "tests/wardrobe/test_sklearn_transformer.py",
-    "tests/wardrobe/test_encoding.py",
+    "tests/browser/test_workbench.py",
+    "tests/docs/test_documentation_blocks.py",
+    "tests/browser/test_cell.py",
+    "tests/end_to_end/test_a_run.py",
+    "tests/browser/test_jupyter.py",
+    "tests/browser/test_trouble.py",
+    "tests/end_to_end/test_killed_at_any_moment.py",
     "tests/end_to_end/test_failing_disks.py",
-    "tests/measure/test_sweep.py",
-    "tests/wardrobe/test_hostile_runs.py",
+    "tests/end_to_end/test_interruption.py",
+    "tests/end_to_end/test_wrong_input.py",
+    "tests/measure/test_doctor.py",
+    "tests/priors/test_fitting.py",
     "tests/measure/test_sample_metrics.py",
+    "tests/training/test_distributed.py",
+    "tests/model/test_contract.py",
+    "tests/publish/test_onnx.py",
+    "tests/wardrobe/test_sklearn_transformer.py",
+    "tests/wardrobe/test_hostile_runs.py",
+    "tests/training/test_length.py",
+    "tests/publish/test_hub.py",
     "tests/images/sources/test_celeba.py",
 )
 TINY = {"channels": [4, 8], "batch": 8, "epochs": 2, "prior": "none", "validation": 0, "flip": False, "shift": 0}
@@ -196,22 +214,21 @@ def ae_run(tmp_path_factory: pytest.TempPathFactory, tiny, discs):
     return train(tiny("fashion-ae"), discs(), tmp_path_factory.mktemp("runs") / "ae", device="cpu")
 
 
-@pytest.fixture(scope="session")
-def graph_of_features(tmp_path_factory: pytest.TempPathFactory) -> object:
-    """EfficientNet in onnxruntime, whose graph takes ten seconds to export."""
-    import torch
+def pooled(_extractor: object, x: torch.Tensor) -> torch.Tensor:
+    """Replaces the features of networks, which take seconds to load and to compare."""
+    from torch.nn import functional as F
 
-    from armoire.wardrobe.extractors import EfficientNetLite0
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARMOIRE_CACHE", str(tmp_path_factory.mktemp("features")))
-        return EfficientNetLite0(torch.device("cpu")).session
+    return F.adaptive_avg_pool2d(x, 6).mean(dim=1).flatten(1)
 
 
 @pytest.fixture
-def quick_features(monkeypatch: pytest.MonkeyPatch, graph_of_features: object) -> None:
-    """EfficientNet is exported once, whatever cache a test has."""
-    monkeypatch.setattr("armoire.wardrobe.extractors._session", lambda *_: graph_of_features)
+def quick_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without networks; measure/test_sample_metrics.py has them."""
+    from armoire.wardrobe.extractors import DinoV2Focus, EfficientNetLite0, Extractor
+
+    for network in (EfficientNetLite0, DinoV2Focus):
+        monkeypatch.setattr(network, "__init__", lambda self, device, _side=0: Extractor.__init__(self, device))
+        monkeypatch.setattr(network, "features", pooled)
 
 
 @pytest.fixture

@@ -180,7 +180,7 @@ def notebook(browser, discs_site):
     assert [text for one in opened for text in (*one.messages, *one.requests)] == []
 
 
-def test_what_is_pinned_is_in_python_and_decodes_to_the_same_image(notebook, discs_site):
+def test_what_is_pinned_is_in_python_and_what_python_sets_is_pinned(notebook, discs_site):
     here = notebook().open()
     here.click(0.5, 0.5)
     here.click(0.3, 0.4)
@@ -192,10 +192,6 @@ def test_what_is_pinned_is_in_python_and_decodes_to_the_same_image(notebook, dis
     here.pins.first.focus()
     here.page.keyboard.press("Delete")
     here.until(lambda: len(here.cell.pinned) == 1)
-
-
-def test_latents_that_python_sets_are_pinned_and_undo_unpins_them(notebook):
-    here = notebook().open()
     here.set("pinned", [[0, 0], [1, 1], [-1, 0.5]])
     here.until(lambda: here.pins.count() == 3)
     assert here.cell.pinned.tolist() == [[0, 0], [1, 1], [-1, 0.5]]
@@ -232,14 +228,24 @@ def test_a_second_view_and_a_moved_one_show_the_same(notebook):
     assert here.cell.pinned.tolist() == [[0.5, 0.5]]
 
 
-def test_a_frame_that_starts_anew_needs_no_kernel_and_has_its_slots(notebook):
+def test_a_restarted_kernel_is_reported_and_a_frame_that_starts_anew_has_its_slots_and_theme(notebook):
     here = notebook().open()
+    here.frame.get_by_label("Theme").select_option("dark")
+    here.until(lambda: here.cell._choices.get("theme") == "dark")
     here.fill_slots()
     here.until(lambda: "morph=0_1_" in here.cell._address)  # both slots
     here.restart()
+    here.click(0.4, 0.4)  # the rest works
+    here.until(lambda: here.pins.count() == 3)
+    here.frame.get_by_role("tab", name="Your image").click()
+    picture = {"name": "a.png", "mimeType": "image/png", "buffer": PNG}
+    here.frame.locator("input[type=file]").set_input_files(picture)
+    here.until(lambda: here.frame.get_by_text("Run this cell again").count() > 0)
+    here.frame.get_by_role("tab", name="Morph").click()
     here.move()
     here.open()
-    here.until(lambda: here.pins.count() == 2)
+    here.until(lambda: "dark" in (here.frame.locator("html").get_attribute("class") or ""))
+    here.until(lambda: here.pins.count() == 3)
     pressed = here.frame.locator("[aria-pressed=true]")
     here.until(lambda: {"A", "B"} <= set(pressed.all_inner_texts()))
     here.frame.get_by_role("tab", name="Edit").click()
@@ -247,30 +253,17 @@ def test_a_frame_that_starts_anew_needs_no_kernel_and_has_its_slots(notebook):
     here.until(lambda: np.ptp(here.pinned_image(0)) > 0)  # the engine is there too
 
 
-def test_a_restarted_kernel_is_reported(notebook):
-    here = notebook().open()
-    here.restart()
-    here.click(0.4, 0.4)  # the rest works
-    here.until(lambda: here.pins.count() == 1)
-    here.frame.get_by_role("tab", name="Your image").click()
-    picture = {"name": "a.png", "mimeType": "image/png", "buffer": PNG}
-    here.frame.locator("input[type=file]").set_input_files(picture)
-    here.until(lambda: here.frame.get_by_text("Run this cell again").count() > 0)
-
-
-def test_a_removed_view_removes_its_listeners(notebook):
-    here = notebook().open()
+def test_a_removed_view_removes_its_listeners_and_the_frame_cannot_access_the_notebook(notebook):
+    here = notebook(locale="ko-KR").open()
+    here.frame.get_by_role("tab", name="샘플").wait_for()
+    assert here.frame.locator("html").get_attribute("lang") == "ko"  # the browser's language
     before = here.page.evaluate("listening()")
     here.page.evaluate("window.endSecond = show('second'); 0")
     here.page.frame_locator("#second iframe").locator("[data-map]").wait_for()
     assert here.page.evaluate("listening()") > before
     here.page.evaluate("endSecond(); 0")
     assert here.page.evaluate("listening()") == before
-
-
-def test_the_frame_cannot_access_the_notebook(notebook):
-    here = notebook().open()
-    frame = here.page.locator("iframe").element_handle().content_frame()
+    frame = here.page.locator("#cell iframe").element_handle().content_frame()
     here.messages.clear()
     for what in ("parent.document", "parent.location.href", "document.cookie", "localStorage"):
         access = f"() => {{ try {{ {what}; return 'reached' }} catch (error) {{ return error.name }} }}"
@@ -278,15 +271,6 @@ def test_the_frame_cannot_access_the_notebook(notebook):
     request = "() => fetch('http://notebook.test/widget.js').then(() => 'fetched', () => 'refused')"
     assert frame.evaluate(request) == "refused"
     here.messages.clear()
-
-
-def test_a_chosen_theme_stays(notebook):
-    here = notebook().open()
-    here.frame.get_by_label("Theme").select_option("dark")
-    here.until(lambda: here.cell._choices.get("theme") == "dark")
-    here.move()
-    here.open()
-    here.until(lambda: "dark" in (here.frame.locator("html").get_attribute("class") or ""))
 
 
 @pytest.mark.slow
@@ -324,9 +308,3 @@ def test_a_missing_page_is_reported(notebook, discs_site, tmp_path):
     cell._files["cell.html"] = tmp_path / "gone"
     here = notebook(cell)
     here.until(lambda: "Run this cell again" in here.page.locator("#cell").inner_text())
-
-
-def test_the_language_is_the_browsers(notebook):
-    here = notebook(locale="ko-KR").open()
-    here.frame.get_by_role("tab", name="샘플").wait_for()
-    assert here.frame.locator("html").get_attribute("lang") == "ko"

@@ -51,8 +51,7 @@ def share_in_view(visitor: Visitor, site) -> float:
     return np.count_nonzero(drawn[top[seen].astype(int), left[seen].astype(int)]) / len(points)
 
 
-@pytest.mark.parametrize("megabits", [None, 50, 5])
-@pytest.mark.parametrize("d", [2, 8, 64, 200])
+@pytest.mark.parametrize(("d", "megabits"), [(2, None), (2, 5), (8, 50), (64, 5), (200, None)])
 def test_the_first_view_shows_the_points(visit, site_in, d, megabits):
     site = site_in(d)
     visitor = visit(site)

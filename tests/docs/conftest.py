@@ -34,7 +34,9 @@ def public_hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def reader(desk: Reader, public_hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+def reader(
+    desk: Reader, public_hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch, quick_features: None
+) -> Iterator[Reader]:
     """Runs commands in the shared folder, with small recipes."""
     visit(public_hub, monkeypatch, desk.folder / "hugging")
     hurry(monkeypatch)

@@ -16,15 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 from documents import ROOT, Block
 from PIL import Image
-from torch.nn import functional as F
 
 import armoire
 from armoire.cli import main
 from armoire.cli.app import build
-from armoire.wardrobe.extractors import DinoV2Focus, EfficientNetLite0, Extractor
 
 PAGE = ROOT / "src/armoire/explorer/index.html"
 DATA = {"images-vae": "my-photos/"} | dict.fromkeys(("celeba-vae", "faces-vae", "faces-best"), "celeba:archive.zip")
@@ -132,11 +129,6 @@ def pack_fashion(pictures: Any, train: int = 240, test: int = 80) -> None:
     write_store(store_of(source, fit), pictures(n, 32), table, info)
 
 
-def pooled(_extractor: object, x: torch.Tensor) -> torch.Tensor:
-    """Replaces the features of networks, which take seconds to load and to compare."""
-    return F.adaptive_avg_pool2d(x, 6).mean(dim=1).flatten(1)
-
-
 def hurry(patch: pytest.MonkeyPatch) -> None:
     """Make every recipe small and every fit short; the commands stay as printed."""
     load_recipe = armoire.load_recipe
@@ -153,7 +145,5 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("armoire.wardrobe.training.load_recipe", small)
     patch.setattr("armoire.images.sources.drawn_faces.USUAL", FACES)
     patch.setattr("armoire.priors.flow.STEPS", 40)
+    patch.setattr("armoire.priors.neighbours.DRAWS", 100)
     patch.setattr("armoire.measure.attribute_classifier.STEPS", 20)
-    for network in (EfficientNetLite0, DinoV2Focus):
-        patch.setattr(network, "__init__", lambda self, device, _side=0: Extractor.__init__(self, device))
-        patch.setattr(network, "features", pooled)

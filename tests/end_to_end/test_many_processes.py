@@ -12,6 +12,7 @@ import pytest
 from command_line import SHAPE, Armoire, leftovers
 from test_interruption import rows, wait_for
 
+pytestmark = pytest.mark.slow  # torchrun takes ten seconds to start; training/test_distributed.py has the rest
 EPOCHS = 50  # so many that a slow machine is interrupted well before the end
 SETTINGS = [*SHAPE, "--epochs", EPOCHS, "--batch", 31, "--set", "norm=none", "--out", "run"]
 
@@ -47,7 +48,6 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     return sorted(int(child) for child in children if b"armoire" in Path(f"/proc/{child}/cmdline").read_bytes())
 
 
-@pytest.mark.slow
 def test_interrupted_it_saves_and_one_process_goes_on(
     torchrun: Torchrun, armoire: Armoire, words: list[object]
 ) -> None:
@@ -73,7 +73,6 @@ def test_interrupted_it_saves_and_one_process_goes_on(
         assert one == pytest.approx(two, rel=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Armoire, words: list[object]) -> None:
     run = armoire.cwd / "run"
@@ -99,8 +98,8 @@ def test_a_killed_process_ends_all_and_two_go_on(torchrun: Torchrun, armoire: Ar
     ("more", "sentence"),
     [
         (["new", "--lr", "1e30", "--set", "schedule=constant"], "no longer finite"),  # by both while they train
-        pytest.param(["taken"], "already holds something", marks=pytest.mark.slow),  # by the first alone
-        pytest.param(["new", "--seed", "1.5"], "not a whole number", marks=pytest.mark.slow),  # before they communicate
+        (["taken"], "already holds something"),  # by the first alone
+        (["new", "--seed", "1.5"], "not a whole number"),  # before they communicate
     ],
 )
 def test_an_error_is_reported_once(torchrun: Torchrun, words: list[object], more: list[str], sentence: str) -> None:

@@ -71,16 +71,20 @@ def test_what_is_no_parquet_is_an_error(tmp_path, anything):
 @pytest.mark.parametrize(
     ("values", "options", "words"),
     [
-        (pa.nulls(1 << 25, pa.float32()), PLAIN, "do not fit"),
-        (pa.nulls(1 << 10, pa.binary(1 << 20)), PLAIN, "FIXED_LEN_BYTE_ARRAY"),
-        ([f"{i * 2654435761 % 1000003:09d}" for i in range(5000)], PLAIN | {"compression": "zstd"}, "compressed"),
-        (["the same"] * 5000, PLAIN | {"use_dictionary": True}, "compressed"),
+        (lambda: pa.nulls(1 << 25, pa.float32()), PLAIN, "do not fit"),
+        (lambda: pa.nulls(1 << 10, pa.binary(1 << 20)), PLAIN, "FIXED_LEN_BYTE_ARRAY"),
+        (
+            lambda: [f"{i * 2654435761 % 1000003:09d}" for i in range(5000)],
+            PLAIN | {"compression": "zstd"},
+            "compressed",
+        ),
+        (lambda: ["the same"] * 5000, PLAIN | {"use_dictionary": True}, "compressed"),
     ],
     ids=["all missing", "all missing and wide", "compressed", "dictionary"],
 )
 def test_a_table_larger_than_its_file_is_refused(tmp_path, values, options, words):
     """Forged, with a right checksum."""
-    table = pa.table({"a": values}).replace_schema_metadata({DIGEST: NO_DIGEST})
+    table = pa.table({"a": values()}).replace_schema_metadata({DIGEST: NO_DIGEST})
     pq.write_table(table, tmp_path / "t.parquet", **options)
     checksum_table(tmp_path / "t.parquet")
     with pytest.raises(ValueError, match=words):

@@ -30,7 +30,7 @@ def few_steps_are_enough(monkeypatch):
 
 @pytest.fixture(scope="module")
 def healthy(tiny, data, tmp_path_factory):
-    recipe = tiny("images-vae", likelihood="calibrated", beta=4, latent=2, epochs=6, channels=[16, 32], lr=1e-2)
+    recipe = tiny("images-vae", likelihood="calibrated", beta=4, latent=2, epochs=6, batch=20, lr=1e-2)
     return train(recipe, data, tmp_path_factory.mktemp("runs") / "healthy", device="cpu")
 
 
@@ -140,7 +140,7 @@ def advice(wardrobe: Wardrobe) -> str:
 
 def test_a_prior_that_was_fitted_is_not_recommended_again(healthy, data, tmp_path, monkeypatch):
     wardrobe = train(
-        healthy.recipe.change(beta=1e-8, epochs=12, start="random", average=0.0), data, tmp_path / "r", device="cpu"
+        healthy.recipe.change(beta=1e-8, epochs=20, start="random", average=0.0), data, tmp_path / "r", device="cpu"
     )
     with monkeypatch.context() as strict:
         strict.setattr(doctor_rules, "IN_HOLES", 0.0)  # the share of draws in holes differs by processor

@@ -22,7 +22,7 @@ from armoire.measure.samples import (
 from armoire.wardrobe.copies import Copies
 from armoire.wardrobe.extractors import PACKAGES, EfficientNetLite0, installed_features
 
-pytestmark = pytest.mark.usefixtures("quick_features")
+quick = pytest.mark.usefixtures("quick_features")
 
 
 def cloud(n: int, f: int = 8, seed: int = 0, shift: float = 0.0) -> np.ndarray:
@@ -102,16 +102,16 @@ def test_the_distance_grows_with_what_is_wrong_with_images(name):
     if name not in installed_features():
         pytest.skip(f"{name} is not installed: pip install '.[measure]'")
     extractor = make_extractor(name, None, torch.device("cpu"))
-    faces = np.stack([np.asarray(paint(drawn_face(index), 64)) for index in range(60)])
-    real = extractor.extract(faces[:30], "faces")
+    faces = np.stack([np.asarray(paint(drawn_face(index), 64)) for index in range(40)])
+    real = extractor.extract(faces[:20], "faces")
 
     def distance(images: np.ndarray) -> float:
         return frechet_distance(extractor.extract(images.round().clip(0, 255).astype(np.uint8), "images"), real)
 
-    others = faces[30:].astype(float)
+    others = faces[20:].astype(float)
     floor, noise = distance(others), np.random.default_rng(0).normal(0, 255, others.shape)
     for worse in (
-        [gaussian_filter(others, (0, sigma, sigma, 0)) for sigma in (0.5, 1, 3)],
+        [gaussian_filter(others, (0, sigma, sigma, 0)) for sigma in (0.5, 3)],
         [others + share * noise for share in (0.02, 0.1)],
         [(others + others[::-1]) / 2, others.mean(axis=0) + 0 * others],
     ):
@@ -121,6 +121,7 @@ def test_the_distance_grows_with_what_is_wrong_with_images(name):
     np.testing.assert_allclose(extractor.features(torch.full((2, 3, 64, 64), 0.5)), grey, rtol=1e-3, atol=1e-3)
 
 
+@quick
 def test_samples_are_measured_by_every_extractor_named(wardrobe):
     if list(PACKAGES) != installed_features():
         pytest.skip("one of them is not installed: pip install '.[measure]'")
@@ -135,6 +136,7 @@ def test_samples_are_measured_by_every_extractor_named(wardrobe):
         assert [f"{numbers['fd']:.1f}", f"{numbers['floor']['fd']:.1f}"] == [rows[0].value, rows[2].value]
 
 
+@quick
 def test_evaluate_measures_samples_by_efficientnet(wardrobe):
     found = evaluate(wardrobe, samples=40, features="efficientnet-lite0").samples
     assert found["features"] == "efficientnet-lite0"
@@ -156,11 +158,12 @@ def test_without_attributes_a_classifier_learns_the_labels(wardrobe):
     assert found["n"] == 12  # the training images that it is not trained on are the fewest
 
 
+@quick
 def test_features_of_real_images_are_cached(wardrobe, monkeypatch, cache):
     monkeypatch.setattr("armoire.wardrobe.extractors.CACHED_FROM", 10)
     extractor, part = EfficientNetLite0(wardrobe.model.device), wardrobe.images.split("test")
     first = extractor.extract_set(part, np.arange(20), "images")
-    assert first.shape == (20, 1280)
+    assert first.shape == (20, 36)
     monkeypatch.setattr(EfficientNetLite0, "features", None)  # not asked again
     assert np.array_equal(extractor.extract_set(part, np.arange(20), "images"), first)
     (file,) = (cache / "features").iterdir()

@@ -38,7 +38,7 @@ def test_rate_falls_and_distortion_grows_with_beta(recipe, discs, tmp_path):
 
 
 def test_an_interrupted_sweep_is_resumed(recipe, discs, tmp_path, stops_at, monkeypatch):
-    images = discs(n=120, test=30)
+    images, recipe = discs(n=40, test=10), recipe.change(epochs=2)
     with pytest.raises(TrainingInterruptedError):
         sweep(recipe, [1, 2], tmp_path / "s", images, samples=0, device="cpu", progress=stops_at(4))
     rows = sweep(recipe, [1, 2], tmp_path / "s", images, samples=0, device="cpu")

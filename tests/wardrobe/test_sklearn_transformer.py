@@ -35,6 +35,12 @@ def small(**changes) -> LatentTransformer:
     return LatentTransformer(**SMALL | changes)
 
 
+@pytest.fixture(autouse=True)
+def quick_prior(monkeypatch):
+    """Most of a `fit` of 20 images is that of the prior."""
+    monkeypatch.setattr("armoire.priors.neighbours.DRAWS", 100)
+
+
 # Their tables are of 1 to 20 columns, most of which are no square image.
 @pytest.mark.filterwarnings("ignore:.* values are no square image")
 @parametrize_with_checks([small()], expected_failed_checks=lambda _: NOT_FOR_IMAGES)

@@ -231,8 +231,8 @@ def test_other_data_are_resized_like_the_training_data(tmp_path, tiny, pictures)
     assert encode_set(wardrobe.model, loaded).mean.shape == (5, 2)
 
 
-def test_data_of_another_shape_are_refused(vae_run, fashion, monkeypatch):
-    monkeypatch.setattr("armoire.wardrobe.data.load", lambda *_: fashion)
+def test_data_of_another_shape_are_refused(vae_run, discs, monkeypatch):
+    monkeypatch.setattr("armoire.wardrobe.data.load", lambda *_: discs(size=32))
     with pytest.raises(ArmoireError, match=r"contains images of \(32, 32, 1\), but .* was trained on \(16, 16, 1\)"):
         vae_run.load("fashion-mnist")
 

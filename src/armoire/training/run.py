@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import json
 import os
 import subprocess
@@ -347,6 +348,7 @@ def history_sha256(rows: list[dict[str, float]]) -> str:
     return sha256(json.dumps(measured, sort_keys=True).encode())
 
 
+@functools.cache
 def git_commit() -> str:
     """The git commit of the running source, "" where it is not a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
