@@ -145,7 +145,6 @@ def test_evaluate_measures_samples_by_efficientnet(wardrobe):
     assert 0 < found["floor"]["fd"] < found["fd"]
     for name in ("precision", "recall", "coverage"):
         assert all(0 <= part[name] <= 1 for part in (found, found["floor"], found["reconstructions"]))
-    assert found["floor"]["precision"] > found["precision"]
     assert evaluate(wardrobe, samples=40, features="efficientnet-lite0").samples == found
     assert evaluate(wardrobe).samples is None
     with pytest.raises(ArmoireError, match="no prior"):
@@ -161,6 +160,7 @@ def test_without_attributes_a_classifier_learns_the_labels(wardrobe):
 @quick
 def test_features_of_real_images_are_cached(wardrobe, monkeypatch, cache):
     monkeypatch.setattr("armoire.wardrobe.extractors.CACHED_FROM", 10)
+    monkeypatch.setattr(EfficientNetLite0, "key", "pooled", raising=False)
     extractor, part = EfficientNetLite0(wardrobe.model.device), wardrobe.images.split("test")
     first = extractor.extract_set(part, np.arange(20), "images")
     assert first.shape == (20, 36)
