@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=WHY_NOT))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """A wardrobe, and the files of its site by URL path."""
 
@@ -162,9 +163,9 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def visit(browser):
-    """Opens a site, files or an address; unexpected errors and warnings of the browser fail the test."""
+@contextmanager
+def visiting(browser) -> Iterator[Callable[..., Any]]:
+    """Opens a site, files or an address; at the end, there must be no unexpected errors and warnings of the browser."""
     from visitor import Visitor
 
     from armoire.publish.serve import in_background
@@ -184,6 +185,20 @@ def visit(browser):
             visitor.page.context.close()
     complaints = [text for visitor in visitors for text in visitor.complaints.unexpected]
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a site, files or an address for one test."""
+    with visiting(browser) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def opened(browser):
+    """The page of a site, which the tests of a file share that leave it as it was: to open one takes two seconds."""
+    with visiting(browser) as open_page:
+        yield cache(lambda site: open_page(site).open())
 
 
 @pytest.fixture(scope="session")

@@ -196,8 +196,9 @@ def test_dark_and_light(visit, discs_site):
 
 
 def test_reduced_motion_is_respected(visit, discs_site):
+    visitor = visit(discs_site).go()
     for motion, duration in (("reduce", "0s"), ("no-preference", "0.14s")):
-        visitor = visit(discs_site, reduced_motion=motion).go()
+        visitor.page.emulate_media(reduced_motion=motion)
         button = visitor.button("Copy link")
         found = button.evaluate("(one) => getComputedStyle(one).transitionDuration")
         assert found.split(", ")[0] == duration

@@ -14,8 +14,8 @@ from visitor import A_STEP, alike
 STILL = {"reduced_motion": "reduce"}  # without transitions: what is read is final
 
 
-def test_the_image_under_the_pointer_is_decoded_as_in_python(visit, discs_site):
-    visitor = visit(discs_site).open()
+def test_the_image_under_the_pointer_is_decoded_as_in_python(opened, discs_site):
+    visitor = opened(discs_site)
     seen = []
     for right, down in ((-150, 90), (0, 0), (170, -120)):
         seen.append(visitor.picture_at(visitor.hover(right, down)))
@@ -24,8 +24,8 @@ def test_the_image_under_the_pointer_is_decoded_as_in_python(visit, discs_site):
     assert (seen[1] != seen[2]).any()
 
 
-def test_a_plane_through_many_dimensions_is_decoded_in_colour(visit, faces_site):
-    visitor = visit(faces_site).open()
+def test_a_plane_through_many_dimensions_is_decoded_in_colour(opened, faces_site):
+    visitor = opened(faces_site)
     x, y = visitor.hover(60, -80)
     axes = np.fromfile(faces_site.files["/data/axes.f32"], "<f4").reshape(-1, 8)
     z = faces_site.wardrobe.latents.split("train").mean.mean(axis=0) + x * axes[0] + y * axes[1]
@@ -196,8 +196,8 @@ def test_the_view_of_all_points_follows_the_window_until_another_is_chosen(visit
     assert visitor.address()["view"] == chosen
 
 
-def test_dragging_moves_the_map_and_pins_nothing(visit, discs_site):
-    visitor = visit(discs_site).open()
+def test_dragging_moves_the_map_and_pins_nothing(opened, discs_site):
+    visitor = opened(discs_site)
     before = visitor.view()
     visitor.page.mouse.move(*visitor.middle())
     visitor.page.mouse.down()
@@ -208,6 +208,7 @@ def test_dragging_moves_the_map_and_pins_nothing(visit, discs_site):
     assert np.allclose((after - before)[:2] * before[2], (-60, 40), atol=0.1)
     assert np.isclose(after[2], before[2])
     assert visitor.pins() == []
+    visitor.button("Whole map").click()
 
 
 def test_groups_of_the_legend_are_hidden_and_coloured_by(visit, discs_site):
@@ -235,8 +236,8 @@ def test_groups_of_the_legend_are_hidden_and_coloured_by(visit, discs_site):
     legend.wait_for(state="detached")
 
 
-def test_the_nearest_images_are_those_of_python(visit, discs_site):
-    visitor = visit(discs_site).open()
+def test_the_nearest_images_are_those_of_python(opened, discs_site):
+    visitor = opened(discs_site)
     z = visitor.hover(80, 50)
     found = discs_site.wardrobe.nearest(np.float32([z]), k=6)
     visitor.until(lambda: np.allclose(visitor.distances(), found.distances[0], atol=0.0051))
@@ -271,8 +272,8 @@ def test_the_map_works_by_keyboard(visit, discs_site):
     visitor.until(lambda: len(visitor.pins()) == 0)
 
 
-def test_the_tab_key_reaches_everything_with_a_visible_focus(visit, faces_site):
-    visitor = visit(faces_site).open()
+def test_the_tab_key_reaches_everything_with_a_visible_focus(opened, faces_site):
+    visitor = opened(faces_site)
     stops = []
     while not stops or not stops[-1]["body"]:
         visitor.page.keyboard.press("Tab")
@@ -283,8 +284,8 @@ def test_the_tab_key_reaches_everything_with_a_visible_focus(visit, faces_site):
     assert any(stop["name"].startswith("Smiling") or stop["name"] == "INPUT" for stop in stops)
 
 
-def test_a_question_mark_shows_the_shortcuts_and_escape_hides_them(visit, discs_site):
-    visitor = visit(discs_site).open()
+def test_a_question_mark_shows_the_shortcuts_and_escape_hides_them(opened, discs_site):
+    visitor = opened(discs_site)
     dialog = visitor.page.get_by_role("dialog")
     for _ in range(20):  # without a pause: the page must not miss that Escape has closed it
         visitor.page.keyboard.press("?")

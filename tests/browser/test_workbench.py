@@ -90,8 +90,26 @@ def test_a_sample_is_shown_and_pinned(visit, faces_site):
     visitor.until(lambda: len(visitor.pins()) == 19)
 
 
-def test_sliders_move_along_the_directions_of_the_run(visit, faces_site):
-    visitor = visit(faces_site).open()
+def test_sliders_are_reset_and_undone(opened, faces_site):
+    visitor = opened(faces_site)
+    mean = visitor.picture()[0]
+    slider = visitor.page.locator("[data-slider=d0]")
+    slider.fill("3")
+    visitor.until(lambda: not np.allclose(visitor.picture()[0], mean, atol=1e-3))
+    edited = visitor.picture()[0]
+    visitor.page.keyboard.press("r")
+    visitor.picture_at(mean)
+    assert slider.input_value() == "0"
+    visitor.page.keyboard.press("z")
+    visitor.picture_at(edited)
+    assert slider.input_value() == "3"
+    visitor.page.keyboard.press("Control+z")
+    visitor.picture_at(mean)
+    assert visitor.button("Undo").is_disabled()
+
+
+def test_sliders_move_along_the_directions_of_the_run(opened, faces_site):
+    visitor = opened(faces_site)
     mean = faces_site.wardrobe.latents.split("train").mean.mean(axis=0)
     visitor.picture_at(mean)
     directions = list(faces_site.wardrobe.directions().values())
@@ -112,24 +130,6 @@ def test_sliders_move_along_the_directions_of_the_run(visit, faces_site):
     visitor.button("Pin the edited image").click()
     visitor.until(lambda: len(visitor.pins()) == 1)
     assert np.allclose(visitor.pins()[0], z, atol=1e-5)
-
-
-def test_sliders_are_reset_and_undone(visit, faces_site):
-    visitor = visit(faces_site).open()
-    mean = visitor.picture()[0]
-    slider = visitor.page.locator("[data-slider=d0]")
-    slider.fill("3")
-    visitor.until(lambda: not np.allclose(visitor.picture()[0], mean, atol=1e-3))
-    edited = visitor.picture()[0]
-    visitor.page.keyboard.press("r")
-    visitor.picture_at(mean)
-    assert slider.input_value() == "0"
-    visitor.page.keyboard.press("z")
-    visitor.picture_at(edited)
-    assert slider.input_value() == "3"
-    visitor.page.keyboard.press("Control+z")
-    visitor.picture_at(mean)
-    assert visitor.button("Undo").is_disabled()
 
 
 def test_pins_are_reordered_and_removed_with_the_keyboard(visit, discs_site):
@@ -183,10 +183,27 @@ def morphing(visitor: Visitor) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def test_a_morph_is_the_interpolation_of_python(visit, discs_site):
+def test_a_morph_is_the_interpolation_of_python_and_is_saved_as_png_and_gif(visit, discs_site):
     visitor = visit(discs_site).open()
     a, b = morphing(visitor)
     path = discs_site.wardrobe.interpolate
+    straight = path(a, b, steps=9)
+    with visitor.page.expect_download() as waited:
+        visitor.button("Save PNG").click()
+    assert waited.value.suggested_filename == "morph.png"
+    with Image.open(waited.value.path()) as strip:
+        assert strip.size == (9 * 256 + 8 * 16, 256)
+        saved = np.asarray(strip.convert("RGBA"))[8::16]
+    for k, z in enumerate(straight):
+        assert alike(saved[:, k * 272 + 8 : k * 272 + 256 : 16], discs_site.decoded(z))
+    with visitor.page.expect_download() as waited:
+        visitor.button("Save GIF").click()
+    assert waited.value.suggested_filename == "morph.gif"
+    with Image.open(waited.value.path()) as film:
+        assert (film.format, film.size, film.n_frames) == ("GIF", (256, 256), 24 + 22)
+        assert alike(np.asarray(film.convert("RGBA"))[8::16, 8::16], discs_site.decoded(straight[0]))
+        film.seek(23)
+        assert alike(np.asarray(film.convert("RGBA"))[8::16, 8::16], discs_site.decoded(straight[-1]))
     visitor.picture_at((a + b) / 2)
     scrub = visitor.page.locator("[data-scrub]")
     for t, end in (("0", a), ("1", b)):
@@ -204,27 +221,6 @@ def test_a_morph_is_the_interpolation_of_python(visit, discs_site):
     visitor.until(lambda: all(map(alike, pixels_of_all(strip), decoded)))
     visitor.button("25 %").click()
     visitor.picture_at(steps[2])
-
-
-def test_a_morph_is_saved_as_png_and_gif(visit, discs_site):
-    visitor = visit(discs_site).open()
-    steps = discs_site.wardrobe.interpolate(*morphing(visitor), steps=9)
-    with visitor.page.expect_download() as waited:
-        visitor.button("Save PNG").click()
-    assert waited.value.suggested_filename == "morph.png"
-    with Image.open(waited.value.path()) as strip:
-        assert strip.size == (9 * 256 + 8 * 16, 256)
-        saved = np.asarray(strip.convert("RGBA"))[8::16]
-    for k, z in enumerate(steps):
-        assert alike(saved[:, k * 272 + 8 : k * 272 + 256 : 16], discs_site.decoded(z))
-    with visitor.page.expect_download() as waited:
-        visitor.button("Save GIF").click()
-    assert waited.value.suggested_filename == "morph.gif"
-    with Image.open(waited.value.path()) as film:
-        assert (film.format, film.size, film.n_frames) == ("GIF", (256, 256), 24 + 22)
-        assert alike(np.asarray(film.convert("RGBA"))[8::16, 8::16], discs_site.decoded(steps[0]))
-        film.seek(23)
-        assert alike(np.asarray(film.convert("RGBA"))[8::16, 8::16], discs_site.decoded(steps[-1]))
 
 
 def choose(visitor: Visitor, name: str, content: bytes) -> None:

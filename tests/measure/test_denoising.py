@@ -30,7 +30,7 @@ def test_no_noise_changes_nothing_and_draws_repeat(kind):
 
 
 def test_every_kind_and_level_is_measured(tiny, discs, tmp_path):
-    wardrobe = train(tiny("fashion-dae", epochs=6, noise=0.3), discs(n=200, test=40), tmp_path / "r", device="cpu")
+    wardrobe = train(tiny("fashion-dae", noise=0.3), discs(n=80, test=40), tmp_path / "r", device="cpu")
     evaluation = evaluate(wardrobe, denoising=True)
     found = evaluation.denoising
     assert found == measure_denoising(wardrobe.model, wardrobe.images.split("test"), 0.3)

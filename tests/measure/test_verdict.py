@@ -117,7 +117,7 @@ def test_few_images_are_told(vae_run):
 
 @pytest.fixture(scope="module")
 def run(tiny, discs, tmp_path_factory):
-    recipe = tiny("images-vae", likelihood="calibrated", beta=4, latent=4, epochs=6, channels=[16, 32], lr=1e-2)
+    recipe = tiny("images-vae", likelihood="calibrated", beta=4, latent=4, epochs=6, batch=20, lr=1e-2)
     return train(recipe, discs(n=600, test=150), tmp_path_factory.mktemp("runs") / "discs", device="cpu")
 
 
