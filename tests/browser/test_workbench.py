@@ -243,7 +243,7 @@ def test_an_image_of_ones_own_is_encoded_as_in_python(visit, request, which, as_
     visitor.until(lambda: "Squared error" in status.inner_text())
     words = status.inner_text().removeprefix("Squared error ")
     assert float(words.split(":")[0]) == pytest.approx(error, rel=0.1)
-    below = np.searchsorted(wardrobe.error_percentiles.percentiles, error)
+    below = np.searchsorted(wardrobe.calibration.error_percentiles(), error)
     assert abs(int(words.split("for ")[1].split(" %")[0]) - below) <= 3
     shown = visitor.page.locator(".three canvas")
     assert alike(pixels(shown.nth(1)), image)

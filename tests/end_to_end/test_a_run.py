@@ -29,7 +29,7 @@ def test_training_prints_one_json_object_and_leaves_a_run(trained: Trained) -> N
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert found["last_epoch"] == {name: float(value) for name, value in rows[-1].items()}
     assert "epoch 2/2" in trained.outcome.err
-    files = {"recipe.toml", "model.safetensors", "history.csv", "latents.parquet", "error_percentiles.json"}
+    files = {"recipe.toml", "model.safetensors", "history.csv", "latents.parquet", "outliers.safetensors"}
     assert {path.name for path in trained.run.iterdir()} == files | {"checkpoints", "previews", "priors"}
 
 

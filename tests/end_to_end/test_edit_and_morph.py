@@ -9,6 +9,8 @@ import pytest
 from command_line import Outcome, Trained, alike, contents, leftovers
 from PIL import Image, ImageSequence
 
+from armoire.wardrobe.outliers import ROW
+
 SIDE, GAP, SCALE = 16, 2, 8  # 16 pixels are enlarged to 128
 
 
@@ -120,7 +122,7 @@ def test_an_edit_is_that_of_the_direction(in_process, faces: Path) -> None:
 def test_the_nearest_of_a_training_image_is_itself(in_process, faces: Path) -> None:
     before, image = contents(faces), faces.parent / "1.png"
     found = in_process("nearest", faces, image, "--json").json()
-    assert list(found) == ["image", "outlier", "search", "nearest"]
+    assert list(found) == ["image", *ROW, "search", "nearest"]
     assert found["search"] == {"kind": "exact", "recall_at_10": 1.0}
     assert (found["image"], found["outlier"]) == (str(image), False)
     first = {"id": "000001", "split": "train", "label": None, "distance": pytest.approx(0, abs=1e-4)}
@@ -157,3 +159,22 @@ def test_an_outlier_is_noted(in_process, faces: Path) -> None:
     assert outliers(in_process("morph", faces, noise, face, "--out", "m.png")) == [noise]
     found = in_process("nearest", faces, noise, "--json")
     assert (outliers(found), found.json()["outlier"]) == ([noise], True)
+    assert found.json()["percentile"] == found.json()["error_percentile"] == 100
+
+
+def test_outliers_among_new_images(in_process, faces: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    for name in ("1.png", "9.png", "noise.png"):
+        (new / name).write_bytes((faces.parent / name).read_bytes())
+    found = in_process("outliers", faces, new, "--json", "--out", tmp_path / "o.png").json()
+    assert [row["id"] for row in found["images"] if row["outlier"]] == ["noise.png"]
+    assert found["outliers"] == 1 and list(found["images"][0]) == ["id", *ROW]
+    calibration = found["calibration"]
+    assert calibration["false_positive_rate"] == pytest.approx(1 / (calibration["images"] + 1))
+    with Image.open(tmp_path / "o.png") as sheet:
+        assert sheet.size[0] > 1000
+    printed = in_process("outliers", faces, new, "-n", 1)
+    assert printed.out.splitlines()[0] == "1 of 3 images are outliers"
+    assert printed.out.splitlines()[2].split()[:2] == ["noise.png", "outlier"]
+    assert "an image is an outlier if" in printed.err

@@ -42,7 +42,7 @@ def alone(armoire: Armoire) -> Armoire:
 def data_of(armoire: Armoire) -> dict[str, bytes]:
     """All that must be equal: weights, latents, checkpoints, the packed data; of the history all but times."""
     run = armoire.cwd / "run"
-    files = [run / "model.safetensors", run / "latents.parquet", run / "error_percentiles.json", run / "recipe.toml"]
+    files = [run / "model.safetensors", run / "latents.parquet", run / "outliers.safetensors", run / "recipe.toml"]
     files += [path for name in ("checkpoints", "previews", "priors") for path in sorted((run / name).iterdir())]
     stores = armoire.cwd / "cache" / "stores"
     files += [path for path in sorted(stores.rglob("*")) if path.is_file()] if stores.is_dir() else []

@@ -96,6 +96,20 @@ def test_reconstructions_are_below_their_originals_with_z_and_error(vae: Wardrob
     assert words(figure).count("BCE 0.") == len(real)
 
 
+def test_outliers_are_the_least_usual_held_out_images_with_heat_maps(colour: Wardrobe):
+    figure = figures.draw(colour, "outliers")
+    real, shown_images = colour.images.split("test").images, pictures(figure)
+    found = colour.outliers(real)
+    n = min(10, len(real))
+    assert len(shown_images) == 3 * n
+    for k in range(n):
+        assert_alike(shown_images[k], real[found.order[k]])
+        assert_alike(shown_images[n + k], colour.decode(colour.encode(real[found.order[k]]))[0])
+    statement = flat(words(figure))
+    assert "held-out images" in statement and "95 % interval" in statement
+    assert f"error {found.error_percentile[found.order[0]]:.0f} %" in statement
+
+
 def test_samples_of_a_vae_are_18_draws_of_n01_decoded(vae: Wardrobe):
     figure = figures.draw(vae, "samples")
     z = vae.sample(18, seed=vae.recipe.seed)
@@ -296,6 +310,7 @@ def test_every_figure_that_applies_is_saved_as_a_png_of_a_slide(vae: Wardrobe):
     assert [path.stem for path in paths] == [
         "losses",
         "reconstructions",
+        "outliers",
         "latent",
         "latent-by-label",
         "samples",
@@ -330,7 +345,7 @@ def test_runs_that_differ_in_noise_are_compared_whatever_prior_was_fitted():
 def test_an_autoencoder_has_no_figures_of_a_prior(lone: Wardrobe):
     names = [name for name, kind in figures.FIGURES.items() if kind.applies(lone)]
     latent = ["latent", "latent-by-label", "samples", "morph", "plane"]
-    assert names == ["losses", "reconstructions", *latent, "denoising", "denoising-levels"]
+    assert names == ["losses", "reconstructions", "outliers", *latent, "denoising", "denoising-levels"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from armoire.priors import PRIORS, Box, LatentDraws, StandardNormal, fit_prior, 
 from armoire.priors.whitening import Whitening
 from armoire.progress import SILENT
 from armoire.training import load_recipe
-from armoire.wardrobe.priors import RunPriors, prior_format
+from armoire.wardrobe.priors import prior_format
 
 kinds = pytest.mark.parametrize("kind", ["gmm", "flow"])
 
@@ -254,7 +254,7 @@ def test_the_better_fit_is_drawn_from(opened, quicker, fits, best):
     wardrobe = opened()
     for kind, fit in zip(("gmm", "flow"), fits, strict=True):
         prior, report = fit_prior(kind, wardrobe.latents.split("train").draws)
-        RunPriors(wardrobe.run, wardrobe.latents.split).write(kind, prior, report | {"log_prob": fit})
+        wardrobe._priors.write(kind, prior, report | {"log_prob": fit})
     assert Wardrobe.open(wardrobe.run.path, wardrobe.images).priors[0] == best
 
 

@@ -74,7 +74,7 @@ def test_a_run_pushed_and_fetched_is_equal_to_the_bit(hub, run):
     z = run.latents.mean[:3]
     assert np.array_equal(again.decode(z), run.decode(z))
     assert np.array_equal(again.nearest(z, k=3).rows, run.nearest(z, k=3).rows)
-    assert again.error_percentiles == run.error_percentiles
+    np.testing.assert_allclose(again.calibration.scores, run.calibration.scores)
 
 
 def test_one_commit_has_the_files_of_a_run_and_no_others(hub, run):

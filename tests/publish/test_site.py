@@ -141,6 +141,7 @@ def test_every_file_is_named_with_its_length_digest_and_shape(data):
         "splits": ("uint8", [80]),
         "attributes": ("int8", [2, 80]),
         "axes": ("float32", [3, 3]),
+        "class_directions": ("float32", [3, 3]),
         "directions": ("float32", [2, 3]),
         "draws_gmm": ("float32", [4096, 3]),
         "tiles": ("uint32", [80]),
@@ -188,6 +189,16 @@ def test_axes_and_directions_are_those_of_the_run(data, faces_run):
         assert {name: getattr(direction, name) for name in entry} == entry
 
 
+def test_class_directions_are_those_against_all_other_classes(data, data_of_ae, ae_run, faces_run):
+    entries = manifest_of(data_of_ae)["class_directions"]
+    assert [entry["attribute"] for entry in entries] == ["a", "b", "c"]
+    for vector, entry in zip(array(data_of_ae, "class_directions"), entries, strict=True):
+        direction = ae_run.direction(entry["attribute"])
+        np.testing.assert_allclose(vector, direction.vector, atol=1e-4)
+        assert entry["scale"] == pytest.approx(direction.scale, rel=1e-4)
+    assert bool(manifest_of(data)["class_directions"]) == bool(faces_run.run.data.classes)
+
+
 def test_priors_and_error_percentiles_are_those_of_the_run(data, data_of_ae, faces_run):
     fitted, normal, box = manifest_of(data)["priors"]
     assert fitted == {"kind": "gmm", "file": "draws_gmm"}
@@ -200,8 +211,8 @@ def test_priors_and_error_percentiles_are_those_of_the_run(data, data_of_ae, fac
     assert [prior["kind"] for prior in ae["priors"]] == ["box"]
     assert not {"attributes", "directions"} & ae["files"].keys()
     assert ae["directions"] == ae["data"]["attributes"] == []
-    usual = faces_run.error_percentiles
-    assert manifest_of(data)["error_percentiles"] == {"percentiles": list(usual.percentiles), "images": 20}
+    usual = faces_run.calibration
+    assert manifest_of(data)["error_percentiles"] == {"percentiles": usual.error_percentiles(), "images": 20}
 
 
 def test_a_prior_fitted_later_is_added(copied, discs, quick):
@@ -349,7 +360,7 @@ def test_a_run_trained_on_few_of_the_images(tmp_path, tiny, discs, quick):
 
 
 def test_thumbnails_are_added_once_the_images_are_available(copied, discs, quick, recorder):
-    (copied.path / "error_percentiles.json").unlink()
+    (copied.path / "outliers.safetensors").unlink()
     folder = site.site_data(copied, recorder)
     manifest = manifest_of(folder)
     assert manifest["sheets"] is manifest["error_percentiles"] is None

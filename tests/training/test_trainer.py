@@ -359,7 +359,7 @@ def test_what_a_run_holds(vae_run):
         "checkpoints",
         "previews",
         "latents.parquet",
-        "error_percentiles.json",
+        "outliers.safetensors",
     }
     assert sorted(p.name for p in (path / "previews").iterdir()) == ["step-000005.png", "step-000010.png"]
     header = read_header(path / "model.safetensors")

@@ -32,7 +32,7 @@ PRIOR = ("priors/gmm.safetensors", "armoire-prior-2")
 MOST_SECONDS = 10
 MOST_GROWN = 128  # MB
 ODD = (None, -1, 0, 3, 10**9, 2**63, 1.5, math.nan, math.inf, "", "x", "../x", [], [0], [10**9], [[]], {}, True)
-FILES = (MODEL, "recipe.toml", "history.csv", "latents.parquet", "error_percentiles.json", "directions/partial.parquet")
+FILES = (MODEL, "recipe.toml", "history.csv", "latents.parquet", "outliers.safetensors", "directions/partial.parquet")
 FILES += ("priors/gmm.safetensors", "diverged.json", "explorer/manifest.json", "explorer/.cache_key.json")
 DEEP = "[" * 100_000
 MANIFEST = '{"files": {"latents": {"path": %s}}, "sheets": null}'
@@ -98,8 +98,8 @@ def read_all(path: Path) -> dict[str, np.ndarray]:
     found["history"] = np.array([list(row.values()) for row in history])
     found["mean"], found["log_var"] = wardrobe.latents.mean, wardrobe.latents.log_var
     found["ids"] = np.array(wardrobe.latents.ids)
-    if usual := wardrobe.error_percentiles:
-        found["error_percentiles"] = np.array(usual.percentiles)
+    if usual := wardrobe.calibration:
+        found["outlier scores"] = usual.scores
     if wardrobe.has_prior("gmm"):
         found["draws"] = wardrobe.sample(10, seed=0, prior="gmm")
     for name, direction in wardrobe.directions().items():

@@ -7,15 +7,19 @@ import math
 import shutil
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from armoire import Wardrobe, evaluate, train
 from armoire.cli import main
 from armoire.errors import ArmoireError
 from armoire.hub import parse_reference
-from armoire.priors import NeighbourAverages
+from armoire.priors import PRIORS, NeighbourAverages, StandardNormal, stored_kinds
+from armoire.priors.normal import Gaussian
+from armoire.priors.whitening import Whitening
 from armoire.publish.card import make_card
 from armoire.publish.report import write_report
+from armoire.wardrobe import Latents
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +71,72 @@ def test_a_label_draws_between_images_of_its_class(run):
     for sources in wardrobe.sample_sources(30, label="b"):
         assert {of[name] for name in sources} == {1}
     assert not np.array_equal(wardrobe.sample(5, label="b"), wardrobe.sample(5))
-    with pytest.raises(ArmoireError, match=r"no class 'bb'.*did you mean"):
+    with pytest.raises(ArmoireError, match=r"no class or attribute 'bb'.*did you mean"):
         wardrobe.sample(5, label="bb")
-    with pytest.raises(ArmoireError, match=r"knows no classes.*--kind neighbours"):
-        wardrobe.sample(5, prior="normal", label="b")
+
+
+@pytest.fixture
+def apart(run, monkeypatch):
+    """The run, as if its latents lay around (10, 0, 0), (0, 10, 0) and (0, 0, 10) by class, sharp ones 3 further on."""
+    wardrobe = Wardrobe.open(*run)
+    found, random = wardrobe.latents, np.random.default_rng(0)
+    sharp = np.arange(len(found)) % 2 == 0
+    mean = (10 * np.eye(3)[found.labels] + random.normal(3 * sharp[:, None], 1, (len(found), 3))).astype(np.float32)
+    log_var = np.full_like(mean, -3)
+    wardrobe.__dict__["latents"] = Latents(found.table.append_column("sharp", pa.array(sharp)), mean, log_var)
+    monkeypatch.setitem(PRIORS._registered, "shell", Shell)
+    return wardrobe
+
+
+class Shell(StandardNormal):
+    """A registered kind that is made from latents: a normal distribution of width 0.1 around their mean."""
+
+    @classmethod
+    def fit(cls, train, held_out, **settings):
+        return cls.fit_class(train, held_out, **settings)
+
+    @classmethod
+    def fit_class(cls, train, held_out, **settings):
+        mean = train.mean.mean(axis=0)
+        return Gaussian(Whitening.of_moments(mean, 0.01 * np.eye(len(mean)))), {}
+
+
+@pytest.mark.parametrize("kind", ["normal", "box", "gmm", "flow", "neighbours", "shell"])
+def test_every_prior_samples_a_class(apart, kind, recorder):
+    apart.fit_prior("gmm")
+    before = {path.name: path.read_bytes() for path in (apart.run.path / "priors").glob("*.safetensors")}
+    z = apart.sample(200, prior=kind, label="b", seed=1)
+    np.testing.assert_allclose(z.mean(axis=0), apart.class_mean("b"), atol=1.2)
+    assert (z.argmax(axis=1) == 1).mean() > 0.97
+    assert np.array_equal(z, apart.sample(200, prior=kind, label="b", seed=1))
+    with_attribute = apart.sample(200, prior=kind, label="sharp", seed=1)
+    assert with_attribute.sum(axis=1).mean() > 14.5  # half way from 10 to 19
+    assert before == {path.name: path.read_bytes() for path in (apart.run.path / "priors").glob("*.safetensors")}
+    stored = {path.stem for path in (apart.run.path / "priors" / kind).glob("*")}
+    assert stored == ({"b", "sharp"} if kind in stored_kinds() else set())
+
+
+def test_a_class_is_sampled_by_default_from_the_kind_that_all_are(apart, recorder):
+    assert isinstance(apart.prior(label="b"), NeighbourAverages)
+    assert np.array_equal(apart.sample(9, label="b"), apart.sample(9, prior="neighbours", label="b"))
+    shutil.rmtree(apart.run.path / "priors")
+    again = Wardrobe.open(apart.run.path, apart.images_at_hand)
+    assert again.prior(label="b").name == "the Gaussian of the latents"
+
+
+def test_a_prior_of_a_class_is_fitted_once_and_stored(apart, recorder):
+    apart.progress = recorder
+    for opened in (apart, Wardrobe(apart.run, apart.model, apart.images_at_hand, recorder)):
+        opened.__dict__["latents"] = apart.latents
+        opened.sample(5, prior="gmm", label="a")
+    assert sum("is fitted to the" in note for note in recorder.notes) == 1
+
+
+def test_a_class_of_few_images_is_not_sampled(apart):
+    few = apart.latents.split("train").first(30)
+    apart.__dict__["latents"] = few
+    with pytest.raises(ArmoireError, match=r"b has 10 training images in .*, and 20 are needed"):
+        apart.sample(5, prior="gmm", label="b")
 
 
 def test_the_command_states_sources_and_warns(run, capsys, tmp_path):

@@ -26,6 +26,7 @@ COMMANDS = {
     "edit": "armoire edit runs/drawn-faces-vae me.png --attribute Smiling --strength -2,2 --out smiles.png",
     "morph": "armoire morph runs/fashion-vae shoe.png shirt.png --steps 24 --out shoe-to-shirt.gif",
     "nearest": "armoire nearest runs/fashion-vae shoe.png -n 3",
+    "outliers": "armoire outliers runs/images-vae photos/ --out outliers.png",
     "encode": "armoire encode runs/fashion-vae fashion-mnist --out latents.parquet",
     "export": "armoire export runs/fashion-vae --onnx fashion-onnx/",
     "push": "armoire push runs/fashion-vae OWNER/fashion-vae --private",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from armoire.wardrobe import Wardrobe
+    from armoire.wardrobe.outliers import Outliers
 
 
 def open_wardrobe(run: Path) -> Wardrobe:
@@ -20,15 +21,15 @@ def open_wardrobe(run: Path) -> Wardrobe:
     return Wardrobe.open(run, progress=terminal_progress())
 
 
-def note_outliers(wardrobe: Wardrobe, paths: list[Path], images: np.ndarray) -> list[bool] | None:
-    """Which images are outliers, with a note on each; None where the threshold cannot be computed."""
-    if wardrobe.error_percentiles is None:
+def note_outliers(wardrobe: Wardrobe, paths: list[Path], images: np.ndarray) -> Outliers | None:
+    """How unusual images are, with a note on each outlier; None where what is usual cannot be measured."""
+    if (calibration := wardrobe.calibration) is None:
         return None
-    outliers = wardrobe.outliers(images).tolist()
-    for path, is_outlier in zip(paths, outliers, strict=True):
+    found = wardrobe.outliers(images)
+    for path, is_outlier in zip(paths, found.is_outlier, strict=True):
         if is_outlier:
             wardrobe.progress.note(
-                f"{path} is an outlier: its reconstruction error exceeds that of 99 % of the held-out images; results "
-                "for it may mean little"
+                f"{path} is an outlier: less usual than all but {calibration.false_positive_rate:.1%} of images "
+                "like the training data; results for it may mean little"
             )
-    return outliers
+    return found

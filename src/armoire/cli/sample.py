@@ -32,15 +32,16 @@ def sample(
             over the range of the held-out latents. By default neighbours, or else the best fitted one, if any; else
             normal for a variational autoencoder and box for a plain one.
         temperature: below 1 samples nearer the mode, more typical and less diverse; above 1 the opposite.
-        label: draw images of one class, from the prior neighbours.
+        label: draw images of one class, or with an attribute: the prior is fitted to the latents of its training images
+            alone, the first time, and stored in the run; normal is then their Gaussian.
     """
     from armoire.wardrobe.sampling import BETWEEN
 
     wardrobe = open_wardrobe(run)
     settings: dict[str, Any] = {"seed": seed, "prior": prior, "temperature": temperature, "label": label}
     save_images(wardrobe.decode(wardrobe.sample(number, **settings)), out)
-    chosen = wardrobe.prior(prior)
-    wardrobe.progress.note(f"{number:,} images drawn from {chosen.name}")
+    chosen, of = wardrobe.prior(prior, label=label), "" if label is None else f" of {label}"
+    wardrobe.progress.note(f"{number:,} images{of} drawn from {chosen.name}")
     if chosen.needs_latents:
         wardrobe.progress.note(BETWEEN)
     if json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Mapping
 from difflib import SequenceMatcher
@@ -16,6 +15,7 @@ from armoire.figures.decoded_grid import p_grid, plane
 from armoire.figures.denoising_levels import denoising_levels
 from armoire.figures.figure_kind import (
     FigureKind,
+    needs_calibration,
     needs_classes,
     needs_editing,
     needs_history,
@@ -30,10 +30,11 @@ from armoire.figures.leakage import leakage
 from armoire.figures.loss_choice import loss_choice
 from armoire.figures.losses import losses
 from armoire.figures.morph import morph
+from armoire.figures.outliers import outliers
 from armoire.figures.reconstruction import denoising, reconstructions
 from armoire.figures.samples import samples
 from armoire.figures.style import png, style
-from armoire.io.files import sha256, write_bytes
+from armoire.io.files import file_name, write_bytes
 from armoire.progress import USUAL, Progress
 from armoire.wardrobe import RunLike, Wardrobe
 
@@ -48,6 +49,7 @@ _ON_PLANE = (needs_prior, needs_plane)
 _KINDS = (
     FigureKind("losses", "distortion, rate and objective by epoch", losses, (needs_history,)),
     FigureKind("reconstructions", "held-out images above their reconstructions", reconstructions),
+    FigureKind("outliers", "the least usual held-out images, with heat maps of errors", outliers, (needs_calibration,)),
     FigureKind("latent", "embeddings of the held-out images", embeddings),
     FigureKind("latent-by-label", "the same, coloured by label", embeddings_by_label, (needs_classes,)),
     FigureKind("samples", "samples from the prior, decoded", samples),
@@ -85,7 +87,7 @@ def save(wardrobe: RunLike, names: list[str] | None = None, progress: Progress =
     paths = []
     with progress.task("drawing figures", len(kinds), "figures") as task:
         for kind in kinds:
-            path = wardrobe.run.path / "figures" / _file_name(kind)
+            path = wardrobe.run.path / "figures" / f"{file_name(kind.name)}.png"
             write_bytes(path, _render(kind.draw(wardrobe)))
             paths.append(path)
             task.advance()
@@ -114,12 +116,6 @@ def _kind(wardrobe: Wardrobe, name: str) -> FigureKind:
             )
         wardrobe.direction(name.removeprefix(PREFIX))  # raises where there are too few images with it
     raise ArmoireError(f"no figure '{name}'; {did_you_mean(name, [*FIGURES, *attribute_kinds])}")
-
-
-def _file_name(kind: FigureKind) -> str:
-    # Names of attributes are untrusted: a slash in one is no folder, and a/b is not a:b.
-    safe = re.sub(r"[^\w .-]", "_", kind.name)
-    return f"{safe}.png" if safe == kind.name else f"{safe}-{sha256(kind.name.encode())[:6]}.png"
 
 
 def _render(figure: Figure) -> bytes:

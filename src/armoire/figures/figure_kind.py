@@ -84,6 +84,11 @@ def needs_pair(wardrobe: Wardrobe) -> str:
     return "" if len(shown_latents(wardrobe)) > 1 else "it needs two held-out images, and there is one; give more"
 
 
+def needs_calibration(wardrobe: Wardrobe) -> str:
+    """Two validation or held-out images."""
+    return "" if wardrobe.calibration else "what is usual cannot be measured; give more images"
+
+
 def needs_history(wardrobe: Wardrobe) -> str:
     """A finished epoch."""
     try:

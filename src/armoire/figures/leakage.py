@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from armoire.figures.style import INK, MARGIN, PAPER, QUIET, SEQUENCE, SMALL, WIDE, Sheet, number, tall_enough
+from armoire.figures.style import COLOURS, INK, MARGIN, PAPER, QUIET, SMALL, WIDE, colour_key, number, tall_enough
 from armoire.measure.editing import held_out_editing, leakage_matrix
 from armoire.wardrobe import Wardrobe
 
@@ -44,7 +44,7 @@ def heat_map(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str
     most = max((float(matrix[measured[m]].max()) for m, matrix in matrices.items() if measured[m].any()), default=0.0)
     # Means compare only over the cells that all methods reach.
     shared = np.logical_and.reduce(list(measured.values()))
-    scale = LinearSegmentedColormap.from_list("armoire", SEQUENCE), Normalize(0, most or 1.0)
+    scale = COLOURS, Normalize(0, most or 1.0)
     points = SMALL if max(len(rows), len(columns)) <= 20 else 6.5
     left, cell = _room(rows, points), _cell(matrices, rows, columns, points)
     width, height = cell * len(columns), cell * len(rows)
@@ -61,7 +61,7 @@ def heat_map(matrices: dict[str, np.ndarray], rows: list[str], columns: list[str
         mean = number(float(matrix[shared].mean())) if shared.any() else "–"
         axes.set_title(method, loc="left", fontsize=13, color=INK, pad=6)
         axes.set_title(f"mean {mean}", loc="right", fontsize=SMALL, color=QUIET, pad=6)
-    _key(page, scale, MARGIN + left)
+    colour_key(page, scale[1], MARGIN + left, "change in standard deviations")
     return page.figure
 
 
@@ -91,17 +91,6 @@ def _numbers(axes: Axes, matrix: np.ndarray, own: np.ndarray, scale: Scale, poin
         text = number(float(value)) if np.isfinite(value) else "–"
         dark = bool(np.isfinite(value)) and not own[row, column] and float(scale[1](value)) > 0.55
         axes.text(column, row, text, fontsize=points, color=PAPER if dark else INK, ha="center", va="center_baseline")
-
-
-def _key(page: Sheet, scale: Scale, left: float) -> None:
-    from matplotlib.cm import ScalarMappable
-
-    axes = page.panel(left, 0.55, 2.6, 0.14)
-    bar = page.figure.colorbar(ScalarMappable(scale[1], scale[0]), cax=axes, orientation="horizontal")
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    axes.tick_params(length=2, labelsize=9)
-    x, y = (left + 2.75) / page.width, 0.55 / page.figure.get_figheight()
-    page.figure.text(x, y, "change in standard deviations", fontsize=SMALL, color=QUIET)
 
 
 def _room(names: list[str], points: float) -> float:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from armoire.figures.figure_data import held_out_images, of_data, reconstruct, unit
-from armoire.figures.style import MARGIN, QUIET, number, sheet, tiles, vector
+from armoire.figures.style import MARGIN, name_rows, number, sheet, tiles, vector
 from armoire.model import to_pixels
 from armoire.training.randomness import generator, normal_like
 from armoire.training.step import corrupt
@@ -45,7 +44,7 @@ def reconstructions(wardrobe: Wardrobe) -> Figure:
         part, top = slice(band * COLUMNS, (band + 1) * COLUMNS), page.top - 0.2 - lower - band * height
         tiles(blank, images[part], COLUMNS, top, LABELS, side, (step, 0))
         tiles(blank, reconstructed[part], COLUMNS, top - side - 0.06, LABELS, side, (step, 0), captions[part])
-        _name_rows(blank, ("original", "reconstruction"), top, side, side + 0.06)
+        name_rows(blank, ("original", "reconstruction"), top, side, side + 0.06)
     return page.figure
 
 
@@ -75,10 +74,5 @@ def denoising(wardrobe: Wardrobe) -> Figure:
     rows = min(step, (page.top - 0.3) / 3)
     for k, row in enumerate((noisy, images, denoised)):
         tiles(blank, row, 8, page.top - 0.3 - k * rows, LABELS, rows - 0.1, (step, 0))
-    _name_rows(blank, ("noisy input", "clean", "output"), page.top - 0.3, rows - 0.1, rows)
+    name_rows(blank, ("noisy input", "clean", "output"), page.top - 0.3, rows - 0.1, rows)
     return page.figure
-
-
-def _name_rows(axes: Axes, names: tuple[str, ...], top: float, side: float, step: float) -> None:
-    for k, name in enumerate(names):
-        axes.text(0, top - k * step - side / 2, name, fontsize=11, color=QUIET, va="center")

@@ -14,6 +14,8 @@ from jaxtyping import UInt8
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
@@ -48,6 +50,7 @@ UNLABELLED = "#b9b5af"
 # From zero to the maximum: OKLab lightness falls evenly from 0.97 to 0.31 while the hue goes from 95 to 215 degrees, so
 # that it can be read in grey and with every kind of colour vision; see tests/figures/test_style.py.
 SEQUENCE = ("#fbf4d8", "#daddae", "#b2c88f", "#86b37c", "#5a9c73", "#34846b", "#1e6961", "#1d4e51", "#203439")
+COLOURS = LinearSegmentedColormap.from_list("armoire", SEQUENCE)
 
 DPI = 150
 WIDE = (12.8, 7.2)  # inches, 16:9: 1920 x 1080 pixels
@@ -192,6 +195,22 @@ def tiles(
         picture(axes, image, (x, x + side, y - side, y))
         if captions:
             axes.text(x + side / 2, y - side - 0.06, captions[i], fontsize=9, color=QUIET, ha="center", va="top")
+
+
+def name_rows(axes: Axes, names: Sequence[str], top: float, side: float, step: float) -> None:
+    """Name rows of `tiles`, at the left of blank axes."""
+    for k, name in enumerate(names):
+        axes.text(0, top - k * step - side / 2, name, fontsize=11, color=QUIET, va="center")
+
+
+def colour_key(page: Sheet, norm: Normalize, left: float, words: str) -> None:
+    """The scale of `COLOURS` at the foot of a page, with what it measures."""
+    axes = page.panel(left, 0.55, 2.6, 0.14)
+    bar = page.figure.colorbar(ScalarMappable(norm, COLOURS), cax=axes, orientation="horizontal")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    axes.tick_params(length=2, labelsize=9)
+    x, y = (left + 2.75) / page.width, 0.55 / page.figure.get_figheight()
+    page.figure.text(x, y, words, fontsize=SMALL, color=QUIET)
 
 
 def vector(z: Sequence[float] | ndarray) -> str:

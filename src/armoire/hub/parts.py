@@ -11,19 +11,12 @@ CARD = "README.md"
 FIGURES = "figures"  # uploaded for the card, never downloaded
 
 _GIGABYTE = 1 << 30
-_TEXTS = (
-    "recipe.toml",
-    "history.csv",
-    "evaluation.json",
-    "editing.json",
-    "error_percentiles.json",
-    "diverged.json",
-    "without.csv",
-)
+_TEXTS = ("recipe.toml", "history.csv", "evaluation.json", "editing.json", "diverged.json", "without.csv")
 _DIRECTIONS = ("directions/difference.parquet", "directions/partial.parquet", "directions/logistic.parquet")
 # Neither checkpoints nor what shows the data (previews, the explorer, the report).
 PARTS = MappingProxyType(
     dict.fromkeys(_TEXTS, LARGEST_TEXT)
+    | {"outliers.safetensors": _GIGABYTE}
     | dict.fromkeys((MODEL, "latents.parquet", *_DIRECTIONS), 8 * _GIGABYTE)
     | dict.fromkeys([f"priors/{kind}.safetensors" for kind in ("gmm", "flow", "neighbours")], 2 * _GIGABYTE)
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -65,3 +66,13 @@ class Rows:
             raise ArmoireError(f"no column '{name}' in {where}; {did_you_mean(name, self.attributes)}")
         values = self.table[name].cast("int8").fill_null(-1).to_numpy()  # 1 yes, 0 no, -1 unknown
         return np.array([-1, 1, 0], np.int8)[values]
+
+    def has_label(self, name: str, classes: Sequence[str]) -> Int8[np.ndarray, " n"]:
+        """Whether each image has an attribute, or is of one of the classes: 1 yes, -1 no, 0 unknown."""
+        if name in self.attributes:
+            return self.attribute(name)
+        if name not in classes:
+            known = did_you_mean(name, [*classes, *self.attributes])
+            raise ArmoireError(f"no class or attribute '{name}' in the training data; {known}")
+        labels = self.labels
+        return np.where(labels < 0, 0, np.where(labels == list(classes).index(name), 1, -1)).astype(np.int8)

@@ -41,6 +41,15 @@ def relative(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
+def file_name(name: str) -> str:
+    """A file name, without its ending, for an untrusted name such as that of an attribute or a class.
+
+    A slash in one is no folder, and a/b is not a:b.
+    """
+    safe = re.sub(r"[^\w .-]", "_", name)
+    return safe if safe == name else f"{safe}-{sha256(name.encode())[:6]}"
+
+
 def make_folder(path: Path) -> Path:
     """Create a folder and its parents."""
     with writing(path):

@@ -28,7 +28,7 @@ from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Run
 from armoire.training.averages import EVALUATION_BATCH
 from armoire.wardrobe import RunLike, Wardrobe
-from armoire.wardrobe.outliers import squared_errors
+from armoire.wardrobe.error_maps import squared_errors
 
 EXAMINED = 2000  # images of each split
 UNFAMILIAR = 2.0  # error on these images, relative to held-out ones

@@ -25,8 +25,8 @@ from armoire.training.batches import Batches
 from armoire.training.initial import principal_components
 from armoire.training.latent_size import MOST_IMAGES
 from armoire.wardrobe import Wardrobe
+from armoire.wardrobe.error_maps import squared_errors
 from armoire.wardrobe.neighbours import nearest
-from armoire.wardrobe.outliers import squared_errors
 
 USES = JsonFormat[dict[str, Any]]("armoire-uses-1")
 COMPARED = 1000  # held-out images

@@ -71,6 +71,11 @@ class Prior(abc.ABC):
         `random` draws samples; `seed` is that of everything else.
         """
 
+    @classmethod
+    def fit_class(cls, train: LatentDraws, held_out: LatentDraws, **settings: Any) -> tuple[Prior, dict[str, Any]]:
+        """What `fit` returns, of the latents of one class; another kind where this one has no parameters to fit."""
+        return cls.fit(train, held_out, **settings)
+
     def with_latents(self, train: LatentDraws) -> Prior:
         """A prior that `needs_latents`, over those of all training images."""
         return self

@@ -26,13 +26,19 @@ class Whitening:
     @classmethod
     def of(cls, z: Float[np.ndarray, "n d"]) -> Whitening:
         """The whitening of n latents."""
-        covariance = np.atleast_2d(np.cov(z, rowvar=False, dtype=np.float64))
+        return cls.of_moments(
+            z.mean(axis=0, dtype=np.float64), np.atleast_2d(np.cov(z, rowvar=False, dtype=np.float64))
+        )
+
+    @classmethod
+    def of_moments(cls, mean: Float[np.ndarray, " d"], covariance: Float[np.ndarray, "d d"]) -> Whitening:
+        """The whitening of latents with this mean and covariance."""
         variances, axes = np.linalg.eigh(covariance)
         deviations = np.sqrt(np.maximum(variances, 0))
         if not deviations.max() > 0:
             raise ArmoireError("no prior can be fitted: all latents are equal; train with a smaller --beta")
         deviations = np.maximum(deviations, SMALLEST * deviations.max())
-        return cls(z.mean(axis=0, dtype=np.float64), deviations[:, None] * axes.T)
+        return cls(mean, deviations[:, None] * axes.T)
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor], latent: int) -> Whitening:

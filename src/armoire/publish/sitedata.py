@@ -23,6 +23,7 @@ from armoire.publish.page import FORMAT, MANIFEST, VERSION
 from armoire.publish.thumbnails import in_neighbourhoods, layout, make_sheets
 from armoire.wardrobe import Latents, Wardrobe
 from armoire.wardrobe.axes import PrincipalAxes, principal_axes
+from armoire.wardrobe.directions import class_directions
 
 POINTS = 100_000  # most images shown
 LATENTS = 64_000_000  # most bytes of latents: what a page can load, and search while the pointer moves
@@ -51,14 +52,16 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
     rows = shown_rows(len(latents), wardrobe.recipe.dimensions)
     axes = principal_axes(train.mean, AXES)
     directions = list(wardrobe.directions().values()) if train.attributes else []
+    of_classes = list(class_directions(train, wardrobe.run.data.classes, progress).values())
     pair = export_run(wardrobe, progress)
     out.file("encoder", "encoder.onnx", pair.encoder)
     out.file("decoder", "decoder.onnx", pair.decoder)
     split_sizes = _write_table(latents, rows, out)
     out.array("axes", "axes.f32", axes.vectors.astype("<f4"))
-    if directions:
-        out.array("directions", "directions.f32", np.stack([d.vector for d in directions]).astype("<f4"))
-    a, usual = wardrobe.model.architecture, wardrobe.error_percentiles
+    for name, found in (("directions", directions), ("class_directions", of_classes)):
+        if found:
+            out.array(name, f"{name}.f32", np.stack([d.vector for d in found]).astype("<f4"))
+    a, usual = wardrobe.model.architecture, wardrobe.calibration
     manifest = {
         "format": FORMAT,
         "version": VERSION,
@@ -80,8 +83,9 @@ def write_data(wardrobe: Wardrobe, folder: Path, images: ImageSet | None, progre
             for scale, share in zip(_numbers(axes.scales), _numbers(axes.shares), strict=True)
         ],
         "directions": [{name: getattr(direction, name) for name in DIRECTION} for direction in directions],
+        "class_directions": [{name: getattr(direction, name) for name in DIRECTION} for direction in of_classes],
         "priors": _write_priors(wardrobe, out),
-        "error_percentiles": asdict(usual) if usual else None,
+        "error_percentiles": {"percentiles": usual.error_percentiles(), "images": usual.images} if usual else None,
         "diagnostics": _diagnostics(wardrobe),
     }
     # JSON of browsers has no NaN.

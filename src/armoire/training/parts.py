@@ -41,17 +41,8 @@ class Parts:
     @classmethod
     def of(cls, recipe: Recipe, images: ImageSet, device: torch.device, mapped: bool = False) -> Parts:
         """The parts of a data set; `mapped` keeps the training and held-out images in their file."""
-        train = images.split("train").draw(recipe.limit, recipe.seed)
-        rows, validation = np.arange(len(train)), None
-        if recipe.validation and len(train) >= FEWEST:
-            n = min(MOST, math.ceil(recipe.validation * len(train)))
-            if "valid" in images.splits and images.held_out != "valid":
-                apart = images.split("valid").draw(n, recipe.seed)
-            else:
-                # Not by class, as `limit` draws: labels never train.
-                chosen = np.sort(np.random.default_rng(recipe.seed).permutation(len(train))[:n])
-                apart, rows = train.take(chosen), np.delete(rows, chosen)
-            validation = Batches(apart.images, device)
+        train, rows, apart = set_apart(recipe, images)
+        validation = None if apart is None else Batches(apart.images, device)
         held_out = images.split(images.held_out).draw(None if recipe.epochs else MOST, recipe.seed)
         return cls(
             Batches(train.images, device, mapped),
@@ -90,6 +81,20 @@ class Parts:
         """Images that the model sees in a number of steps."""
         epochs, rest = divmod(steps, self.steps_per_epoch)
         return epochs * min(len(self), self.steps_per_epoch * self.batch) + rest * self.batch
+
+
+def set_apart(recipe: Recipe, images: ImageSet) -> tuple[ImageSet, Int64[np.ndarray, " n"], ImageSet | None]:
+    """The training images that the recipe draws, the rows of them that are trained on, and the validation images."""
+    train = images.split("train").draw(recipe.limit, recipe.seed)
+    rows = np.arange(len(train))
+    if not recipe.validation or len(train) < FEWEST:
+        return train, rows, None
+    n = min(MOST, math.ceil(recipe.validation * len(train)))
+    if "valid" in images.splits and images.held_out != "valid":
+        return train, rows, images.split("valid").draw(n, recipe.seed)
+    # Not by class, as `limit` draws: labels never train.
+    chosen = np.sort(np.random.default_rng(recipe.seed).permutation(len(train))[:n])
+    return train, np.delete(rows, chosen), train.take(chosen)
 
 
 _order = lru_cache(1)(permutation)

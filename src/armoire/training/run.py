@@ -51,7 +51,7 @@ class Run:
 
     ```
     recipe.toml  diverged.json  model.safetensors  history.csv  checkpoints/  snapshots/  previews/
-    latents.parquet  error_percentiles.json  evaluation.json  editing.json  directions/*.parquet  figures/*.png
+    latents.parquet  outliers.safetensors  evaluation.json  editing.json  directions/*.parquet  figures/*.png
     report.html  explorer/  neighbours/  priors/*.safetensors  tracking/
     ```
     """

@@ -10,7 +10,7 @@ A vector has unit length. A strength of 1 moves by `scale`, one standard deviati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -32,6 +32,7 @@ Method = Literal["difference", "partial", "logistic"]
 METHODS: tuple[str, ...] = get_args(Method)
 FEWEST = 10  # images with, and images without, needed to fit a direction
 AXIS = "axis-"  # and a number from 1: a principal axis
+MOST_CLASSES = 50  # whose directions are fitted together
 REPLICATES = 200  # bootstrap resamples behind each interval
 PENALTY = 1.0  # of the squared weights in the logistic loss, summed over images
 SMALLEST_EIGENVALUE = 1e-3  # of the attributes' correlations, relative to the largest: below, they are collinear
@@ -105,6 +106,18 @@ def fit_directions(
     return found
 
 
+def class_directions(train: Latents, classes: Sequence[str], progress: Progress = SILENT) -> dict[str, Direction]:
+    """The direction of each of the largest classes, against all others; of those that have enough images.
+
+    By `difference`, which for a single class is what `partial` is too.
+    """
+    sizes = np.bincount(train.labels[train.labels >= 0], minlength=len(classes))
+    largest = np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES])
+    names = [classes[int(k)] for k in largest]
+    known = {name: train.has_label(name, classes) for name in names}
+    return fit_directions(train.mean, known, "difference", progress)
+
+
 def other_direction(train: Latents, name: str, method: str, run: Run, progress: Progress = SILENT) -> Direction:
     """The direction of a class, or of the principal axis `axis-K`, K from 1.
 
@@ -116,7 +129,7 @@ def other_direction(train: Latents, name: str, method: str, run: Run, progress: 
     """
     data, where, z = run.data, str(run.path), np.ascontiguousarray(train.mean, dtype=np.float32)
     if name in data.classes:
-        known = np.where(train.labels < 0, 0, np.where(train.labels == data.classes.index(name), 1, -1)).astype(np.int8)
+        known = train.has_label(name, data.classes)
         return pick_direction(fit_directions(z, {name: known}, method, progress), name, known, where)
     if name in (f"{AXIS}{k}" for k in range(1, z.shape[1] + 1)):
         axes = principal_axes(z, int(name.removeprefix(AXIS)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from armoire.images import ImageSet
 from armoire.images.rows import Rows
@@ -46,7 +46,13 @@ class Latents(Rows):
 
     def split(self, name: str) -> Latents:
         """The images of one split, none where it has none."""
-        keep = self.split_of == name
+        return self._take(self.split_of == name)
+
+    def of(self, label: str, classes: Sequence[str]) -> Latents:
+        """The images of a class or with an attribute; an error if there is none of this name."""
+        return self._take(self.has_label(label, classes) == 1)
+
+    def _take(self, keep: Bool[np.ndarray, " n"]) -> Latents:
         return Latents(self.table.filter(keep), self.mean[keep], None if self.log_var is None else self.log_var[keep])
 
     def first(self, n: int) -> Latents:

@@ -29,7 +29,8 @@ def write_run(path: Path, model: Autoencoder, images: ImageSet, recipe: Recipe, 
     a = model.architecture
     described = {field.name: getattr(a, field.name) for field in fields(a) if field.name in Recipe.model_fields}
     described |= data_settings(recipe, images) | {"size": a.size}
-    recipe = Recipe.model_validate(recipe.model_dump() | described | {"epochs": 1, "steps": None, "minutes": None})
+    described |= {"epochs": 1, "steps": None, "minutes": None, "validation": 0}  # it is not known to have set any apart
+    recipe = Recipe.model_validate(recipe.model_dump() | described)
     row: dict[str, float] = {"epoch": 1, "step": steps}
     for split in dict.fromkeys(("train", images.held_out)):
         part = Batches(images.split(split).images, model.device)

@@ -80,8 +80,8 @@ def train(
 
 
 def finish(wardrobe: Wardrobe) -> None:
-    """Encode the data, measure the error percentiles and fit the recipe's prior, where a run lacks them."""
-    _ = wardrobe.latents, wardrobe.error_percentiles
+    """Encode the data, measure what is usual and fit the recipe's prior, where a run lacks them."""
+    _ = wardrobe.latents, wardrobe.calibration
     kind, train = wardrobe.recipe.prior, wardrobe.latents.split("train")
     if kind == "none" or wardrobe.has_prior(kind):
         return

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import weakref
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 
 from armoire.checks import as_latent, as_latents, check_count, check_temperature
 from armoire.errors import ArmoireError
@@ -28,6 +29,7 @@ from armoire.priors.prior import CopyShare
 from armoire.progress import SILENT, USUAL, Progress
 from armoire.training import Recipe, Run, load_recipe
 from armoire.training.machine import keep_memory, pick_device
+from armoire.training.parts import set_apart
 from armoire.wardrobe.data import find_images, limit_training, load_fitted
 from armoire.wardrobe.directions import (
     DIRECTIONS,
@@ -37,17 +39,20 @@ from armoire.wardrobe.directions import (
     other_direction,
     pick_direction,
 )
+from armoire.wardrobe.error_maps import error_maps, squared_errors
 from armoire.wardrobe.index import NeighbourIndex, load_index
 from armoire.wardrobe.interpolation import Interpolation, interpolate
 from armoire.wardrobe.latents import LATENTS, Latents, decode_latents, encode_images, encode_set
 from armoire.wardrobe.neighbours import Neighbours, nearest
-from armoire.wardrobe.outliers import PERCENTILES, ErrorPercentiles, measure_percentiles, squared_errors
+from armoire.wardrobe.outliers import MOST, MOST_PIXELS, Calibration, Outliers, calibration_format
 from armoire.wardrobe.own_training import copy_run, write_run
 from armoire.wardrobe.priors import RunPriors, copy_share
 from armoire.wardrobe.sampling import draw
 
 if TYPE_CHECKING:
     from anywidget import AnyWidget
+
+JUDGED = 1000  # images judged at a time
 
 
 class Wardrobe:
@@ -192,31 +197,43 @@ class Wardrobe:
         )
 
     @cached_property
-    def error_percentiles(self) -> ErrorPercentiles | None:
-        """Percentiles of held-out images' reconstruction errors; None, with a note, if the data are not available."""
+    def calibration(self) -> Calibration | None:
+        """What is usual for images that the run was not trained on; None, with a note, if the data are not available.
+
+        They are its held-out and its validation images. Cached in outliers.safetensors.
+        """
+        read = calibration_format(self.model.architecture.latent)
         try:
-            return self.run.artifacts.get(
-                "error_percentiles.json",
-                PERCENTILES,
-                lambda: measure_percentiles(self.model, self.images, self.progress),
-                progress=self.progress,
-            )
+            return self.run.artifacts.get("outliers.safetensors", read, self._calibrate, progress=self.progress)
         except ArmoireError as error:
             self.progress.note(f"outliers cannot be detected: {error}")
             return None
+
+    def _calibrate(self) -> Calibration:
+        images = self.images
+        _, rows, apart = set_apart(self.recipe, images)
+        parts = [images.split(images.held_out), *([] if apart is None else [apart])]
+        most = min(MOST, MOST_PIXELS // math.prod(images.shape[:2]))
+        pixels = np.concatenate([part.draw(most, self.recipe.seed).images for part in parts])
+        return Calibration.of(error_maps(self.model, pixels, self.progress), self.latents.split("train").mean[rows])
 
     def squared_errors(self, images: Images) -> Float[np.ndarray, " n"]:
         """Mean squared error per pixel value of each reconstruction, (n,)."""
         return squared_errors(self.model, self.preprocess(images))
 
-    def outliers(self, images: Images) -> Bool[np.ndarray, " n"]:
-        """Which images have a larger reconstruction error than 99 % of the held-out images."""
-        if (percentiles := self.error_percentiles) is None:
+    def outliers(self, images: Images) -> Outliers:
+        """How unusual images are, and which are outliers: percentiles, verdicts and heat maps.
+
+        `calibration` holds what they are compared with, the threshold and its rate of false positives.
+        """
+        if (calibration := self.calibration) is None:
             raise ArmoireError(
-                f"the error threshold of {self.run} is computed from its data, which are not here; give them "
-                "with Wardrobe.open(.., images)"
+                f"what is usual for {self.run} is measured on its data, which are not here; give them with "
+                "Wardrobe.open(.., images)"
             )
-        return percentiles.are_outliers(self.squared_errors(images))
+        pixels = self.preprocess(images)
+        parts = [pixels[start : start + JUDGED] for start in range(0, max(1, len(pixels)), JUDGED)]
+        return Outliers.joined([calibration.judge(error_maps(self.model, part, self.progress)) for part in parts])
 
     def encode(self, images: Images) -> Float[np.ndarray, "n d"]:
         """The mean of q(z|x) of each image, float32 (n, d); other sizes are resized like the training data."""
@@ -245,7 +262,7 @@ class Wardrobe:
             seed: the same seed gives the same latents.
             prior: see `prior`.
             temperature: scales the standard deviation of the prior: below 1, draws are nearer to its centres.
-            label: a class: the prior `neighbours` then averages latents of its training images alone.
+            label: a class or an attribute: the prior is fitted to the latents of its training images alone.
         """
         return self._draw(n, seed, prior, temperature, label)[0]
 
@@ -262,11 +279,21 @@ class Wardrobe:
         check_count("n", n, 0)
         check_count("seed", seed, 0)
         check_temperature(temperature)
-        chosen, random = self.prior(prior), np.random.default_rng(seed)
-        train, classes = lambda: self.latents.split("train"), self.run.data.classes
-        return draw(chosen, n, random, temperature, label, train=train, classes=classes)
+        chosen, random = self.prior(prior, label=label), np.random.default_rng(seed)
+        return draw(chosen, n, random, temperature, lambda: self._latents_of("train", label).ids)
 
-    def prior(self, kind: str | None = None, *, with_density: bool = False) -> Prior:
+    def _latents_of(self, split: str, label: str | None = None) -> Latents:
+        found = self.latents.split(split)
+        return found if label is None else found.of(label, self.run.data.classes)
+
+    def class_mean(self, label: str) -> Float[np.ndarray, " d"]:
+        """The mean latent of the training images of a class or with an attribute, float32 (d,)."""
+        found = self._latents_of("train", label)
+        if not len(found):
+            raise ArmoireError(f"{label} has no training images in {self.run}; choose another class")
+        return found.mean.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def prior(self, kind: str | None = None, *, with_density: bool = False, label: str | None = None) -> Prior:
         """The distribution that `sample` draws from.
 
         Args:
@@ -274,8 +301,10 @@ class Wardrobe:
                 `neighbours`, fitted by `fit_prior`. None: the best fitted prior of the run, `neighbours` before the
                 others; without any, `normal` for a VAE and `box` for an autoencoder.
             with_density: for `log_prob`: without `neighbours`.
+            label: a class or an attribute: fitted to the latents of its training images alone, when it is first asked
+                for, and stored. `normal`, here the default of every run without a fitted prior, is their Gaussian.
         """
-        return self._priors.get(kind, with_density=with_density)
+        return self._priors.get(kind, with_density=with_density, label=label)
 
     def has_prior(self, kind: str) -> bool:
         """Whether a prior is available: `gmm`, `flow` and `neighbours` once they have been fitted."""
@@ -293,8 +322,7 @@ class Wardrobe:
 
         Returns the report of `armoire.priors.fit_prior`.
         """
-        train = self.latents.split("train").draws
-        prior, report = fit_prior(kind, train, copied=self._copy_share, seed=seed, progress=self.progress)
+        prior, report = self._fit_prior(kind, seed=seed)
         usual = self.recipe.posterior_class.default_prior
         if if_better and prior.has_density and usual == "normal" and report["log_prob"] <= report["log_prob_normal"]:
             self.progress.note(f"{prior.name} fits held-out latents worse than N(0, I): samples come from N(0, I)")
@@ -302,20 +330,28 @@ class Wardrobe:
             self.progress.note(f"{self.run} is read-only or full: the prior was not stored in it")
         return report
 
-    def _copy_share(self, kept: np.ndarray, held_out: np.ndarray) -> CopyShare | None:
-        try:
-            images = np.asarray(self.images_used.split("train").images)
-        except ArmoireError as error:
-            self.progress.note(f"samples were not compared with the training images: {error}")
-            return None
-        return copy_share(images, self.latents.split("train").mean, self.decode, kept, held_out)
+    def _fit_prior(self, kind: str, label: str | None = None, *, seed: int) -> tuple[Prior, dict[str, Any]]:
+        train = self.latents.split("train")
+        keep = np.ones(len(train), bool) if label is None else train.has_label(label, self.run.data.classes) == 1
+        rows = np.flatnonzero(keep)
+
+        def copied(kept: np.ndarray, held_out: np.ndarray) -> CopyShare | None:
+            try:
+                images = self.images_used.split("train").images
+            except ArmoireError as error:
+                self.progress.note(f"samples were not compared with the training images: {error}")
+                return None
+            return copy_share(images, train.mean, self.decode, rows[kept], rows[held_out])
+
+        return fit_prior(kind, train.draws[rows], copied=copied, seed=seed, progress=self.progress)
 
     @cached_property
     def _priors(self) -> RunPriors:
-        def draws(part: str) -> LatentDraws:
-            return self.latents.split(self.held_out if part == "held-out" else part).draws
+        def draws(part: str, label: str | None) -> LatentDraws:
+            return self._latents_of(self.held_out if part == "held-out" else part, label).draws
 
-        return RunPriors(self.run, draws, self.progress)
+        fit = partial(self._fit_prior, seed=self.recipe.seed)
+        return RunPriors(self.run, draws, fit, self.progress)
 
     def explore(self, **settings: Any) -> AnyWidget:
         """The explorer in a notebook cell, see `armoire.explore`; settings such as height=600, in CSS pixels."""
