@@ -88,7 +88,7 @@ def _about_copies(survey: Survey) -> str:
     if not n:
         return "None were found."
     which = f"{shown:,} of {n:,} pairs" if shown < n else f"{n:,} pairs"
-    return f"{which}: the original on the left. A distance of 0 is an exact copy. All are in survey.csv."
+    return f"{which}: the original on the left, the least alike of each kind first. All are in survey.csv."
 
 
 def _pairs(survey: Survey, thumbnails: Thumbnails) -> list[Picture]:
