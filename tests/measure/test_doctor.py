@@ -71,6 +71,13 @@ def test_many_dimensions_of_little_rate_each_are_unused_too(healthy):
     assert doctor_rules._unused_dimensions(healthy, published) is None
 
 
+def test_a_dimension_far_wider_than_the_prior_is_runaway(healthy):
+    finding = doctor_rules._runaway_dimensions(healthy, {"widest": 40.0})
+    assert finding.name == "runaway dimensions"
+    assert "a standard deviation of 40.0" in finding.evidence
+    assert doctor_rules._runaway_dimensions(healthy, {"widest": 1.2}) is None
+
+
 def test_a_learning_rate_of_1(tiny, data, tmp_path):
     """Either the training diverges and only that is recorded, or nothing was learned."""
     try:
