@@ -10,7 +10,6 @@ from command_line import ABSENT, QUICK, Armoire, assert_one_sentence, contents
 from armoire import Wardrobe
 from armoire.priors.flow import Flow, make_network
 from armoire.priors.whitening import Whitening
-from armoire.wardrobe.priors import RunPriors
 
 PAGE = Path(__file__).parents[2] / "src/armoire/explorer/index.html"
 # What is typed; words of the sentence, the extra among them.
@@ -43,7 +42,7 @@ def test_a_run_with_a_flow_opens_and_draws_from_what_is_asked_for(armoire: Armoi
     wardrobe = Wardrobe.open(copied)
     shape = {"latent": 2, "width": 4, "transforms": 1, "passes": 2}
     flow = Flow(Whitening.of(wardrobe.latents.mean), make_network(**shape), shape)
-    RunPriors(wardrobe.run, lambda _: wardrobe.latents.draws).write("flow", flow, {"log_prob": 0.0})
+    wardrobe._priors.write("flow", flow, {"log_prob": 0.0})
     for chosen in ((), ("--prior", "flow")):
         done = armoire("sample", "run", "-n", 4, *chosen, "--out", "samples.png", absent=ABSENT)
         assert_one_sentence(done, "a prior of kind flow", "armoire[flow]", "zuko", "normal")
