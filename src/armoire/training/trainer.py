@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from armoire.images import ImageSet
 from armoire.images.sources.celeba import may_be_shown
 from armoire.model import Autoencoder
 from armoire.progress import SILENT, Progress, Task
+from armoire.training import decisions
 from armoire.training.automatic import left_to_data, with_choices
 from armoire.training.averages import RunningMeans, at_fitted_scale, average_over
 from armoire.training.best_weights import BestWeights
@@ -200,13 +200,14 @@ class _Trainer:
             chosen = self.parts.of_step(self.step)
             losses.append(self._step(chosen))
             self.seconds = before + time.monotonic() - began
-            due = self._is_due()
+            due = decisions.is_due(self.length, self.step, self.distributed)
             if len(losses) == STEPS_BETWEEN_REPORTS or due:
                 self._report(losses, task, chosen)
                 losses = []
             else:
                 task.advance(len(chosen))
-            asked, save = self._agree(stop(), time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS)
+            save = time.monotonic() - last_save > SECONDS_BETWEEN_CHECKPOINTS
+            asked, save = decisions.stop_and_save(stop(), save, self.distributed)
             if due:
                 self._measure()
             elif asked or save:
@@ -222,7 +223,7 @@ class _Trainer:
         done = self.stepper.step(self.parts.train, chosen, self.step, self.length)
         self.means.add(done.terms)
         self.step = done.step
-        self._move()
+        decisions.move(self.length, self.step, self.distributed)
         if self.on_step:
             self.on_step(done)
         if self.snapshots and self.length.passed(self.snapshots):
@@ -230,27 +231,6 @@ class _Trainer:
             self._check_weights(self.model.state_dict())
             self._write_weights(snapshot=True)
         return done.objective
-
-    def _move(self) -> None:
-        """Go on in the schedule; by the clock, that of the first process."""
-        length, position = self.length, 0
-        if self.distributed.is_first:
-            length.expect(self.step)
-            position = length.now(self.step)
-        length.move(self.distributed.largest(position)[0] if length.by_clock else self.step)
-
-    def _is_due(self) -> bool:
-        """Whether to measure now; by the clock, that of the first process."""
-        due = self.length.is_due(self.step)
-        if self.length.by_clock:
-            due = bool(self.distributed.largest(int(due and self.distributed.is_first))[0])
-        return due
-
-    def _agree(self, asked: str, save: bool) -> tuple[str, bool]:
-        """The same decision in all processes: stop if any was asked to, save if the first one is due to."""
-        number = signal.Signals[asked].value if asked else 0
-        number, due = self.distributed.largest(number, int(save and self.distributed.is_first))
-        return signal.Signals(number).name if number else "", bool(due)
 
     def _stop(self, asked: str, is_measured: bool) -> None:
         if not is_measured:

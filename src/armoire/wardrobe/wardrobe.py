@@ -266,15 +266,23 @@ class Wardrobe:
         """
         return self._draw(n, seed, prior, temperature, label)[0]
 
-    def sample_sources(self, n: int, **settings: Any) -> list[dict[str, float]]:
+    def sample_sources(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        prior: str | None = None,
+        temperature: float = 1.0,
+        label: str | None = None,
+    ) -> list[dict[str, float]]:
         """The training images that each of the latents of `sample` is an average of: their weights by id.
 
         [] where the prior is not `neighbours`. Arguments as of `sample`.
         """
-        return self._draw(n, **settings)[1]
+        return self._draw(n, seed, prior, temperature, label)[1]
 
     def _draw(
-        self, n: int, seed: int = 0, prior: str | None = None, temperature: float = 1.0, label: str | None = None
+        self, n: int, seed: int, prior: str | None, temperature: float, label: str | None
     ) -> tuple[np.ndarray, list[dict[str, float]]]:
         check_count("n", n, 0)
         check_count("seed", seed, 0)
