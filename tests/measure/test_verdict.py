@@ -65,6 +65,13 @@ def test_a_good_run_is_good_for_everything(vae_run):
     assert Verdict.from_dict(found.to_dict()) == found
 
 
+@pytest.mark.parametrize(("dimensions", "flags"), [(2, "--latent 32"), (64, "--steps 8000")])
+def test_a_plane_that_finds_no_copies_lacks_dimensions(vae_run, dimensions, flags):
+    found = verdict(vae_run, uses(dimensions=dimensions, recompressed={"value": 0.0, "low": 0.0, "high": 0.03}))
+    (of_copies,) = (use for use in found.uses if use.name == "finding copies")
+    assert of_copies.answer == "no" and flags in of_copies.next
+
+
 @pytest.mark.parametrize(
     ("use", "changes"),
     [

@@ -25,6 +25,7 @@ MORE_THAN_A_CROSS_FADE = 0.2
 WITHIN_DATA = 0.9
 AS_GOOD, HALF_AS_GOOD = 1.25, 2.0  # Fréchet distance, relative to that of reconstructions
 COPIES = 0.1
+FEW_DIMENSIONS = 16  # below which a run that is healthy lacks dimensions rather than steps
 FEW = 100  # held-out images, below which intervals are wide
 
 
@@ -82,7 +83,9 @@ def give_verdict(wardrobe: Wardrobe, uses: Numbers, examination: Examination, sa
         samples: of `evaluate(samples=..)`; None where they were not measured.
     """
     numbers, found = examination.numbers, examination.findings
-    fix = found[0].fix if found else train_again(wardrobe, f"--steps {2 * numbers['steps']}", "longer")
+    longer, wider = (f"--steps {2 * numbers['steps']}", "longer"), (f"--latent {2 * FEW_DIMENSIONS}", "wider")
+    better = wider if uses["dimensions"] < FEW_DIMENSIONS else longer
+    fix = found[0].fix if found else train_again(wardrobe, *better)
     for written in (str(wardrobe.run.path), str(wardrobe.run)):
         fix = fix.replace(written, RUN)
     if numbers["explained"] < NOTHING_LEARNED:
