@@ -195,6 +195,13 @@ def test_few_steps_are_blamed_before_the_settings(healthy, discs, tmp_path, monk
     assert "armoire prior" not in advice(wardrobe)
 
 
+def test_a_heavy_rate_is_blamed_before_few_steps(discs, tiny, tmp_path):
+    wardrobe = train(tiny(beta=2000.0), discs(40), tmp_path / "r", device="cpu")
+    numbers = dict(examine(wardrobe).numbers, steps=10, dimensions_used=0, explained=-0.03)
+    found = doctor_rules.findings(wardrobe, numbers)
+    assert found[0].name == "posterior collapse" and "beta 2000" in found[0].cause
+
+
 def test_few_steps_alone_are_no_problem(healthy, monkeypatch):
     monkeypatch.setattr(doctor_rules, "FEWEST_STEPS", 100_000)
     assert names(healthy) == []

@@ -33,6 +33,9 @@ SIGNS_OF_FEW_STEPS = {
     "runaway dimensions",
     "prior holes",
 }
+# Not by few steps alone, where beta is this large.
+SIGNS_OF_BETA = {"too much regularisation", "posterior collapse"}
+HEAVY_BETA = 10.0
 Numbers = dict[str, Any]
 
 
@@ -182,7 +185,8 @@ RULES: tuple[Callable[[Wardrobe, Numbers], Finding | None], ...] = (
 
 def _too_short(wardrobe: Wardrobe, n: Numbers, found: Sequence[Finding]) -> list[Finding]:
     """The finding "too little training" instead of those that it explains; [] where steps were enough."""
-    explained = [finding for finding in found if finding.name in SIGNS_OF_FEW_STEPS]
+    heavy = wardrobe.recipe.beta >= HEAVY_BETA
+    explained = [one for one in found if one.name in SIGNS_OF_FEW_STEPS and not (heavy and one.name in SIGNS_OF_BETA)]
     if n["steps"] >= FEWEST_STEPS or not explained or any(finding.name == OVER_FITTING for finding in found):
         return []
     few = n["training_images"] < FOR_NEW_IMAGES
