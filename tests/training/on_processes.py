@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +17,12 @@ from armoire import TrainingInterruptedError, load_recipe
 from armoire.training import fit_epochs
 from armoire.training.distributed import join
 from armoire.training.synchronised import SynchronisedBatchNorm
+
+
+def threads_at_exit(out: Path) -> None:
+    """Save the names of the threads that this process ends with."""
+    names = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    (out / f"threads-{os.environ['RANK']}.json").write_text(json.dumps(names))
 
 
 def statistics(out: Path) -> None:
@@ -43,4 +51,5 @@ def main(jobs: Path) -> None:
 
 
 if __name__ == "__main__":
+    atexit.register(threads_at_exit, Path(sys.argv[1]).parent)  # before armoire's own, and so called after it
     main(Path(sys.argv[1]))

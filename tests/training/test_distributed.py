@@ -121,6 +121,13 @@ def test_batch_norm_sees_the_rows_of_all_processes(trained):
         torch.testing.assert_close(variance, norm.running_var)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of threads are read from /proc")
+def test_the_threads_of_the_group_that_is_used_last_end_with_the_training(trained):
+    for rank in range(PROCESSES):
+        names = json.loads((trained / f"threads-{rank}.json").read_text())
+        assert names and names.count("pt_gloo_runloop") <= 2  # those of DistributedDataParallel's group
+
+
 def test_one_process_resumes_where_three_stopped(tmp_path, tiny, discs, trained):
     newest = load_checkpoint(list_checkpoints(trained / "stopped" / "checkpoints")[-1])
     assert newest.step == STOP_AT

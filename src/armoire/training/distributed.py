@@ -22,6 +22,7 @@ from armoire.io.workers import cores
 
 PATIENCE = timedelta(days=7)  # the first process may read a data set for long while the others wait for it
 NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")  # variables that torchrun sets
+_groups: dict[str, Any] = {}  # `patient`: the process group with a long timeout; no other object holds it
 SECONDS_FOR_THE_FIRST = 2  # that the others wait for it to report an error that all of them have
 T = TypeVar("T")
 
@@ -34,7 +35,6 @@ class DistributedContext:
     size: int = 1  # the number of processes
     local_rank: int = 0  # of this process on its machine
     local_size: int = 1  # the number of processes on this machine
-    _patient: Any = None  # a process group with a long timeout
 
     @property
     def is_first(self) -> bool:
@@ -73,7 +73,7 @@ class DistributedContext:
     def wait(self) -> None:
         """Wait until all processes have called it."""
         if self.size > 1:
-            dist.barrier(self._patient)
+            dist.barrier(_groups["patient"])
 
     def from_first(self, make: Callable[[], T]) -> T:
         """The value that `make` returns in the first process, in all of them; its ArmoireError likewise."""
@@ -85,7 +85,7 @@ class DistributedContext:
                 made = [make()]
             except ArmoireError as error:
                 made = [error]
-        dist.broadcast_object_list(made, 0, self._patient)
+        dist.broadcast_object_list(made, 0, _groups["patient"])
         if isinstance(made[0], ArmoireError):
             raise made[0]
         return made[0]
@@ -165,13 +165,23 @@ def _join(device: str) -> DistributedContext:
         torch.set_num_threads(max(1, cores() // local_size))
     try:
         dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
-        patient = dist.new_group(backend="gloo", timeout=PATIENCE)
+        _groups["patient"] = dist.new_group(backend="gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise ArmoireError(
             f"the {size} processes cannot reach each other ({first_line(error)}); see docs/scaling.md"
         ) from None
-    atexit.register(dist.destroy_process_group)
-    return DistributedContext(rank, size, local_rank, local_size, patient)
+    atexit.register(_leave)
+    return DistributedContext(rank, size, local_rank, local_size)
+
+
+def _leave() -> None:
+    """End the threads of the groups: one that releases a tensor while the interpreter ends aborts the process.
+
+    A group's threads end with the last reference to it. The group that gradients are averaged in keeps its own, since
+    DistributedDataParallel never gives its reference back; but what a training does last, it does in the other one.
+    """
+    _groups.clear()
+    dist.destroy_process_group()
 
 
 def may_report() -> bool:
